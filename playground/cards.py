@@ -1,0 +1,113 @@
+"""The card of an axis: what it is, what it was trained on and how, and what was measured.
+
+Frozen values without tensors, stored as `card.json` beside the weights.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from playground.errors import AxisMismatch, PlaygroundError
+from playground.settings import Settings
+
+FILE_NAME = "card.json"
+
+
+class Poles(Settings):
+    """What the two ends of the slider are called, in one or two words each."""
+
+    negative: str
+    positive: str
+
+
+class Base(Settings):
+    """The base model an axis was trained on, told by its shape and by digests of tokenizer and weights."""
+
+    name: str
+    architecture: str
+    hidden_size: int
+    vocab_size: int
+    tokenizer: str = Field(description="sha256 of the token strings in order of their ids.")
+    weights: str = Field(description="sha256 of a sample of the weights, the same in every dtype.")
+
+
+class Data(Settings):
+    """A file the axis was trained on."""
+
+    name: str
+    licence: str
+    rows: int
+    sha256: str
+    attribution: str = ""
+
+
+class Estimate(Settings):
+    """A mean over prompts with its 95 % bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Point(Settings):
+    """What was measured at one strength: estimates by metric name (reward, kl, perplexity, diversity, length, ...)."""
+
+    alpha: float
+    control: float
+    metrics: dict[str, Estimate]
+
+
+class Calibration(Settings):
+    """What control = 1 means: `updates` steps of `step_size` up the value function."""
+
+    step_size: float
+    updates: int
+
+
+class SafeRange(Settings):
+    """Between which strengths replies stayed fluent and varied when measured: (lowest, highest)."""
+
+    alpha: tuple[float, float]
+    control: tuple[float, float]
+
+
+class Card(Settings):
+    """Everything a person should know before dragging an axis's sliders."""
+
+    name: str = Field(min_length=1)
+    description: str
+    poles: Poles
+    base: Base
+    data: tuple[Data, ...]
+    licence: str = "Apache-2.0"
+    command: str = Field(description="The command line that made this axis.")
+    recipe: dict[str, Any] = Field(description="Settings of each stage of the training.")
+    seed: int
+    checks: dict[str, float] = Field(description="Held-out figures of each stage, such as accuracy on unseen pairs.")
+    calibration: Calibration
+    curve: tuple[Point, ...] = Field(description="Measured on development prompts, sorted by control, then alpha.")
+    rises_until: float = Field(description="The alpha at which mean reward was highest among those measured.")
+    safe_range: SafeRange
+    files: dict[str, str] = Field(description="sha256 of each weight file.")
+    version: str = Field(description="The version of this software that made the axis.")
+
+    def save(self, folder: Path) -> None:
+        """Write the card into an axis's folder."""
+        (folder / FILE_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Card":
+        """Read the card of an axis's folder. Raises AxisMismatch when it is missing or malformed."""
+        path = folder / FILE_NAME
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise AxisMismatch(f"{folder} holds no {FILE_NAME}.", "Point to a folder made by axis train.") from None
+        except (OSError, ValueError, TypeError) as error:
+            raise AxisMismatch(
+                f"{path} cannot be read: {error}.", "Restore the file or train the axis again."
+            ) from None
+        except PlaygroundError as error:
+            raise AxisMismatch(f"{path} is not a valid card: {error.message}", "Train the axis again.") from None

@@ -1,0 +1,274 @@
+"""The plain decoding loop: rows in, a generator of events out; closing the generator is Stop.
+
+Every row owns its streams, so this is also the oracle for any decoder that shares work between rows.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from playground.engine import sampling, steering
+from playground.engine.identity_layer import IdentityLayer
+from playground.engine.language_model import LanguageModel
+from playground.engine.streams import States, Streams
+from playground.engine.value_function import ValueFunction
+from playground.errors import AxisMismatch, InvalidInput
+from playground.events import Finished, Started, Token
+from playground.settings import Request, Row, Sampling, Strength
+
+
+@dataclass(frozen=True)
+class Steering:
+    """What the engine needs of an axis: its two modules, and what control 1 means."""
+
+    identity_layer: IdentityLayer | None
+    value_function: ValueFunction | None
+    step_size: float
+    updates: int
+
+
+class Choice(NamedTuple):
+    """One decoding step for B rows, as plain lists of length B (see events.Token for the meanings)."""
+
+    tokens: list[int]
+    logprob: list[float]
+    base_logprob: list[float]
+    kl: list[float]
+    low: list[float]
+    high: list[float]
+    before: list[float]
+    after: list[float]
+
+
+def decode(
+    model: LanguageModel, axes: Mapping[str, Steering], request: Request
+) -> Iterator[Started | Token | Finished]:
+    """Decode all rows of a request as one batch.
+
+    Yields Started, then Token events row by row and step by step, and Finished (without reward) as each row ends.
+    Raises InvalidInput or AxisMismatch before the first event when the request cannot be run.
+    """
+    prompts = [model.prompt_ids(row.messages) for row in request.rows]
+    _check(model, axes, request, prompts)
+    plan = _Plan(axes, request.rows)
+    streams = Streams(model, prompts, plan.layers, plan.members)
+    replies = [
+        _Reply(index, row, prompt) for index, (row, prompt) in enumerate(zip(request.rows, prompts, strict=True))
+    ]
+    yield Started(tuple(len(prompt) for prompt in prompts))
+
+    states = streams.prefill()
+    for position in range(request.max_new_tokens):
+        choice = step(model, plan, states, replies, request.sampling, position)
+        last = position + 1 == request.max_new_tokens
+        going: list[int] = []
+        for at, reply in enumerate(replies):
+            ended = choice.tokens[at] in model.stop_ids
+            yield reply.add(model, choice, at, position, final=ended or last)
+            if ended or last:
+                yield reply.finished("stop" if ended else "length", plan.has_interval(reply.index, request.sampling))
+            else:
+                going.append(at)
+        if not going:
+            return
+        if len(going) < len(replies):
+            streams.keep(going)
+            replies = [replies[at] for at in going]
+        states = streams.advance([choice.tokens[at] for at in going])
+
+
+@torch.inference_mode()
+def step(
+    model: LanguageModel, plan: "_Plan", states: States, replies: Sequence["_Reply"], how: Sampling, position: int
+) -> Choice:
+    """Choose the next token of each row from its streams' hidden states: interpolate, control, head, sample."""
+    rows = [reply.index for reply in replies]
+    alpha = plan.alpha[:, rows].to(states.base.device)
+    base = model.head(states.base)
+    aligned = model.head(states.aligned) if len(plan.layers) else base.new_zeros(0, *base.shape)
+    # The head is linear, so logits are merged rather than states: they are straight lines in alpha to the last bit.
+    logits = steering.interpolate(base, aligned, alpha)
+    before = after = torch.full(base.shape[:1], math.nan, device=base.device)
+    if plan.functions:
+        hidden = steering.interpolate(states.base, states.aligned, alpha)
+        steered, before, after = plan.control(hidden, rows)
+        moved = (steered != hidden).any(1)
+        if bool(moved.any()):
+            logits = logits.index_add(0, moved.nonzero()[:, 0], model.head_shift((steered - hidden)[moved]))
+
+    noise = _noise(replies, position, base) if how.temperature > 0 else None
+    scores = sampling.score(logits, how, noise, [reply.seen for reply in replies])
+    chosen = scores.argmax(-1)
+    low = high = torch.full_like(before, math.nan)
+    if len(plan.layers) and sampling.is_linear(how):
+        first = torch.tensor(plan.first[rows], device=base.device)
+        column = torch.arange(len(rows), device=base.device)
+        slope = (aligned[first, column] - base) / (how.temperature or 1.0)
+        low, high = steering.alpha_interval(scores, slope, alpha[first, column], chosen)
+
+    steered_log, base_log = logits.log_softmax(-1), base.log_softmax(-1)
+    pick = chosen.unsqueeze(1)
+    numbers = torch.stack(
+        [
+            steered_log.gather(1, pick)[:, 0],
+            base_log.gather(1, pick)[:, 0],
+            (steered_log.exp() * (steered_log - base_log)).sum(-1).clamp(min=0),
+            before,
+            after,
+        ]
+    ).tolist()
+    return Choice(chosen.tolist(), *numbers[:3], low.tolist(), high.tolist(), *numbers[3:])
+
+
+class _Plan:
+    """A request's strengths as tensors: alpha [K, B], and for each value function step sizes and updates [B]."""
+
+    def __init__(self, axes: Mapping[str, Steering], rows: Sequence[Row]) -> None:
+        names = list(dict.fromkeys(strength.axis for row in rows for strength in row.strengths))
+        layered = [name for name in names if axes[name].identity_layer is not None]
+        self.layers = [layer for name in layered if (layer := axes[name].identity_layer) is not None]
+        self.members = [
+            [index for index, row in enumerate(rows) if any(s.axis == name for s in row.strengths)] for name in layered
+        ]
+        self.alpha = torch.tensor([[_strength(row, name).alpha for row in rows] for name in layered]).reshape(
+            len(layered), len(rows)
+        )
+        self.functions: list[ValueFunction] = []
+        step_sizes, updates = [], []
+        for name in names:
+            function = axes[name].value_function
+            if function is None:
+                continue
+            strengths = [_strength(row, name) for row in rows]
+            self.functions.append(function)
+            step_sizes.append(
+                [s.control * (axes[name].step_size if s.step_size is None else s.step_size) for s in strengths]
+            )
+            updates.append([axes[name].updates if s.updates is None else s.updates for s in strengths])
+        self.step_sizes = torch.tensor(step_sizes).reshape(len(self.functions), len(rows))
+        self.updates = torch.tensor(updates, dtype=torch.long).reshape(len(self.functions), len(rows))
+        firsts = [row.strengths[0].axis if row.strengths else None for row in rows]
+        self.steered_first = [first in layered for first in firsts]
+        self.first = torch.tensor([layered.index(first) if first in layered else 0 for first in firsts]).numpy()
+        named = [name for name in names if axes[name].value_function is not None]
+        self.reads = torch.tensor([named.index(first) if first in named else -1 for first in firsts])
+
+    def control(self, hidden: Tensor, rows: list[int]) -> steering.Controlled:
+        """Climb each value function in turn; the values told are those of a row's first axis, nan without one."""
+        nothing = torch.full(hidden.shape[:1], math.nan, device=hidden.device)
+        before = after = nothing
+        reads = self.reads[rows].to(hidden.device)
+        for k, function in enumerate(self.functions):
+            climbed = steering.control(hidden, function, self.step_sizes[k, rows], self.updates[k, rows])
+            hidden = climbed.hidden
+            before = torch.where(reads == k, climbed.before, before)
+            after = torch.where(reads == k, climbed.after, after)
+        return steering.Controlled(hidden, before, after)
+
+    def has_interval(self, row: int, how: Sampling) -> bool:
+        """Whether the row's alpha interval has a closed form: a first axis with a layer, no control, no cut."""
+        controlled = bool(((self.step_sizes[:, row] != 0) & (self.updates[:, row] > 0)).any())
+        return self.steered_first[row] and not controlled and sampling.is_linear(how)
+
+
+@dataclass
+class _Reply:
+    """A row's reply while it is being written."""
+
+    index: int
+    row: Row
+    prompt: list[int]
+    ids: list[int] = field(default_factory=list)
+    text: str = ""
+    low: float = -math.inf
+    high: float = math.inf
+    kl: float = 0.0
+    surprise: float = 0.0
+
+    @property
+    def seen(self) -> list[int]:
+        """All token ids so far, prompt included."""
+        return self.prompt + self.ids
+
+    def add(self, model: LanguageModel, choice: Choice, at: int, position: int, final: bool) -> Token:
+        """Take over row `at` of a step's choice."""
+        self.ids.append(choice.tokens[at])
+        text = model.text(self.ids)
+        # A character may span tokens: hold back what is incomplete, unless nothing more will come.
+        grown = text[len(self.text) :] if final or not text.endswith("\ufffd") else ""
+        self.text += grown
+        self.low, self.high = max(self.low, choice.low[at]), min(self.high, choice.high[at])
+        self.kl += choice.kl[at]
+        self.surprise -= choice.base_logprob[at]
+        return Token(
+            row=self.index,
+            position=position,
+            id=choice.tokens[at],
+            text=grown,
+            logprob=choice.logprob[at],
+            base_logprob=choice.base_logprob[at],
+            kl=choice.kl[at],
+            value_before=_known(choice.before[at]),
+            value_after=_known(choice.after[at]),
+        )
+
+    def finished(self, reason: str, has_interval: bool) -> Finished:
+        """The event that ends the row."""
+        first = self.row.strengths[0] if self.row.strengths else None
+        return Finished(
+            row=self.index,
+            alpha=first.alpha if first else 0.0,
+            control=first.control if first else 0.0,
+            text=self.text,
+            token_ids=tuple(self.ids),
+            alpha_interval=(_bounded(self.low), _bounded(self.high)) if has_interval else None,
+            reward=None,
+            kl=self.kl / len(self.ids),
+            perplexity=math.exp(min(self.surprise / len(self.ids), 700.0)),
+            finish_reason="stop" if reason == "stop" else "length",
+            seed=self.row.seed,
+            strengths=self.row.strengths,
+        )
+
+
+def _check(
+    model: LanguageModel, axes: Mapping[str, Steering], request: Request, prompts: Sequence[Sequence[int]]
+) -> None:
+    """Refuse axes that are not there and prompts that leave no room for the reply."""
+    for row in request.rows:
+        for strength in row.strengths:
+            if strength.axis not in axes:
+                raise AxisMismatch(
+                    f"There is no axis named {strength.axis!r}.", f"Choose one of: {', '.join(axes) or 'none loaded'}."
+                )
+    longest = max(len(prompt) for prompt in prompts)
+    if longest + request.max_new_tokens > model.context_length:
+        raise InvalidInput(
+            f"The prompt is {longest} tokens long; with {request.max_new_tokens} new tokens it does not fit "
+            f"{model.name}'s context of {model.context_length}.",
+            "Shorten the prompt or start a new conversation.",
+        )
+
+
+def _strength(row: Row, axis: str) -> Strength:
+    """The row's strength along an axis; off when the row does not name it."""
+    return next((strength for strength in row.strengths if strength.axis == axis), Strength(axis=axis))
+
+
+def _noise(replies: Sequence[_Reply], position: int, like: Tensor) -> Tensor:
+    """Coupled noise [B, V]: drawn once for each distinct seed."""
+    seeds = [reply.row.seed for reply in replies]
+    drawn = {seed: sampling.gumbel(seed, position, like.shape[-1]) for seed in set(seeds)}
+    return torch.stack([drawn[seed] for seed in seeds]).to(like.device)
+
+
+def _known(number: float) -> float | None:
+    return None if math.isnan(number) else number
+
+
+def _bounded(number: float) -> float | None:
+    return number if math.isfinite(number) else None

@@ -1,0 +1,65 @@
+"""CLM's extra layer: a copy of the decoder's layer 0 in front of it, born as the identity.
+
+It knows the base model's shape and nothing of what it is trained for.
+"""
+
+import copy
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from playground.engine.language_model import LanguageModel, run_decoder
+
+FILE_NAME = "identity_layer.safetensors"
+
+_BRANCH_ENDS = {"gpt_neox": ("attention.dense", "mlp.dense_4h_to_h")}
+_BRANCH_ENDS_OF_MOST = ("self_attn.o_proj", "mlp.down_proj")
+
+
+class IdentityLayer(nn.Module):
+    """Embeddings [B, T, D] -> embeddings of the aligned stream [B, T, D].
+
+    It is a stock decoder of one layer without final norm, so masks, positions and caches work as in the base model.
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        super().__init__()
+        config = copy.deepcopy(model.decoder.config)
+        config.num_hidden_layers = 1
+        config.vocab_size, config.pad_token_id = 1, None  # embeddings come ready-made
+        if getattr(config, "layer_types", None) is not None:
+            config.layer_types = config.layer_types[:1]
+        self.config = config
+        decoder = type(model.decoder)(config).to(model.device)
+        decoder.layers[0].load_state_dict(model.decoder.layers[0].state_dict())
+        for name in ("norm", "final_layer_norm"):
+            if hasattr(decoder, name):
+                setattr(decoder, name, nn.Identity())
+        for parameter in decoder.parameters():
+            parameter.requires_grad_(False)
+        self.decoder = decoder
+        self.layer: nn.Module = decoder.layers[0].requires_grad_(True)
+        # Both branches of a residual layer end in a projection; with these at zero the layer adds nothing.
+        for end in _BRANCH_ENDS.get(config.model_type, _BRANCH_ENDS_OF_MOST):
+            for parameter in self.layer.get_submodule(end).parameters():
+                nn.init.zeros_(parameter)
+        self.eval()
+
+    def new_cache(self) -> DynamicCache:
+        """An empty KV cache of this layer."""
+        return DynamicCache(config=self.config)
+
+    def forward(self, embeddings: Tensor, attention_mask: Tensor, cache: DynamicCache | None = None) -> Tensor:
+        """Embeddings [B, T, D] and mask [B, cached + T] -> aligned embeddings [B, T, D], dtype kept."""
+        dtype = next(self.layer.parameters()).dtype
+        return run_decoder(self.decoder, embeddings.to(dtype), attention_mask, cache).to(embeddings.dtype)
+
+    def save(self, folder: Path, dtype: torch.dtype = torch.bfloat16) -> None:
+        """Write the layer's weights as safetensors."""
+        state = {
+            name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in self.layer.state_dict().items()
+        }
+        save_file(state, folder / FILE_NAME)

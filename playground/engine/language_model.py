@@ -1,0 +1,192 @@
+"""A base model's weights and tokenizer behind three seams: embed, decode, head.
+
+The stock `transformers` decoder is used unmodified; nothing here knows of axes or strengths.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+
+from playground.cards import Base
+from playground.errors import InvalidInput, ModelUnavailable
+from playground.settings import Message
+
+FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "gpt_neox", "gemma3_text")
+"""Values of `model_type` whose decoders were checked to fit the seams."""
+
+
+class LanguageModel:
+    """A frozen causal language model in evaluation mode, with its tokenizer."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+        refuse_unfit(model.config, name)
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.name = name
+        self.decoder: Any = model.get_decoder()
+        self.stop_ids = _stop_ids(model, tokenizer)
+
+    @classmethod
+    def load(
+        cls, folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu", name: str | None = None
+    ) -> "LanguageModel":
+        """Read a Hugging Face folder of safetensors weights. Raises ModelUnavailable when it cannot be used."""
+        try:
+            model = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
+            )
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            reason = str(error).splitlines()[0]
+            raise ModelUnavailable(
+                f"The weights in {folder} cannot be loaded: {reason}",
+                "Point to a complete Hugging Face folder with safetensors weights, or fetch the model again.",
+            ) from error
+        return cls(model.to(device), tokenizer, name or folder.name)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights live."""
+        return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the weights are stored in; steering maths is float32 whatever this is."""
+        return self.model.dtype
+
+    @property
+    def width(self) -> int:
+        """D, the width of the hidden state."""
+        return self.model.config.hidden_size
+
+    @property
+    def context_length(self) -> int:
+        """The longest prompt and reply together, in tokens."""
+        return self.model.config.max_position_embeddings
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Token ids [B, T] -> embeddings [B, T, D]."""
+        return self.model.get_input_embeddings()(ids)
+
+    def new_cache(self) -> DynamicCache:
+        """An empty KV cache for `decode`."""
+        return DynamicCache(config=self.model.config)
+
+    def decode(self, embeddings: Tensor, attention_mask: Tensor, cache: DynamicCache | None = None) -> Tensor:
+        """Embeddings [B, T, D] and mask [B, cached + T] -> hidden states after the final norm [B, T, D].
+
+        Rows are padded on the left with mask 0. The cache, if given, grows by T positions.
+        """
+        return run_decoder(self.decoder, embeddings, attention_mask, cache)
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """Hidden states [..., D] -> logits [..., V] in float32."""
+        return self.model.get_output_embeddings()(hidden.to(self.dtype)).float()
+
+    def head_shift(self, shift: Tensor) -> Tensor:
+        """What a shift [..., D] of the hidden state adds to the logits [..., V]: the head without its bias."""
+        weight: Any = self.model.get_output_embeddings().weight
+        return torch.nn.functional.linear(shift.to(self.dtype), weight).float()
+
+    def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
+        """A conversation -> token ids, up to where the model's turn begins, by the model's chat template.
+
+        Without a system message the template decides, which for some models inserts a text of its own.
+        """
+        if self.tokenizer.chat_template is None:
+            return self.tokenizer.encode("\n\n".join(message.content for message in messages))
+        turns = [message.model_dump() for message in messages]
+        try:
+            text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        except Exception as error:  # templates raise errors of their own kind
+            raise InvalidInput(
+                f"{self.name}'s chat template refuses this conversation: {error}.",
+                "Let user and assistant take turns, with at most one system message at the start.",
+            ) from error
+        return self.tokenizer.encode(str(text), add_special_tokens=False)
+
+    def reply_ids(self, text: str) -> list[int]:
+        """A reply's text -> the token ids the model would write, end of turn included."""
+        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        end = self.tokenizer.eos_token_id
+        return ids if end is None else [*ids, int(end)]  # pyright: ignore[reportArgumentType]
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Token ids -> text without special tokens."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def identity(self) -> Base:
+        """What an axis must agree with: shapes, and digests of the tokenizer and of a sample of the weights."""
+        vocabulary = sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1])
+        return Base(
+            name=self.name,
+            architecture=self.model.config.model_type,
+            hidden_size=self.width,
+            vocab_size=self.model.config.vocab_size,
+            tokenizer=hashlib.sha256("\0".join(token for token, _ in vocabulary).encode()).hexdigest(),
+            weights=_weights_digest(self.model),
+        )
+
+
+def run_decoder(
+    decoder: torch.nn.Module, embeddings: Tensor, attention_mask: Tensor, cache: DynamicCache | None
+) -> Tensor:
+    """Call a stock decoder on embeddings [B, T, D] with a mask [B, cached + T] -> hidden states [B, T, D]."""
+    # A padded position needs some valid index; its mask keeps it from being read.
+    positions = (attention_mask.cumsum(1) - 1).clamp(min=0)[:, -embeddings.shape[1] :]
+    output = decoder(
+        inputs_embeds=embeddings,
+        attention_mask=attention_mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=cache is not None,
+    )
+    return output.last_hidden_state
+
+
+def refuse_unfit(config: Any, name: str) -> None:
+    """Raise ModelUnavailable, with the reason, for a model that does not fit the three seams."""
+    if config.model_type not in FAMILIES:
+        raise ModelUnavailable(
+            f"{name} is of the family {config.model_type!r}, which was not checked to fit.",
+            f"Use a model of one of these families: {', '.join(FAMILIES)}.",
+        )
+    if getattr(config, "final_logit_softcapping", None):
+        raise ModelUnavailable(
+            f"{name} caps its logits after the head, so they are no straight lines in alpha.",
+            "Use a model without final_logit_softcapping.",
+        )
+
+
+def left_pad(sequences: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Sequences of token ids -> ids [B, T] padded on the left with 0, and their mask [B, T]."""
+    longest = max(len(sequence) for sequence in sequences)
+    ids = torch.zeros(len(sequences), longest, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, sequence in enumerate(sequences):
+        ids[row, longest - len(sequence) :] = torch.tensor(sequence, dtype=torch.long)
+        mask[row, longest - len(sequence) :] = 1
+    return ids.to(device), mask.to(device)
+
+
+def _stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """The tokens that end a turn: those of the generation settings and the tokenizer's own."""
+    configured = model.generation_config.eos_token_id if model.generation_config else None
+    ids = configured if isinstance(configured, list) else [configured]
+    return frozenset(int(token) for token in [*ids, tokenizer.eos_token_id] if token is not None)  # pyright: ignore[reportArgumentType]
+
+
+def _weights_digest(model: PreTrainedModel) -> str:
+    """sha256 over the first row of every matrix and all of every vector, in bfloat16 so that dtypes agree."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(model.named_parameters()):
+        sample = weight.detach()[:1] if weight.dim() > 1 else weight.detach()
+        digest.update(name.encode())
+        digest.update(sample.to("cpu", torch.bfloat16).contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

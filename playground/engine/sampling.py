@@ -1,0 +1,60 @@
+"""From logits to tokens, with noise that depends on nothing but the seed and the position (coupled sampling)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from playground.settings import Sampling
+
+
+def gumbel(seed: int, position: int, size: int) -> Tensor:
+    """Gumbel noise [size] for one seed and one position of the reply, the same on every machine.
+
+    A counter-based generator (Philox) gives every position its own noise without drawing those before it.
+    """
+    generator = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, position, 0]))
+    uniform = generator.random(size)
+    return torch.from_numpy(-np.log(-np.log(np.maximum(uniform, np.finfo(np.float64).tiny)))).float()
+
+
+def is_linear(sampling: Sampling) -> bool:
+    """Whether scores stay straight lines in alpha: no cut and no penalty."""
+    return sampling.top_k == 0 and sampling.top_p == 1.0 and sampling.repetition_penalty == 1.0
+
+
+def score(logits: Tensor, sampling: Sampling, noise: Tensor | None, seen: list[list[int]]) -> Tensor:
+    """What is maximised: logits [B, V] / temperature + noise [B, V], after penalty and cuts; a cut token is -inf.
+
+    `seen` holds each row's token ids so far, prompt included, for the repetition penalty. Greedy (temperature 0)
+    needs no noise. The argmax of the scores is a sample of the softmax (the Gumbel-max trick).
+    """
+    if sampling.repetition_penalty != 1.0:
+        logits = penalise(logits, sampling.repetition_penalty, seen)
+    if sampling.temperature == 0.0 or noise is None:
+        return logits
+    logits = logits / sampling.temperature
+    return cut(logits, sampling.top_k, sampling.top_p) + noise
+
+
+def penalise(logits: Tensor, penalty: float, seen: list[list[int]]) -> Tensor:
+    """Divide positive and multiply negative logits [B, V] of each row's seen tokens by the penalty."""
+    logits = logits.clone()
+    for row, ids in enumerate(seen):
+        index = torch.tensor(sorted(set(ids)), device=logits.device)
+        value = logits[row, index]
+        logits[row, index] = torch.where(value > 0, value / penalty, value * penalty)
+    return logits
+
+
+def cut(logits: Tensor, top_k: int, top_p: float) -> Tensor:
+    """Keep the top_k likeliest tokens and the fewest that hold top_p of the probability; the rest become -inf."""
+    if 0 < top_k < logits.shape[-1]:
+        least = logits.topk(top_k).values[..., -1:]
+        logits = logits.masked_fill(logits < least, -torch.inf)
+    if top_p < 1.0:
+        ordered, order = logits.sort(descending=True)
+        probability = ordered.softmax(-1)
+        # A token stays while those before it hold less than top_p, so the likeliest always does.
+        outside = probability.cumsum(-1) - probability >= top_p
+        logits = logits.masked_fill(outside.gather(-1, order.argsort(-1)), -torch.inf)
+    return logits

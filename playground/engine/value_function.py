@@ -1,0 +1,44 @@
+"""RE-Control's value function: what reward the finished reply will get, read off the last hidden state.
+
+One class for training and for decoding; its shape is stored with its weights.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+FILE_NAME = "value_function.safetensors"
+
+
+class ValueFunction(nn.Module):
+    """Hidden states [B, D] -> expected rewards [B]: a two-layer perceptron on standardised states, in float32."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+        self.inner = nn.Linear(width, hidden)
+        self.outer = nn.Linear(hidden, 1)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """V(h) for states [..., D] -> [...]."""
+        standardised = (hidden.float() - self.mean) / self.scale
+        return self.outer(nn.functional.silu(self.inner(standardised))).squeeze(-1)
+
+    def save(self, folder: Path) -> None:
+        """Write weights and standardisation as safetensors."""
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        save_file(state, folder / FILE_NAME)
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor]) -> "ValueFunction":
+        """Rebuild from saved tensors; the widths are read off their shapes."""
+        hidden, width = state["inner.weight"].shape
+        function = cls(width, hidden)
+        function.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+        return function.eval().requires_grad_(False)

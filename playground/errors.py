@@ -1,0 +1,40 @@
+"""What can go wrong through no fault of the code: each error carries one plain sentence and a way out.
+
+The page, the command line and the Python API all show the same two lines. A bug is any other exception.
+"""
+
+from pydantic import ValidationError
+
+
+class PlaygroundError(Exception):
+    """A mistake in the input or the surroundings, told in one sentence with a hint how to go on."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class InvalidInput(PlaygroundError):
+    """A value the user gave cannot be used: a strength, a prompt, a number, a file's content."""
+
+
+class ModelUnavailable(PlaygroundError):
+    """Base weights cannot be had: not there, not fetched, damaged, or of a family that does not fit."""
+
+
+class AxisMismatch(PlaygroundError):
+    """An axis is unknown, damaged, or was trained on another base model."""
+
+
+def invalid_input(error: ValidationError) -> InvalidInput:
+    """Turn pydantic's first complaint into one plain sentence."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or error.title
+    what = first["msg"].removeprefix("Value error, ")
+    value = first.get("input")
+    shown = f" (got {value!r})" if isinstance(value, str | int | float | bool | None) else ""
+    return InvalidInput(f"{where}: {what[:1].lower()}{what[1:]}{shown}.", f"Correct {where} and try again.")

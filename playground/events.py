@@ -1,0 +1,99 @@
+"""The one event stream: everything the engine and the trainers tell, as frozen values that survive JSON.
+
+A run is a generator of these events; closing the generator is Stop.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from playground.errors import InvalidInput
+from playground.settings import Strength
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The prompts are read; `prompt_tokens[i]` is the length of row i's prompt in tokens."""
+
+    prompt_tokens: tuple[int, ...]
+    event: Literal["started"] = "started"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of one row's reply.
+
+    `logprob` and `base_logprob` are the token's log-probabilities in nats under the steered and the base
+    distribution at temperature 1; `kl` is KL(steered || base) in nats over the whole vocabulary. `value_before`
+    and `value_after` are the value function's reading of the hidden state before and after control, None without
+    one. `text` is what the reply grew by: empty while a character is incomplete and for the end-of-turn token.
+    """
+
+    row: int
+    position: int
+    id: int
+    text: str
+    logprob: float
+    base_logprob: float
+    kl: float
+    value_before: float | None = None
+    value_after: float | None = None
+    event: Literal["token"] = "token"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A row's whole reply.
+
+    `alpha` and `control` belong to the row's first axis (0 without one). `alpha_interval` is the range of that
+    alpha in which exactly this reply is given (an end that is None is unbounded); None altogether where no closed
+    form holds (control, top-k, top-p, repetition penalty, no axis). `kl` is the mean in nats per token, `perplexity`
+    that of the reply under the base model, `reward` the first axis's (None without one).
+    """
+
+    row: int
+    alpha: float
+    control: float
+    text: str
+    token_ids: tuple[int, ...]
+    alpha_interval: tuple[float | None, float | None] | None
+    reward: float | None
+    kl: float
+    perplexity: float
+    finish_reason: Literal["stop", "length"]
+    seed: int = 0
+    strengths: tuple[Strength, ...] = ()
+    event: Literal["finished"] = "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long piece of work has come: `done` of `total` units of `stage`."""
+
+    stage: str
+    done: float
+    total: float
+    unit: str = ""
+    rate: float | None = None
+    seconds_left: float | None = None
+    note: str = ""
+    event: Literal["progress"] = "progress"
+
+
+Event = Started | Token | Finished | Progress
+
+_adapter: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+
+
+def to_json(event: Event) -> str:
+    """One line of JSON; the key `event` names the kind."""
+    return _adapter.dump_json(event).decode()
+
+
+def from_json(line: str) -> Event:
+    """The event a line of JSON holds. Raises InvalidInput for anything else."""
+    try:
+        return _adapter.validate_json(line)
+    except ValidationError:
+        raise InvalidInput(f"Not an event: {line[:80]!r}.", "Give one line of the event stream.") from None

@@ -1,0 +1,102 @@
+"""Typed requests: what a person may ask of the engine, with its bounds and the sentence that explains it.
+
+Frozen values without tensors. Sliders, command-line help and documentation read the same fields.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from playground.errors import InvalidInput, invalid_input
+
+SLIDER_RANGE = (-1.0, 3.0)
+"""What the sliders span; a number box beside them takes any finite number."""
+
+
+class Settings(BaseModel):
+    """A frozen value that refuses unknown keys, nan and infinity, and complains in plain words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise invalid_input(error) from None
+
+
+class Message(Settings):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Strength(Settings):
+    """How far one row goes along one axis, by both methods."""
+
+    axis: str = Field(min_length=1, description="Name of the axis.")
+    alpha: float = Field(
+        0.0,
+        description="0 is the model as it came, 1 as trained; beyond 1 is more than trained, below 0 the other way.",
+    )
+    control: float = Field(
+        0.0,
+        description="0 is off, 1 the calibrated step size at the calibrated number of updates; negative goes down.",
+    )
+    updates: int | None = Field(
+        None, ge=0, le=1000, description="Gradient steps per token; the axis's calibrated number unless given."
+    )
+    step_size: float | None = Field(
+        None, ge=0, description="Length of a step at control 1; the axis's calibrated step size unless given."
+    )
+
+
+class Row(Settings):
+    """One strength of one prompt: a conversation, how to steer its reply, and the seed of its noise."""
+
+    messages: tuple[Message, ...] = Field(min_length=1)
+    strengths: tuple[Strength, ...] = Field((), description="At most one per axis; none is the base model alone.")
+    seed: int = Field(0, ge=0, lt=2**63, description="Rows with the same seed share the same noise.")
+
+    @field_validator("messages")
+    @classmethod
+    def _ends_with_the_user(cls, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        if messages[-1].role != "user":
+            raise InvalidInput(
+                "The conversation must end with the user's turn.", "Add a user message to reply to at its end."
+            )
+        if not messages[-1].content.strip():
+            raise InvalidInput("The prompt is empty.", "Type what the model should reply to.")
+        return messages
+
+    @field_validator("strengths")
+    @classmethod
+    def _names_an_axis_once(cls, strengths: tuple[Strength, ...]) -> tuple[Strength, ...]:
+        names = [strength.axis for strength in strengths]
+        if len(set(names)) < len(names):
+            raise InvalidInput(f"An axis is named twice in one row: {', '.join(names)}.", "Give each axis once.")
+        return strengths
+
+
+class Sampling(Settings):
+    """How tokens are chosen from the logits."""
+
+    temperature: float = Field(0.0, ge=0, le=10, description="0 is greedy; above, noise shared by all strengths.")
+    top_k: int = Field(0, ge=0, description="Keep the k likeliest tokens; 0 keeps all.")
+    top_p: float = Field(1.0, gt=0, le=1, description="Keep the likeliest tokens that hold this much probability.")
+    repetition_penalty: float = Field(1.0, gt=0, le=10, description="Above 1 makes seen tokens less likely; 1 is off.")
+
+
+class Request(Settings):
+    """Rows to be decoded together, as one batch."""
+
+    rows: tuple[Row, ...] = Field(min_length=1)
+    sampling: Sampling = Sampling()
+    max_new_tokens: int = Field(128, ge=1, description="Longest reply, in tokens.")
+
+
+def conversation(prompt: str, system: str | None = None, history: tuple[Message, ...] = ()) -> tuple[Message, ...]:
+    """The messages that ask `prompt` after `history`, under `system` text if any is given."""
+    opening = () if system is None else (Message(role="system", content=system),)
+    return (*opening, *history, Message(role="user", content=prompt))
