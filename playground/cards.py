@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
+from playground import places
 from playground.errors import AxisMismatch, PlaygroundError
 from playground.settings import Settings
 
@@ -111,3 +112,8 @@ class Card(Settings):
             ) from None
         except PlaygroundError as error:
             raise AxisMismatch(f"{path} is not a valid card: {error.message}", "Train the axis again.") from None
+
+
+def shipped() -> dict[Path, Card]:
+    """The cards of the axes that come with the software, by folder, in order of their names."""
+    return {path.parent: Card.load(path.parent) for path in sorted(places.AXES.glob(f"*/{FILE_NAME}"))}

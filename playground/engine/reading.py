@@ -1,0 +1,117 @@
+"""Reading given replies in one pass each: hidden states, features and log-probabilities without decoding.
+
+Batches are made of texts of similar length; results come back in the order asked for.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from playground.engine.identity_layer import IdentityLayer
+from playground.engine.language_model import LanguageModel, left_pad
+
+TOKENS_PER_BATCH = 4096
+"""How many positions, padding included, are read at once: bounds memory, not results."""
+
+
+class Batch(NamedTuple):
+    """Texts of similar length, padded on the left: which they are, ids and mask [B, T], and each reply's length."""
+
+    indices: list[int]
+    ids: Tensor
+    mask: Tensor
+    reply_lengths: list[int]
+
+
+def batches(
+    prompts: Sequence[Sequence[int]],
+    replies: Sequence[Sequence[int]],
+    device: torch.device,
+    tokens: int = TOKENS_PER_BATCH,
+) -> Iterator[Batch]:
+    """Group prompt + reply sequences by length, at most `tokens` positions a batch."""
+    lengths = [len(prompt) + len(reply) for prompt, reply in zip(prompts, replies, strict=True)]
+    group: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
+        # Sorted by length, so the newest member is the longest.
+        if group and (len(group) + 1) * lengths[index] > tokens:
+            yield _batch(group, prompts, replies, device)
+            group = []
+        group.append(index)
+    if group:
+        yield _batch(group, prompts, replies, device)
+
+
+def _batch(
+    group: list[int], prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]], device: torch.device
+) -> Batch:
+    ids, mask = left_pad([[*prompts[index], *replies[index]] for index in group], device)
+    return Batch(group, ids, mask, [len(replies[index]) for index in group])
+
+
+@torch.inference_mode()
+def reply_states(model: LanguageModel, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]]) -> list[Tensor]:
+    """The final hidden states that predict each reply token: for each text [T, D] in float32."""
+    states: dict[int, Tensor] = {}
+    for batch in batches(prompts, replies, model.device):
+        hidden = model.decode(model.embed(batch.ids), batch.mask)
+        for row, index in enumerate(batch.indices):
+            states[index] = hidden[row, -batch.reply_lengths[row] - 1 : -1].float().clone()
+    return [states[index] for index in range(len(prompts))]
+
+
+@torch.inference_mode()
+def reply_features(
+    model: LanguageModel, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]], layers: Sequence[int]
+) -> Tensor:
+    """The base model's hidden states averaged over the reply's tokens, layers side by side: [B, len(layers) * D].
+
+    Layer i is the output of the i-th decoder layer, counted from 1; the last one comes after the final norm.
+    """
+    features = torch.zeros(len(prompts), len(layers) * model.width)
+    for batch in batches(prompts, replies, model.device):
+        output = model.decoder(
+            inputs_embeds=model.embed(batch.ids),
+            attention_mask=batch.mask,
+            position_ids=(batch.mask.cumsum(1) - 1).clamp(min=0),
+            output_hidden_states=True,
+            use_cache=False,
+        )
+        for row, index in enumerate(batch.indices):
+            spans = [output.hidden_states[layer][row, -batch.reply_lengths[row] :] for layer in layers]
+            features[index] = torch.cat([span.float().mean(0) for span in spans]).cpu()
+    return features
+
+
+def batch_logprobs(model: LanguageModel, batch: Batch, identity_layer: IdentityLayer | None = None) -> Tensor:
+    """Summed log-probability of each reply of a batch in nats [B], under the base or the aligned stream.
+
+    Only the logits that predict reply tokens are computed. Gradients flow to the identity layer if it is given.
+    """
+    embeddings = model.embed(batch.ids)
+    if identity_layer is not None:
+        embeddings = identity_layer(embeddings, batch.mask)
+    hidden = model.decode(embeddings, batch.mask)
+    where = torch.zeros_like(batch.mask, dtype=torch.bool)
+    for row, length in enumerate(batch.reply_lengths):
+        where[row, -length:] = True
+    row_of, column = where.nonzero(as_tuple=True)
+    logprobs = model.head(hidden[row_of, column - 1]).log_softmax(-1)
+    chosen = logprobs.gather(1, batch.ids[row_of, column].unsqueeze(1)).squeeze(1)
+    return chosen.new_zeros(len(batch.indices)).index_add(0, row_of, chosen)
+
+
+@torch.inference_mode()
+def reply_logprobs(
+    model: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    replies: Sequence[Sequence[int]],
+    identity_layer: IdentityLayer | None = None,
+) -> Tensor:
+    """Summed log-probability of each reply in nats: [B]."""
+    total = torch.zeros(len(prompts))
+    for batch in batches(prompts, replies, model.device):
+        total[batch.indices] = batch_logprobs(model, batch, identity_layer).cpu()
+    return total
