@@ -1,0 +1,127 @@
+"""Measured points: replies to development prompts at chosen strengths, and what they say about an axis.
+
+From points come the calibrated step size, where reward stops rising, and the safe range.
+"""
+
+import math
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from playground import metrics
+from playground.cards import Point, SafeRange
+from playground.engine.decode import Steering
+from playground.engine.language_model import LanguageModel
+from playground.engine.value_function import ValueFunction
+from playground.events import Finished, Progress
+from playground.rewards import Reward
+from playground.settings import Row, Sampling, Strength, conversation
+from playground.training.recipe import Recipe
+from playground.training.replies import gather
+
+
+def rows_at(strengths: Sequence[Strength], prompts: Sequence[str], seed: int) -> list[Row]:
+    """One row for each strength and prompt, strength by strength; a prompt keeps its noise at all strengths."""
+    return [
+        Row(messages=conversation(prompt), strengths=(strength,), seed=seed + index)
+        for strength in strengths
+        for index, prompt in enumerate(prompts)
+    ]
+
+
+def measure(
+    model: LanguageModel,
+    axes: Mapping[str, Steering],
+    reward: Reward,
+    strengths: Sequence[Strength],
+    prompts: Sequence[str],
+    recipe: Recipe,
+    store: Path,
+    stage: str,
+    deadline: float = math.inf,
+) -> Generator[Progress, None, list[Point]]:
+    """Answer the prompts at each strength and return one point for each that was finished before `deadline`."""
+    rows = rows_at(strengths, prompts, recipe.seed)
+    sampling = Sampling(temperature=recipe.measured_temperature)
+    replies = yield from gather(model, axes, rows, sampling, recipe.reply_tokens, store, stage, deadline)
+    whole = len(replies) // len(prompts)
+    replies = replies[: whole * len(prompts)]
+    rewards = reward([rows[reply.row].messages for reply in replies], [reply.text for reply in replies])
+    return [
+        point(strengths[at], replies[start : start + len(prompts)], rewards[start : start + len(prompts)].tolist())
+        for at in range(whole)
+        for start in [at * len(prompts)]
+    ]
+
+
+def point(strength: Strength, replies: Sequence[Finished], rewards: Sequence[float]) -> Point:
+    """The means of one strength's replies, with intervals."""
+    values = {
+        "reward": rewards,
+        "kl": [reply.kl for reply in replies],
+        "perplexity": [reply.perplexity for reply in replies],
+        "diversity": [metrics.diversity(reply.token_ids) for reply in replies],
+        "length": [len(reply.token_ids) for reply in replies],
+    }
+    return Point(
+        alpha=strength.alpha,
+        control=strength.control,
+        metrics={name: metrics.estimate(column) for name, column in values.items()},
+    )
+
+
+def ratios(at: Point, base: Point) -> tuple[float, float]:
+    """(perplexity, diversity) of a point over the base's own."""
+    return tuple(at.metrics[name].mean / base.metrics[name].mean for name in ("perplexity", "diversity"))  # type: ignore[return-value]
+
+
+def step_sizes(function: ValueFunction, states: Tensor, recipe: Recipe) -> list[float]:
+    """The step sizes worth trying: all updates together move a state [N, D] by a share of its length."""
+    with torch.enable_grad():
+        leaf = states.clone().requires_grad_(True)
+        (gradient,) = torch.autograd.grad(function(leaf).sum(), leaf)
+    unit = float(states.norm(dim=1).mean() / gradient.norm(dim=1).mean())
+    return [float(f"{share * unit / recipe.updates:.3g}") for share in recipe.step_shares]
+
+
+def best_step_size(sizes: Sequence[float], points: Sequence[Point], base: Point, recipe: Recipe) -> float:
+    """The step size with the highest reward among those whose replies stay fluent and varied (the paper's rule)."""
+    fluent = []
+    for size, at in zip(sizes, points, strict=False):
+        perplexity, diversity = ratios(at, base)
+        if perplexity <= recipe.most_perplexity and diversity >= recipe.least_diversity:
+            fluent.append((at.metrics["reward"].mean, size))
+    return max(fluent)[1] if fluent else sizes[0]
+
+
+def rises_until(points: Sequence[Point]) -> float:
+    """The alpha of the highest mean reward among points with control 0."""
+    return max((at.metrics["reward"].mean, at.alpha) for at in points if at.control == 0)[1]
+
+
+def safe_range(points: Sequence[Point], recipe: Recipe) -> SafeRange:
+    """From 0 outwards as far as perplexity and diversity hold, along alpha (control 0) and along control (alpha 0)."""
+    base = next(at for at in points if at.alpha == 0 and at.control == 0)
+
+    def holds(at: Point) -> bool:
+        perplexity, diversity = ratios(at, base)
+        return perplexity <= recipe.safe_perplexity and diversity >= recipe.safe_diversity
+
+    def ends(along: Mapping[float, Point]) -> tuple[float, float]:
+        low = high = 0.0
+        for strength in sorted(s for s in along if s > 0):
+            if not holds(along[strength]):
+                break
+            high = strength
+        for strength in sorted((s for s in along if s < 0), reverse=True):
+            if not holds(along[strength]):
+                break
+            low = strength
+        return low, high
+
+    return SafeRange(
+        alpha=ends({at.alpha: at for at in points if at.control == 0}),
+        control=ends({at.control: at for at in points if at.alpha == 0}),
+    )

@@ -1,0 +1,405 @@
+"""From pairs, or two sentences, to an axis's folder: the stages in order, each leaving its work behind for a resume.
+
+reward head -> base replies -> identity layer -> steered replies -> value function -> step size -> curve -> card
+"""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar, get_args
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+import playground
+from playground import axes
+from playground.cards import Calibration, Card, Data, Point, Poles
+from playground.engine.decode import Steering
+from playground.engine.identity_layer import IdentityLayer
+from playground.engine.language_model import LanguageModel
+from playground.engine.reading import reply_states
+from playground.engine.value_function import ValueFunction
+from playground.errors import InvalidInput
+from playground.events import Finished, Progress
+from playground.rewards import preference
+from playground.rewards.preference import PreferenceReward
+from playground.settings import Row, Sampling, Strength, conversation
+from playground.training import identity_layer, measure, pairs, value_function
+from playground.training.invent import invent
+from playground.training.pairs import Pair
+from playground.training.recipe import Recipe
+from playground.training.replies import gather, write_json
+
+Result = TypeVar("Result")
+Stage = Literal["pairs", "reward", "layer", "rollouts", "value", "calibration", "card"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+_SHARES: dict[Stage, float] = {
+    "pairs": 0.2, "reward": 0.3, "layer": 0.7, "rollouts": 0.8, "value": 0.83, "calibration": 0.9, "card": 1.0,
+}  # fmt: skip
+"""By which share of the time budget each stage begins no new work."""
+
+WORK = "training"
+"""The folder inside an axis's folder where the stages keep their work; not needed once the card is written."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train. Either `given` pairs or two `descriptions` (positive, negative) to invent pairs from.
+
+    `reward_pairs` help the reward head and are a second check on it; `prompts` are what the model replies to.
+    """
+
+    name: str
+    description: str
+    poles: Poles
+    out: Path
+    prompts: Sequence[str]
+    command: str
+    data: tuple[Data, ...]
+    given: Sequence[Pair] = ()
+    descriptions: tuple[str, str] | None = None
+    reward_pairs: Sequence[Pair] = ()
+    recipe: Recipe = Recipe()
+    minutes: float | None = None
+    until: Stage = "card"
+
+
+def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | None]:
+    """Run the stages and write the axis's folder; returns its card, or None when `until` names an earlier stage.
+
+    Started again on the same folder it goes on where it was killed. Raises InvalidInput when the folder holds the
+    work of another job.
+    """
+    work = _claim(model, job)
+    deadline = _deadlines(job.minutes)
+    data = yield from _pairs(model, job, work, deadline["pairs"])
+    if job.until == "pairs":
+        return None
+    base = yield from _base_replies(model, job, work, deadline["reward"])
+    reward, reward_checks = yield from _reward(model, job, data, base, work)
+    if job.until == "reward":
+        return None
+    layer, layer_checks = yield from _layer(model, job, data, reward, work, deadline["layer"])
+    if job.until == "layer":
+        return None
+    rollouts = yield from _rollouts(model, job, layer, base, work, deadline["rollouts"])
+    if job.until == "rollouts":
+        return None
+    function, value_checks, states = yield from _value(model, job, reward, rollouts)
+    if job.until == "value":
+        return None
+    ready = layer.to(model.device, model.dtype)
+    step_size = yield from _calibrate(model, job, ready, function, reward, states, work, deadline["calibration"])
+    if job.until == "calibration":
+        return None
+    steering = Steering(ready, function, step_size, job.recipe.updates)
+    curve = yield from _curve(model, job, steering, reward, work, deadline["card"])
+    return _write(model, job, data, steering, reward, curve, {**reward_checks, **layer_checks, **value_checks})
+
+
+def _claim(model: LanguageModel, job: Job) -> Path:
+    """The work folder, which must be new or hold the beginnings of this very job."""
+    work = job.out / WORK
+    what = {
+        "recipe": job.recipe.model_dump(mode="json"),
+        "base": model.identity().weights,
+        "dtype": str(model.dtype),
+        "descriptions": job.descriptions,
+        "pairs": _digest([*job.given, *job.reward_pairs]),
+        "prompts": hashlib.sha256("\n".join(job.prompts).encode()).hexdigest(),
+    }
+    record = work / "job.json"
+    if record.exists():
+        if json.loads(record.read_text(encoding="utf-8")) != json.loads(json.dumps(what)):
+            raise InvalidInput(
+                f"{job.out} holds the work of another training run.", "Choose another folder, or delete that one."
+            )
+    elif job.out.exists() and any(job.out.iterdir()):
+        raise InvalidInput(f"{job.out} is not empty.", "Choose a new folder for the axis.")
+    work.mkdir(parents=True, exist_ok=True)
+    write_json(record, what)
+    return work
+
+
+def _deadlines(minutes: float | None) -> dict[Stage, float]:
+    """When each stage begins no new work, in time.monotonic seconds."""
+    budget = math.inf if minutes is None else minutes * 60
+    return {stage: time.monotonic() + share * budget for stage, share in _SHARES.items()}
+
+
+def _pairs(
+    model: LanguageModel, job: Job, work: Path, deadline: float
+) -> Generator[Progress, None, pairs.Split]:
+    """The pairs to learn from, invented if need be, and their development part."""
+    found = list(job.given)
+    recipe = job.recipe
+    if job.descriptions is not None:
+        asked = _some(job.prompts, math.ceil(recipe.pairs / (1 - recipe.development_share) / recipe.samples))
+        positive, negative = job.descriptions
+        found = yield from invent(model, positive, negative, asked, recipe, work / "invented.jsonl", deadline)
+        pairs.save(found, work / "pairs.jsonl")
+    train, development = pairs.split(found, recipe.development_share)
+    return pairs.Split(_some_pairs(train, recipe.pairs), _some_pairs(development, recipe.pairs))
+
+
+def _base_replies(
+    model: LanguageModel, job: Job, work: Path, deadline: float
+) -> Generator[Progress, None, list[tuple[Row, Finished]]]:
+    """The base model's own replies to training prompts: the reward's unit, and rollouts for the value function."""
+    rows = _rollout_rows(job, job.recipe.rollouts // 2, ())
+    sampling = Sampling(temperature=job.recipe.rollout_temperature)
+    store = work / "base.jsonl"
+    replies = yield from gather(
+        model, {}, rows, sampling, job.recipe.reply_tokens, store, "replies of the base", deadline
+    )
+    return [(rows[reply.row], reply) for reply in replies]
+
+
+def _reward(
+    model: LanguageModel, job: Job, data: pairs.Split, base: Sequence[tuple[Row, Finished]], work: Path
+) -> Generator[Progress, None, tuple[PreferenceReward, dict[str, float]]]:
+    """Fit the reward head; its unit is the spread of the base's replies."""
+    record = work / "reward.json"
+    if record.exists():
+        return PreferenceReward(model, load_file(work / preference.FILE_NAME)), json.loads(record.read_text())
+    extra = pairs.split(job.reward_pairs, job.recipe.development_share) if job.reward_pairs else None
+    parts = {"train": list(data.train), "pairs": list(data.development)}
+    if extra:
+        parts["train"] += _some_pairs(extra.train, job.recipe.pairs)
+        parts["reward_pairs"] = _some_pairs(extra.development, job.recipe.pairs)
+    features: dict[str, tuple[Tensor, Tensor]] = {}
+    for done, (name, part) in enumerate(parts.items()):
+        yield Progress("reward head", done, len(parts) + 1, "parts", note=f"reading {len(part)} pairs")
+        prompts = [pair.prompt for pair in part]
+        chosen = preference.text_features(model, prompts, [pair.chosen for pair in part])
+        features[name] = (chosen, preference.text_features(model, prompts, [pair.rejected for pair in part]))
+    reward = PreferenceReward(model, preference.fit(*features["train"], job.recipe.ridge))
+    reward = reward.in_units_of(
+        preference.text_features(model, [row.messages for row, _ in base], [reply.text for _, reply in base])
+    )
+    checks = {
+        f"reward_accuracy_{name}": float((reward.score(chosen) > reward.score(rejected)).float().mean())
+        for name, (chosen, rejected) in features.items()
+        if name != "train"
+    }
+    reward.save(work)
+    write_json(record, checks)
+    yield Progress("reward head", len(parts) + 1, len(parts) + 1, "parts", note=_told(checks))
+    return reward, checks
+
+
+def _layer(
+    model: LanguageModel, job: Job, data: pairs.Split, reward: PreferenceReward, work: Path, deadline: float
+) -> Generator[Progress, None, tuple[IdentityLayer, dict[str, float]]]:
+    """Fit the identity layer under a guard that lets it answer some training prompts at each check."""
+    recipe = job.recipe
+    prompts = _some(_part(job, development=False), recipe.guard_prompts)
+
+    def answers(alpha: float, layer: IdentityLayer) -> Point:
+        steering = Steering(layer, None, 0.0, 0)
+        scratch = work / "guard.jsonl"
+        scratch.unlink(missing_ok=True)
+        strength = Strength(axis=job.name, alpha=alpha)
+        steps = measure.measure(model, {job.name: steering}, reward, [strength], prompts, recipe, scratch, "guard")
+        return _result(steps)[0]
+
+    base: list[Point] = []
+
+    def guard(layer: IdentityLayer) -> identity_layer.Health:
+        if not base:
+            base.append(answers(0.0, layer))
+        at = answers(1.0, layer)
+        perplexity, diversity = measure.ratios(at, base[0])
+        return identity_layer.Health(
+            at.metrics["reward"].mean - base[0].metrics["reward"].mean, at.metrics["kl"].mean, perplexity, diversity
+        )
+
+    return (
+        yield from identity_layer.fit(model, data.train, data.development, guard, recipe, work / "layer", deadline)
+    )
+
+
+def _rollouts(
+    model: LanguageModel, job: Job, layer: IdentityLayer, base: list[tuple[Row, Finished]], work: Path, deadline: float
+) -> Generator[Progress, None, list[tuple[Row, Finished]]]:
+    """The base's replies and as many of the mildly steered model, so that all rewards are seen."""
+    strengths = [(Strength(axis=job.name, alpha=alpha),) for alpha in (-0.5, 0.5)]
+    rows = _rollout_rows(job, job.recipe.rollouts - job.recipe.rollouts // 2, *strengths)
+    steering = Steering(layer.to(model.device, model.dtype), None, 0.0, 0)
+    sampling = Sampling(temperature=job.recipe.rollout_temperature)
+    store = work / "steered.jsonl"
+    replies = yield from gather(
+        model, {job.name: steering}, rows, sampling, job.recipe.reply_tokens, store, "steered replies", deadline
+    )
+    return [*base, *((rows[reply.row], reply) for reply in replies)]
+
+
+def _value(
+    model: LanguageModel, job: Job, reward: PreferenceReward, rollouts: Sequence[tuple[Row, Finished]]
+) -> Generator[Progress, None, tuple[ValueFunction, dict[str, float], Tensor]]:
+    """Fit the value function; a share of the prompts is kept to check it. Also returns some states [N, D]."""
+    yield Progress("value function", 0, job.recipe.value_epochs, "epochs", note=f"reading {len(rollouts)} replies")
+    prompts = [model.prompt_ids(row.messages) for row, _ in rollouts]
+    states = [state.cpu() for state in reply_states(model, prompts, [reply.token_ids for _, reply in rollouts])]
+    rewards = reward([row.messages for row, _ in rollouts], [reply.text for _, reply in rollouts])
+    kept = [
+        # Salted: these prompts are all of the training part, by the same hash.
+        pairs.is_development("value " + row.messages[-1].content, job.recipe.development_share)
+        for row, _ in rollouts
+    ]
+
+    def part(unseen: bool) -> tuple[list[Tensor], Tensor]:
+        which = [index for index, is_kept in enumerate(kept) if is_kept == unseen]
+        return [states[index] for index in which], rewards[which]
+
+    function, checks = yield from value_function.fit(part(False), part(True), job.recipe)
+    return function.to(model.device), checks, torch.cat(states)[::16].to(model.device)
+
+
+def _calibrate(
+    model: LanguageModel,
+    job: Job,
+    layer: IdentityLayer,
+    function: ValueFunction,
+    reward: PreferenceReward,
+    states: Tensor,
+    work: Path,
+    deadline: float,
+) -> Generator[Progress, None, float]:
+    """Try step sizes on development prompts and take the best that keeps replies fluent."""
+    recipe = job.recipe
+    sizes = measure.step_sizes(function, states, recipe)
+    steering = Steering(layer, function, sizes[0], recipe.updates)
+    strengths = [
+        Strength(axis=job.name, control=0.0),
+        *(Strength(axis=job.name, control=1.0, step_size=size) for size in sizes),
+    ]
+    prompts = _some(_part(job, development=True), recipe.measured_prompts)
+    points = yield from measure.measure(
+        model, {job.name: steering}, reward, strengths, prompts, recipe,
+        _store(work, "calibration", sizes), "step size", deadline,
+    )  # fmt: skip
+    return measure.best_step_size(sizes, points[1:], points[0], recipe) if points else sizes[0]
+
+
+def _curve(
+    model: LanguageModel, job: Job, steering: Steering, reward: PreferenceReward, work: Path, deadline: float
+) -> Generator[Progress, None, list[Point]]:
+    """Measure the axis on development prompts; the first four strengths always, the rest as time allows."""
+    recipe = job.recipe
+    always = [(0.0, 0.0), (1.0, 0.0), (-1.0, 0.0), (0.0, 1.0)]
+    others = [(alpha, 0.0) for alpha in recipe.alphas] + [(0.0, control) for control in recipe.controls]
+    wanted = [*always, *sorted(set(others) - set(always), key=lambda pair: abs(pair[0]) + abs(pair[1]))]
+    strengths = [Strength(axis=job.name, alpha=alpha, control=control) for alpha, control in wanted]
+    prompts = _some(_part(job, development=True), recipe.measured_prompts)
+    points: list[Point] = []
+    for part, until in ((strengths[:4], math.inf), (strengths[4:], deadline)):
+        store = _store(work, "curve", [steering.step_size, *(strength.alpha for strength in part)])
+        points += yield from measure.measure(
+            model, {job.name: steering}, reward, part, prompts, recipe, store, "curve", until
+        )
+    return sorted(points, key=lambda at: (at.control, at.alpha))
+
+
+def _write(
+    model: LanguageModel,
+    job: Job,
+    data: pairs.Split,
+    steering: Steering,
+    reward: PreferenceReward,
+    curve: Sequence[Point],
+    checks: dict[str, float],
+) -> Card:
+    """Write weights, then the card that describes them."""
+    assert steering.identity_layer is not None and steering.value_function is not None
+    steering.identity_layer.save(job.out)
+    steering.value_function.save(job.out)
+    reward.save(job.out)
+    learnt = Data(
+        name=f"{len(data.train) + len(data.development)} pairs the layer learnt from",
+        licence="as above" if job.given else "Apache-2.0",
+        rows=len(data.train) + len(data.development),
+        sha256=_digest([*data.train, *data.development]),
+        attribution="" if job.given else f"written by {model.name} under the two descriptions",
+    )
+    card = Card(
+        name=job.name,
+        description=job.description,
+        poles=job.poles,
+        base=model.identity(),
+        data=(*job.data, learnt),
+        command=job.command,
+        recipe={**job.recipe.model_dump(mode="json"), "descriptions": job.descriptions, "dtype": str(model.dtype)},
+        seed=job.recipe.seed,
+        checks={name: round(value, 4) for name, value in checks.items()},
+        calibration=Calibration(step_size=steering.step_size, updates=steering.updates),
+        curve=tuple(curve),
+        rises_until=measure.rises_until(curve),
+        safe_range=measure.safe_range(curve, job.recipe),
+        files={name: axes.digest(job.out / name) for name in axes.WEIGHT_FILES},
+        version=playground.__version__,
+    )
+    card.save(job.out)
+    return card
+
+
+def _part(job: Job, development: bool) -> list[str]:
+    """The job's prompts that are for training, or for development."""
+    share = job.recipe.development_share
+    part = [prompt for prompt in job.prompts if pairs.is_development(prompt, share) == development]
+    if not part:
+        raise InvalidInput(
+            f"{len(job.prompts)} prompts are too few to keep some for checking.", "Give some forty different prompts."
+        )
+    return part
+
+
+def _rollout_rows(job: Job, count: int, *strengths: tuple[Strength, ...]) -> list[Row]:
+    """`count` rows over the training prompts in turn, taking turns between the strengths as well."""
+    prompts = _some(_part(job, development=False), count)
+    return [
+        Row(
+            messages=conversation(prompts[index % len(prompts)]),
+            strengths=strengths[index % len(strengths)],
+            seed=job.recipe.seed + 1000 + index,
+        )
+        for index in range(count)
+    ]
+
+
+def _some(prompts: Sequence[str], count: int) -> list[str]:
+    """At most `count` prompts, picked and ordered by hash."""
+    return sorted(prompts, key=lambda prompt: hashlib.sha256(prompt.encode()).digest()[8:])[:count]
+
+
+def _some_pairs(part: Sequence[Pair], count: int) -> list[Pair]:
+    """At most `count` pairs, picked and ordered by hash."""
+    return sorted(part, key=lambda pair: hashlib.sha256(pair.model_dump_json().encode()).digest())[:count]
+
+
+def _store(work: Path, stage: str, what: object) -> Path:
+    """Where a stage keeps its replies: by what they depend on, so that nothing stale is taken up again."""
+    return work / f"{stage}-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]}.jsonl"
+
+
+def _digest(part: Sequence[Pair]) -> str:
+    return hashlib.sha256("\n".join(pair.model_dump_json() for pair in part).encode()).hexdigest()
+
+
+def _told(checks: dict[str, float]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in checks.items())
+
+
+def _result(steps: Generator[Progress, None, Result]) -> Result:
+    """Run a generator to its end and give what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value

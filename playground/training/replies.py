@@ -1,0 +1,94 @@
+"""Many replies of the model, gathered batch by batch into a file, so that a killed run goes on where it was."""
+
+import json
+import math
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from playground.engine.decode import Steering, decode
+from playground.engine.language_model import LanguageModel
+from playground.errors import InvalidInput
+from playground.events import Finished, Progress, from_json, to_json
+from playground.settings import Request, Row, Sampling
+
+ROWS_PER_BATCH = 32
+"""Rows decoded together. Fixed, so that a resumed run computes what the first would have."""
+
+
+class Pace:
+    """Turns what is done so far into Progress with rate and time left."""
+
+    def __init__(self, stage: str, total: float, unit: str) -> None:
+        self.stage, self.total, self.unit = stage, total, unit
+        self.began = time.monotonic()
+        self.first: float | None = None
+
+    def __call__(self, done: float, note: str = "") -> Progress:
+        """Progress at `done` units; what was done before the first call does not count for the rate."""
+        if self.first is None:
+            self.first, self.began = done, time.monotonic()
+        spent = time.monotonic() - self.began
+        rate = (done - self.first) / spent if spent > 0 and done > self.first else None
+        left = (self.total - done) / rate if rate else None
+        return Progress(self.stage, done, self.total, self.unit, rate, left, note)
+
+
+def gather(
+    model: LanguageModel,
+    axes: Mapping[str, Steering],
+    rows: Sequence[Row],
+    sampling: Sampling,
+    max_new_tokens: int,
+    store: Path,
+    stage: str,
+    deadline: float = math.inf,
+) -> Generator[Progress, None, list[Finished]]:
+    """Decode rows and return their Finished events, numbered as `rows`; those already in `store` are not done again.
+
+    Past `deadline` (time.monotonic seconds) no batch but the first is begun, so fewer replies than rows may come back.
+    """
+    done = _read(store)
+    pace = Pace(stage, len(rows), "replies")
+    yield pace(len(done))
+    with store.open("a", encoding="utf-8") as file:
+        for start in range(0, len(rows), ROWS_PER_BATCH):
+            batch = rows[start : start + ROWS_PER_BATCH]
+            if all(start + index in done for index in range(len(batch))):
+                continue
+            if done and time.monotonic() > deadline:
+                break
+            request = Request(rows=tuple(batch), sampling=sampling, max_new_tokens=max_new_tokens)
+            for event in decode(model, axes, request):
+                if isinstance(event, Finished):
+                    done[start + event.row] = replace(event, row=start + event.row)
+            file.writelines(to_json(done[start + index]) + "\n" for index in range(len(batch)))
+            file.flush()
+            yield pace(len(done))
+    return [done[index] for index in sorted(done) if index < len(rows)]
+
+
+def _read(store: Path) -> dict[int, Finished]:
+    """The replies a file holds; a last line cut short by a kill is dropped from the file as well."""
+    if not store.exists():
+        return {}
+    kept: list[str] = []
+    replies: dict[int, Finished] = {}
+    for line in store.read_text(encoding="utf-8").splitlines():
+        try:
+            event = from_json(line)
+        except InvalidInput:
+            break
+        if isinstance(event, Finished):
+            replies[event.row] = event
+            kept.append(line)
+    store.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    return replies
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a small JSON file in one piece: a kill leaves the old one or the new one."""
+    scratch = path.with_suffix(".part")
+    scratch.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    scratch.replace(path)
