@@ -8,10 +8,21 @@ import os
 # Read by huggingface_hub when it is imported, which happens below this line at the earliest.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-from playground.sources.catalogue import DEFAULT, Installed, Report, display_name, installed, resolve
-from playground.sources.precision import DTYPES, pick_dtype
+from playground.sources.catalogue import DEFAULT, Installed, Report, display_name, installed, is_here, resolve
+from playground.sources.precision import DTYPES, check_dtype, pick_dtype
 from playground.sources.tiny import ARCHITECTURES, build_tiny
 
 __all__ = [
-    "ARCHITECTURES", "DEFAULT", "DTYPES", "Installed", "Report", "build_tiny", "display_name", "installed", "pick_dtype", "resolve",
+    "ARCHITECTURES",
+    "DEFAULT",
+    "DTYPES",
+    "Installed",
+    "Report",
+    "build_tiny",
+    "check_dtype",
+    "display_name",
+    "installed",
+    "is_here",
+    "pick_dtype",
+    "resolve",
 ]

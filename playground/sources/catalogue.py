@@ -56,6 +56,16 @@ def resolve(name: str = DEFAULT, report: Report = lambda progress: None, revisio
     )
 
 
+def display_name(name: str) -> str:
+    """What to call the base model that `resolve` finds under `name`, for people and for cards."""
+    if name == DEFAULT:
+        return embedded.TITLE
+    if (family := _tiny_family(name)) is not None:
+        return f"{TINY}:{family}"
+    path = Path(name).expanduser()
+    return path.resolve().name if path.exists() else name
+
+
 def installed() -> list[Installed]:
     """The base models on this machine that can be used without any download."""
     found = [Installed(DEFAULT, embedded.folder())] if embedded.is_ready() else []
@@ -67,6 +77,15 @@ def installed() -> list[Installed]:
     return found
 
 
+def is_here(name: str) -> bool:
+    """Whether `resolve` needs no download for this name."""
+    if name == DEFAULT:
+        return embedded.is_ready()
+    if _tiny_family(name) is not None or _looks_like_a_path(name) or Path(name).expanduser().exists():
+        return True
+    return name in hub.downloaded() or not hub.is_hub_id(name)
+
+
 def _tiny_family(name: str) -> str | None:
     if name == TINY:
         return tiny.ARCHITECTURES[0]
@@ -74,7 +93,7 @@ def _tiny_family(name: str) -> str | None:
 
 
 def _looks_like_a_path(name: str) -> bool:
-    return name.startswith(("/", ".", "~")) or "\\" in name or name.count("/") > 1 and "@" not in name
+    return name.startswith(("/", ".", "~")) or "\\" in name or (name.count("/") > 1 and "@" not in name)
 
 
 def _tiny(family: str) -> Path:
@@ -99,8 +118,3 @@ def _tiny(family: str) -> Path:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return folder
-
-
-def display_name(name: str) -> str:
-    """What a person calls the base model: its proper name rather than the short one or a folder's path."""
-    return embedded.TITLE if name == DEFAULT else Path(name).name if Path(name).exists() else name

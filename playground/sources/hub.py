@@ -28,9 +28,7 @@ def fetch(name: str, revision: str | None = None) -> Path:
     repo, revision = split(name, revision)
     hint = "Check the id and your connection, or give a local folder: --model FOLDER"
     try:
-        return Path(
-            snapshot_download(repo, revision=revision, allow_patterns=_WANTED, ignore_patterns=_UNWANTED)
-        )
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=_WANTED, ignore_patterns=_UNWANTED))
     except errors.GatedRepoError:
         raise ModelUnavailable(
             f"The Hub model {repo} wants you to accept its terms first.",

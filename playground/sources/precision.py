@@ -14,6 +14,12 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 _FAST_BFLOAT16_CPU = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
 
 
+def check_dtype(name: str) -> None:
+    """Raise InvalidInput for any other word than those in DTYPES, before torch is imported."""
+    if name not in DTYPES:
+        raise InvalidInput(f"dtype: {name!r} is not known.", f"Choose one of {', '.join(DTYPES)}.")
+
+
 def pick_dtype(name: str, device: str | torch.device = "cpu") -> torch.dtype:
     """The dtype to hold base weights in: `auto` is bfloat16 where `device` is fast at it, else float32.
 
@@ -21,8 +27,7 @@ def pick_dtype(name: str, device: str | torch.device = "cpu") -> torch.dtype:
     """
     import torch
 
-    if name not in DTYPES:
-        raise InvalidInput(f"dtype: {name!r} is not known.", f"Choose one of {', '.join(DTYPES)}.")
+    check_dtype(name)
     if name != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
     return torch.bfloat16 if _is_fast_at_bfloat16(torch.device(device)) else torch.float32

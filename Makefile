@@ -1,0 +1,52 @@
+# The same few verbs everywhere. `make app` and `make test` do all the set-up a fresh machine needs.
+
+HOST ?= 127.0.0.1
+PORT ?= 7860
+MODEL ?= smollm2
+BIN := .venv/bin
+
+.PHONY: install app test check fix clean
+
+install: .venv/.installed
+
+app: .venv/.installed
+	@$(BIN)/playground model fetch $(MODEL)
+	@exec $(BIN)/playground app --model $(MODEL) --host $(HOST) --port $(PORT)
+
+test: check
+	@$(BIN)/pytest
+
+check: .venv/.installed-for-tests
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/basedpyright
+	@$(BIN)/lint-imports
+
+fix: .venv/.installed-for-tests
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+clean:
+	rm -rf .venv artifacts build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The first Python of 3.11 or later among those names; PYTHON=... chooses another.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+
+# TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cu130" chooses a build of PyTorch.
+.venv/.installed: pyproject.toml constraints.txt tools/choose_torch.py
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed. Install it, or run: make PYTHON=/path/to/python3" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) is older than Python 3.11. Install a newer one, or run: make PYTHON=/path/to/python3" >&2; exit 2; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv \
+		|| { echo "The virtual environment could not be made. On Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
+	@echo "Installing; the first time takes a few minutes."
+	@torch="$(TORCH)"; $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		$${torch:-$$($(BIN)/python tools/choose_torch.py)}
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gguf]'
+	@touch $@
+
+.venv/.installed-for-tests: .venv/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gguf,dev]'
+	@touch $@

@@ -1,0 +1,130 @@
+"""What works on this machine and what does not, each with its fix. Looks and tries; repairs nothing."""
+
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from playground import cards, sources
+from playground.errors import PlaygroundError
+from playground.events import Token
+from playground.places import cache_directory
+from playground.settings import Request, Row, conversation
+
+if TYPE_CHECKING:
+    from playground.player import Player
+
+_PACKAGES = ("torch", "transformers", "gradio", "plotly", "safetensors")
+_GIGABYTE = 1e9
+_MEMORY_NEEDED, _DISK_NEEDED = 3 * _GIGABYTE, 1 * _GIGABYTE
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: whether it works, what was seen, and what to do if it does not."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+
+
+def examine(model: str, dtype: str) -> list[Finding]:
+    """Look at the machine, then load `model` and say a few tokens, unless that would need a download.
+
+    What fails becomes a finding; nothing is raised.
+    """
+    looks: list[Callable[[], Finding]] = [_python, _packages, _memory, _disk, _processor, _axes]
+    return [*(_attempt(look) for look in looks), *_model(model, dtype)]
+
+
+def _attempt(look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except PlaygroundError as error:
+        return Finding(look.__name__.removeprefix("_"), False, error.message, error.hint)
+
+
+def _python() -> Finding:
+    return Finding("python", True, f"{platform.python_version()} at {sys.executable}, {platform.platform()}")
+
+
+def _packages() -> Finding:
+    installed = {name: _version(name) for name in _PACKAGES}
+    seen = ", ".join(f"{name} {version or 'missing'}" for name, version in installed.items())
+    return Finding("packages", all(installed.values()), seen, "Run: make install")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _memory() -> Finding:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Finding(
+        "memory",
+        total >= _MEMORY_NEEDED,
+        f"{total / _GIGABYTE:.1f} GB in all",
+        f"Use a machine with {_MEMORY_NEEDED / _GIGABYTE:.0f} GB or more, or: --model tiny",
+    )
+
+
+def _disk() -> Finding:
+    folder = cache_directory()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    writable = os.access(folder, os.W_OK)
+    detail = f"{free / _GIGABYTE:.1f} GB free for {cache_directory()}" + ("" if writable else ", which is not writable")
+    fix = "Free some space, or set XDG_CACHE_HOME to a folder on another disk that you may write to."
+    return Finding("disk", writable and free >= _DISK_NEEDED, detail, fix)
+
+
+def _processor() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        device, seen = "cuda", torch.cuda.get_device_name()
+    else:
+        device, seen = "cpu", f"{platform.machine()}, {torch.get_num_threads()} threads, no GPU in use"
+    fast = str(sources.pick_dtype("auto", device)).removeprefix("torch.")
+    return Finding("processor", True, f"{seen}; dtype auto is {fast}")
+
+
+def _axes() -> Finding:
+    names = [card.name for card in cards.shipped().values()]
+    fix = "Restore the folder assets/axes, or make an axis: playground axis invent --help"
+    return Finding("axes", bool(names), ", ".join(names) or "none shipped", fix)
+
+
+def _model(name: str, dtype: str) -> Iterator[Finding]:
+    from playground.player import Player
+
+    try:
+        if not sources.is_here(name):
+            yield Finding("model", False, f"{name} is not on this machine.", f"Run: playground model fetch {name}")
+            return
+        start = time.perf_counter()
+        player = Player.open(name, dtype)
+        loaded = time.perf_counter() - start
+        yield Finding("model", True, f"{player.name}, loaded in {loaded:.1f} s")
+        yield Finding("reply", True, _reply(player))
+    except PlaygroundError as error:
+        yield Finding("model", False, error.message, error.hint)
+
+
+def _reply(player: "Player") -> str:
+    start = time.perf_counter()
+    request = Request(rows=(Row(messages=conversation("Say hello.")),), max_new_tokens=16)
+    arrivals = [time.perf_counter() for event in player.run(request) if isinstance(event, Token)]
+    seconds = arrivals[-1] - arrivals[0]
+    rate = f", then {(len(arrivals) - 1) / seconds:.0f} tokens a second" if len(arrivals) > 1 else ""
+    return f"first token after {arrivals[0] - start:.2f} s{rate}"
