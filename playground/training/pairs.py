@@ -33,15 +33,20 @@ class Split(NamedTuple):
     development: list[Pair]
 
 
-def load(path: Path) -> list[Pair]:
-    """Read pairs from JSONL or .jsonl.gz. Raises InvalidInput that names the bad lines and what is wrong with them."""
+def load(path: Path, where: tuple[str, str] | None = None) -> list[Pair]:
+    """Read pairs from JSONL or .jsonl.gz, of all lines or of those that hold `where`'s value under its key.
+
+    Raises InvalidInput that names the bad lines and what is wrong with them.
+    """
     good: list[Pair] = []
     bad: list[str] = []
     for number, line in enumerate(_lines(path), start=1):
         if not line.strip():
             continue
         try:
-            good.append(parse(line))
+            record = _object(line)
+            if where is None or str(record.get(where[0])) == where[1]:
+                good.append(_pair(record))
         except PlaygroundError as error:
             bad.append(f"line {number}: {error.message}")
     if bad:
@@ -51,18 +56,22 @@ def load(path: Path) -> list[Pair]:
             'Each line must be {"prompt": text or messages, "chosen": text, "rejected": text}.',
         )
     if not good:
-        raise InvalidInput(f"{path} holds no pairs.", "Give a file with one pair a line.")
+        raise InvalidInput(f"{path} holds no pairs{f' with {where[0]} {where[1]}' if where else ''}.", "Give a file with one pair a line.")
     return good
 
 
-def parse(line: str) -> Pair:
-    """One line of JSON -> a pair; keys it does not know are ignored. Raises InvalidInput with the reason."""
+def _object(line: str) -> dict[str, Any]:
     try:
         record: Any = json.loads(line)
     except ValueError as error:
         raise InvalidInput(f"it is not JSON ({error}).") from None
     if not isinstance(record, dict):
         raise InvalidInput("it is not a JSON object.")
+    return record
+
+
+def _pair(record: dict[str, Any]) -> Pair:
+    """A line's object -> a pair; keys it does not know are ignored. Raises InvalidInput with the reason."""
     for key in ("prompt", "chosen", "rejected"):
         if key not in record:
             raise InvalidInput(f"{key!r} is missing.")

@@ -1,0 +1,230 @@
+"""`playground axis`: make an axis from preference pairs or from two sentences."""
+
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from playground.errors import InvalidInput
+from playground.events import Progress, to_json
+
+if TYPE_CHECKING:
+    from playground.cards import Card, Data
+    from playground.training.pairs import Pair
+    from playground.training.pipeline import Job
+    from playground.training.recipe import Recipe
+
+axis = typer.Typer(help="Make an axis of your own.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Option(help="What to call the axis.")]
+Out = Annotated[Path, typer.Option(help="A new folder for the axis; the same one again goes on after a stop.")]
+Description = Annotated[str, typer.Option(help="One sentence on what the axis is.")]
+PositivePole = Annotated[str, typer.Option(help="A word for alpha above 0.")]
+NegativePole = Annotated[str, typer.Option(help="A word for alpha below 0.")]
+Prompts = Annotated[
+    Path | None, typer.Option(help="Prompts to reply to (.txt or .jsonl, maybe .gz). [default: the shipped set]")
+]
+RewardPairs = Annotated[
+    Path | None, typer.Option(help="More pairs for the reward head alone, with a share kept to check it.")
+]
+Where = Annotated[
+    str | None, typer.Option(metavar="KEY=VALUE", help="Use only those lines of a pairs file that hold this value.")
+]
+Licence = Annotated[str, typer.Option(help="Licence of the pairs, for the card.")]
+Attribution = Annotated[str, typer.Option(help="Whom the pairs are from, for the card.")]
+Minutes = Annotated[float | None, typer.Option(min=1, help="Stay inside this much time. [default: no limit]")]
+Seed = Annotated[int, typer.Option(min=0, help="Fixes every draw.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; repeat.")
+]
+Until = Annotated[
+    str, typer.Option(metavar="STAGE", help="Stop after: pairs, reward, layer, rollouts, value, calibration or card.")
+]
+Model = Annotated[str, typer.Option("--model", metavar="NAME", help="The base model; see `playground say --help`.")]
+Dtype = Annotated[str, typer.Option("--dtype", metavar="TYPE", help="auto, float32, bfloat16 or float16.")]
+Json = Annotated[bool, typer.Option("--json", help="Print progress as JSON lines, then the card.")]
+
+
+@axis.command("train")
+def train(
+    pairs: Annotated[Path, typer.Option(help="Preference pairs: JSONL, maybe .gz, of prompt, chosen, rejected.")],
+    name: Name,
+    out: Out,
+    description: Description = "",
+    positive_pole: PositivePole = "more",
+    negative_pole: NegativePole = "less",
+    where: Where = None,
+    licence: Licence = "unknown",
+    attribution: Attribution = "",
+    prompts: Prompts = None,
+    minutes: Minutes = None,
+    seed: Seed = 0,
+    settings: Set = None,
+    until: Until = "card",
+    model: Model = "smollm2",
+    dtype: Dtype = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train an axis from a file of preference pairs."""
+    found, source = _load(pairs, where, licence, attribution)
+    _run(
+        model, dtype, as_json, prompts, until,
+        name=name, description=description, poles=(negative_pole, positive_pole), out=out, data=(source,),
+        given=found, recipe=_recipe(seed, settings), minutes=minutes,
+    )  # fmt: skip
+
+
+@axis.command("invent")
+def invent(
+    name: Name,
+    positive: Annotated[str, typer.Option(help='Who answers at the positive pole: "an outgoing person who ..."')],
+    negative: Annotated[str, typer.Option(help="Who answers at the negative pole.")],
+    out: Out,
+    description: Description = "",
+    positive_pole: PositivePole = "more",
+    negative_pole: NegativePole = "less",
+    reward_pairs: RewardPairs = None,
+    where: Where = None,
+    licence: Licence = "unknown",
+    attribution: Attribution = "",
+    prompts: Prompts = None,
+    minutes: Minutes = None,
+    seed: Seed = 0,
+    settings: Set = None,
+    until: Until = "card",
+    model: Model = "smollm2",
+    dtype: Dtype = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train an axis from two sentences: the model itself plays both poles."""
+    if not positive.strip() or not negative.strip():
+        raise InvalidInput("A description is empty.", "Describe both poles, such as: an outgoing, sociable person.")
+    extra, sources = [], ()
+    if reward_pairs is not None:
+        extra, source = _load(reward_pairs, where, licence, attribution)
+        sources = (source,)
+    _run(
+        model, dtype, as_json, prompts, until,
+        name=name, description=description or f"From {negative} to {positive}.", poles=(negative_pole, positive_pole),
+        out=out, data=sources, descriptions=(positive, negative), reward_pairs=extra,
+        recipe=_recipe(seed, settings), minutes=minutes,
+    )  # fmt: skip
+
+
+def _run(
+    model: str, dtype: str, as_json: bool, prompts: Path | None, until: str, poles: tuple[str, str], **job: Any
+) -> None:
+    """Check everything that can be checked before the model is loaded, then train and tell how it goes."""
+    from playground import places
+    from playground.cards import Poles
+    from playground.training.pairs import load_prompts
+
+    if until not in (stages := "pairs reward layer rollouts value calibration card".split()):
+        raise InvalidInput(f"There is no stage {until!r}.", f"Choose one of: {', '.join(stages)}.")
+    asked = load_prompts(prompts or places.PRESETS / "prompts.jsonl")
+
+    from playground.player import open_model
+    from playground.training.pipeline import Job
+    from playground.training.pipeline import train as run
+
+    tell = _Teller(as_json)
+    language_model = open_model(model, dtype, tell)
+    ready = Job(
+        prompts=asked,
+        poles=Poles(negative=poles[0], positive=poles[1]),
+        command=shlex.join(["playground", *sys.argv[1:]]),
+        until=until,  # pyright: ignore[reportArgumentType]
+        **job,
+    )
+    steps = run(language_model, ready)
+    while True:
+        try:
+            tell(next(steps))
+        except StopIteration as stop:
+            tell.end(ready, stop.value)
+            return
+
+
+def _load(path: Path, where: str | None, licence: str, attribution: str) -> tuple[list["Pair"], "Data"]:
+    """The pairs of a file, and what the card will say about it."""
+    import hashlib
+
+    from playground.cards import Data
+    from playground.training import pairs
+
+    key, _, value = (where or "").partition("=")
+    if where is not None and not (key and value):
+        raise InvalidInput(f"--where {where!r} is not KEY=VALUE.", "Write it like: --where trait=openness")
+    found = pairs.load(path, (key, value) if where else None)
+    name = path.name + (f", lines with {key} {value}" if where else "")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found, Data(name=name, licence=licence, rows=len(found), sha256=digest, attribution=attribution)
+
+
+def _recipe(seed: int, settings: Sequence[str] | None) -> "Recipe":
+    """The default recipe with what was asked to be changed."""
+    import json
+
+    from playground.training.recipe import Recipe
+
+    changed: dict[str, Any] = {}
+    for setting in settings or ():
+        name, sign, value = setting.partition("=")
+        if not sign or name not in Recipe.model_fields:
+            raise InvalidInput(
+                f"--set {setting!r} names no setting.", f"Choose from: {', '.join(sorted(Recipe.model_fields))}."
+            )
+        try:
+            changed[name] = json.loads(value)
+        except ValueError:
+            raise InvalidInput(f"--set {setting!r} has no number.", "Write it like: --set steps=60") from None
+    return Recipe(**{"seed": seed, **changed})
+
+
+class _Teller:
+    """Tells progress: JSON lines on stdout, or on stderr one line every few seconds and at each stage's ends."""
+
+    every_s = 5.0
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.told, self.stage = 0.0, ""
+
+    def __call__(self, progress: Progress) -> None:
+        if self.as_json:
+            print(to_json(progress), flush=True)
+            return
+        due = progress.stage != self.stage or progress.done >= progress.total
+        if not due and time.monotonic() - self.told < self.every_s:
+            return
+        self.told, self.stage = time.monotonic(), progress.stage
+        print(_line(progress), file=sys.stderr, flush=True)
+
+    def end(self, job: "Job", card: "Card | None") -> None:
+        """The card, or what to do next."""
+        if card is None:
+            print(f"Stopped after the stage {job.until}. Run it again without --until to go on.", file=sys.stderr)
+        elif self.as_json:
+            print(card.model_dump_json(), flush=True)
+        else:
+            low, high = card.safe_range.alpha
+            print(
+                f"{card.name} is ready in {job.out}. Safe from alpha {low:g} to {high:g}; reward rises until alpha "
+                f"{card.rises_until:g}.\nTry: playground say 'Tell me about yourself.' --axis {shlex.quote(str(job.out))} "
+                "--alpha -0.5 --alpha 0 --alpha 1"
+            )
+
+
+def _line(progress: Progress) -> str:
+    parts = [f"{progress.stage}: {progress.done:g} of {progress.total:g} {progress.unit}".rstrip()]
+    if progress.rate:
+        parts.append(f"{progress.rate:.2g}/s")
+    if progress.seconds_left:
+        parts.append(f"{progress.seconds_left / 60:.1f} min left in this stage")
+    if progress.note:
+        parts.append(progress.note)
+    return ", ".join(parts)

@@ -1,0 +1,78 @@
+"""Tiny random models of every family with a random axis each, in float32; built in milliseconds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from playground.engine.decode import Steering, decode
+from playground.engine.identity_layer import IdentityLayer
+from playground.engine.language_model import LanguageModel
+from playground.engine.value_function import ValueFunction
+from playground.events import Finished, Token
+from playground.settings import Request, Row, Sampling, Strength, conversation
+from playground.sources import ARCHITECTURES, build_tiny
+
+NEW_TOKENS = 16
+
+
+@dataclass
+class Lab:
+    """A tiny model, an untrained and a random axis of it, and short ways to run it."""
+
+    model: LanguageModel
+    axes: dict[str, Steering]
+
+    def events(self, *rows: Row, how: Sampling | None = None, new_tokens: int = NEW_TOKENS) -> list:
+        request = Request(rows=rows, sampling=how or Sampling(), max_new_tokens=new_tokens)
+        return list(decode(self.model, self.axes, request))
+
+    def run(self, *rows: Row, how: Sampling | None = None, new_tokens: int = NEW_TOKENS) -> list[Finished]:
+        ends = [event for event in self.events(*rows, how=how, new_tokens=new_tokens) if isinstance(event, Finished)]
+        return sorted(ends, key=lambda end: end.row)
+
+    def tokens(self, *rows: Row, how: Sampling | None = None) -> list[Token]:
+        return [event for event in self.events(*rows, how=how) if isinstance(event, Token)]
+
+
+def row(prompt: str = "How was it?", *strengths: Strength, seed: int = 0, system: str | None = None) -> Row:
+    return Row(messages=conversation(prompt, system), strengths=strengths, seed=seed)
+
+
+def at(alpha: float = 0.0, control: float = 0.0, axis: str = "random", **more: float) -> Strength:
+    return Strength(axis=axis, alpha=alpha, control=control, **more)
+
+
+def make_lab(folder: Path, architecture: str) -> Lab:
+    model = LanguageModel.load(build_tiny(folder, architecture))
+    model.stop_ids = frozenset()  # random models end their turns at random; tests that need it set their own
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(1)
+        axes = {}
+        for name in ("random", "second"):
+            layer = IdentityLayer(model)
+            for parameter in layer.layer.parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+            function = ValueFunction(model.width, 16).requires_grad_(False)
+            axes[name] = Steering(layer.requires_grad_(False), function, step_size=0.3, updates=4)
+    axes["untrained"] = Steering(IdentityLayer(model), None, 0.0, 0)
+    return Lab(model, axes)
+
+
+@pytest.fixture(scope="session")
+def labs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Lab]:
+    folder = tmp_path_factory.mktemp("tiny")
+    return {architecture: make_lab(folder / architecture, architecture) for architecture in ARCHITECTURES}
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def any_lab(request: pytest.FixtureRequest, labs: dict[str, Lab]) -> Lab:
+    """Once for every family."""
+    return labs[request.param]
+
+
+@pytest.fixture(params=("llama", "qwen2"))
+def lab(request: pytest.FixtureRequest, labs: dict[str, Lab]) -> Lab:
+    """Once for each of two families."""
+    return labs[request.param]

@@ -1,0 +1,128 @@
+"""The two methods as algebra."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from playground.engine.steering import alpha_interval, control, interpolate
+from playground.engine.value_function import ValueFunction
+
+ROWS, WIDTH, VOCABULARY = 3, 8, 20
+alphas = st.floats(-5, 5)
+seeds = st.integers(0, 10_000)
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@given(alphas, seeds)
+def test_merging_hidden_states_equals_merging_logits(alpha: float, seed: int) -> None:
+    base, aligned = random(ROWS, WIDTH, seed=seed), random(1, ROWS, WIDTH, seed=seed + 1)
+    head = random(VOCABULARY, WIDTH, seed=seed + 2)
+    strength = torch.full((1, ROWS), alpha)
+    merged_first = interpolate(base, aligned, strength) @ head.T
+    merged_last = interpolate(base @ head.T, aligned @ head.T, strength)
+    torch.testing.assert_close(merged_first, merged_last, rtol=1e-4, atol=1e-4)
+
+
+def test_alpha_0_is_exactly_the_base_and_alpha_1_the_aligned_stream() -> None:
+    base, aligned = random(ROWS, WIDTH), random(1, ROWS, WIDTH, seed=1)
+    assert torch.equal(interpolate(base, aligned, torch.zeros(1, ROWS)), base)
+    torch.testing.assert_close(interpolate(base, aligned, torch.ones(1, ROWS)), aligned[0])
+
+
+def test_axes_add_up() -> None:
+    base, aligned = random(ROWS, WIDTH), random(2, ROWS, WIDTH, seed=1)
+    alpha = random(2, ROWS, seed=2)
+    expected = base + sum(alpha[k, :, None] * (aligned[k] - base) for k in range(2))
+    torch.testing.assert_close(interpolate(base, aligned, alpha), expected)
+
+
+def test_no_axis_leaves_the_base() -> None:
+    base = random(ROWS, WIDTH)
+    assert torch.equal(interpolate(base, torch.zeros(0, ROWS, WIDTH), torch.zeros(0, ROWS)), base)
+
+
+@pytest.fixture
+def function() -> ValueFunction:
+    torch.manual_seed(0)
+    return ValueFunction(WIDTH, 16)
+
+
+@pytest.mark.parametrize(("step_size", "updates"), [(0.0, 5), (0.5, 0)])
+def test_control_off_is_the_identity(function: ValueFunction, step_size: float, updates: int) -> None:
+    hidden = random(ROWS, WIDTH)
+    found = control(hidden, function, torch.full((ROWS,), step_size), torch.full((ROWS,), updates))
+    assert torch.equal(found.hidden, hidden)
+    assert torch.equal(found.before, found.after)
+
+
+@given(seeds, st.integers(1, 8))
+@settings(max_examples=25)
+def test_small_steps_never_lower_the_value_and_negative_ones_never_raise_it(seed: int, updates: int) -> None:
+    torch.manual_seed(0)
+    function = ValueFunction(WIDTH, 16)
+    hidden, rounds = random(ROWS, WIDTH, seed=seed), torch.full((ROWS,), updates)
+    up = control(hidden, function, torch.full((ROWS,), 1e-2), rounds)
+    down = control(hidden, function, torch.full((ROWS,), -1e-2), rounds)
+    assert (up.after >= up.before).all()
+    assert (down.after <= down.before).all()
+
+
+def test_every_row_follows_its_own_step_size_and_updates(function: ValueFunction) -> None:
+    hidden = random(ROWS, WIDTH)
+    step_size, updates = torch.tensor([0.1, -0.3, 0.2]), torch.tensor([3, 0, 7])
+    together = control(hidden, function, step_size, updates)
+    for index in range(ROWS):
+        part = slice(index, index + 1)
+        alone = control(hidden[part], function, step_size[part], updates[part])
+        torch.testing.assert_close(together.hidden[part], alone.hidden)
+
+
+def test_control_is_gradient_ascent_written_out(function: ValueFunction) -> None:
+    hidden = random(1, WIDTH)
+    state = hidden.clone()
+    for _ in range(3):
+        leaf = state.clone().requires_grad_(True)
+        function(leaf).sum().backward()
+        assert leaf.grad is not None
+        state = state + 0.2 * leaf.grad
+    found = control(hidden, function, torch.tensor([0.2]), torch.tensor([3]))
+    torch.testing.assert_close(found.hidden, state)
+
+
+def test_control_leaves_no_gradient_and_mutates_nothing(function: ValueFunction) -> None:
+    hidden = random(ROWS, WIDTH)
+    before = hidden.clone()
+    with torch.inference_mode():
+        control(hidden, function, torch.full((ROWS,), 0.1), torch.full((ROWS,), 3))
+    assert torch.equal(hidden, before)
+    assert all(parameter.grad is None for parameter in function.parameters())
+
+
+@given(seeds, st.floats(-2, 3))
+@settings(max_examples=50)
+def test_the_chosen_token_wins_inside_its_interval_and_loses_just_outside(seed: int, alpha: float) -> None:
+    base, slope = random(1, VOCABULARY, seed=seed).double(), random(1, VOCABULARY, seed=seed + 1).double()
+    scores = base + alpha * slope
+    chosen = scores.argmax(1)
+    low, high = (float(end) for end in alpha_interval(scores, slope, torch.tensor([alpha]).double(), chosen))
+    assert low <= alpha <= high
+
+    def winner(strength: float) -> int:
+        return int((base + strength * slope).argmax())
+
+    inside = [low + 1e-6, (max(low, -100) + min(high, 100)) / 2, high - 1e-6]
+    assert all(winner(strength) == chosen for strength in inside if math.isfinite(strength) and low < strength < high)
+    assert all(winner(end) != chosen for end in (low - 1e-6, high + 1e-6) if math.isfinite(end))
+
+
+def test_parallel_lines_are_unbounded() -> None:
+    scores = torch.tensor([[1.0, 2.0]])
+    low, high = alpha_interval(scores, torch.ones(1, 2), torch.zeros(1), torch.tensor([1]))
+    assert float(low) == -math.inf
+    assert float(high) == math.inf
