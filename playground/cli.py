@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "smollm2"
 
+_UNPRINTABLE = dict.fromkeys([*range(9), *range(11, 32), 127])
+"""Control characters a model may write and a terminal would obey; newline and tab stay."""
+
 app = typer.Typer(
     name="playground",
     help="Alignment Playground: steer a language model by a slider and see what happens.",
@@ -194,6 +197,7 @@ def _open(model: str, dtype: str) -> "Player":
     sources.check_dtype(dtype)
     with _progress() as report:
         sources.resolve(model, report)
+        report(Progress("loading the model", 0, 1))
         from playground.player import Player
 
         return Player.open(model, dtype, report)
@@ -218,10 +222,11 @@ def _as_text(events: Iterator[Event], request: Request) -> Iterator[str]:
             case Started():
                 yield _heading(request.rows[0])
             case Token():
+                text = event.text.translate(_UNPRINTABLE)
                 if event.row == showing:
-                    yield event.text
+                    yield text
                 else:
-                    held[event.row] += event.text
+                    held[event.row] += text
             case Finished():
                 ends[event.row] = event
                 while showing in ends:
@@ -259,7 +264,7 @@ def doctor(model: Model = DEFAULT_MODEL, dtype: Dtype = "auto", as_json: Json = 
 
     findings = examine(model, dtype)
     if as_json:
-        checks = [{"name": f.name, "ok": f.ok, "detail": f.detail, "fix": f.fix} for f in findings]
+        checks = [{"name": f.name, "ok": f.ok, "detail": f.detail, "fix": "" if f.ok else f.fix} for f in findings]
         print(json.dumps({"ok": all(f.ok for f in findings), "checks": checks}, indent=1))
         return
     for finding in findings:

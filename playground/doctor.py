@@ -26,7 +26,7 @@ _MEMORY_NEEDED, _DISK_NEEDED = 3 * _GIGABYTE, 1 * _GIGABYTE
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: whether it works, what was seen, and what to do if it does not."""
+    """One thing that was looked at: whether it works, what was seen, and what would mend it."""
 
     name: str
     ok: bool

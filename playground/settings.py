@@ -37,18 +37,18 @@ class Strength(Settings):
 
     axis: str = Field(min_length=1, description="Name of the axis.")
     alpha: float = Field(
-        0.0,
+        default=0.0,
         description="0 is the model as it came, 1 as trained; beyond 1 is more than trained, below 0 the other way.",
     )
     control: float = Field(
-        0.0,
+        default=0.0,
         description="0 is off, 1 the calibrated step size at the calibrated number of updates; negative goes down.",
     )
     updates: int | None = Field(
-        None, ge=0, le=1000, description="Gradient steps per token; the axis's calibrated number unless given."
+        default=None, ge=0, le=1000, description="Gradient steps per token; the axis's calibrated number unless given."
     )
     step_size: float | None = Field(
-        None, ge=0, description="Length of a step at control 1; the axis's calibrated step size unless given."
+        default=None, ge=0, description="Length of a step at control 1; the axis's calibrated step size unless given."
     )
 
 
@@ -56,8 +56,10 @@ class Row(Settings):
     """One strength of one prompt: a conversation, how to steer its reply, and the seed of its noise."""
 
     messages: tuple[Message, ...] = Field(min_length=1)
-    strengths: tuple[Strength, ...] = Field((), description="At most one per axis; none is the base model alone.")
-    seed: int = Field(0, ge=0, lt=2**63, description="Rows with the same seed share the same noise.")
+    strengths: tuple[Strength, ...] = Field(
+        default=(), description="At most one per axis; none is the base model alone."
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Rows with the same seed share the same noise.")
 
     @field_validator("messages")
     @classmethod
@@ -82,10 +84,16 @@ class Row(Settings):
 class Sampling(Settings):
     """How tokens are chosen from the logits."""
 
-    temperature: float = Field(0.0, ge=0, le=10, description="0 is greedy; above, noise shared by all strengths.")
-    top_k: int = Field(0, ge=0, description="Keep the k likeliest tokens; 0 keeps all.")
-    top_p: float = Field(1.0, gt=0, le=1, description="Keep the likeliest tokens that hold this much probability.")
-    repetition_penalty: float = Field(1.0, gt=0, le=10, description="Above 1 makes seen tokens less likely; 1 is off.")
+    temperature: float = Field(
+        default=0.0, ge=0, le=10, description="0 is greedy; above, noise shared by all strengths."
+    )
+    top_k: int = Field(default=0, ge=0, description="Keep the k likeliest tokens; 0 keeps all.")
+    top_p: float = Field(
+        default=1.0, gt=0, le=1, description="Keep the likeliest tokens that hold this much probability."
+    )
+    repetition_penalty: float = Field(
+        default=1.0, gt=0, le=10, description="Above 1 makes seen tokens less likely; 1 is off."
+    )
 
 
 class Request(Settings):
@@ -93,7 +101,7 @@ class Request(Settings):
 
     rows: tuple[Row, ...] = Field(min_length=1)
     sampling: Sampling = Sampling()
-    max_new_tokens: int = Field(128, ge=1, description="Longest reply, in tokens.")
+    max_new_tokens: int = Field(default=128, ge=1, description="Longest reply, in tokens.")
 
 
 def conversation(prompt: str, system: str | None = None, history: tuple[Message, ...] = ()) -> tuple[Message, ...]:
