@@ -13,8 +13,9 @@ def gumbel(seed: int, position: int, size: int) -> Tensor:
     A counter-based generator (Philox) gives every position its own noise without drawing those before it.
     """
     generator = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, position, 0]))
-    uniform = generator.random(size)
-    return torch.from_numpy(-np.log(-np.log(np.maximum(uniform, np.finfo(np.float64).tiny)))).float()
+    # If E is exponential, -log E is Gumbel; a draw of 0 (once in 10^7) would be an infinite score.
+    exponential = np.maximum(generator.standard_exponential(size, dtype=np.float32), np.finfo(np.float32).tiny)
+    return torch.from_numpy(-np.log(exponential))
 
 
 def is_linear(sampling: Sampling) -> bool:
