@@ -1,0 +1,20 @@
+() => {
+  // The status line is read aloud as it changes; the region must stand before its text does.
+  const status = document.getElementById('status');
+  status?.setAttribute('role', 'status');
+  status?.setAttribute('aria-live', 'polite');
+  // Light and dark follow the system (or ?__theme=) until the person chooses.
+  const toggle = document.querySelector('.masthead button');
+  toggle?.addEventListener('click', () => document.body.classList.toggle('dark'));
+  // While a reply grows, its pane follows the last line unless the person has scrolled up.
+  for (const pane of document.querySelectorAll('#base, #steered')) {
+    let follows = true;
+    pane.addEventListener('scroll', ({ target }) => {
+      if (target.matches('.scroll')) follows = target.scrollHeight - target.scrollTop - target.clientHeight < 24;
+    }, true);
+    new MutationObserver(() => {
+      const scroll = pane.querySelector('.scroll');
+      if (scroll && follows) scroll.scrollTop = scroll.scrollHeight;
+    }).observe(pane, { subtree: true, childList: true, characterData: true });
+  }
+}

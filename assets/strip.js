@@ -1,0 +1,5 @@
+// A card of the strip is a button; choosing it tells its alpha.
+element.addEventListener('click', (event) => {
+  const card = event.target.closest('[data-alpha]');
+  if (card) trigger('select', { alpha: Number(card.dataset.alpha) });
+});

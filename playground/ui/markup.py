@@ -1,0 +1,266 @@
+"""A view as HTML: panes, strip, status and the line about where a reply holds.
+
+Pure strings. Whatever a model wrote passes through `escape` here and nowhere else.
+"""
+
+import math
+from difflib import SequenceMatcher
+from html import escape
+from itertools import pairwise
+
+from playground.cards import Card
+from playground.ui import present
+from playground.ui.present import Reply, View
+
+_EXPLAINED = {
+    "reward": "reward: how much of the trained pole the axis's own scorer reads in this reply. Higher is more.",
+    "KL": "KL, in nats per token: how far steering moved the model away from itself. 0 is not at all.",
+    "perplexity": "perplexity: how surprising this reply is to the base model. A sudden rise means the text is breaking.",
+    "tokens": "tokens: the length of this reply.",
+}
+
+
+def header(model: str) -> str:
+    """The page's title line."""
+    return (
+        '<header class="masthead"><h1>Alignment Playground</h1>'
+        f'<p><span>model </span><b>{escape(model)}</b></p><button type="button" aria-label="switch between light and dark">◐</button>'
+        "</header>"
+    )
+
+
+def axis_note(card: Card | None, note: str = "") -> str:
+    """What an axis does, in a line or two, with its warning if it has one."""
+    if card is None:
+        return ""
+    warning = f' <span class="warning">{escape(note)}</span>' if note else ""
+    return f'<p class="note">{escape(card.description)}{warning}</p>'
+
+
+def caption(text: str) -> str:
+    """The sentence below the curve."""
+    return f'<p class="caption">{escape(text)}</p>'
+
+
+def pane(view: View, slot: str, card: Card | None) -> str:
+    """One of the two large panes: earlier turns, the present prompt, the reply and its figures."""
+    reply, ghost = view.reply(slot), view.ghosts.get(slot)
+    steered = slot == present.STEERED
+    body = _turns(view, steered) + (_bubble(view.prompt) if view.turns else "")
+    if reply is not None and (reply.tokens or reply.finished):
+        body += _reply(view, reply, against=view.reply(present.BASE) if steered else None)
+    elif ghost is not None and view.phase != "done":
+        body += f'<p class="text ghost">{escape(ghost.text)}</p>'
+    elif view.writing:
+        body += '<p class="text"><span class="caret"></span></p>'
+    else:
+        body += f'<p class="text hint">{escape(_invitation(slot, card))}</p>'
+    figures = chips(reply) if reply and reply.tokens else ""
+    return (
+        f'<section class="pane {_hue(view, slot)}" aria-label="{slot} reply"><h2>{slot}{_strength(view, slot, card)}</h2>'
+        f'<div class="scroll" tabindex="0">{body}</div><footer class="chips">{figures}</footer></section>'
+    )
+
+
+def strip(view: View, card: Card | None) -> str:
+    """The same prompt at several strengths; each card is a button that adopts its strength."""
+    cards = "".join(_strip_card(view, alpha, card) for alpha in present.STRIP)
+    return f'<div class="strip" role="group" aria-label="the same prompt at five strengths of alpha">{cards}</div>'
+
+
+def chips(reply: Reply, short: bool = False) -> str:
+    """A reply's figures, each with its explanation on hover and focus. A figure that has no meaning is absent."""
+    done = reply.finished
+    figures = []
+    if done is not None and done.reward is not None:
+        figures.append(("reward", f"{done.reward:.2f}".replace("-", "−")))
+    figures.append(("KL", f"{reply.kl_per_token:.2f}"))
+    if not short:
+        figures += [("perplexity", _big(reply.perplexity)), ("tokens", f"{reply.tokens}")]
+    return "".join(_chip(name, value, short) for name, value in figures)
+
+
+def holds(view: View) -> str:
+    """Where along alpha the steered reply stays exactly as it is."""
+    reply = view.reply(present.STEERED)
+    if reply is None or reply.finished is None:
+        return '<p class="holds"></p>'
+    interval = present.holds(view)
+    if interval is None:
+        return '<p class="holds">Where this reply changes is known without control, top-k, top-p and penalty.</p>'
+    low, high = interval
+    if low is None and high is None:
+        span = "at every alpha"
+    elif low is None:
+        span = f"up to <b>{high:.2f}</b>"
+    elif high is None:
+        span = f"from <b>{low:.2f}</b> on"
+    else:
+        digits = 2 if high - low >= 0.02 else 3
+        span = f"from <b>{low:.{digits}f}</b> to <b>{high:.{digits}f}</b>"
+    return f'<p class="holds">This reply holds {span}.</p>'
+
+
+def status(view: View, ahead: int = 0) -> str:
+    """One line for the eye and the screen reader: what is going on."""
+    if view.phase == "failed" and view.error is not None:
+        hint = f" <span>{escape(view.error.hint)}</span>" if view.error.hint else ""
+        return f'<p class="status failed"><b>{escape(view.error.message)}</b>{hint}</p>'
+    rows = len(view.asked)
+    replies = f"{rows} strengths at once" if rows > 1 else "one strength"
+    words = {
+        "empty": "Ready.",
+        "reading": "Reading the prompt …",
+        "writing": f"Writing {replies} …",
+        "stopped": f"Stopped at {view.tokens} tokens.",
+        "done": f"Done, {view.tokens} tokens.",
+    }[view.phase if view.phase != "failed" else "empty"]
+    if ahead:
+        words = f"Waiting: {ahead} before you."
+    return f'<p class="status {view.phase}">{words}</p>'
+
+
+def waiting(ahead: int) -> str:
+    """The status line between asking and being served."""
+    words = f"Waiting: {ahead} before you." if ahead else "Starting …"
+    return f'<p class="status reading">{words}</p>'
+
+
+def changed(base: str, text: str) -> list[tuple[str, bool]]:
+    """`text` in pieces, each with whether it differs from `base`, word by word.
+
+    A lone common word inside changed text counts as changed: marks that flicker word by word are hard to read.
+    """
+    theirs, ours = _words(base), _words(text)
+    blocks = SequenceMatcher(None, [w.strip() for w in theirs], [w.strip() for w in ours], autojunk=False)
+    kept = [b for b in blocks.get_matching_blocks() if b.size > 1 or (b.size and b.a == b.b == 0)]
+    edges = [0, *(edge for b in kept for edge in (b.b, b.b + b.size)), len(ours)]
+    pieces = [("".join(ours[start:end]), index % 2 == 0) for index, (start, end) in enumerate(pairwise(edges))]
+    return [(piece, differs) for piece, differs in pieces if piece]
+
+
+def _words(text: str) -> list[str]:
+    """Words with the white space that follows them, so that joining them gives the text back."""
+    words: list[str] = []
+    for letter in text:
+        if words and (letter.isspace() or not words[-1][-1].isspace()):
+            words[-1] += letter
+        else:
+            words.append(letter)
+    return words
+
+
+def _reply(view: View, reply: Reply, against: Reply | None) -> str:
+    """The reply's text; where there is a base to compare with, what differs from it is marked."""
+    writing = view.writing and reply.finished is None
+    if against is None or against.text == reply.text:
+        text = escape(reply.text)
+    else:
+        # While both are being written, the longer one is not different merely for being ahead.
+        base = against.text
+        if not against.finished and len(base) < len(reply.text):
+            base += reply.text[len(base) :]
+        text = "".join(_marked(piece) if differs else escape(piece) for piece, differs in changed(base, reply.text))
+    caret = '<span class="caret"></span>' if writing else ""
+    nothing = '<span class="hint">(an empty reply)</span>' if reply.finished and not reply.text.strip() else ""
+    return f'<p class="text">{text}{nothing}{caret}</p>'
+
+
+def _marked(piece: str) -> str:
+    """A changed piece, its mark ending with its last word rather than the space behind it."""
+    words = piece.rstrip()
+    return f"<mark>{escape(words)}</mark>{escape(piece[len(words) :])}" if words else escape(piece)
+
+
+def _strip_card(view: View, alpha: float, card: Card | None) -> str:
+    slot = present.strip_slot(alpha)
+    reply, ghost = view.reply(slot), view.ghosts.get(slot)
+    base = view.reply(present.strip_slot(0.0))
+    shown = reply if reply and reply.tokens else None
+    text, faded = (shown.text, "") if shown else (ghost.text, " ghost") if ghost and view.writing else ("", "")
+    shared = _shared(base.text, text) if base is not None and alpha and not faded else 0
+    current = view.wish is not None and view.wish.alpha == alpha
+    return (
+        f'<button type="button" class="card {_sign(alpha)}" data-alpha="{alpha:g}" aria-pressed="{str(current).lower()}"'
+        f' aria-label="set alpha to {alpha:g}"><span class="at">{_signed(alpha)}{_beyond(alpha, card)}</span>'
+        f'<span class="text{faded}"><i>{escape(text[:shared])}</i>{escape(text[shared:])}</span>'
+        f'<span class="chips">{chips(shown, short=True) if shown else ""}</span></button>'
+    )
+
+
+def _shared(base: str, text: str) -> int:
+    """How many letters of `text` are the words it begins with in common with `base`."""
+    shared = 0
+    for theirs, ours in zip(_words(base), _words(text), strict=False):
+        if theirs.strip() != ours.strip():
+            break
+        shared += len(ours)
+    return shared
+
+
+def _turns(view: View, steered: bool) -> str:
+    return "".join(
+        f'{_bubble(turn.user)}<p class="text past">{escape(turn.steered if steered else turn.base)}</p>'
+        for turn in view.turns
+    )
+
+
+def _bubble(user: str) -> str:
+    return f'<p class="user"><span class="unseen">You: </span>{escape(user)}</p>'
+
+
+def _invitation(slot: str, card: Card | None) -> str:
+    if slot == present.BASE:
+        return "The model as it came answers here."
+    if card is None:
+        return (
+            "No axis is installed for this model, so nothing steers it. Make one from two sentences with "
+            "“playground axis invent”, or from your own pairs with “playground axis train”."
+        )
+    return f"The same model answers here, turned towards {card.poles.negative} or {card.poles.positive}."
+
+
+def _strength(view: View, slot: str, card: Card | None) -> str:
+    if slot != present.STEERED or view.wish is None or not view.wish.axis:
+        return '<span class="strength">as it came</span>' if slot == present.BASE else ""
+    wish = view.wish
+    return (
+        f'<span class="strength">alpha {_signed(wish.alpha)} · control {_signed(wish.control)}'
+        f"{_beyond(wish.alpha, card)}</span>"
+    )
+
+
+def _beyond(alpha: float, card: Card | None) -> str:
+    """A mark for strengths at which replies were measured to come apart."""
+    if card is None or card.safe_range.alpha[0] <= alpha <= card.safe_range.alpha[1]:
+        return ""
+    low, high = card.safe_range.alpha
+    tip = f"Replies stayed fluent from {low:g} to {high:g} when this axis was measured."
+    return f'<span class="beyond" data-tip="{tip}" aria-label="{tip}">beyond safe</span>'
+
+
+def _chip(name: str, value: str, short: bool) -> str:
+    tip = _EXPLAINED[name]
+    if short:  # inside a button nothing else may take the focus
+        return f'<span class="chip" title="{tip}">{name} <b>{value}</b></span>'
+    return f'<span class="chip" tabindex="0" data-tip="{tip}" aria-label="{name} {value}. {tip}">{name} <b>{value}</b></span>'
+
+
+def _hue(view: View, slot: str) -> str:
+    if slot == present.BASE or view.wish is None or not view.wish.axis:
+        return "neutral"
+    return _sign(view.wish.alpha or view.wish.control)
+
+
+def _sign(strength: float) -> str:
+    return "positive" if strength > 0 else "negative" if strength < 0 else "neutral"
+
+
+def _signed(strength: float) -> str:
+    return f"{strength:g}".replace("-", "−")  # a true minus sign
+
+
+def _big(value: float) -> str:
+    if not math.isfinite(value):
+        return "∞"
+    return f"{value:.1f}" if value < 100 else f"{value:,.0f}" if value < 1e6 else f"{value:.0e}"

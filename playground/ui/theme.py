@@ -1,0 +1,113 @@
+"""The look, by gradio's own tokens: quiet surfaces, system fonts, one accent. What tokens cannot say is in theme.css."""
+
+from gradio.themes import Base
+from gradio.themes.utils import colors, sizes
+
+from playground import places
+
+ASSETS = places.AXES.parent
+"""Where the style sheet and the dial's template lie."""
+
+_SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+
+_ACCENT = colors.Color(
+    name="lagoon",
+    c50="#effaf9",
+    c100="#d5f1ef",
+    c200="#ade3df",
+    c300="#7acec9",
+    c400="#43b1ab",
+    c500="#14938c",
+    c600="#0c7872",
+    c700="#0d605c",
+    c800="#104d4a",
+    c900="#11403e",
+    c950="#042625",
+)
+_INK = colors.Color(
+    name="ink",
+    c50="#f7f8f8",
+    c100="#eff0f1",
+    c200="#e1e3e5",
+    c300="#cbced2",
+    c400="#9aa0a7",
+    c500="#6d747c",
+    c600="#525960",
+    c700="#3a4046",
+    c800="#23282d",
+    c900="#191d21",
+    c950="#111417",
+)
+
+
+def theme() -> Base:
+    """The playground's theme; nothing in it is fetched from anywhere."""
+    base = Base(
+        primary_hue=_ACCENT,
+        secondary_hue=_ACCENT,
+        neutral_hue=_INK,
+        radius_size=sizes.radius_md,
+        text_size=sizes.text_md,
+        spacing_size=sizes.spacing_md,
+        font=_SANS,
+        font_mono=_MONO,
+    )
+    return base.set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        body_text_color="*neutral_900",
+        body_text_color_dark="*neutral_100",
+        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_400",
+        background_fill_primary="white",
+        background_fill_primary_dark="*neutral_900",
+        background_fill_secondary="*neutral_100",
+        background_fill_secondary_dark="*neutral_800",
+        border_color_primary="*neutral_200",
+        border_color_primary_dark="*neutral_800",
+        block_background_fill="transparent",
+        block_background_fill_dark="transparent",
+        block_border_width="0px",
+        block_border_width_dark="0px",
+        block_padding="0px",
+        block_shadow="none",
+        block_label_background_fill="transparent",
+        block_label_background_fill_dark="transparent",
+        block_title_text_weight="500",
+        block_title_text_size="*text_sm",
+        block_title_text_color="*neutral_600",
+        block_title_text_color_dark="*neutral_400",
+        input_background_fill="white",
+        input_background_fill_dark="*neutral_900",
+        input_border_color="*neutral_300",
+        input_border_color_dark="*neutral_700",
+        input_border_width="1px",
+        input_shadow="none",
+        input_shadow_focus="none",
+        input_border_color_focus="*primary_500",
+        input_border_color_focus_dark="*primary_400",
+        input_padding="8px 10px",
+        layout_gap="14px",
+        form_gap_width="0px",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_dark="*primary_500",
+        button_primary_background_fill_hover_dark="*primary_400",
+        button_primary_text_color="white",
+        button_primary_text_color_dark="*neutral_950",
+        button_secondary_background_fill="transparent",
+        button_secondary_background_fill_dark="transparent",
+        button_secondary_background_fill_hover="*neutral_100",
+        button_secondary_background_fill_hover_dark="*neutral_800",
+        button_secondary_border_color="*neutral_300",
+        button_secondary_border_color_dark="*neutral_700",
+        button_secondary_text_color="*neutral_800",
+        button_secondary_text_color_dark="*neutral_200",
+        button_border_width="1px",
+        button_border_width_dark="1px",
+        button_transition="background-color 120ms, border-color 120ms",
+        button_large_text_weight="500",
+        button_medium_text_weight="500",
+        button_small_text_weight="500",
+    )
