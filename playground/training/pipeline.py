@@ -140,7 +140,8 @@ def _pairs(
     found = list(job.given)
     recipe = job.recipe
     if job.descriptions is not None:
-        asked = _some(job.prompts, math.ceil(recipe.pairs / (1 - recipe.development_share) / recipe.samples))
+        wanted = recipe.pairs / (1 - recipe.development_share) / recipe.invent_keep
+        asked = _some(job.prompts, math.ceil(wanted / recipe.samples))
         positive, negative = job.descriptions
         found = yield from invent(model, positive, negative, asked, recipe, work / "invented.jsonl", deadline)
         pairs.save(found, work / "pairs.jsonl")
@@ -335,7 +336,7 @@ def _write(
         base=model.identity(),
         data=(*job.data, learnt),
         command=job.command,
-        recipe={**job.recipe.model_dump(mode="json"), "descriptions": job.descriptions, "dtype": str(model.dtype)},
+        recipe={**job.recipe.model_dump(mode="json"), "descriptions": job.descriptions and list(job.descriptions), "dtype": str(model.dtype)},
         seed=job.recipe.seed,
         checks={name: round(value, 4) for name, value in checks.items()},
         calibration=Calibration(step_size=steering.step_size, updates=steering.updates),

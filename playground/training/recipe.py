@@ -10,18 +10,19 @@ class Recipe(Settings):
 
     seed: int = Field(0, ge=0, description="Fixes every draw: noise, order, initial weights.")
     development_share: float = Field(0.15, gt=0, lt=1, description="Share of prompts kept for checking.")
-    pairs: int = Field(480, ge=8, description="At most this many pairs are trained on, chosen by hash.")
+    pairs: int = Field(320, ge=8, description="At most this many pairs are trained on, chosen by hash.")
 
     samples: int = Field(2, ge=1, description="Pairs invented for each prompt.")
+    invent_keep: float = Field(0.55, gt=0, le=1, description="Share of invented pairs kept: those that tell most.")
     invent_tokens: int = Field(48, ge=8, description="Length of an invented reply, in tokens.")
-    invent_temperature: float = Field(0.9, gt=0, description="Temperature of invented replies.")
+    invent_temperature: float = Field(0.8, gt=0, description="Temperature of invented replies.")
 
     ridge: float = Field(0.01, gt=0, description="Ridge penalty of the reward head.")
 
     learning_rate: float = Field(2e-4, gt=0, description="Of the identity layer (Adam, short warm-up, linear decay).")
     beta: float = Field(0.1, gt=0, description="DPO's beta: how dear it is to move away from the base.")
     batch: int = Field(8, ge=1, description="Pairs in a step.")
-    steps: int = Field(100, ge=1, description="Most steps of the identity layer.")
+    steps: int = Field(80, ge=1, description="Most steps of the identity layer.")
     check_every: int = Field(10, ge=1, description="Steps between checks, each a candidate for the layer that is kept.")
     most_perplexity: float = Field(1.35, gt=1, description="Guard: perplexity at strength 1 over the base's own.")
     least_diversity: float = Field(0.93, gt=0, le=1, description="Guard: diversity at strength 1 over the base's own.")

@@ -1,0 +1,100 @@
+"""The embedded model and the shipped axes: what tiny random models cannot show."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from playground import cards
+from playground.engine.language_model import LanguageModel
+from playground.events import Finished
+from playground.player import Player
+from playground.settings import Request, Row, Sampling, Strength, conversation
+
+pytestmark = pytest.mark.real
+
+PROMPTS = ("Tell me about yourself.", "Describe a morning in your office.", "What is the capital of France?")
+NEW_TOKENS = 24
+HANDFUL = (
+    "What did you do last weekend?", "How do you feel about Mondays?", "Describe your ideal holiday.",
+    "Write two sentences about a visit to the market.", "What do you think of long train journeys?",
+    "Tell me about your neighbours.",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(embedded: Path) -> LanguageModel:
+    return LanguageModel.load(embedded, torch.float32, name="SmolLM2-135M-Instruct")
+
+
+@pytest.fixture(scope="module")
+def player(model: LanguageModel) -> Player:
+    known = Player(model)
+    for folder in cards.shipped():
+        known.axis(str(folder))
+    return known
+
+
+def run(player: Player, *rows: Row, how: Sampling | None = None, new_tokens: int = NEW_TOKENS) -> list[Finished]:
+    request = Request(rows=rows, sampling=how or Sampling(), max_new_tokens=new_tokens)
+    return sorted((e for e in player.run(request) if isinstance(e, Finished)), key=lambda end: end.row)
+
+
+def row(prompt: str, alpha: float = 0.0, control: float = 0.0, axis: str = "extraversion", seed: int = 0) -> Row:
+    strengths = (Strength(axis=axis, alpha=alpha, control=control),)
+    return Row(messages=conversation(prompt), strengths=strengths, seed=seed)
+
+
+def test_greedy_text_at_strength_0_is_that_of_generate(player: Player) -> None:
+    model = player.model
+    ends = run(player, *(row(prompt) for prompt in PROMPTS))
+    for prompt, end in zip(PROMPTS, ends, strict=True):
+        ids = torch.tensor([model.prompt_ids(conversation(prompt))])
+        found = model.model.generate(
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=NEW_TOKENS, do_sample=False, pad_token_id=2
+        )
+        assert end.token_ids == tuple(found[0, ids.shape[1] :].tolist())
+    assert "Paris" in ends[2].text
+    assert ends[2].finish_reason == "stop"
+
+
+def test_a_row_alone_is_the_row_in_a_batch(player: Player) -> None:
+    rows = [row(PROMPTS[0], 0.7), row(PROMPTS[1], -0.5, axis="positivity"), row(PROMPTS[2], 0.0, 1.0)]
+    together = run(player, *rows)
+    for asked, end in zip(rows, together, strict=True):
+        assert run(player, asked)[0].token_ids == end.token_ids
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0])
+def test_the_text_is_constant_in_its_alpha_interval_and_changes_just_outside(player: Player, alpha: float) -> None:
+    (end,) = run(player, row(PROMPTS[1], alpha))
+    assert end.alpha_interval is not None
+    low, high = end.alpha_interval
+    assert low is not None and high is not None and low <= alpha <= high
+    slack = 1e-3
+    before, first, last, after = run(player, *(row(PROMPTS[1], a) for a in (low - slack, low + slack, high - slack, high + slack)))
+    assert before.token_ids != end.token_ids != after.token_ids
+    if high - low > 2 * slack:
+        assert first.token_ids == end.token_ids == last.token_ids
+
+
+@pytest.mark.parametrize("axis", ["extraversion", "positivity"])
+def test_a_shipped_axis_steers(player: Player, axis: str) -> None:
+    strengths = [(-1.0, 0.0), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]
+    rows = [row(prompt, *strength, axis, seed) for strength in strengths for seed, prompt in enumerate(HANDFUL)]
+    ends = run(player, *rows, how=Sampling(temperature=0.7), new_tokens=40)
+    means = [
+        sum(end.reward or 0.0 for end in ends[start : start + len(HANDFUL)]) / len(HANDFUL)
+        for start in range(0, len(ends), len(HANDFUL))
+    ]
+    against, base, along, controlled = means
+    assert along > base > against, f"reward at alpha -1, 0, 1: {against:.2f}, {base:.2f}, {along:.2f}"
+    assert controlled > base, f"reward at control 0, 1: {base:.2f}, {controlled:.2f}"
+
+
+def test_three_strengths_give_three_readable_replies(player: Player) -> None:
+    ends = run(player, *(row(PROMPTS[0], alpha) for alpha in (-0.5, 0.0, 1.0)), new_tokens=48)
+    assert len({end.text for end in ends}) == 3
+    base = ends[1].perplexity
+    assert all(end.perplexity < 4 * base for end in ends)
+    assert all(len(end.text.split()) > 5 for end in ends)

@@ -1,0 +1,126 @@
+"""The whole way from two sentences, or pairs, to an axis, on a tiny model; killed and resumed on the way."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from playground import axes, places
+from playground.cards import Card, Data, Poles
+from playground.engine.identity_layer import IdentityLayer
+from playground.engine.language_model import LanguageModel
+from playground.errors import InvalidInput
+from playground.events import Progress
+from playground.settings import conversation
+from playground.sources import build_tiny
+from playground.training import pairs, pipeline
+from playground.training.identity_layer import encode, margins
+from playground.training.pairs import Pair
+from playground.training.recipe import Recipe
+
+SMALL = Recipe(
+    pairs=16, samples=1, invent_tokens=8, steps=4, check_every=2, guard_prompts=2, rollouts=32, reply_tokens=8,
+    value_epochs=2, measured_prompts=3, alphas=(-1, 0, 1), controls=(1.0,), step_shares=(0.1, 0.3),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    return LanguageModel.load(build_tiny(tmp_path_factory.mktemp("model"), "llama"))
+
+
+def job(out: Path, **changes: object) -> pipeline.Job:
+    settings = {
+        "name": "warmth", "description": "How warm.", "poles": Poles(negative="cold", positive="warm"), "out": out,
+        "prompts": pairs.load_prompts(places.PRESETS / "prompts.jsonl"), "command": "made by a test", "data": (),
+        "descriptions": ("a warm person", "a cold person"), "recipe": SMALL, **changes,
+    }  # fmt: skip
+    return pipeline.Job(**settings)  # type: ignore[arg-type]
+
+
+def finish(model: LanguageModel, what: pipeline.Job) -> tuple[list[Progress], Card | None]:
+    told: list[Progress] = []
+    steps = pipeline.train(model, what)
+    while True:
+        try:
+            told.append(next(steps))
+        except StopIteration as stop:
+            return told, stop.value
+
+
+def test_two_sentences_become_an_axis_that_steers(model: LanguageModel, tmp_path: Path) -> None:
+    told, card = finish(model, job(tmp_path / "a"))
+    assert card is not None
+    axis = axes.load(tmp_path / "a", model)
+    assert axis.card == card
+    assert {(point.alpha, point.control) for point in card.curve} == {(-1, 0), (0, 0), (1, 0), (0, 1)}
+    assert card.base == model.identity()
+    assert axis.steering.step_size == card.calibration.step_size > 0
+    stages = list(dict.fromkeys(progress.stage for progress in told))
+    assert stages[0] == "inventing pairs" and stages[-1] == "curve"
+    assert any(progress.rate and progress.seconds_left is not None for progress in told)
+
+
+def test_a_killed_run_goes_on_and_ends_where_an_unbroken_one_does(model: LanguageModel, tmp_path: Path) -> None:
+    _, unbroken = finish(model, job(tmp_path / "unbroken"))
+    steps = pipeline.train(model, job(tmp_path / "killed"))
+    for progress in steps:  # killed in the midst of the identity layer, after its first check
+        if progress.stage == "identity layer" and progress.done == 3:
+            break
+    steps.close()
+    torn = tmp_path / "killed" / pipeline.WORK / "base.jsonl"
+    torn.write_text(torn.read_text()[:-30])  # and while a line was being written
+    told, resumed = finish(model, job(tmp_path / "killed"))
+    assert unbroken is not None and resumed is not None
+    assert [p.done for p in told if p.stage == "identity layer"][0] == 2, "it goes on from the last check"
+    assert resumed.files == unbroken.files
+    assert resumed.curve == unbroken.curve
+
+
+def test_stages_can_be_run_one_at_a_time(model: LanguageModel, tmp_path: Path) -> None:
+    for stage in pipeline.STAGES[:-1]:
+        assert finish(model, job(tmp_path / "a", until=stage))[1] is None
+        assert not (tmp_path / "a" / "card.json").exists()
+    assert finish(model, job(tmp_path / "a"))[1] is not None
+
+
+def test_a_folder_of_another_run_or_of_other_things_is_refused(model: LanguageModel, tmp_path: Path) -> None:
+    finish(model, job(tmp_path / "a", until="pairs"))
+    with pytest.raises(InvalidInput, match="another training run"):
+        finish(model, job(tmp_path / "a", descriptions=("a kind person", "a cold person")))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "thesis.txt").write_text("precious")
+    with pytest.raises(InvalidInput, match="not empty"):
+        finish(model, job(tmp_path / "b"))
+
+
+def given_pairs(count: int = 40) -> list[Pair]:
+    return [
+        Pair(prompt=conversation(f"What about number {number}?"), chosen="It is good, good, good.", rejected="It had a rain.")
+        for number in range(count)
+    ]
+
+
+def test_pairs_become_an_axis_inside_a_budget(model: LanguageModel, tmp_path: Path) -> None:
+    data = Data(name="pairs.jsonl", licence="CC0", rows=40, sha256="0" * 64)
+    what = job(tmp_path / "a", given=given_pairs(), descriptions=None, data=(data,), minutes=0.001)
+    told, card = finish(model, what)
+    assert card is not None
+    assert card.data[0] == data
+    assert max(p.done for p in told if p.stage == "identity layer") < SMALL.steps, "the budget cut the training short"
+    assert len(card.curve) >= 4, "the points every card needs are measured all the same"
+
+
+def test_dpo_prefers_what_it_is_shown(model: LanguageModel, tmp_path: Path) -> None:
+    found = given_pairs()
+    recipe = SMALL.model_copy(update={"steps": 20, "check_every": 20, "learning_rate": 3e-3, "most_perplexity": 1e9})
+    what = job(tmp_path / "a", given=found, descriptions=None, recipe=recipe, until="layer")
+    finish(model, what)
+    state = json.loads((tmp_path / "a" / pipeline.WORK / "layer" / "state.json").read_text())
+    assert state["checks"]["pair_accuracy"] > 0.9
+    assert state["checks"]["pair_margin"] > 1.0
+
+
+def test_an_untrained_layer_has_no_margin(model: LanguageModel) -> None:
+    data = encode(model, given_pairs(4))
+    assert margins(model, data, range(4), IdentityLayer(model)).abs().max() < 1e-3
