@@ -36,8 +36,10 @@ def resolve(name: str = DEFAULT, report: Report = lambda progress: None, revisio
     folder, or a Hub id `owner/name[@revision]`, the only one for which the Hub is asked. Long work tells `report`.
     Raises InvalidInput for a name that is none of these, ModelUnavailable where the weights cannot be had.
     """
+    if not name.strip():
+        raise InvalidInput("The model has no name.", f"Use {DEFAULT}, {TINY}, a folder, or a Hub id.")
     family = _tiny_family(name)
-    is_folder = family is None and name != DEFAULT and (Path(name).expanduser().exists() or _looks_like_a_path(name))
+    is_folder = family is None and name != DEFAULT and _is_a_path(name)
     is_hub = family is None and name != DEFAULT and not is_folder and hub.is_hub_id(name)
     if revision is not None and not is_hub:
         raise InvalidInput(f"{name} has no revisions.", "Leave the revision out, or give a Hub id such as owner/name.")
@@ -62,8 +64,7 @@ def display_name(name: str) -> str:
         return embedded.TITLE
     if (family := _tiny_family(name)) is not None:
         return f"{TINY}:{family}"
-    path = Path(name).expanduser()
-    return path.resolve().name if path.exists() else name
+    return Path(name).expanduser().resolve().name if _is_a_path(name) else name
 
 
 def installed() -> list[Installed]:
@@ -81,7 +82,7 @@ def is_here(name: str) -> bool:
     """Whether `resolve` needs no download for this name."""
     if name == DEFAULT:
         return embedded.is_ready()
-    if _tiny_family(name) is not None or _looks_like_a_path(name) or Path(name).expanduser().exists():
+    if _tiny_family(name) is not None or _is_a_path(name):
         return True
     return name in hub.downloaded() or not hub.is_hub_id(name)
 
@@ -92,8 +93,13 @@ def _tiny_family(name: str) -> str | None:
     return name.removeprefix(f"{TINY}:") if name.startswith(f"{TINY}:") else None
 
 
-def _looks_like_a_path(name: str) -> bool:
-    return name.startswith(("/", ".", "~")) or "\\" in name or (name.count("/") > 1 and "@" not in name)
+def _is_a_path(name: str) -> bool:
+    if name.startswith(("/", ".", "~")) or "\\" in name or (name.count("/") > 1 and "@" not in name):
+        return True
+    try:
+        return Path(name).exists()
+    except OSError:  # longer than any file name may be
+        return False
 
 
 def _tiny(family: str) -> Path:

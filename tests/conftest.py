@@ -1,0 +1,37 @@
+"""What many tests share: tiny models, the embedded one, and a cache of their own for whoever writes to it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from playground import sources
+
+FolderOf = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> FolderOf:
+    """The folder of a tiny random model of a family, built once a run."""
+    root = tmp_path_factory.mktemp("tiny-models")
+
+    def folder_of(architecture: str = "llama") -> Path:
+        folder = root / architecture
+        return folder if folder.exists() else sources.build_tiny(folder, architecture)
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Path:
+    """The embedded model's folder, fetched if need be. Where it cannot be had the test fails: skipping would hide it."""
+    return sources.resolve(sources.DEFAULT)
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder for this test alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    from playground import places
+
+    return places.models_directory()

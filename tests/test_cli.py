@@ -1,0 +1,210 @@
+"""The command line: what each command prints, and that a mistake gets two lines and exit code 2, never a traceback."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from playground import cli
+from playground.cards import Card
+from playground.events import Finished, Started, Token, from_json
+from playground.player import Player
+from tests.conftest import FolderOf
+from tests.tiny_axis import make_tiny_axis
+
+
+@dataclass
+class Ran:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Shell:
+    """Runs the console script's function in this process."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+        self.capture, self.patch = capture, patch
+
+    def __call__(self, *arguments: str) -> Ran:
+        self.patch.setattr(sys, "argv", ["playground", *arguments])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        printed = self.capture.readouterr()
+        code = left.value.code
+        return Ran(code if isinstance(code, int) else 0 if code is None else 1, printed.out, printed.err)
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    return Shell(capsys, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def cheer(tmp_path_factory: pytest.TempPathFactory, tiny_folder: FolderOf) -> Path:
+    """An axis of the tiny model."""
+    return make_tiny_axis(tmp_path_factory.mktemp("axes") / "some-folder", tiny_folder("llama"), name="cheer")
+
+
+@pytest.fixture
+def tiny(tiny_folder: FolderOf) -> list[str]:
+    """Options that choose the tiny model and short replies."""
+    return ["--model", str(tiny_folder("llama")), "--dtype", "float32", "--max-new-tokens", "6"]
+
+
+def test_say_prints_each_event_as_a_line_of_json(shell: Shell, tiny: list[str], cheer: Path) -> None:
+    grid = ["--alpha", "-0.5", "--alpha", "2", "--control", "0", "--control", "1"]
+    ran = shell("say", "Hi", "--axis", str(cheer), *grid, "--json", *tiny)
+    assert ran.code == 0, ran.err
+    events = [from_json(line) for line in ran.out.splitlines()]
+    assert isinstance(events[0], Started)
+    ends = sorted((event for event in events if isinstance(event, Finished)), key=lambda end: end.row)
+    assert [(end.alpha, end.control) for end in ends] == [(-0.5, 0.0), (-0.5, 1.0), (2.0, 0.0), (2.0, 1.0)]
+    for end in ends:
+        tokens = [event for event in events if isinstance(event, Token) and event.row == end.row]
+        assert "".join(token.text for token in tokens) == end.text
+        assert tuple(token.id for token in tokens) == end.token_ids
+        assert end.strengths[0].axis == "cheer"
+        assert end.reward is not None
+        assert (end.alpha_interval is None) == (end.control != 0)
+    wanted = {"event", "row", "alpha", "control", "text", "token_ids", "alpha_interval", "reward", "kl", "perplexity",
+              "finish_reason"}  # fmt: skip
+    assert wanted <= set(json.loads(ran.out.splitlines()[-1]))
+
+
+def test_say_without_an_axis_is_the_base_model(shell: Shell, tiny: list[str]) -> None:
+    ran = shell("say", "Hi", "--json", *tiny)
+    end = from_json(ran.out.splitlines()[-1])
+    assert isinstance(end, Finished)
+    assert (end.alpha, end.control, end.reward, end.strengths) == (0.0, 0.0, None, ())
+    assert end.kl == 0
+
+
+def test_say_reads_well_row_after_row(shell: Shell, tiny: list[str], cheer: Path) -> None:
+    options = ["say", "Hi", "--axis", str(cheer), "--alpha", "0", "--alpha", "1", *tiny]
+    told = shell(*options).out
+    ends = [
+        event for line in shell(*options, "--json").out.splitlines() if isinstance(event := from_json(line), Finished)
+    ]
+    first, second = "== cheer: alpha 0, control 0 ==", "== cheer: alpha 1, control 0 =="
+    assert told.startswith(first)
+    assert told.count("\n-- ") == 2
+    top, bottom = told.split(second)
+    for part, end in zip((top, bottom), sorted(ends, key=lambda end: end.row), strict=True):
+        assert end.text.translate(cli._UNPRINTABLE).strip() in part
+        assert f"reward {end.reward:.2f}" in part
+        assert f"{len(end.token_ids)} tokens" in part
+
+
+def test_a_reply_gives_the_terminal_no_orders() -> None:
+    assert "a\x1b[2J\x07\n\tb".translate(cli._UNPRINTABLE) == "a[2J\n\tb"
+
+
+def test_the_same_command_says_the_same(shell: Shell, tiny: list[str]) -> None:
+    options = ["say", "Hi", "--temperature", "1.0", "--json", *tiny]
+    same, again, other = (shell(*options, "--seed", seed).out for seed in ("3", "3", "4"))
+    assert same == again != other
+
+
+MISTAKES = {
+    "unknown axis": (["--axis", "nope"], "nope"),
+    "strength without an axis": (["--alpha", "1"], "needs an axis"),
+    "nan": (["--axis", "a", "--alpha", "nan"], "finite"),
+    "infinity": (["--axis", "a", "--control", "inf"], "finite"),
+    "negative updates": (["--axis", "a", "--updates", "-1"], "updates"),
+    "negative length": (["--max-new-tokens", "-2"], "max_new_tokens"),
+    "negative temperature": (["--temperature", "-1"], "temperature"),
+    "unknown model": (["--model", "nope"], "nope"),
+    "unknown dtype": (["--dtype", "int3"], "int3"),
+    "missing folder": (["--model", "./not/here"], "not/here"),
+    "no number": (["--alpha", "much"], "--alpha"),
+    "unknown option": (["--aplha", "1"], "--aplha"),
+}
+
+
+@pytest.mark.parametrize(("options", "word"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_gets_a_message_and_exit_code_2(shell: Shell, tiny: list[str], options: list[str], word: str) -> None:
+    ran = shell("say", "Hi", *tiny, *options)
+    assert ran.code == 2
+    assert word in ran.err
+    assert "Traceback" not in ran.err
+    assert ran.out == ""
+
+
+@pytest.mark.parametrize("prompt", ["", "  ", "word " * 600], ids=["empty", "blank", "longer than the context"])
+def test_a_prompt_that_cannot_be_used_is_told(shell: Shell, tiny: list[str], prompt: str) -> None:
+    ran = shell("say", prompt, *tiny)
+    assert ran.code == 2
+    assert len(ran.err.strip().splitlines()) >= 2
+    assert ran.out == ""
+
+
+def test_an_axis_of_another_base_model_is_refused(shell: Shell, tiny_folder: FolderOf, cheer: Path) -> None:
+    ran = shell("say", "Hi", "--axis", str(cheer), "--model", str(tiny_folder("qwen2")))
+    assert ran.code == 2
+    assert "architecture" in ran.err
+    assert ran.out == ""
+
+
+def test_control_c_is_no_traceback(shell: Shell, tiny: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(player: Player, request: object):
+        yield Started((1,))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Player, "run", interrupted)
+    ran = shell("say", "Hi", *tiny)
+    assert ran.code not in (0, 2)
+    assert "Traceback" not in ran.err
+
+
+def test_fetch_and_list_tell_name_and_path(shell: Shell, own_cache: Path) -> None:
+    fetched = json.loads(shell("model", "fetch", "tiny", "--json").out)
+    assert [model["name"] for model in fetched] == ["tiny"]
+    assert (Path(fetched[0]["path"]) / "config.json").is_file()
+    listed = json.loads(shell("model", "list", "--json").out)
+    assert isinstance(listed, list)
+    assert all(set(model) == {"name", "path"} for model in listed)
+    assert not any(model["name"] == "smollm2" for model in listed)
+
+
+@pytest.mark.real
+def test_the_embedded_model_is_listed(shell: Shell, embedded: Path) -> None:
+    listed = json.loads(shell("model", "list", "--json").out)
+    assert {"name": "smollm2", "path": str(embedded)} in listed
+
+
+def test_axes_are_told_as_cards(shell: Shell, cheer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("playground.places.AXES", cheer.parent)
+    assert [Card(**card) for card in json.loads(shell("axes", "--json").out)] == [Card.load(cheer)]
+    told = shell("axes").out
+    for part in ("cheer", "gloomy", "cheerful", "alpha -1 to 1.5", "control 0 to 1"):
+        assert part in told
+
+
+def test_the_doctor_tries_the_model(shell: Shell, tiny: list[str]) -> None:
+    report = json.loads(shell("doctor", "--json", *tiny[:4]).out)
+    checks = {check["name"]: check for check in report["checks"]}
+    assert report["ok"] == all(check["ok"] for check in report["checks"])
+    assert {"python", "packages", "memory", "disk", "processor", "axes", "model", "reply"} == set(checks)
+    assert checks["reply"]["ok"]
+    assert all(check["fix"] for check in report["checks"] if not check["ok"])
+
+
+def test_the_doctor_finds_the_missing_model_and_says_how_to_get_it(shell: Shell, own_cache: Path) -> None:
+    report = json.loads(shell("doctor", "--json").out)
+    model = next(check for check in report["checks"] if check["name"] == "model")
+    assert not model["ok"]
+    assert "playground model fetch" in model["fix"]
+    assert "FIX  model" in shell("doctor").out
+
+
+def test_the_module_is_the_console_script() -> None:
+    ran = subprocess.run([sys.executable, "-m", "playground", "--version"], capture_output=True, text=True, check=True)
+    from playground import __version__
+
+    assert ran.stdout.strip() == __version__

@@ -1,0 +1,127 @@
+"""The ground floor: events survive JSON, and what cannot be used is told in one sentence with a way out."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from playground.errors import InvalidInput, PlaygroundError
+from playground.events import Event, Finished, Progress, Started, Token, from_json, to_json
+from playground.settings import Message, Request, Row, Sampling, Strength, conversation
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+counts = st.integers(0, 2**31)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+strengths = st.builds(
+    Strength,
+    axis=texts.filter(bool),
+    alpha=numbers,
+    control=numbers,
+    updates=st.none() | st.integers(0, 1000),
+    step_size=st.none() | st.floats(0, 1e6),
+)
+events: st.SearchStrategy[Event] = st.one_of(
+    st.builds(Started, prompt_tokens=st.lists(counts, max_size=4).map(tuple)),
+    st.builds(
+        Token, row=counts, position=counts, id=counts, text=texts, logprob=numbers, base_logprob=numbers, kl=numbers,
+        value_before=st.none() | numbers, value_after=st.none() | numbers,
+    ),
+    st.builds(
+        Finished, row=counts, alpha=numbers, control=numbers, text=texts,
+        token_ids=st.lists(counts, max_size=4).map(tuple),
+        alpha_interval=st.none() | st.tuples(st.none() | numbers, st.none() | numbers),
+        reward=st.none() | numbers, kl=numbers, perplexity=numbers, finish_reason=st.sampled_from(["stop", "length"]),
+        seed=counts, strengths=st.lists(strengths, max_size=2).map(tuple),
+    ),
+    st.builds(
+        Progress, stage=texts, done=numbers, total=numbers, unit=texts, rate=st.none() | numbers,
+        seconds_left=st.none() | numbers, note=texts,
+    ),
+)  # fmt: skip
+
+
+@given(events)
+def test_an_event_survives_json(event: Event) -> None:
+    line = to_json(event)
+    assert from_json(line) == event
+    assert "\n" not in line
+    assert json.loads(line)["event"] == type(event).__name__.lower()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "nonsense", "[]", "{}", '{"event": "exploded"}', '{"event": "started"}', '{"event": "token", "row": "x"}'],
+)
+def test_anything_else_is_no_event(line: str) -> None:
+    with pytest.raises(InvalidInput):
+        from_json(line)
+
+
+def one_row(**changes) -> Row:
+    return Row(**{"messages": conversation("Hello"), **changes})
+
+
+WRONG = {
+    "nan alpha": lambda: Strength(axis="a", alpha=math.nan),
+    "infinite alpha": lambda: Strength(axis="a", alpha=math.inf),
+    "infinite control": lambda: Strength(axis="a", control=-math.inf),
+    "nameless axis": lambda: Strength(axis=""),
+    "negative updates": lambda: Strength(axis="a", updates=-1),
+    "negative step size": lambda: Strength(axis="a", step_size=-0.1),
+    "an axis twice": lambda: one_row(strengths=(Strength(axis="a"), Strength(axis="a", alpha=1.0))),
+    "empty prompt": lambda: one_row(messages=conversation("")),
+    "blank prompt": lambda: one_row(messages=conversation(" \n\t")),
+    "no messages": lambda: one_row(messages=()),
+    "assistant last": lambda: one_row(
+        messages=(Message(role="user", content="a"), Message(role="assistant", content="b"))
+    ),
+    "unknown role": lambda: Message(role="wizard", content="a"),  # pyright: ignore[reportArgumentType]
+    "negative seed": lambda: one_row(seed=-1),
+    "no rows": lambda: Request(rows=()),
+    "negative length": lambda: Request(rows=(one_row(),), max_new_tokens=-5),
+    "no length": lambda: Request(rows=(one_row(),), max_new_tokens=0),
+    "negative temperature": lambda: Sampling(temperature=-1),
+    "top_p of zero": lambda: Sampling(top_p=0),
+    "unknown setting": lambda: Sampling(temprature=1.0),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_value_gets_one_plain_sentence_and_a_way_out(wrong) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        wrong()
+    message, hint = caught.value.message, caught.value.hint
+    assert message.endswith(".")
+    assert "\n" not in message
+    assert hint
+    for jargon in ("validation error", "pydantic", "https://", "type="):
+        assert jargon not in message
+    assert str(caught.value) == f"{message} {hint}"
+
+
+@given(st.floats())
+def test_any_finite_alpha_is_allowed_and_no_other(alpha: float) -> None:
+    if math.isfinite(alpha):
+        assert Strength(axis="a", alpha=alpha).alpha == alpha
+    else:
+        with pytest.raises(InvalidInput, match="alpha"):
+            Strength(axis="a", alpha=alpha)
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Sampling().temperature = 2.0  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_conversation_puts_system_text_first_and_the_prompt_last() -> None:
+    history = (Message(role="user", content="one"), Message(role="assistant", content="two"))
+    turns = conversation("three", "be kind", history)
+    assert [turn.role for turn in turns] == ["system", "user", "assistant", "user"]
+    assert [turn.content for turn in turns] == ["be kind", "one", "two", "three"]
+
+
+def test_an_error_without_a_hint_is_its_message() -> None:
+    assert str(PlaygroundError("It broke.")) == "It broke."
