@@ -89,9 +89,9 @@ def step(
     rows = [reply.index for reply in replies]
     alpha = plan.alpha[:, rows].to(states.base.device)
     base = model.head(states.base)
-    aligned = model.head(states.aligned) if len(plan.layers) else base.new_zeros(0, *base.shape)
+    aligned = model.head(states.aligned) if plan.layers else base.new_zeros(0, *base.shape)
     # The head is linear, so logits are merged rather than states: they are straight lines in alpha to the last bit.
-    logits = steering.interpolate(base, aligned, alpha)
+    logits = steering.interpolate(base, aligned, alpha) if plan.layers else base
     before = after = torch.full(base.shape[:1], math.nan, device=base.device)
     if plan.functions:
         hidden = steering.interpolate(states.base, states.aligned, alpha)
@@ -104,19 +104,20 @@ def step(
     scores = sampling.score(logits, how, noise, [reply.seen for reply in replies])
     chosen = scores.argmax(-1)
     low = high = torch.full_like(before, math.nan)
-    if len(plan.layers) and sampling.is_linear(how):
+    if plan.layers and sampling.is_linear(how):
         first = torch.tensor(plan.first[rows], device=base.device)
         column = torch.arange(len(rows), device=base.device)
         slope = (aligned[first, column] - base) / (how.temperature or 1.0)
         low, high = steering.alpha_interval(scores, slope, alpha[first, column], chosen)
 
-    steered_log, base_log = logits.log_softmax(-1), base.log_softmax(-1)
+    steered_log = logits.log_softmax(-1)
+    base_log = steered_log if logits is base else base.log_softmax(-1)
     pick = chosen.unsqueeze(1)
     numbers = torch.stack(
         [
             steered_log.gather(1, pick)[:, 0],
             base_log.gather(1, pick)[:, 0],
-            (steered_log.exp() * (steered_log - base_log)).sum(-1).clamp(min=0),
+            _divergence(steered_log, base_log),
             before,
             after,
         ]
@@ -264,6 +265,13 @@ def _noise(replies: Sequence[_Reply], position: int, like: Tensor) -> Tensor:
     seeds = [reply.row.seed for reply in replies]
     drawn = {seed: sampling.gumbel(seed, position, like.shape[-1]) for seed in set(seeds)}
     return torch.stack([drawn[seed] for seed in seeds]).to(like.device)
+
+
+def _divergence(steered_log: Tensor, base_log: Tensor) -> Tensor:
+    """KL(steered || base) in nats from log-probabilities [B, V] -> [B]; rounding never makes it negative."""
+    if steered_log is base_log:
+        return steered_log.new_zeros(len(steered_log))
+    return (steered_log.exp() * (steered_log - base_log)).sum(-1).clamp(min=0)
 
 
 def _known(number: float) -> float | None:
