@@ -24,7 +24,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> FolderOf:
 
 @pytest.fixture(scope="session")
 def embedded() -> Path:
-    """The embedded model's folder, fetched if need be. Where it cannot be had the test fails: skipping would hide it."""
+    """The embedded model's folder, fetched if need be. Without it a test fails: skipping would hide that."""
     return sources.resolve(sources.DEFAULT)
 
 

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError
 
 from playground.errors import ModelUnavailable
 from playground.events import Progress
@@ -76,7 +77,7 @@ def fetch(report: Report) -> Path:
         with _only_one(report), _scratch() as scratch:
             if not is_ready():  # another process may have done it while this one waited
                 _make(scratch, report)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # the latter is how a full disk shows itself while saving
         raise _disk_trouble(error) from error
     return folder()
 
@@ -251,8 +252,9 @@ def _disk_full() -> ModelUnavailable:
     )
 
 
-def _disk_trouble(error: OSError) -> ModelUnavailable:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+def _disk_trouble(error: OSError | SafetensorError) -> ModelUnavailable:
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or any(sign in str(error) for sign in _DISK_FULL):
         return _disk_full()
     return ModelUnavailable(
         f"The cache folder {models_directory()} cannot be used: {error}.",
