@@ -139,7 +139,8 @@ def _backdrop(curve: Sequence[tuple[float, Estimate]]) -> list[go.Scatter]:
         line={"color": BASE, "width": 1.5},
         name="measured mean",
         customdata=[(e.low, e.high) for _, e in curve],
-        hovertemplate="alpha %{x:.2f}<br>measured mean %{y:.2f} (%{customdata[0]:.2f} to %{customdata[1]:.2f})<extra></extra>",
+        hovertemplate="alpha %{x:.2f}<br>measured mean %{y:.2f}"
+        " (%{customdata[0]:.2f} to %{customdata[1]:.2f})<extra></extra>",
     )
     return [band, mean]
 

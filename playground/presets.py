@@ -18,13 +18,13 @@ class Preset(Settings):
 
     title: str = Field(min_length=1, description="What the menu calls it.")
     prompt: str = Field(min_length=1, description="The first user turn.")
-    system: str = Field("", description="System text; empty for none.")
-    axis: str = Field("", description="Name of the axis; empty keeps the one chosen.")
-    alpha: float = Field(1.0, description="Strength of the identity layer.")
-    control: float = Field(0.0, description="Strength of the value function.")
-    temperature: float = Field(0.0, ge=0, le=10, description="0 is greedy.")
-    seed: int = Field(0, ge=0, description="Seed of the noise.")
-    max_new_tokens: int = Field(64, ge=1, description="Longest reply, in tokens.")
+    system: str = Field(default="", description="System text; empty for none.")
+    axis: str = Field(default="", description="Name of the axis; empty keeps the one chosen.")
+    alpha: float = Field(default=1.0, description="Strength of the identity layer.")
+    control: float = Field(default=0.0, description="Strength of the value function.")
+    temperature: float = Field(default=0.0, ge=0, le=10, description="0 is greedy.")
+    seed: int = Field(default=0, ge=0, description="Seed of the noise.")
+    max_new_tokens: int = Field(default=64, ge=1, description="Longest reply, in tokens.")
 
 
 def read(path: Path) -> Preset:

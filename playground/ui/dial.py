@@ -39,7 +39,7 @@ class Dial(gr.HTML):
 
 
 def marks(card: Card | None, name: str) -> dict[str, Any]:
-    """What a dial called `alpha` or `control` says about an axis: its poles, its safe range, whether it can be turned."""
+    """What a dial called `alpha` or `control` says of an axis: its poles, its safe range, whether it can be turned."""
     low, high = SLIDER_RANGE
     if card is None:
         return {"negative": "", "positive": "", "safe": [low, high], "enabled": False}

@@ -15,7 +15,7 @@ from playground.ui.present import Reply, View
 _EXPLAINED = {
     "reward": "reward: how much of the trained pole the axis's own scorer reads in this reply. Higher is more.",
     "KL": "KL, in nats per token: how far steering moved the model away from itself. 0 is not at all.",
-    "perplexity": "perplexity: how surprising this reply is to the base model. A sudden rise means the text is breaking.",
+    "perplexity": "perplexity: how surprising this reply is to the base model. A sudden rise means it is breaking.",
     "tokens": "tokens: the length of this reply.",
 }
 
@@ -24,8 +24,8 @@ def header(model: str) -> str:
     """The page's title line."""
     return (
         '<header class="masthead"><h1>Alignment Playground</h1>'
-        f'<p><span>model </span><b>{escape(model)}</b></p><button type="button" aria-label="switch between light and dark">◐</button>'
-        "</header>"
+        f"<p><span>model </span><b>{escape(model)}</b></p>"
+        '<button type="button" aria-label="switch between light and dark">◐</button></header>'
     )
 
 
@@ -57,7 +57,8 @@ def pane(view: View, slot: str, card: Card | None) -> str:
         body += f'<p class="text hint">{escape(_invitation(slot, card))}</p>'
     figures = chips(reply) if reply and reply.tokens else ""
     return (
-        f'<section class="pane {_hue(view, slot)}" aria-label="{slot} reply"><h2>{slot}{_strength(view, slot, card)}</h2>'
+        f'<section class="pane {_hue(view, slot)}" aria-label="{slot} reply">'
+        f"<h2>{slot}{_strength(view, slot, card)}</h2>"
         f'<div class="scroll" tabindex="0">{body}</div><footer class="chips">{figures}</footer></section>'
     )
 
@@ -162,8 +163,9 @@ def _reply(view: View, reply: Reply, against: Reply | None) -> str:
             base += reply.text[len(base) :]
         text = "".join(_marked(piece) if differs else escape(piece) for piece, differs in changed(base, reply.text))
     caret = '<span class="caret"></span>' if writing else ""
-    nothing = '<span class="hint">(an empty reply)</span>' if reply.finished and not reply.text.strip() else ""
-    return f'<p class="text">{text}{nothing}{caret}</p>'
+    if reply.finished and not reply.text.strip():
+        return '<p class="text hint">(nothing but white space)</p>'
+    return f'<p class="text">{text}{caret}</p>'
 
 
 def _marked(piece: str) -> str:
@@ -181,8 +183,8 @@ def _strip_card(view: View, alpha: float, card: Card | None) -> str:
     shared = _shared(base.text, text) if base is not None and alpha and not faded else 0
     current = view.wish is not None and view.wish.alpha == alpha
     return (
-        f'<button type="button" class="card {_sign(alpha)}" data-alpha="{alpha:g}" aria-pressed="{str(current).lower()}"'
-        f' aria-label="set alpha to {alpha:g}"><span class="at">{_signed(alpha)}{_beyond(alpha, card)}</span>'
+        f'<button type="button" class="card {_sign(alpha)}" data-alpha="{alpha:g}" aria-label="set alpha to {alpha:g}"'
+        f' aria-pressed="{str(current).lower()}"><span class="at">{_signed(alpha)}{_beyond(alpha, card)}</span>'
         f'<span class="text{faded}"><i>{escape(text[:shared])}</i>{escape(text[shared:])}</span>'
         f'<span class="chips">{chips(shown, short=True) if shown else ""}</span></button>'
     )
@@ -243,7 +245,8 @@ def _chip(name: str, value: str, short: bool) -> str:
     tip = _EXPLAINED[name]
     if short:  # inside a button nothing else may take the focus
         return f'<span class="chip" title="{tip}">{name} <b>{value}</b></span>'
-    return f'<span class="chip" tabindex="0" data-tip="{tip}" aria-label="{name} {value}. {tip}">{name} <b>{value}</b></span>'
+    label = f'aria-label="{name} {value}. {tip}"'
+    return f'<span class="chip" tabindex="0" data-tip="{tip}" {label}>{name} <b>{value}</b></span>'
 
 
 def _hue(view: View, slot: str) -> str:

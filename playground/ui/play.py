@@ -178,6 +178,8 @@ class PlayPage:
                     yield view
                     due = time.monotonic() + _REDRAW_S
             yield view
+        except PlaygroundError as error:
+            yield present.fail(view, error)
         finally:
             _close(events)
 
@@ -197,7 +199,7 @@ class PlayPage:
         return layout(self.presets, start, axes, self.card(name), note)
 
     def _wish(self, view: View, values: tuple[Any, ...]) -> Wish:
-        given = dict(zip(ASKED, values, strict=True))
+        given: dict[str, Any] = dict(zip(ASKED, values, strict=True))
         given |= {"axis": given["axis"] or "", "system": given["system"] or "", "turn": len(view.turns)}
         return Wish(**given)
 
@@ -256,7 +258,7 @@ class PlayPage:
     def _connect(self) -> None:
         w = self.widgets
         asked = [w.view, *w.asked()]
-        everything = [part for part in vars(w).values()]
+        everything = list(vars(w).values())
         quick: dict[str, Any] = {**_QUICK, "outputs": everything}
         dials = [w.alpha.input, w.alpha.release, w.control.input, w.control.release]
         asking = [

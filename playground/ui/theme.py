@@ -1,4 +1,4 @@
-"""The look, by gradio's own tokens: quiet surfaces, system fonts, one accent. What tokens cannot say is in theme.css."""
+"""The look, by gradio's own tokens: quiet surfaces, system fonts, one accent. What they cannot say is in theme.css."""
 
 from gradio.themes import Base
 from gradio.themes.utils import colors, sizes

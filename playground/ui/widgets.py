@@ -20,6 +20,9 @@ ASKED = [field.name for field in fields(Wish) if field.name not in ("follow_up",
 _CARD_SCRIPT = (ASSETS / "strip.js").read_text(encoding="utf-8")
 
 
+_BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
+
+
 @dataclass(frozen=True)
 class Widgets:
     """The page's components; the first group carry the names of a wish's fields."""
@@ -101,7 +104,7 @@ def _asking(
             visible=bool(axes),
             filterable=False,
         )
-        notes = gr.HTML(markup.axis_note(card, note), elem_id="note", padding=False, apply_default_css=False)
+        notes = gr.HTML(markup.axis_note(card, note), elem_id="note", **_BARE)
     return {"preset": preset, "prompt": prompt, "axis": axis, "note": notes}
 
 
@@ -149,15 +152,13 @@ def _settings(start: Preset) -> dict[str, Any]:
 
 def _answers(card: Card | None) -> dict[str, Any]:
     view = View()
-    status = gr.HTML(markup.status(view), elem_id="status", padding=False, apply_default_css=False)
+    status = gr.HTML(markup.status(view), elem_id="status", **_BARE)
     with gr.Row(elem_id="panes", equal_height=True):
-        base = gr.HTML(markup.pane(view, present.BASE, card), elem_id="base", padding=False, apply_default_css=False)
-        steered = gr.HTML(
-            markup.pane(view, present.STEERED, card), elem_id="steered", padding=False, apply_default_css=False
-        )
+        base = gr.HTML(markup.pane(view, present.BASE, card), elem_id="base", **_BARE)
+        steered = gr.HTML(markup.pane(view, present.STEERED, card), elem_id="steered", **_BARE)
     with gr.Row(elem_id="holding"):
         previous = gr.Button("◂ previous change", size="sm", interactive=False, elem_id="previous", min_width=60)
-        holds = gr.HTML(markup.holds(view), elem_id="holds", padding=False, apply_default_css=False)
+        holds = gr.HTML(markup.holds(view), elem_id="holds", **_BARE)
         following = gr.Button("next change ▸", size="sm", interactive=False, elem_id="next", min_width=60)
     with gr.Row(elem_id="following"):
         follow_up = gr.Textbox(
@@ -190,8 +191,7 @@ def _strengths(card: Card | None) -> dict[str, Any]:
     strip = gr.HTML(
         markup.strip(View(), card),
         elem_id="strip",
-        padding=False,
-        apply_default_css=False,
+        **_BARE,
         js_on_load=_CARD_SCRIPT,
         visible=card is not None,
     )
@@ -199,13 +199,10 @@ def _strengths(card: Card | None) -> dict[str, Any]:
         curve = gr.Plot(curves.reward_curve(card), show_label=False, container=False, elem_id="plot")
         gr.HTML(
             '<div class="you" aria-hidden="true"><i>you</i></div>',
-            padding=False,
-            apply_default_css=False,
+            **_BARE,
             elem_id="you",
         )
-        caption = gr.HTML(
-            markup.caption(curves.caption(card)), padding=False, apply_default_css=False, elem_id="caption"
-        )
+        caption = gr.HTML(markup.caption(curves.caption(card)), **_BARE, elem_id="caption")
     return {"strip": strip, "curve": curve, "caption": caption}
 
 

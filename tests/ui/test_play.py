@@ -1,0 +1,254 @@
+"""The page's handlers without a browser: the newest wish wins, sessions never meet, every error is a sentence."""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+import gradio as gr
+import pytest
+
+from playground import presets
+from playground.errors import InvalidInput, PlaygroundError
+from playground.settings import Request
+from playground.ui import app
+from playground.ui.dial import Dial, marks
+from playground.ui.play import PlayPage
+from playground.ui.present import View, Wish
+from playground.ui.widgets import ASKED
+from tests.ui.fake_player import FakePlayer, card
+
+T = TypeVar("T")
+
+
+def person(name: str = "one") -> Any:
+    return SimpleNamespace(session_hash=name)
+
+
+def values(**change: Any) -> list[Any]:
+    wish = vars(Wish(prompt="Describe a morning.", axis="extraversion", alpha=1.0, max_new_tokens=8)) | change
+    return [wish[name] for name in ASKED]
+
+
+def page_of(player: FakePlayer) -> PlayPage:
+    return inside_a_loop(lambda: PlayPage(player, presets.read_all()))
+
+
+def inside_a_loop(build: Callable[[], T]) -> T:
+    """Outside a running loop gradio leaves a new one behind, unclosed, for each Blocks."""
+
+    async def built() -> T:
+        with gr.Blocks(analytics_enabled=False):
+            return build()
+
+    return asyncio.run(built())
+
+
+@pytest.fixture
+def page() -> PlayPage:
+    return page_of(FakePlayer())
+
+
+def last(page: PlayPage, updates: Iterator[dict]) -> tuple[View, dict]:
+    """The view a run ends with, and everything it has put on the page."""
+    shown: dict = {}
+    for update in updates:
+        shown |= update
+    return shown.get(page.widgets.view, View()), shown
+
+
+def run(page: PlayPage, view: View | None = None, who: str = "one", **change: Any) -> tuple[View, dict]:
+    view = view or View()
+    page.ask(person(who), view, *values(**change))
+    return last(page, page.serve(person(who), view))
+
+
+def test_run_fills_both_panes_the_strip_and_the_curve(page: PlayPage) -> None:
+    view, shown = run(page)
+    assert view.phase == "done"
+    assert {page.widgets.base, page.widgets.steered, page.widgets.strip, page.widgets.curve} <= set(shown)
+    assert len(page.player.requests) == 1  # type: ignore[attr-defined]
+
+
+def test_the_same_wish_twice_is_answered_once(page: PlayPage) -> None:
+    view, _ = run(page)
+    _, shown = run(page, view)
+    assert set(shown) == {page.widgets.status}
+    assert len(page.player.requests) == 1  # type: ignore[attr-defined]
+
+
+def test_a_newer_wish_ends_the_older_run_and_closes_its_stream(page: PlayPage) -> None:
+    page.ask(person(), View(), *values())
+    older = page.serve(person(), View())
+    view = next(older)[page.widgets.view]
+    page.moved(person(), view, *values(alpha=0.25))
+    view, _ = last(page, older)
+    assert page.player.closed == 1  # type: ignore[attr-defined]
+    assert view.writing  # the newer run takes over what is shown
+    view, _ = last(page, page.serve(person(), view))
+    assert view.phase == "done"
+    assert view.wish is not None
+    assert view.wish.alpha == 0.25
+
+
+def test_a_dial_moved_before_the_first_run_asks_nothing(page: PlayPage) -> None:
+    assert page.moved(person(), View(), *values(alpha=2.0)) == {}
+    assert page.desk.newest("one") is None
+
+
+def test_a_dial_keeps_to_the_prompt_that_was_asked(page: PlayPage) -> None:
+    view, _ = run(page)
+    page.moved(person(), view, *values(alpha=0.4, prompt="Half a new pro"))
+    wish = page.desk.newest("one")
+    assert wish is not None
+    assert (wish.prompt, wish.alpha) == ("Describe a morning.", 0.4)
+
+
+def test_stop_keeps_what_is_written(page: PlayPage) -> None:
+    page.ask(person(), View(), *values())
+    running = page.serve(person(), View())
+    next(running)
+    next(running)
+    page.halt(person())
+    view, shown = last(page, running)
+    assert view.phase == "stopped"
+    assert "Stopped at" in shown[page.widgets.status]
+    view, _ = run(page, view)
+    assert view.phase == "done"
+
+
+def test_closing_the_page_closes_the_stream(page: PlayPage) -> None:
+    page.ask(person(), View(), *values())
+    running = page.serve(person(), View())
+    next(running)
+    next(running)
+    running.close()  # type: ignore[attr-defined]
+    assert page.player.closed == 1  # type: ignore[attr-defined]
+
+
+def test_two_sessions_never_see_each_other(page: PlayPage) -> None:
+    page.ask(person("one"), View(), *values(alpha=-1.0))
+    page.ask(person("two"), View(), *values(alpha=2.0, prompt="Tell me more."))
+    one, two = page.serve(person("one"), View()), page.serve(person("two"), View())
+    next(one)
+    next(two)
+    (mine, _), (theirs, _) = last(page, one), last(page, two)
+    for view, alpha, prompt in ((mine, -1.0, "Describe a morning."), (theirs, 2.0, "Tell me more.")):
+        assert view.slots["steered"].strengths[0].alpha == alpha
+        assert all(reply.row.messages[0].content == prompt for reply in view.replies.values())
+
+
+def test_who_comes_second_is_told_how_many_are_before(page: PlayPage) -> None:
+    page.ask(person("one"), View(), *values())
+    told = page.ask(person("two"), View(), *values())
+    assert "1 before you" in told[page.widgets.status]
+    page.halt(person("one"))
+    assert "before you" not in page.ask(person("two"), View(), *values())[page.widgets.status]
+
+
+def test_a_card_of_the_strip_and_the_steps_set_alpha(page: PlayPage) -> None:
+    view, _ = run(page)
+    chosen: Any = SimpleNamespace(alpha=-0.5)
+    assert page.adopt(chosen, person(), view, *values())[page.widgets.alpha] == -0.5
+    view, _ = last(page, page.serve(person(), view))
+    assert len(page.player.requests) == 1, "the strip had that reply already"  # type: ignore[attr-defined]
+    view, _ = run(page, view)
+    assert page.step_on(person(), view, *values())[page.widgets.alpha] == pytest.approx(1.101)
+    assert page.step_back(person(), view, *values())[page.widgets.alpha] == pytest.approx(0.899)
+    assert page.step_on(person(), View(), *values()) == {}
+
+
+def test_a_follow_up_continues_and_a_new_conversation_forgets(page: PlayPage) -> None:
+    view, _ = run(page)
+    page.follow(person(), view, "And then?", *values())
+    view, _ = last(page, page.serve(person(), view))
+    assert [turn.user for turn in view.turns] == ["Describe a morning."]
+    page.follow(person(), view, "And then?", *values())
+    view, _ = last(page, page.serve(person(), view))
+    assert len(view.turns) == 2, "the same words again are another turn"
+    assert page.clear(person(), "extraversion")[page.widgets.view] == View()
+
+
+def test_a_new_seed_answers_again(page: PlayPage) -> None:
+    view, _ = run(page)
+    seed = page.reseed(person(), view, *values())[page.widgets.seed]
+    view, _ = last(page, page.serve(person(), view))
+    assert {row.seed for row in view.slots.values()} == {seed}
+
+
+def test_every_preset_fills_the_page_and_is_answered(page: PlayPage) -> None:
+    for index, preset in enumerate(page.presets):
+        update = page.choose_preset(person(), index, View(), *values())
+        assert update[page.widgets.prompt] == preset.prompt
+        view, _ = last(page, page.serve(person(), View()))
+        assert view.phase == "done"
+        assert view.slots["steered"].strengths[0].axis == preset.axis
+
+
+def test_another_axis_renames_the_poles(page: PlayPage) -> None:
+    update = page.choose_axis(person(), View(), *values(axis="positivity"))
+    assert update[page.widgets.alpha].props["positive"] == "cheerful"
+
+
+@pytest.mark.parametrize("change", [{"prompt": ""}, {"prompt": "word " * 3000}, {"max_new_tokens": None}, {"seed": -3}])
+def test_bad_input_is_shown_as_a_sentence_and_the_next_run_works(page: PlayPage, change: dict) -> None:
+    view, shown = run(page, **change)
+    assert view.phase == "failed"
+    assert "failed" in shown[page.widgets.status]
+    assert run(page, view)[0].phase == "done"
+
+
+def test_an_error_in_mid_stream_is_shown_beside_what_was_written(
+    page: PlayPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = page.player.run
+
+    def broken(request: Request) -> Iterator[Any]:
+        for _, event in zip(range(9), whole(request), strict=False):
+            yield event
+        raise PlaygroundError("The weights went away.", "Start again.")
+
+    monkeypatch.setattr(page.player, "run", broken)
+    view, shown = run(page)
+    assert view.phase == "failed"
+    assert "The weights went away." in shown[page.widgets.status]
+    assert view.tokens
+
+
+def test_a_model_without_axes_answers_as_it_came_and_says_how_to_get_one() -> None:
+    page = page_of(FakePlayer(axes=()))
+    view, shown = run(page, axis=None)
+    assert view.phase == "done"
+    assert len(view.slots) == 1
+    assert "playground axis invent" in shown[page.widgets.steered]
+
+
+def test_the_dial_takes_any_finite_number_and_nothing_else() -> None:
+    dial = Dial(0.0, name="alpha", hint="", **marks(card(), "alpha"))
+    assert dial.preprocess(7) == 7.0
+    for wrong in (None, "1", True):
+        with pytest.raises(InvalidInput):
+            dial.preprocess(wrong)
+
+
+def test_a_taken_port_is_told_before_any_model_is_loaded() -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(InvalidInput, match="already in use"):
+            app.serve("tiny", port=taken.getsockname()[1], open_browser=False)
+    with pytest.raises(InvalidInput, match="not a port"):
+        app.serve("tiny", port=99999, open_browser=False)
+
+
+def test_the_page_is_private_and_asks_nothing_of_the_outside() -> None:
+    blocks = inside_a_loop(lambda: app.build(FakePlayer()))
+    look = app.appearance()
+    assert not blocks.analytics_enabled
+    assert (look["run_history"], look["ssr_mode"], look["pwa"], look["share"]) == (False, False, False, False)
+    styles = [look["theme"]._get_theme_css(), *(path.read_text(encoding="utf-8") for path in look["css_paths"])]
+    assert not look["theme"]._stylesheets
+    assert not [style for style in styles if re.search(r"@import|url\([\"']?(https?:)?//", style)]

@@ -1,0 +1,218 @@
+"""The view is a pure fold: any prefix of any stream is a page, and what a model wrote is never HTML."""
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from playground.errors import InvalidInput
+from playground.events import Event, Finished, Progress, Started, Token
+from playground.ui import markup, present
+from playground.ui.present import BASE, STEERED, View, Wish
+from tests.ui.fake_player import FakePlayer, card
+
+WISH = Wish(prompt="Describe a morning.", axis="extraversion", alpha=0.85, max_new_tokens=12)
+
+
+def answered(view: View, wish: Wish, upto: int | None = None) -> View:
+    view = present.begin(view, wish)
+    batch = present.request(view)
+    for event in list(FakePlayer().run(batch))[:upto] if batch else []:
+        view = present.fold(view, event)
+    return view
+
+
+def html(view: View) -> str:
+    parts = [markup.pane(view, slot, card()) for slot in (BASE, STEERED)]
+    return "".join([*parts, markup.strip(view, card()), markup.holds(view), markup.status(view)])
+
+
+def test_one_batch_answers_panes_and_strip_and_equal_rows_are_one() -> None:
+    view = present.begin(View(), WISH)
+    assert sorted(row.strengths[0].alpha for row in view.asked) == [-0.5, 0.0, 0.5, 0.85, 1.0, 1.5]
+    assert len(present.begin(View(), Wish(prompt="x", axis="a", alpha=1.0)).asked) == 5
+
+
+def test_control_applies_to_the_strip_but_never_to_the_base_pane() -> None:
+    view = present.begin(View(), Wish(prompt="x", axis="a", alpha=1.0, control=0.5, updates=7))
+    base = view.slots[BASE].strengths[0]
+    assert (base.alpha, base.control, base.updates) == (0, 0, None)
+    assert view.slots[present.strip_slot(0)].strengths[0].control == 0.5
+    assert view.slots[present.strip_slot(1)] == view.slots[STEERED]
+
+
+def test_moving_alpha_asks_for_the_one_new_row_only() -> None:
+    view = answered(View(), WISH)
+    moved = present.begin(view, Wish(**{**vars(WISH), "alpha": 0.3}))
+    assert [row.strengths[0].alpha for row in moved.asked] == [0.3]
+    assert present.begin(view, Wish(**{**vars(WISH), "alpha": 1.5})).phase == "done"
+    assert present.request(present.begin(view, Wish(**{**vars(WISH), "alpha": 1.5}))) is None
+
+
+@pytest.mark.parametrize("change", [{"temperature": 0.5}, {"seed": 3}, {"max_new_tokens": 5}, {"prompt": "Else?"}])
+def test_what_changes_every_reply_asks_for_every_row_again(change: dict) -> None:
+    view = answered(View(), WISH)
+    assert len(present.begin(view, Wish(**{**vars(WISH), **change})).asked) == 6
+
+
+def test_the_old_text_stays_as_a_ghost_until_the_new_one_begins() -> None:
+    view = answered(View(), WISH)
+    moved = present.begin(view, Wish(**{**vars(WISH), "alpha": 0.3}))
+    assert "ghost" in markup.pane(moved, STEERED, card())
+    assert "ghost" not in markup.pane(answered(view, moved.wish or WISH, upto=2), STEERED, card())
+
+
+def test_a_follow_up_keeps_two_histories() -> None:
+    view = answered(View(), WISH)
+    base, steered = view.reply(BASE), view.reply(STEERED)
+    assert base is not None
+    assert steered is not None
+    asked = Wish(**{**vars(WISH), "follow_up": "And then?", "turn": 1})
+    view = answered(view, asked)
+    assert [m.content for m in view.slots[BASE].messages] == [WISH.prompt, base.text, "And then?"]
+    assert [m.content for m in view.slots[STEERED].messages] == [WISH.prompt, steered.text, "And then?"]
+    assert view.slots[present.strip_slot(0)].messages == view.slots[STEERED].messages
+    assert "And then?" in markup.pane(view, BASE, card())
+    again = present.begin(view, Wish(**{**vars(WISH), "alpha": 0.2, "turn": 1}))
+    assert again.prompt == "And then?"
+    assert present.begin(view, Wish(**{**vars(WISH), "prompt": "Something else"})).turns == ()
+
+
+@pytest.mark.parametrize("follow_up", ["", "   "])
+def test_an_empty_follow_up_and_one_without_a_reply_are_refused(follow_up: str) -> None:
+    with pytest.raises(InvalidInput, match="empty"):
+        present.begin(answered(View(), WISH), Wish(**{**vars(WISH), "follow_up": follow_up}))
+    with pytest.raises(InvalidInput, match="no reply"):
+        present.begin(View(), Wish(**{**vars(WISH), "follow_up": "And?"}))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"prompt": "  "}, "prompt is empty"),
+        ({"alpha": math.nan}, "alpha"),
+        ({"control": math.inf}, "control"),
+        ({"max_new_tokens": 0}, "max_new_tokens"),
+        ({"max_new_tokens": None}, "max_new_tokens"),
+        ({"temperature": -1}, "temperature"),
+        ({"seed": -1}, "seed"),
+        ({"top_p": 0}, "top_p"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_a_way_out(change: dict, says: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        present.begin(View(), Wish(**{**vars(WISH), **change}))
+    assert says in caught.value.message
+    line = markup.status(present.fail(View(), caught.value))
+    assert caught.value.hint
+    assert "failed" in line
+
+
+events = st.one_of(
+    st.builds(Started, st.just((1, 2))),
+    st.builds(
+        Token, st.integers(-2, 9), st.integers(0, 5), st.integers(0, 99), st.text(max_size=4),
+        *[st.floats(-9, 0)] * 2, st.floats(0, 9),
+    ),
+    st.builds(
+        Finished, st.integers(-2, 9), st.floats(-3, 3), st.floats(-3, 3), st.text(max_size=20),
+        st.lists(st.integers(0, 9), max_size=5).map(tuple),
+        st.none() | st.tuples(st.none() | st.floats(-2, 2), st.none() | st.floats(-2, 2)),
+        st.none() | st.floats(-5, 5) | st.just(math.nan), st.floats(0, 9), st.floats(1, 1e9) | st.just(math.inf),
+        st.sampled_from(["stop", "length"]),
+    ),
+    st.just(Progress("reading", 1, 2)),
+)  # fmt: skip
+
+
+@given(st.lists(events, max_size=12), st.sampled_from(["extraversion", ""]))
+def test_any_stream_folds_and_draws(stream: list[Event], axis: str) -> None:
+    view = present.begin(View(), Wish(prompt="x", axis=axis, alpha=0.7))
+    for event in stream:
+        view = present.fold(view, event)
+        assert html(view)
+        assert present.rewards(view) is not None
+        assert all(step is None or math.isfinite(step) for step in present.steps(view))
+    for ended in (present.stop(view), present.fail(view, InvalidInput("No.", "Yes."))):
+        assert html(ended)
+
+
+def test_every_prefix_of_a_real_stream_is_a_page() -> None:
+    stream = list(FakePlayer().run(present.request(present.begin(View(), WISH)) or pytest.fail("nothing to ask")))
+    for upto in range(len(stream) + 1):
+        assert html(answered(View(), WISH, upto))
+    assert answered(View(), WISH).phase == "done"
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60), st.text(alphabet="ab <&\n", max_size=60))
+def test_the_marked_pieces_are_the_text(base: str, text: str) -> None:
+    assert "".join(piece for piece, _ in markup.changed(base, text)) == text
+    assert all(not differs for _, differs in markup.changed(text, text))
+
+
+def test_what_differs_is_marked_in_runs_of_words() -> None:
+    pieces = markup.changed("The cat sat on the mat today", "The cat ran to the mat today")
+    assert [piece for piece, differs in pieces if differs] == ["ran to "]
+    [whole] = markup.changed("one two three four", "nine two eight seven")
+    assert whole == ("nine two eight seven", True)
+
+
+def test_model_output_and_prompts_are_never_html() -> None:
+    evil = "<script>alert(1)</script><img src=x onerror=alert(1)>${value}{{value}}"
+    view = present.begin(View(), Wish(prompt=evil, axis="extraversion", alpha=1.0))
+    for row in range(len(view.asked)):
+        view = present.fold(view, Token(row, 0, 1, evil, -1, -1, 0.1))
+        view = present.fold(view, Finished(row, 1, 0, evil, (1,), None, 0.0, 0.1, 2.0, "stop"))
+    view = present.begin(view, Wish(prompt=evil, axis="extraversion", alpha=1.0, follow_up=evil))
+    assert "<script" not in html(view)
+    assert "<img" not in html(view)
+    error = InvalidInput(evil, evil)
+    assert "<script" not in markup.status(present.fail(view, error))
+
+
+def test_steps_lead_just_beyond_the_interval() -> None:
+    view = answered(View(), Wish(prompt="x", axis="extraversion", alpha=1.0))
+    low, high = present.holds(view) or (None, None)
+    before, after = present.steps(view)
+    assert low is not None
+    assert high is not None
+    assert before is not None
+    assert after is not None
+    assert 0 < low - before <= 0.0011
+    assert 0 < after - high <= 0.0011
+    assert "from <b>0.90</b> to <b>1.10</b>" in markup.holds(view)
+
+
+def test_rewards_are_those_of_this_turn_and_this_control() -> None:
+    view = answered(View(), WISH)
+    assert [alpha for alpha, _, _ in present.rewards(view)] == [-0.5, 0.0, 0.5, 0.85, 1.0, 1.5]
+    assert [alpha for alpha, _, current in present.rewards(view) if current] == [0.85]
+    turned = answered(view, Wish(**{**vars(WISH), "control": 1.0}))
+    assert len(present.rewards(turned)) == 6
+
+
+def test_figures_carry_their_explanation_and_absent_ones_are_absent() -> None:
+    view = answered(View(), WISH)
+    reply = view.reply(STEERED)
+    assert reply is not None
+    assert markup.chips(reply).count("data-tip") == 4
+    base = present.begin(View(), Wish(prompt="x"))
+    base = present.fold(base, Finished(0, 0, 0, "hi", (1,), None, None, 0.0, 2.0, "stop"))
+    only = base.reply(BASE)
+    assert only is not None
+    assert "reward" not in markup.chips(only)
+
+
+def test_stopping_keeps_what_is_written_and_says_how_much() -> None:
+    view = present.stop(answered(View(), WISH, upto=1 + 6 * 5))
+    assert markup.status(view) == '<p class="status stopped">Stopped at 5 tokens.</p>'
+    assert present.stop(answered(View(), WISH)).phase == "done"
+
+
+def test_a_session_forgets_the_oldest_replies() -> None:
+    view = View()
+    for alpha in random.Random(0).sample(range(1000), 90):
+        view = answered(view, Wish(**{**vars(WISH), "alpha": alpha / 100 + 2, "max_new_tokens": 2}))
+    assert len(view.replies) < 80
