@@ -123,7 +123,7 @@ def _run(
     from playground.cards import Poles
     from playground.training.pairs import load_prompts
 
-    if until not in (stages := "pairs reward layer rollouts value calibration card".split()):
+    if until not in (stages := ["pairs", "reward", "layer", "rollouts", "value", "calibration", "card"]):
         raise InvalidInput(f"There is no stage {until!r}.", f"Choose one of: {', '.join(stages)}.")
     asked = load_prompts(prompts or places.PRESETS / "prompts.jsonl")
 
@@ -214,8 +214,8 @@ class _Teller:
             low, high = card.safe_range.alpha
             print(
                 f"{card.name} is ready in {job.out}. Safe from alpha {low:g} to {high:g}; reward rises until alpha "
-                f"{card.rises_until:g}.\nTry: playground say 'Tell me about yourself.' --axis {shlex.quote(str(job.out))} "
-                "--alpha -0.5 --alpha 0 --alpha 1"
+                f"{card.rises_until:g}.\nTry: playground say 'Tell me about yourself.' "
+                f"--axis {shlex.quote(str(job.out))} --alpha -0.5 --alpha 0 --alpha 1"
             )
 
 

@@ -3,7 +3,7 @@
 It holds weights and nothing of who asks: strengths come with each request, so people cannot steer each other.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from playground.engine.language_model import LanguageModel
 from playground.errors import AxisMismatch
 from playground.events import Event, Finished, Progress
 from playground.settings import Request, Row
+from playground.sources.quiet import no_bars
 
 
 class Player:
@@ -63,7 +64,7 @@ class Player:
             f"Choose one of: {', '.join(self.axes) or 'none for this model'}; or give the folder of an axis.",
         )
 
-    def run(self, request: Request) -> Iterator[Event]:
+    def run(self, request: Request) -> Generator[Event, None, None]:
         """Decode a request's rows as one batch; Finished events carry the reward of the row's first axis.
 
         Close the generator to stop. Raises InvalidInput or AxisMismatch before the first event.
@@ -90,4 +91,5 @@ def open_model(name: str, dtype: str = "auto", report: Callable[[Progress], None
     """Base weights by name, folder or Hub id, on the GPU if there is one."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     folder = sources.resolve(name, report or (lambda progress: None))
-    return LanguageModel.load(folder, sources.pick_dtype(dtype, device), device, sources.display_name(name))
+    with no_bars():
+        return LanguageModel.load(folder, sources.pick_dtype(dtype, device), device, sources.display_name(name))

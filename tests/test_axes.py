@@ -48,7 +48,9 @@ def say(player: Player, strength: Strength) -> Finished:
 def test_an_axis_survives_its_folder(folder: Path, model: LanguageModel) -> None:
     first, again = (axes.load(folder, model) for _ in range(2))
     assert first.note == ""
-    ends = [say(Player(model, {"cheer": axis}), Strength(axis="cheer", alpha=1.0, control=1.0)) for axis in (first, again)]
+    ends = [
+        say(Player(model, {"cheer": axis}), Strength(axis="cheer", alpha=1.0, control=1.0)) for axis in (first, again)
+    ]
     assert ends[0] == ends[1]
     assert ends[0].reward is not None
 
@@ -101,7 +103,9 @@ def test_a_pickle_in_disguise_is_refused_and_not_run(folder: Path, model: Langua
     assert not proof.exists()
 
 
-def test_a_swapped_weight_file_is_refused(folder: Path, model: LanguageModel, tmp_path: Path, model_folder: Path) -> None:
+def test_a_swapped_weight_file_is_refused(
+    folder: Path, model: LanguageModel, tmp_path: Path, model_folder: Path
+) -> None:
     other = make_tiny_axis(tmp_path / "other", model_folder, seed=5)
     shutil.copy(other / axes.WEIGHT_FILES[0], folder)
     with pytest.raises(AxisMismatch, match="not the file its card describes"):

@@ -72,7 +72,9 @@ def test_the_text_is_constant_in_its_alpha_interval_and_changes_just_outside(pla
     low, high = end.alpha_interval
     assert low is not None and high is not None and low <= alpha <= high
     slack = 1e-3
-    before, first, last, after = run(player, *(row(PROMPTS[1], a) for a in (low - slack, low + slack, high - slack, high + slack)))
+    before, first, last, after = run(
+        player, *(row(PROMPTS[1], a) for a in (low - slack, low + slack, high - slack, high + slack))
+    )
     assert before.token_ids != end.token_ids != after.token_ids
     if high - low > 2 * slack:
         assert first.token_ids == end.token_ids == last.token_ids

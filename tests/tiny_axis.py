@@ -1,4 +1,4 @@
-"""A small axis of random weights for a tiny model, written to a folder: steering that does something, in milliseconds."""
+"""A small axis of random weights for a tiny model: steering that does something, in milliseconds."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def make_tiny_axis(folder: Path, model_folder: Path, name: str = "cheer", seed: 
         seed=seed,
         checks={},
         calibration=Calibration(step_size=0.5, updates=3),
-        curve=tuple(_point(alpha, 0.0) for alpha in (-1.0, 0.0, 1.0, 2.0)) + (_point(0.0, 1.0),),
+        curve=(*(_point(alpha, 0.0) for alpha in (-1.0, 0.0, 1.0, 2.0)), _point(0.0, 1.0)),
         rises_until=2.0,
         safe_range=SafeRange(alpha=(-1.0, 1.5), control=(0.0, 1.0)),
         files={file: axes.digest(folder / file) for file in axes.WEIGHT_FILES},

@@ -4,7 +4,7 @@ Every row owns its streams, so this is also the oracle for any decoder that shar
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -46,7 +46,7 @@ class Choice(NamedTuple):
 
 def decode(
     model: LanguageModel, axes: Mapping[str, Steering], request: Request
-) -> Iterator[Started | Token | Finished]:
+) -> Generator[Started | Token | Finished, None, None]:
     """Decode all rows of a request as one batch.
 
     Yields Started, then Token events row by row and step by step, and Finished (without reward) as each row ends.
@@ -122,7 +122,8 @@ def step(
             after,
         ]
     ).tolist()
-    return Choice(chosen.tolist(), *numbers[:3], low.tolist(), high.tolist(), *numbers[3:])
+    logprob, base_logprob, kl, value_before, value_after = numbers
+    return Choice(chosen.tolist(), logprob, base_logprob, kl, low.tolist(), high.tolist(), value_before, value_after)
 
 
 class _Plan:

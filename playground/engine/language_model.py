@@ -30,6 +30,7 @@ class LanguageModel:
         self.tokenizer = tokenizer
         self.name = name
         self.decoder: Any = model.get_decoder()
+        self._output: Any = model.get_output_embeddings()
         self.stop_ids = _stop_ids(model, tokenizer)
 
     @classmethod
@@ -48,7 +49,8 @@ class LanguageModel:
                 f"The weights in {folder} cannot be loaded: {reason}",
                 "Point to a complete Hugging Face folder with safetensors weights, or fetch the model again.",
             ) from error
-        return cls(model.to(device), tokenizer, name or folder.name)
+        torch.nn.Module.to(model, device)  # in place; the model's own `to` has types that checkers do not follow
+        return cls(model, tokenizer, name or folder.name)
 
     @property
     def device(self) -> torch.device:
@@ -87,12 +89,11 @@ class LanguageModel:
 
     def head(self, hidden: Tensor) -> Tensor:
         """Hidden states [..., D] -> logits [..., V] in float32."""
-        return self.model.get_output_embeddings()(hidden.to(self.dtype)).float()
+        return self._output(hidden.to(self.dtype)).float()
 
     def head_shift(self, shift: Tensor) -> Tensor:
         """What a shift [..., D] of the hidden state adds to the logits [..., V]: the head without its bias."""
-        weight: Any = self.model.get_output_embeddings().weight
-        return torch.nn.functional.linear(shift.to(self.dtype), weight).float()
+        return torch.nn.functional.linear(shift.to(self.dtype), self._output.weight).float()
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """A conversation -> token ids, up to where the model's turn begins, by the model's chat template.

@@ -52,7 +52,9 @@ def _batch(
 
 
 @torch.inference_mode()
-def reply_states(model: LanguageModel, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]]) -> list[Tensor]:
+def reply_states(
+    model: LanguageModel, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]]
+) -> list[Tensor]:
     """The final hidden states that predict each reply token: for each text [T, D] in float32."""
     states: dict[int, Tensor] = {}
     for batch in batches(prompts, replies, model.device):

@@ -81,7 +81,7 @@ class Streams:
         self._select(self.mask, spread)
 
     def _decode(self, embeddings: Tensor, mask: Tensor, members: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Base rows [B, T, D] with mask [B, S] and the aligned streams of `members` -> last hidden states, full mask."""
+        """Base rows [B, T, D] with mask [B, S] and aligned streams of `members` -> last hidden states, whole mask."""
         parts, masks = [embeddings], [mask]
         for layer, cache, rows in zip(self.layers, self.layer_caches, members, strict=True):
             if rows:

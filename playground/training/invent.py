@@ -38,7 +38,7 @@ def invent(
         for index, prompt in enumerate(prompts)
         for system in (persona(positive), persona(negative))
     ]
-    sampling = Sampling(temperature=recipe.invent_temperature)
+    sampling = Sampling(temperature=recipe.invent_temperature, top_k=recipe.invent_top_k)
     replies = yield from gather(
         model, {}, rows, sampling, recipe.invent_tokens, store, "inventing pairs", deadline=deadline
     )

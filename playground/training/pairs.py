@@ -23,7 +23,7 @@ class Pair(Settings):
     prompt: tuple[Message, ...]
     chosen: str
     rejected: str
-    cut: bool = Field(False, description="A reply was cut off at a length: where it ends is not to be learnt.")
+    cut: bool = Field(default=False, description="A reply was cut off at a length: where it ends is not to be learnt.")
 
 
 class Split(NamedTuple):
@@ -56,7 +56,10 @@ def load(path: Path, where: tuple[str, str] | None = None) -> list[Pair]:
             'Each line must be {"prompt": text or messages, "chosen": text, "rejected": text}.',
         )
     if not good:
-        raise InvalidInput(f"{path} holds no pairs{f' with {where[0]} {where[1]}' if where else ''}.", "Give a file with one pair a line.")
+        raise InvalidInput(
+            f"{path} holds no pairs{f' with {where[0]} {where[1]}' if where else ''}.",
+            "Give a file with one pair a line.",
+        )
     return good
 
 
@@ -133,7 +136,8 @@ def load_prompts(path: Path) -> list[str]:
             prompt = None
         if not isinstance(prompt, str) or not prompt.strip():
             raise InvalidInput(
-                f'{path} line {number} is not {{"prompt": text}}.', "Correct the line, or give one prompt a line as .txt."
+                f'{path} line {number} is not {{"prompt": text}}.',
+                "Correct the line, or give one prompt a line as .txt.",
             )
         prompts.append(prompt.strip())
     if not prompts:

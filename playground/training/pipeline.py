@@ -133,9 +133,7 @@ def _deadlines(minutes: float | None) -> dict[Stage, float]:
     return {stage: time.monotonic() + share * budget for stage, share in _SHARES.items()}
 
 
-def _pairs(
-    model: LanguageModel, job: Job, work: Path, deadline: float
-) -> Generator[Progress, None, pairs.Split]:
+def _pairs(model: LanguageModel, job: Job, work: Path, deadline: float) -> Generator[Progress, None, pairs.Split]:
     """The pairs to learn from, invented if need be, and their development part."""
     found = list(job.given)
     recipe = job.recipe
@@ -221,9 +219,7 @@ def _layer(
             at.metrics["reward"].mean - base[0].metrics["reward"].mean, at.metrics["kl"].mean, perplexity, diversity
         )
 
-    return (
-        yield from identity_layer.fit(model, data.train, data.development, guard, recipe, work / "layer", deadline)
-    )
+    return (yield from identity_layer.fit(model, data.train, data.development, guard, recipe, work / "layer", deadline))
 
 
 def _rollouts(
@@ -336,7 +332,11 @@ def _write(
         base=model.identity(),
         data=(*job.data, learnt),
         command=job.command,
-        recipe={**job.recipe.model_dump(mode="json"), "descriptions": job.descriptions and list(job.descriptions), "dtype": str(model.dtype)},
+        recipe={
+            **job.recipe.model_dump(mode="json"),
+            "descriptions": job.descriptions and list(job.descriptions),
+            "dtype": str(model.dtype),
+        },
         seed=job.recipe.seed,
         checks={name: round(value, 4) for name, value in checks.items()},
         calibration=Calibration(step_size=steering.step_size, updates=steering.updates),

@@ -8,43 +8,64 @@ from playground.settings import Settings
 class Recipe(Settings):
     """Settings of all stages. Defaults suit a model of about 135 million weights on two cores."""
 
-    seed: int = Field(0, ge=0, description="Fixes every draw: noise, order, initial weights.")
-    development_share: float = Field(0.15, gt=0, lt=1, description="Share of prompts kept for checking.")
-    pairs: int = Field(320, ge=8, description="At most this many pairs are trained on, chosen by hash.")
+    seed: int = Field(default=0, ge=0, description="Fixes every draw: noise, order, initial weights.")
+    development_share: float = Field(default=0.15, gt=0, lt=1, description="Share of prompts kept for checking.")
+    pairs: int = Field(default=320, ge=8, description="At most this many pairs are trained on, chosen by hash.")
 
-    samples: int = Field(2, ge=1, description="Pairs invented for each prompt.")
-    invent_keep: float = Field(0.55, gt=0, le=1, description="Share of invented pairs kept: those that tell most.")
-    invent_tokens: int = Field(48, ge=8, description="Length of an invented reply, in tokens.")
-    invent_temperature: float = Field(0.8, gt=0, description="Temperature of invented replies.")
+    samples: int = Field(default=2, ge=1, description="Pairs invented for each prompt.")
+    invent_keep: float = Field(
+        default=0.55, gt=0, le=1, description="Share of invented pairs kept: those that tell most."
+    )
+    invent_tokens: int = Field(default=48, ge=8, description="Length of an invented reply, in tokens.")
+    invent_temperature: float = Field(default=0.8, gt=0, description="Temperature of invented replies.")
+    invent_top_k: int = Field(
+        default=40, ge=0, description="Invented replies take only the k likeliest tokens; 0 takes all."
+    )
 
-    ridge: float = Field(0.01, gt=0, description="Ridge penalty of the reward head.")
+    ridge: float = Field(default=0.01, gt=0, description="Ridge penalty of the reward head.")
 
-    learning_rate: float = Field(2e-4, gt=0, description="Of the identity layer (Adam, short warm-up, linear decay).")
-    beta: float = Field(0.1, gt=0, description="DPO's beta: how dear it is to move away from the base.")
-    batch: int = Field(8, ge=1, description="Pairs in a step.")
-    steps: int = Field(80, ge=1, description="Most steps of the identity layer.")
-    check_every: int = Field(10, ge=1, description="Steps between checks, each a candidate for the layer that is kept.")
-    most_perplexity: float = Field(1.35, gt=1, description="Guard: perplexity at strength 1 over the base's own.")
-    least_diversity: float = Field(0.93, gt=0, le=1, description="Guard: diversity at strength 1 over the base's own.")
-    guard_prompts: int = Field(16, ge=1, description="Prompts answered at alpha 1 at each check.")
+    learning_rate: float = Field(
+        default=2e-4, gt=0, description="Of the identity layer (Adam, short warm-up, linear decay)."
+    )
+    beta: float = Field(default=0.1, gt=0, description="DPO's beta: how dear it is to move away from the base.")
+    batch: int = Field(default=8, ge=1, description="Pairs in a step.")
+    steps: int = Field(default=80, ge=1, description="Most steps of the identity layer.")
+    check_every: int = Field(
+        default=10, ge=1, description="Steps between checks, each a candidate for the layer that is kept."
+    )
+    most_perplexity: float = Field(
+        default=1.35, gt=1, description="Guard: perplexity at strength 1 over the base's own."
+    )
+    least_diversity: float = Field(
+        default=0.93, gt=0, le=1, description="Guard: diversity at strength 1 over the base's own."
+    )
+    guard_prompts: int = Field(default=16, ge=1, description="Prompts answered at alpha 1 at each check.")
 
-    rollouts: int = Field(640, ge=16, description="The model's own replies that the value function learns from.")
-    reply_tokens: int = Field(48, ge=8, description="Length of rollouts and measured replies, in tokens.")
-    rollout_temperature: float = Field(1.0, gt=0, description="Temperature of rollouts.")
-    discount_lambda: float = Field(0.95, ge=0, le=1, description="TD(lambda): 1 waits for the reward, 0 trusts V.")
-    hidden: int = Field(256, ge=1, description="Width of the value function.")
-    value_learning_rate: float = Field(5e-4, gt=0, description="Of the value function (AdamW).")
-    value_epochs: int = Field(40, ge=1, description="Most passes over the rollouts.")
-    weight_decay: float = Field(0.05, ge=0, description="Of the value function.")
+    rollouts: int = Field(
+        default=640, ge=16, description="The model's own replies that the value function learns from."
+    )
+    reply_tokens: int = Field(default=48, ge=8, description="Length of rollouts and measured replies, in tokens.")
+    rollout_temperature: float = Field(default=0.8, gt=0, description="Temperature of rollouts.")
+    discount_lambda: float = Field(
+        default=0.95, ge=0, le=1, description="TD(lambda): 1 waits for the reward, 0 trusts V."
+    )
+    hidden: int = Field(default=256, ge=1, description="Width of the value function.")
+    value_learning_rate: float = Field(default=5e-4, gt=0, description="Of the value function (AdamW).")
+    value_epochs: int = Field(default=40, ge=1, description="Most passes over the rollouts.")
+    weight_decay: float = Field(default=0.05, ge=0, description="Of the value function.")
 
-    updates: int = Field(30, ge=1, description="Gradient steps per token at control 1.")
+    updates: int = Field(default=30, ge=1, description="Gradient steps per token at control 1.")
     step_shares: tuple[float, ...] = Field(
-        (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5),
+        default=(0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5),
         description="Step sizes tried: how far all updates together go, as shares of the hidden state's length.",
     )
-    measured_prompts: int = Field(24, ge=2, description="Development prompts behind each measured point.")
-    measured_temperature: float = Field(0.7, ge=0, description="Temperature of measured replies.")
-    alphas: tuple[float, ...] = Field((-1, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3))
-    controls: tuple[float, ...] = Field((-1, 0.5, 1, 1.5, 2, 3))
-    safe_perplexity: float = Field(1.5, gt=1, description="Where the safe range ends: perplexity over the base's own.")
-    safe_diversity: float = Field(0.9, gt=0, le=1, description="Where the safe range ends: diversity over the base's.")
+    measured_prompts: int = Field(default=24, ge=2, description="Development prompts behind each measured point.")
+    measured_temperature: float = Field(default=0.7, ge=0, description="Temperature of measured replies.")
+    alphas: tuple[float, ...] = Field(default=(-1, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3))
+    controls: tuple[float, ...] = Field(default=(-1, 0.5, 1, 1.5, 2, 3))
+    safe_perplexity: float = Field(
+        default=1.5, gt=1, description="Where the safe range ends: perplexity over the base's own."
+    )
+    safe_diversity: float = Field(
+        default=0.9, gt=0, le=1, description="Where the safe range ends: diversity over the base's."
+    )

@@ -112,7 +112,9 @@ def test_the_text_is_constant_in_its_alpha_interval_and_changes_just_outside(
     assert low is not None and high is not None and low <= alpha <= high
     slack = 1e-4
     probes = [low - slack, low + slack, high - slack, high + slack]
-    found = [again.token_ids == end.token_ids for again in lab.run(*(row("How was it?", at(p)) for p in probes), how=how)]
+    found = [
+        again.token_ids == end.token_ids for again in lab.run(*(row("How was it?", at(p)) for p in probes), how=how)
+    ]
     assert found[0] is False and found[3] is False
     if high - low > 2 * slack:
         assert found[1] and found[2]
@@ -186,7 +188,7 @@ def test_the_end_of_turn_stops_a_row_and_lets_the_others_go_on(lab: Lab) -> None
     assert stopped[1].finish_reason == "stop" and "length" in ends
     for before, after in zip(free, stopped, strict=True):
         assert after.token_ids == before.token_ids[: len(after.token_ids)]
-        assert (len(after.token_ids) < NEW_TOKENS) == (after.finish_reason == "stop" and len(after.token_ids) < NEW_TOKENS)
+        assert after.finish_reason == "stop" or len(after.token_ids) == NEW_TOKENS
 
 
 def test_closing_the_generator_stops(lab: Lab) -> None:
@@ -198,7 +200,7 @@ def test_closing_the_generator_stops(lab: Lab) -> None:
 
 
 def test_two_clients_at_different_strengths_never_see_each_other(lab: Lab) -> None:
-    def client(alpha: float):  # noqa: ANN202
+    def client(alpha: float):
         return decode(lab.model, lab.axes, Request(rows=(row("How was it?", at(alpha)),), max_new_tokens=NEW_TOKENS))
 
     alone = [[event for event in client(alpha) if isinstance(event, Token)] for alpha in (-1.0, 2.0)]

@@ -20,7 +20,11 @@ def pair(number: int = 0, **more: object) -> dict[str, object]:
 
 
 def test_text_and_messages_are_both_prompts(tmp_path: Path) -> None:
-    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "So?"}]
+    turns = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello"},
+        {"role": "user", "content": "So?"},
+    ]
     found = pairs.load(write(tmp_path / "p.jsonl", pair(source="x"), pair(prompt=turns), ""))
     assert [len(one.prompt) for one in found] == [1, 3]
     assert found[0].prompt[0].role == "user"
@@ -48,7 +52,7 @@ def test_gzip_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_line_is_told_by_number_and_reason(tmp_path: Path, line: object, reason: str) -> None:
-    with pytest.raises(InvalidInput, match="1 bad pairs. line 2: ") as told:
+    with pytest.raises(InvalidInput, match=r"1 bad pairs\. line 2: ") as told:
         pairs.load(write(tmp_path / "p.jsonl", pair(), line, pair()))
     assert reason in told.value.message
     assert told.value.hint

@@ -72,7 +72,7 @@ def test_a_killed_run_goes_on_and_ends_where_an_unbroken_one_does(model: Languag
     torn.write_text(torn.read_text()[:-30])  # and while a line was being written
     told, resumed = finish(model, job(tmp_path / "killed"))
     assert unbroken is not None and resumed is not None
-    assert [p.done for p in told if p.stage == "identity layer"][0] == 2, "it goes on from the last check"
+    assert next(p.done for p in told if p.stage == "identity layer") == 2, "it goes on from the last check"
     assert resumed.files == unbroken.files
     assert resumed.curve == unbroken.curve
 
@@ -96,7 +96,11 @@ def test_a_folder_of_another_run_or_of_other_things_is_refused(model: LanguageMo
 
 def given_pairs(count: int = 40) -> list[Pair]:
     return [
-        Pair(prompt=conversation(f"What about number {number}?"), chosen="It is good, good, good.", rejected="It had a rain.")
+        Pair(
+            prompt=conversation(f"What about number {number}?"),
+            chosen="It is good, good, good.",
+            rejected="It had a rain.",
+        )
         for number in range(count)
     ]
 

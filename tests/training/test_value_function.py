@@ -26,7 +26,7 @@ def test_targets_are_detached() -> None:
     assert not lambda_returns(values, torch.tensor(1.0), 0.5).requires_grad
 
 
-def run(steps):  # noqa: ANN001, ANN202
+def run(steps):
     while True:
         try:
             next(steps)
@@ -56,7 +56,7 @@ def test_it_learns_to_read_unseen_replies_and_repeats_for_a_seed() -> None:
     assert not any(parameter.requires_grad for parameter in first.function.parameters())
 
 
-def test_it_survives_its_file(tmp_path) -> None:  # noqa: ANN001
+def test_it_survives_its_file(tmp_path) -> None:
     from safetensors.torch import load_file
 
     torch.manual_seed(0)
