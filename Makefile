@@ -16,13 +16,13 @@ app: .venv/.installed
 test: check
 	@$(BIN)/pytest
 
-check: .venv/.installed-for-tests
+check: .venv/.installed
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
 
-fix: .venv/.installed-for-tests
+fix: .venv/.installed
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
@@ -44,9 +44,5 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	@echo "Installing; the first time takes a few minutes."
 	@torch="$(TORCH)"; $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		$${torch:-$$($(BIN)/python tools/choose_torch.py)}
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gguf]'
-	@touch $@
-
-.venv/.installed-for-tests: .venv/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gguf,dev]'
 	@touch $@
