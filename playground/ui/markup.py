@@ -238,14 +238,14 @@ def _beyond(alpha: float, card: Card | None) -> str:
         return ""
     low, high = card.safe_range.alpha
     tip = f"Replies stayed fluent from {low:g} to {high:g} when this axis was measured."
-    return f'<span class="beyond" data-tip="{tip}" aria-label="{tip}">beyond safe</span>'
+    return f'<span class="beyond" role="note" data-tip="{tip}" aria-label="{tip}">beyond safe</span>'
 
 
 def _chip(name: str, value: str, short: bool) -> str:
     tip = _EXPLAINED[name]
     if short:  # inside a button nothing else may take the focus
         return f'<span class="chip" title="{tip}">{name} <b>{value}</b></span>'
-    label = f'aria-label="{name} {value}. {tip}"'
+    label = f'role="note" aria-label="{name} {value}. {tip}"'
     return f'<span class="chip" tabindex="0" data-tip="{tip}" {label}>{name} <b>{value}</b></span>'
 
 

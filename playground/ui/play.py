@@ -6,7 +6,7 @@ decide what is seen. Asking is quick and never waits for the engine; that is how
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -64,7 +64,7 @@ class Plays(Protocol):
         """Its axes by name."""
         ...
 
-    def run(self, request: Request) -> Iterator[Event]:
+    def run(self, request: Request) -> Generator[Event, None, None]:
         """Answer a request as a stream of events; closing it stops."""
         ...
 
@@ -143,7 +143,7 @@ class PlayPage:
 
     # -- answering: one run at a time, the newest wish wins ------------------------------------------------------
 
-    def serve(self, request: gr.Request, view: View) -> Iterator[Update]:
+    def serve(self, request: gr.Request, view: View) -> Generator[Update, None, None]:
         """Answer the session's newest wish, drawing as it is written, until done, stopped or overtaken."""
         session, drawn = _session(request), {}
         wish = self.desk.newest(session)
@@ -181,7 +181,7 @@ class PlayPage:
         except PlaygroundError as error:
             yield present.fail(view, error)
         finally:
-            _close(events)
+            events.close()
 
     # -- the rest -------------------------------------------------------------------------------------------------
 
@@ -280,8 +280,3 @@ class PlayPage:
 
 def _session(request: gr.Request) -> str:
     return request.session_hash or ""
-
-
-def _close(events: Iterator[Event]) -> None:
-    if close := getattr(events, "close", None):
-        close()

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from playground.cards import Base, Calibration, Card, Estimate, Point, Poles, SafeRange
@@ -65,7 +65,7 @@ class FakePlayer:
         self.requests: list[Request] = []
         self.closed = 0
 
-    def run(self, request: Request) -> Iterator[Event]:
+    def run(self, request: Request) -> Generator[Event, None, None]:
         self.requests.append(request)
         if any(len(message.content) > 5000 for row in request.rows for message in row.messages):
             raise InvalidInput("The prompt is longer than the context.", "Shorten it.")

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -42,7 +43,8 @@ def inside_a_loop(build: Callable[[], T]) -> T:
         with gr.Blocks(analytics_enabled=False):
             return build()
 
-    return asyncio.run(built())
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(lambda: asyncio.run(built())).result()
 
 
 @pytest.fixture
@@ -123,7 +125,7 @@ def test_closing_the_page_closes_the_stream(page: PlayPage) -> None:
     running = page.serve(person(), View())
     next(running)
     next(running)
-    running.close()  # type: ignore[attr-defined]
+    running.close()
     assert page.player.closed == 1  # type: ignore[attr-defined]
 
 

@@ -1,0 +1,129 @@
+"""A served page and a browser to walk through it. Every walk fails on a foreign request or a console error."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+SCREENSHOTS = ROOT / "artifacts" / "screenshots"
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+Open = Callable[..., Page]
+
+
+def serve(log: Path, *arguments: str) -> Iterator[str]:
+    """Start the page in a process of its own and give its address; the process ends with the tests."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "tests.browser.server", str(port), *arguments]
+    with log.open("w") as out, subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=out, stderr=out
+    ) as server:  # fmt: skip
+        try:
+            _wait_for(url, server, log)
+            yield url
+        finally:
+            server.terminate()
+
+
+def _wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        if server.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)  # not up yet
+    raise AssertionError(f"The page did not come up:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page of the tiny model with one axis, 2 ms a token."""
+    yield from serve(tmp_path_factory.mktemp("server") / "log", "0.002")
+
+
+@pytest.fixture(scope="module")
+def bare_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page of the tiny model without any axis."""
+    yield from serve(tmp_path_factory.mktemp("server") / "log", "0", "bare")
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """Debian's Chromium, or the one named by CHROMIUM, or Playwright's own if it was installed."""
+    named = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    path = named if Path(named).exists() else None
+    browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, url: str) -> Iterator[Open]:
+    """Open the page in a browser session of its own; what it asked of others and what it complained of is checked."""
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def blame(guilty: bool, what: str) -> None:
+        if guilty:
+            wrong.append(what)
+
+    def opened(query: str = "", at: str = url, **settings: Any) -> Page:
+        context = chromium.new_context(**{"viewport": {"width": 1440, "height": 1000}, **settings})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: blame(message.type == "error", message.text))
+        page.on("pageerror", lambda error: blame(True, str(error)))
+        page.on("request", lambda request: blame(not _is_ours(request.url), f"asked for {request.url}"))
+        page.on("response", lambda answer: blame(answer.status >= 400, f"{answer.status} {answer.url}"))
+        page.goto(f"{at}/{query}")
+        page.locator("#alpha input[type=range]").wait_for(state="attached")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+def _is_ours(address: str) -> bool:
+    return address.startswith(("http://127.0.0.1:", "data:", "blob:"))
+
+
+@pytest.fixture
+def keep() -> Callable[[Page, str], None]:
+    """Keep a screenshot for the eye."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+
+    def kept(page: Page, name: str) -> None:
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page="phone" not in name)
+
+    return kept
