@@ -3,8 +3,9 @@
 It holds weights and nothing of who asks: strengths come with each request, so people cannot steer each other.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -75,16 +76,27 @@ class Player:
         steering = {name: axis.steering for name, axis in self.axes.items()}
         events = decode(self.model, steering, request)
         try:
-            for event in events:
-                yield self._scored(event, request.rows[event.row]) if isinstance(event, Finished) else event
+            for are_ends, group in groupby(events, key=lambda event: isinstance(event, Finished)):
+                if are_ends:
+                    yield from self._scored(group, request.rows)
+                else:
+                    yield from group
         finally:
             events.close()
 
-    def _scored(self, event: Finished, row: Row) -> Finished:
-        if not row.strengths:
-            return event
-        reward = self.axes[row.strengths[0].axis].reward
-        return replace(event, reward=float(reward([row.messages], [event.text])[0]))
+    def _scored(self, group: Iterable[Event], rows: Sequence[Row]) -> list[Finished]:
+        """Add rewards to rows that end together, read in one batch for each axis."""
+        ends = [event for event in group if isinstance(event, Finished)]
+        by_axis: dict[str, list[int]] = {}
+        for index, end in enumerate(ends):
+            if end.strengths:
+                by_axis.setdefault(end.strengths[0].axis, []).append(index)
+        for name, indices in by_axis.items():
+            messages = [rows[ends[index].row].messages for index in indices]
+            rewards = self.axes[name].reward(messages, [ends[index].text for index in indices]).tolist()
+            for index, reward in zip(indices, rewards, strict=True):
+                ends[index] = replace(ends[index], reward=reward)
+        return ends
 
 
 def open_model(name: str, dtype: str = "auto", report: Callable[[Progress], None] | None = None) -> LanguageModel:

@@ -6,7 +6,7 @@ Every row owns its streams, so this is also the oracle for any decoder that shar
 import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -49,7 +49,8 @@ def decode(
 ) -> Generator[Started | Token | Finished, None, None]:
     """Decode all rows of a request as one batch.
 
-    Yields Started, then Token events row by row and step by step, and Finished (without reward) as each row ends.
+    Yields Started, then for each step the Token of each row, and after them the Finished (without reward) of those that
+    end with it.
     Raises InvalidInput or AxisMismatch before the first event when the request cannot be run.
     """
     prompts = [model.prompt_ids(row.messages) for row in request.rows]
@@ -66,13 +67,16 @@ def decode(
         choice = step(model, plan, states, replies, request.sampling, position)
         last = position + 1 == request.max_new_tokens
         going: list[int] = []
+        ends: list[Finished] = []
         for at, reply in enumerate(replies):
             ended = choice.tokens[at] in model.stop_ids
             yield reply.add(model, choice, at, position, final=ended or last)
             if ended or last:
-                yield reply.finished("stop" if ended else "length", plan.has_interval(reply.index, request.sampling))
+                has_interval = plan.has_interval(reply.index, request.sampling)
+                ends.append(reply.finished("stop" if ended else "length", has_interval))
             else:
                 going.append(at)
+        yield from ends
         if not going:
             return
         if len(going) < len(replies):
@@ -218,7 +222,7 @@ class _Reply:
             value_after=_known(choice.after[at]),
         )
 
-    def finished(self, reason: str, has_interval: bool) -> Finished:
+    def finished(self, reason: Literal["stop", "length"], has_interval: bool) -> Finished:
         """The event that ends the row."""
         first = self.row.strengths[0] if self.row.strengths else None
         return Finished(
@@ -231,7 +235,7 @@ class _Reply:
             reward=None,
             kl=self.kl / len(self.ids),
             perplexity=math.exp(min(self.surprise / len(self.ids), 700.0)),
-            finish_reason="stop" if reason == "stop" else "length",
+            finish_reason=reason,
             seed=self.row.seed,
             strengths=self.row.strengths,
         )
