@@ -39,7 +39,7 @@ def axis_note(card: Card | None, note: str = "") -> str:
 
 def caption(text: str) -> str:
     """The sentence below the curve."""
-    return f'<p class="caption">{escape(text)}</p>'
+    return f'<p class="caption">{escape(text.replace(" -", " −"))}</p>'
 
 
 def pane(view: View, slot: str, card: Card | None) -> str:
@@ -74,7 +74,7 @@ def chips(reply: Reply, short: bool = False) -> str:
     done = reply.finished
     figures = []
     if done is not None and done.reward is not None:
-        figures.append(("reward", f"{done.reward:.2f}".replace("-", "−")))
+        figures.append(("reward", _figure(done.reward)))
     figures.append(("KL", f"{reply.kl_per_token:.2f}"))
     if not short:
         figures += [("perplexity", _big(reply.perplexity)), ("tokens", f"{reply.tokens}")]
@@ -90,15 +90,13 @@ def holds(view: View) -> str:
     if interval is None:
         return '<p class="holds">Where this reply changes is known without control, top-k, top-p and penalty.</p>'
     low, high = interval
-    if low is None and high is None:
-        span = "at every alpha"
-    elif low is None:
-        span = f"up to <b>{high:.2f}</b>"
+    if low is None:
+        span = "at every alpha" if high is None else f"up to <b>{_figure(high)}</b>"
     elif high is None:
-        span = f"from <b>{low:.2f}</b> on"
+        span = f"from <b>{_figure(low)}</b> on"
     else:
         digits = 2 if high - low >= 0.02 else 3
-        span = f"from <b>{low:.{digits}f}</b> to <b>{high:.{digits}f}</b>"
+        span = f"from <b>{_figure(low, digits)}</b> to <b>{_figure(high, digits)}</b>"
     return f'<p class="holds">This reply holds {span}.</p>'
 
 
@@ -261,6 +259,10 @@ def _sign(strength: float) -> str:
 
 def _signed(strength: float) -> str:
     return f"{strength:g}".replace("-", "−")  # a true minus sign
+
+
+def _figure(value: float, digits: int = 2) -> str:
+    return f"{value:.{digits}f}".replace("-", "−")
 
 
 def _big(value: float) -> str:

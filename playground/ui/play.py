@@ -138,7 +138,9 @@ class PlayPage:
 
     def clear(self, request: gr.Request, axis: str | None) -> Update:
         """A new conversation: nothing behind, nothing shown, the settings stay."""
-        self.halt(request)
+        nothing = Wish()  # it overtakes what is being written, which then leaves the emptied page alone
+        self.desk.wish(_session(request), nothing)
+        self.desk.served(_session(request), nothing)
         return self._shown(View(), {}, axis) | {self.widgets.follow_up: ""}
 
     # -- answering: one run at a time, the newest wish wins ------------------------------------------------------
@@ -151,15 +153,19 @@ class PlayPage:
             yield {self.widgets.status: markup.status(view)}
             return
         try:
-            view = present.begin(view, wish)
+            view = self._begun(view, wish)
             yield self._shown(view, drawn, wish.axis)
             for view in self._run(view, session, wish):  # noqa: B020 - each view grows from the last
                 yield self._shown(view, drawn, wish.axis)
-        except PlaygroundError as error:
-            view = present.fail(view, error)
         finally:
             self.desk.served(session, wish)
-        yield self._shown(view, drawn, wish.axis)
+
+    @staticmethod
+    def _begun(view: View, wish: Wish) -> View:
+        try:
+            return present.begin(view, wish)
+        except PlaygroundError as error:
+            return present.fail(view, error)
 
     def _run(self, view: View, session: str, wish: Wish) -> Iterator[View]:
         """The views worth drawing of one run."""
@@ -170,9 +176,9 @@ class PlayPage:
         try:
             for event in events:
                 if self.desk.newest(session) != wish:
-                    # Stopped for good, or overtaken: then the next run takes over what is shown.
-                    yield present.stop(view) if self.desk.newest(session) is None else view
-                    return
+                    if self.desk.newest(session) is None:
+                        yield present.stop(view)
+                    return  # overtaken: the page belongs to the newer wish
                 view = present.fold(view, event)
                 if isinstance(event, Finished) or time.monotonic() >= due:
                     yield view
@@ -191,9 +197,8 @@ class PlayPage:
 
     def _layout(self) -> Widgets:
         axes = sorted(self.player.axes)
-        start = next((preset for preset in self.presets if preset.axis in axes or not axes), None)
-        if start is None:
-            start = Preset(title="Hello", prompt="Tell me about yourself.")
+        presets = self.presets or (Preset(title="Hello", prompt="Tell me about yourself."),)
+        start = next((preset for preset in presets if preset.axis in axes), presets[0])
         name = start.axis if start.axis in axes else axes[0] if axes else None
         note = self.player.axes[name].note if name else ""
         return layout(self.presets, start, axes, self.card(name), note)

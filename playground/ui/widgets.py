@@ -82,7 +82,7 @@ def _asking(
     with gr.Column(elem_id="asking"):
         preset = gr.Dropdown(
             [(preset.title, index) for index, preset in enumerate(presets)],
-            value=0 if presets else None,
+            value=presets.index(start) if presets else None,
             label="Preset",
             elem_id="preset",
             visible=bool(presets),

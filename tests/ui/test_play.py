@@ -85,9 +85,8 @@ def test_a_newer_wish_ends_the_older_run_and_closes_its_stream(page: PlayPage) -
     older = page.serve(person(), View())
     view = next(older)[page.widgets.view]
     page.moved(person(), view, *values(alpha=0.25))
-    view, _ = last(page, older)
+    assert last(page, older) == (View(), {}), "the page belongs to the newer wish"
     assert page.player.closed == 1  # type: ignore[attr-defined]
-    assert view.writing  # the newer run takes over what is shown
     view, _ = last(page, page.serve(person(), view))
     assert view.phase == "done"
     assert view.wish is not None
@@ -170,6 +169,15 @@ def test_a_follow_up_continues_and_a_new_conversation_forgets(page: PlayPage) ->
     view, _ = last(page, page.serve(person(), view))
     assert len(view.turns) == 2, "the same words again are another turn"
     assert page.clear(person(), "extraversion")[page.widgets.view] == View()
+
+
+def test_a_new_conversation_is_left_alone_by_the_run_it_ends(page: PlayPage) -> None:
+    page.ask(person(), View(), *values())
+    running = page.serve(person(), View())
+    next(running)
+    page.clear(person(), "extraversion")
+    assert list(running) == []
+    assert "before you" not in page.ask(person("two"), View(), *values())[page.widgets.status]
 
 
 def test_a_new_seed_answers_again(page: PlayPage) -> None:
