@@ -95,12 +95,12 @@ def holds(view: View) -> str:
     elif high is None:
         span = f"from <b>{_figure(low)}</b> on"
     else:
-        digits = 2 if high - low >= 0.02 else 3
+        digits = 2 if high - low >= 0.02 else 3 if high - low >= 0.002 else 4
         span = f"from <b>{_figure(low, digits)}</b> to <b>{_figure(high, digits)}</b>"
     return f'<p class="holds">This reply holds {span}.</p>'
 
 
-def status(view: View, ahead: int = 0) -> str:
+def status(view: View) -> str:
     """One line for the eye and the screen reader: what is going on."""
     if view.phase == "failed" and view.error is not None:
         hint = f" <span>{escape(view.error.hint)}</span>" if view.error.hint else ""
@@ -108,14 +108,12 @@ def status(view: View, ahead: int = 0) -> str:
     rows = len(view.asked)
     replies = f"{rows} strengths at once" if rows > 1 else "one strength"
     words = {
-        "empty": "Ready.",
+        "empty": "Ready. At alpha 0 the model is as it came, at 1 as trained; beyond is more, below 0 the other way.",
         "reading": "Reading the prompt …",
         "writing": f"Writing {replies} …",
         "stopped": f"Stopped at {view.tokens} tokens.",
         "done": f"Done, {view.tokens} tokens.",
     }[view.phase if view.phase != "failed" else "empty"]
-    if ahead:
-        words = f"Waiting: {ahead} before you."
     return f'<p class="status {view.phase}">{words}</p>'
 
 
