@@ -91,12 +91,19 @@ def _pair(record: dict[str, Any]) -> Pair:
     else:
         raise InvalidInput("'prompt' is neither a text nor a list of messages.")
     Row(messages=messages)  # the same rules as for a request: not empty, ends with the user
-    return Pair(prompt=messages, chosen=record["chosen"].strip(), rejected=record["rejected"].strip())
+    return Pair(
+        prompt=messages,
+        chosen=record["chosen"].strip(),
+        rejected=record["rejected"].strip(),
+        cut=record.get("cut") is True,
+    )
 
 
 def save(pairs: Sequence[Pair], path: Path) -> None:
-    """Write pairs as JSONL."""
-    path.write_text("".join(pair.model_dump_json() + "\n" for pair in pairs), encoding="utf-8")
+    """Write pairs as JSONL, in one piece: a kill leaves no half of it."""
+    scratch = path.with_suffix(".part")
+    scratch.write_text("".join(pair.model_dump_json() + "\n" for pair in pairs), encoding="utf-8")
+    scratch.replace(path)
 
 
 def first_user_message(messages: Sequence[Message]) -> str:

@@ -137,12 +137,15 @@ def _pairs(model: LanguageModel, job: Job, work: Path, deadline: float) -> Gener
     """The pairs to learn from, invented if need be, and their development part."""
     found = list(job.given)
     recipe = job.recipe
-    if job.descriptions is not None:
+    invented = work / "pairs.jsonl"
+    if invented.exists():
+        found = pairs.load(invented)
+    elif job.descriptions is not None:
         wanted = recipe.pairs / (1 - recipe.development_share) / recipe.invent_keep
         asked = _some(job.prompts, math.ceil(wanted / recipe.samples))
         positive, negative = job.descriptions
         found = yield from invent(model, positive, negative, asked, recipe, work / "invented.jsonl", deadline)
-        pairs.save(found, work / "pairs.jsonl")
+        pairs.save(found, invented)
     train, development = pairs.split(found, recipe.development_share)
     return pairs.Split(_some_pairs(train, recipe.pairs), _some_pairs(development, recipe.pairs))
 
