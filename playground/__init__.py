@@ -10,6 +10,17 @@ from playground.settings import Message, Request, Row, Sampling, Strength, conve
 __version__ = "0.1.0"
 
 __all__ = [
-    "Event", "Finished", "Message", "PlaygroundError", "Progress", "Request", "Row", "Sampling", "Started",
-    "Strength", "Token", "__version__", "conversation",
+    "Event",
+    "Finished",
+    "Message",
+    "PlaygroundError",
+    "Progress",
+    "Request",
+    "Row",
+    "Sampling",
+    "Started",
+    "Strength",
+    "Token",
+    "__version__",
+    "conversation",
 ]

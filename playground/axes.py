@@ -1,5 +1,6 @@
 """Axes on disk and in memory: load one, check it against the base model, list what ships."""
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,14 +73,12 @@ def check(card: Card, base: Base) -> str:
 
 def shipped_for(model: LanguageModel) -> Mapping[str, Axis]:
     """The axes that come with the software and fit this base model, by name."""
-    base = model.identity()
     fitting: dict[str, Axis] = {}
-    for folder, card in cards.shipped().items():
-        try:
-            check(card, base)
-        except AxisMismatch:
-            continue
-        fitting[card.name] = load(folder, model)
+    for folder in cards.shipped_folders():
+        # One that is damaged or made for another base must not keep the others from being used; doctor tells of it.
+        with contextlib.suppress(AxisMismatch):
+            axis = load(folder, model)
+            fitting[axis.card.name] = axis
     return fitting
 
 

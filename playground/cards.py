@@ -114,6 +114,11 @@ class Card(Settings):
             raise AxisMismatch(f"{path} is not a valid card: {error.message}", "Train the axis again.") from None
 
 
+def shipped_folders() -> list[Path]:
+    """The folders of the axes that come with the software, in order of their names."""
+    return [path.parent for path in sorted(places.AXES.glob(f"*/{FILE_NAME}"))]
+
+
 def shipped() -> dict[Path, Card]:
-    """The cards of the axes that come with the software, by folder, in order of their names."""
-    return {path.parent: Card.load(path.parent) for path in sorted(places.AXES.glob(f"*/{FILE_NAME}"))}
+    """The cards of the axes that come with the software, by folder. Raises AxisMismatch for a damaged one."""
+    return {folder: Card.load(folder) for folder in shipped_folders()}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "smollm2"
 
-_UNPRINTABLE = dict.fromkeys([*range(9), *range(11, 32), 127])
+_UNPRINTABLE = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
 """Control characters a model may write and a terminal would obey; newline and tab stay."""
 
 app = typer.Typer(
@@ -181,8 +181,6 @@ def say(
     rows = [Row(messages=messages, strengths=(strength,) if axis else (), seed=seed) for strength in strengths]
     request = Request(rows=tuple(rows), sampling=sampling, max_new_tokens=max_new_tokens)
     player = _open(model, dtype)
-    if axis is not None:
-        request = _named(request, player.axis(axis).card.name)
     events = player.run(request)
     with contextlib.closing(events):  # pyright: ignore[reportArgumentType]
         for piece in (f"{to_json(event)}\n" for event in events) if as_json else _as_text(events, request):
@@ -201,15 +199,6 @@ def _open(model: str, dtype: str) -> "Player":
         from playground.player import Player
 
         return Player.open(model, dtype, report)
-
-
-def _named(request: Request, name: str) -> Request:
-    """The same request with its axis called by the name on its card, where a folder was given."""
-    rows = [
-        row.model_copy(update={"strengths": tuple(s.model_copy(update={"axis": name}) for s in row.strengths)})
-        for row in request.rows
-    ]
-    return request.model_copy(update={"rows": tuple(rows)})
 
 
 def _as_text(events: Iterator[Event], request: Request) -> Iterator[str]:
@@ -242,7 +231,7 @@ def _heading(row: Row) -> str:
     if not row.strengths:
         return "== base model ==\n"
     strength = row.strengths[0]
-    return f"== {strength.axis}: alpha {strength.alpha:g}, control {strength.control:g} ==\n"
+    return f"== alpha {strength.alpha:g}, control {strength.control:g} ==\n"
 
 
 def _summary(end: Finished) -> str:

@@ -147,6 +147,10 @@ def _run(
         except StopIteration as stop:
             tell.end(ready, stop.value)
             return
+        except OSError as error:
+            raise InvalidInput(
+                f"The training had to stop: {error}.", "Make room on the disk, then run the same command to go on."
+            ) from error
 
 
 def _load(path: Path, where: str | None, licence: str, attribution: str) -> tuple[list["Pair"], "Data"]:

@@ -48,6 +48,8 @@ def _attempt(look: Callable[[], Finding]) -> Finding:
         return look()
     except PlaygroundError as error:
         return Finding(look.__name__.removeprefix("_"), False, error.message, error.hint)
+    except Exception as error:  # whatever is broken here is just what doctor is asked to tell
+        return Finding(look.__name__.removeprefix("_"), False, f"{type(error).__name__}: {error}", "Run: make install")
 
 
 def _python() -> Finding:
@@ -106,9 +108,9 @@ def _axes() -> Finding:
 
 
 def _model(name: str, dtype: str) -> Iterator[Finding]:
-    from playground.player import Player
-
     try:
+        from playground.player import Player
+
         if not sources.is_here(name):
             yield Finding("model", False, f"{name} is not on this machine.", f"Run: playground model fetch {name}")
             return
@@ -119,6 +121,8 @@ def _model(name: str, dtype: str) -> Iterator[Finding]:
         yield Finding("reply", True, _reply(player))
     except PlaygroundError as error:
         yield Finding("model", False, error.message, error.hint)
+    except Exception as error:  # see _attempt
+        yield Finding("model", False, f"{type(error).__name__}: {error}", "Run: make install")
 
 
 def _reply(player: "Player") -> str:

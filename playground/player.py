@@ -3,7 +3,7 @@
 It holds weights and nothing of who asks: strengths come with each request, so people cannot steer each other.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -52,11 +52,8 @@ class Player:
         """The axis of this name, or the one in this folder, which is loaded and known by its name from then on."""
         if name_or_folder in self.axes:
             return self.axes[name_or_folder]
-        folder = Path(name_or_folder)
-        if folder.is_dir():
-            axis = axes.load(folder, self.model)
-            self.axes[axis.card.name] = axis
-            return axis
+        if name_or_folder and _is_folder(name_or_folder):
+            return self._add(axes.load(Path(name_or_folder), self.model))
         for shipped, card in cards.shipped().items():
             if card.name == name_or_folder:
                 return axes.load(shipped, self.model)  # it does not fit: let the check say why
@@ -65,38 +62,29 @@ class Player:
             f"Choose one of: {', '.join(self.axes) or 'none for this model'}; or give the folder of an axis.",
         )
 
+    def _add(self, axis: Axis) -> Axis:
+        # A new mapping, so that whoever reads the old one meanwhile sees it whole.
+        self.axes = {**self.axes, axis.card.name: axis}
+        return axis
+
     def run(self, request: Request) -> Generator[Event, None, None]:
         """Decode a request's rows as one batch; Finished events carry the reward of the row's first axis.
 
+        A strength names its axis by name or by folder.
+
         Close the generator to stop. Raises InvalidInput or AxisMismatch before the first event.
         """
-        for row in request.rows:
-            for strength in row.strengths:
-                self.axis(strength.axis)
-        steering = {name: axis.steering for name, axis in self.axes.items()}
-        events = decode(self.model, steering, request)
+        named = {strength.axis for row in request.rows for strength in row.strengths}
+        used = {name: self.axis(name) for name in sorted(named)}
+        events = decode(self.model, {name: axis.steering for name, axis in used.items()}, request)
         try:
             for are_ends, group in groupby(events, key=lambda event: isinstance(event, Finished)):
                 if are_ends:
-                    yield from self._scored(group, request.rows)
+                    yield from _scored(group, request.rows, used)
                 else:
                     yield from group
         finally:
             events.close()
-
-    def _scored(self, group: Iterable[Event], rows: Sequence[Row]) -> list[Finished]:
-        """Add rewards to rows that end together, read in one batch for each axis."""
-        ends = [event for event in group if isinstance(event, Finished)]
-        by_axis: dict[str, list[int]] = {}
-        for index, end in enumerate(ends):
-            if end.strengths:
-                by_axis.setdefault(end.strengths[0].axis, []).append(index)
-        for name, indices in by_axis.items():
-            messages = [rows[ends[index].row].messages for index in indices]
-            rewards = self.axes[name].reward(messages, [ends[index].text for index in indices]).tolist()
-            for index, reward in zip(indices, rewards, strict=True):
-                ends[index] = replace(ends[index], reward=reward)
-        return ends
 
 
 def open_model(name: str, dtype: str = "auto", report: Callable[[Progress], None] | None = None) -> LanguageModel:
@@ -105,3 +93,25 @@ def open_model(name: str, dtype: str = "auto", report: Callable[[Progress], None
     folder = sources.resolve(name, report or (lambda progress: None))
     with no_bars():
         return LanguageModel.load(folder, sources.pick_dtype(dtype, device), device, sources.display_name(name))
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):  # too long, or with a zero byte: no path at all
+        return False
+
+
+def _scored(group: Iterable[Event], rows: Sequence[Row], used: Mapping[str, Axis]) -> list[Finished]:
+    """Add rewards to rows that end together, read in one batch for each axis."""
+    ends = [event for event in group if isinstance(event, Finished)]
+    by_axis: dict[str, list[int]] = {}
+    for index, end in enumerate(ends):
+        if end.strengths:
+            by_axis.setdefault(end.strengths[0].axis, []).append(index)
+    for name, indices in by_axis.items():
+        messages = [rows[ends[index].row].messages for index in indices]
+        rewards = used[name].reward(messages, [ends[index].text for index in indices]).tolist()
+        for index, reward in zip(indices, rewards, strict=True):
+            ends[index] = replace(ends[index], reward=reward)
+    return ends

@@ -10,7 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from playground.errors import InvalidInput, invalid_input
 
 SLIDER_RANGE = (-1.0, 3.0)
-"""What the sliders span; a number box beside them takes any finite number."""
+"""What the sliders span; a number box beside them takes numbers far beyond."""
+
+FURTHEST = 10_000.0
+"""The largest strength: far past any sense, and short of where float32 runs over."""
+
+LEAST_TEMPERATURE = 0.001
+"""Below it sampling is greedy in all but rounding; 0 is greedy exactly."""
 
 
 class Settings(BaseModel):
@@ -19,10 +25,22 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def __init__(self, **values: Any) -> None:
+        for name, value in values.items():
+            if isinstance(value, str) and not _is_text(value):
+                raise InvalidInput(f"{name} holds bytes that are no text.", "Give it as UTF-8.")
         try:
             super().__init__(**values)
         except ValidationError as error:
             raise invalid_input(error) from None
+
+
+def _is_text(value: str) -> bool:
+    """Whether a string can be written as UTF-8; arguments in another encoding arrive as lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Message(Settings):
@@ -38,17 +56,24 @@ class Strength(Settings):
     axis: str = Field(min_length=1, description="Name of the axis.")
     alpha: float = Field(
         default=0.0,
+        ge=-FURTHEST,
+        le=FURTHEST,
         description="0 is the model as it came, 1 as trained; beyond 1 is more than trained, below 0 the other way.",
     )
     control: float = Field(
         default=0.0,
+        ge=-FURTHEST,
+        le=FURTHEST,
         description="0 is off, 1 the calibrated step size at the calibrated number of updates; negative goes down.",
     )
     updates: int | None = Field(
         default=None, ge=0, le=1000, description="Gradient steps per token; the axis's calibrated number unless given."
     )
     step_size: float | None = Field(
-        default=None, ge=0, description="Length of a step at control 1; the axis's calibrated step size unless given."
+        default=None,
+        ge=0,
+        le=FURTHEST,
+        description="Length of a step at control 1; the axis's calibrated step size unless given.",
     )
 
 
@@ -94,6 +119,16 @@ class Sampling(Settings):
     repetition_penalty: float = Field(
         default=1.0, gt=0, le=10, description="Above 1 makes seen tokens less likely; 1 is off."
     )
+
+    @field_validator("temperature")
+    @classmethod
+    def _is_0_or_not_tiny(cls, temperature: float) -> float:
+        if 0 < temperature < LEAST_TEMPERATURE:
+            raise InvalidInput(
+                f"A temperature of {temperature:g} is too small to compute with.",
+                f"Use 0 for greedy replies, or at least {LEAST_TEMPERATURE:g}.",
+            )
+        return temperature
 
 
 class Request(Settings):

@@ -147,9 +147,25 @@ def test_same_shape_but_other_weights_is_allowed_with_a_note(folder: Path, tmp_p
     assert "other values" in axes.load(folder, sibling).note
 
 
-def test_the_fingerprint_does_not_depend_on_the_dtype(model: LanguageModel, model_folder: Path) -> None:
-    halved = LanguageModel.load(model_folder, torch.bfloat16)
-    assert halved.identity() == model.identity().model_copy(update={"name": halved.name})
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_fingerprint_does_not_depend_on_the_dtype(
+    model: LanguageModel, model_folder: Path, dtype: torch.dtype
+) -> None:
+    assert LanguageModel.load(model_folder, dtype).identity() == model.identity()
+
+
+def test_a_run_takes_an_axis_by_its_folder(folder: Path, model: LanguageModel) -> None:
+    by_folder = say(Player(model), Strength(axis=str(folder), alpha=1.0))
+    player = Player(model)
+    player.axis(str(folder))
+    assert by_folder.token_ids == say(player, Strength(axis="cheer", alpha=1.0)).token_ids
+    assert by_folder.reward is not None
+
+
+@pytest.mark.parametrize("name", ["", "x" * 5000, "nul\0byte", "."])
+def test_a_name_that_is_no_axis_is_refused(model: LanguageModel, name: str) -> None:
+    with pytest.raises(AxisMismatch):
+        Player(model).axis(name)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), "much"])

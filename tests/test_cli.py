@@ -91,7 +91,7 @@ def test_say_reads_well_row_after_row(shell: Shell, tiny: list[str], cheer: Path
     ends = [
         event for line in shell(*options, "--json").out.splitlines() if isinstance(event := from_json(line), Finished)
     ]
-    first, second = "== cheer: alpha 0, control 0 ==", "== cheer: alpha 1, control 0 =="
+    first, second = "== alpha 0, control 0 ==", "== alpha 1, control 0 =="
     assert told.startswith(first)
     assert told.count("\n-- ") == 2
     top, bottom = told.split(second)

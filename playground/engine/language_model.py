@@ -9,48 +9,73 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import safe_open
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DynamicCache,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from playground.cards import Base
-from playground.errors import InvalidInput, ModelUnavailable
+from playground.errors import InvalidInput, ModelUnavailable, PlaygroundError
 from playground.settings import Message
 
 FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "gpt_neox", "gemma3_text")
 """Values of `model_type` whose decoders were checked to fit the seams."""
 
+_GET_IT_WHOLE = "Point to a complete Hugging Face folder with safetensors weights, or fetch the model again."
+
 
 class LanguageModel:
     """A frozen causal language model in evaluation mode, with its tokenizer."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
-        refuse_unfit(model.config, name)
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, weights_digest: str
+    ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.name = name
         self.decoder: Any = model.get_decoder()
         self._output: Any = model.get_output_embeddings()
+        self._weights_digest = weights_digest
         self.stop_ids = _stop_ids(model, tokenizer)
+        self.end_of_turn = self._end_of_turn()
 
     @classmethod
     def load(
         cls, folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu", name: str | None = None
     ) -> "LanguageModel":
         """Read a Hugging Face folder of safetensors weights. Raises ModelUnavailable when it cannot be used."""
+        name = name or folder.name
         try:
-            model = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
+            refuse_unfit(AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False), name)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
             )
+            model, told = loaded
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            reason = str(error).splitlines()[0]
+            digest = _weights_digest(folder)
+        except PlaygroundError:
+            raise
+        except Exception as error:  # a damaged folder can fail in any of the library's ways
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ModelUnavailable(f"The model in {folder} cannot be loaded: {reason}", _GET_IT_WHOLE) from error
+        if missing := sorted(told["missing_keys"]) or sorted(str(key) for key in told["mismatched_keys"]):
             raise ModelUnavailable(
-                f"The weights in {folder} cannot be loaded: {reason}",
-                "Point to a complete Hugging Face folder with safetensors weights, or fetch the model again.",
-            ) from error
+                f"{len(missing)} weights are missing from {folder} or of another shape, {missing[0]} for one.",
+                _GET_IT_WHOLE,
+            )
         torch.nn.Module.to(model, device)  # in place; the model's own `to` has types that checkers do not follow
-        return cls(model, tokenizer, name or folder.name)
+        return cls(model, tokenizer, name, digest)
 
     @property
     def device(self) -> torch.device:
@@ -112,11 +137,10 @@ class LanguageModel:
             ) from error
         return self.tokenizer.encode(str(text), add_special_tokens=False)
 
-    def reply_ids(self, text: str) -> list[int]:
-        """A reply's text -> the token ids the model would write, end of turn included."""
+    def reply_ids(self, text: str, ends: bool = True) -> list[int]:
+        """A reply's text -> the token ids the model would write; with its end of turn unless the reply was cut off."""
         ids = self.tokenizer.encode(text, add_special_tokens=False)
-        end = self.tokenizer.eos_token_id
-        return ids if end is None else [*ids, int(end)]  # pyright: ignore[reportArgumentType]
+        return [*ids, self.end_of_turn] if ends and self.end_of_turn is not None else ids
 
     def text(self, ids: Sequence[int]) -> str:
         """Token ids -> text without special tokens."""
@@ -131,8 +155,19 @@ class LanguageModel:
             hidden_size=self.width,
             vocab_size=self.model.config.vocab_size,
             tokenizer=hashlib.sha256("\0".join(token for token, _ in vocabulary).encode()).hexdigest(),
-            weights=_weights_digest(self.model),
+            weights=self._weights_digest,
         )
+
+    def _end_of_turn(self) -> int | None:
+        """The token that ends a reply: the stop token the chat template writes after one, else the tokenizer's own."""
+        if self.tokenizer.chat_template is not None:
+            turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
+            text = str(self.tokenizer.apply_chat_template(turns, tokenize=False))
+            ends = [token for token in self.tokenizer.encode(text, add_special_tokens=False) if token in self.stop_ids]
+            if ends:
+                return ends[-1]
+        own = self.tokenizer.eos_token_id
+        return None if own is None else int(own)  # pyright: ignore[reportArgumentType]
 
 
 def run_decoder(
@@ -183,11 +218,17 @@ def _stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> fro
     return frozenset(int(token) for token in [*ids, tokenizer.eos_token_id] if token is not None)  # pyright: ignore[reportArgumentType]
 
 
-def _weights_digest(model: PreTrainedModel) -> str:
-    """sha256 over the first row of every matrix and all of every vector, in bfloat16 so that dtypes agree."""
+def _weights_digest(folder: Path) -> str:
+    """sha256 over the first row of each stored matrix and all of each vector, rounded to bfloat16.
+
+    Read from the files, so that it does not depend on the dtype the model is loaded in.
+    """
     digest = hashlib.sha256()
-    for name, weight in sorted(model.named_parameters()):
-        sample = weight.detach()[:1] if weight.dim() > 1 else weight.detach()
-        digest.update(name.encode())
-        digest.update(sample.to("cpu", torch.bfloat16).contiguous().view(torch.uint8).numpy().tobytes())
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as tensors:
+            for name in sorted(tensors.keys()):
+                part = tensors.get_slice(name)
+                sample = part[:1] if len(part.get_shape()) > 1 else part[:]
+                digest.update(name.encode())
+                digest.update(sample.to(torch.bfloat16).contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -87,10 +87,23 @@ def reply_features(
     return features
 
 
-def batch_logprobs(model: LanguageModel, batch: Batch, identity_layer: IdentityLayer | None = None) -> Tensor:
-    """Summed log-probability of each reply of a batch in nats [B], under the base or the aligned stream.
+class Predictions(NamedTuple):
+    """What a stream says of the reply tokens of a batch, N in all: logits [N, V], the tokens [N], their rows [N]."""
 
-    Only the logits that predict reply tokens are computed. Gradients flow to the identity layer if it is given.
+    logits: Tensor
+    tokens: Tensor
+    rows: Tensor
+
+    def logprobs(self, texts: int) -> Tensor:
+        """Summed log-probability of each text's reply in nats [texts]."""
+        chosen = self.logits.log_softmax(-1).gather(1, self.tokens.unsqueeze(1)).squeeze(1)
+        return chosen.new_zeros(texts).index_add(0, self.rows, chosen)
+
+
+def predict(model: LanguageModel, batch: Batch, identity_layer: IdentityLayer | None = None) -> Predictions:
+    """Read a batch with the base stream or the aligned one; only logits that predict reply tokens are computed.
+
+    Gradients flow to the identity layer if it is given.
     """
     embeddings = model.embed(batch.ids)
     if identity_layer is not None:
@@ -99,10 +112,8 @@ def batch_logprobs(model: LanguageModel, batch: Batch, identity_layer: IdentityL
     where = torch.zeros_like(batch.mask, dtype=torch.bool)
     for row, length in enumerate(batch.reply_lengths):
         where[row, -length:] = True
-    row_of, column = where.nonzero(as_tuple=True)
-    logprobs = model.head(hidden[row_of, column - 1]).log_softmax(-1)
-    chosen = logprobs.gather(1, batch.ids[row_of, column].unsqueeze(1)).squeeze(1)
-    return chosen.new_zeros(len(batch.indices)).index_add(0, row_of, chosen)
+    rows, columns = where.nonzero(as_tuple=True)
+    return Predictions(model.head(hidden[rows, columns - 1]), batch.ids[rows, columns], rows)
 
 
 @torch.inference_mode()
@@ -115,5 +126,5 @@ def reply_logprobs(
     """Summed log-probability of each reply in nats: [B]."""
     total = torch.zeros(len(prompts))
     for batch in batches(prompts, replies, model.device):
-        total[batch.indices] = batch_logprobs(model, batch, identity_layer).cpu()
+        total[batch.indices] = predict(model, batch, identity_layer).logprobs(len(batch.indices)).cpu()
     return total

@@ -24,7 +24,7 @@ def text_features(model: LanguageModel, prompts: Sequence[Sequence[Message]], re
     """Conversations and replies -> what the head reads of them [B, F]."""
     prompt_ids = [model.prompt_ids(prompt) for prompt in prompts]
     # An empty reply still ends its turn, which gives the head something to read.
-    reply_ids = [model.reply_ids(reply)[:-1] or model.reply_ids(reply) for reply in replies]
+    reply_ids = [model.reply_ids(reply, ends=False) or model.reply_ids(reply) for reply in replies]
     return reply_features(model, prompt_ids, reply_ids, feature_layers(model))
 
 

@@ -11,20 +11,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
-from playground.engine.reading import batch_logprobs, batches, reply_logprobs
+from playground.engine.reading import Predictions, batches, predict, reply_states
 from playground.events import Progress
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
-from playground.training.replies import Pace, write_json
+from playground.training.replies import Pace, save_in_one_piece, write_json
 
 CHECK_PAIRS = 24
 """Most development pairs behind each check."""
 WARM_UP = 10
+ANCHOR_STRIDE = 3
 
 
 class Health(NamedTuple):
@@ -37,13 +38,24 @@ class Health(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """Pairs as token ids with the reference's log-probabilities [N] of both replies."""
+    """Pairs as token ids with what the frozen base says of both replies: log-probabilities [N] and hidden states.
+
+    `states` holds the final hidden states [T, D] that predict the tokens of each chosen, then of each rejected reply.
+    """
 
     prompts: list[list[int]]
     chosen: list[list[int]]
     rejected: list[list[int]]
     chosen_reference: Tensor
     rejected_reference: Tensor
+    states: list[Tensor]
+
+
+class Reading(NamedTuple):
+    """DPO's margins [n] in nats, and the mean KL(aligned || base) in nats per token over both replies, a scalar."""
+
+    margins: Tensor
+    kl: Tensor
 
 
 class Fitted(NamedTuple):
@@ -58,27 +70,50 @@ def encode(model: LanguageModel, pairs: Sequence[Pair]) -> Encoded:
     prompts = [model.prompt_ids(pair.prompt) for pair in pairs]
 
     def replies(text: Callable[[Pair], str]) -> list[list[int]]:
-        ids = [(pair, model.reply_ids(text(pair))) for pair in pairs]
-        return [reply[:-1] if pair.cut else reply for pair, reply in ids]
+        return [model.reply_ids(text(pair), ends=not pair.cut) for pair in pairs]
 
     chosen, rejected = replies(lambda pair: pair.chosen), replies(lambda pair: pair.rejected)
-    return Encoded(
-        prompts, chosen, rejected, reply_logprobs(model, prompts, chosen), reply_logprobs(model, prompts, rejected)
+    states = reply_states(model, prompts * 2, chosen + rejected)
+    reference = torch.stack(
+        [_reply_logprob(model, state, reply) for state, reply in zip(states, chosen + rejected, strict=True)]
     )
+    halved = [state.to(model.dtype) for state in states]
+    return Encoded(prompts, chosen, rejected, reference[: len(pairs)], reference[len(pairs) :], halved)
 
 
-def margins(model: LanguageModel, data: Encoded, which: Sequence[int], layer: IdentityLayer) -> Tensor:
-    """DPO's margin of some pairs [n]: the log-ratio of aligned to base for chosen minus that for rejected, in nats."""
-    prompts = [data.prompts[index] for index in which] * 2
-    replies = [data.chosen[index] for index in which] + [data.rejected[index] for index in which]
-    reference = torch.cat([data.chosen_reference[list(which)], data.rejected_reference[list(which)]])
-    parts = [
-        (batch.indices, batch_logprobs(model, batch, layer).cpu()) for batch in batches(prompts, replies, model.device)
-    ]
-    order = torch.tensor([index for indices, _ in parts for index in indices])
-    logprobs = torch.cat([logprob for _, logprob in parts])[order.argsort()]
-    ratio = logprobs - reference
-    return ratio[: len(which)] - ratio[len(which) :]
+@torch.no_grad()
+def _reply_logprob(model: LanguageModel, states: Tensor, reply: Sequence[int]) -> Tensor:
+    tokens = torch.tensor(reply, device=states.device).unsqueeze(1)
+    return model.head(states).log_softmax(-1).gather(1, tokens).sum().cpu()
+
+
+def read(model: LanguageModel, data: Encoded, which: Sequence[int], layer: IdentityLayer) -> Reading:
+    """Read some pairs through the layer.
+
+    A margin is the log-ratio of aligned to base for the chosen reply minus that for the rejected one.
+    """
+    count = len(data.prompts)
+    texts = [*which, *(count + index for index in which)]
+    replies = data.chosen + data.rejected
+    reference = torch.cat([data.chosen_reference, data.rejected_reference])[texts]
+    prompts = [data.prompts[text % count] for text in texts]
+    ratios: dict[int, Tensor] = {}
+    divergences: list[Tensor] = []
+    for batch in batches(prompts, [replies[text] for text in texts], model.device):
+        found = predict(model, batch, layer)
+        logprobs = found.logprobs(len(batch.indices)).cpu()
+        ratios |= {index: logprobs[row] - reference[index] for row, index in enumerate(batch.indices)}
+        divergences.append(_divergence(model, found, torch.cat([data.states[texts[index]] for index in batch.indices])))
+    ordered = torch.stack([ratios[index] for index in range(len(texts))])
+    return Reading(ordered[: len(which)] - ordered[len(which) :], torch.cat(divergences).mean().cpu())
+
+
+def _divergence(model: LanguageModel, found: Predictions, states: Tensor) -> Tensor:
+    """KL(aligned || base) in nats at every few of the predictions: enough to anchor, at a fraction of the memory."""
+    aligned = found.logits[::ANCHOR_STRIDE].log_softmax(-1)
+    with torch.no_grad():
+        base = model.head(states[::ANCHOR_STRIDE]).log_softmax(-1)
+    return (aligned.exp() * (aligned - base)).sum(-1)
 
 
 def fit(
@@ -90,7 +125,9 @@ def fit(
     folder: Path,
     deadline: float = math.inf,
 ) -> Generator[Progress, None, Fitted]:
-    """Minimise -log sigmoid(beta * margin) over the layer's weights alone; the rest of the model stays frozen.
+    """Minimise -log sigmoid(beta * margin) + anchor * KL over the layer's weights; the rest of the model stays frozen.
+
+    The anchor keeps the layer from spending KL on what does not tell the replies apart.
 
     At each check the layer is a candidate if replies at alpha 1 pass the guard; the candidate with the highest
     reward is kept. Stops after two failed checks in a row, at the last step, or past `deadline`. State is kept in
@@ -103,11 +140,12 @@ def fit(
     state = _State(folder, layer, optimizer)
     pace = Pace("identity layer", recipe.steps, "steps")
     yield pace(state.step, state.note)
-    while state.step < recipe.steps and state.failed < 2 and time.monotonic() < deadline:
+    while not state.ended and state.step < recipe.steps and state.failed < 2 and time.monotonic() < deadline:
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _schedule(state.step, recipe.steps)
         which = _draw(state.step, len(train), recipe)
-        loss = -torch.nn.functional.logsigmoid(recipe.beta * margins(model, data, which, layer)).mean()
+        reading = read(model, data, which, layer)
+        loss = -torch.nn.functional.logsigmoid(recipe.beta * reading.margins).mean() + recipe.anchor * reading.kl
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(layer.layer.parameters(), 1.0)
@@ -126,7 +164,7 @@ class _State:
 
     def __init__(self, folder: Path, layer: IdentityLayer, optimizer: torch.optim.Adam) -> None:
         self.folder, self.layer, self.optimizer = folder, layer, optimizer
-        self.step, self.failed, self.note = 0, 0, ""
+        self.step, self.failed, self.ended, self.note = 0, 0, False, ""
         self.checks: dict[str, float] = {}
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "state.json").exists():
@@ -135,14 +173,14 @@ class _State:
     def check(self, found: dict[str, float], recipe: Recipe) -> None:
         """Keep the layer if it is fluent and the best so far; remember where the training stands."""
         fluent = (
-            found["guard_perplexity_ratio"] <= recipe.most_perplexity
+            all(math.isfinite(value) for value in found.values())
+            and found["guard_perplexity_ratio"] <= recipe.most_perplexity
             and found["guard_diversity_ratio"] >= recipe.least_diversity
         )
         self.failed = 0 if fluent else self.failed + 1
-        better = fluent and found["guard_reward"] > self.checks.get("guard_reward", -math.inf)
-        if better or not self.checks:  # the first is kept for want of another
-            self.checks = {**found, "steps": float(self.step)}
-            save_file(self._weights(), self.folder / "kept.safetensors")
+        if not self.checks or self._is_better(found, fluent):
+            self.checks = {**found, "guard_passed": float(fluent), "steps": float(self.step)}
+            save_in_one_piece(self._weights(), self.folder / "kept.safetensors")
         self.note = (
             f"accuracy {found['pair_accuracy']:.2f}, reward at alpha 1 {found['guard_reward']:+.2f}, "
             f"perplexity x{found['guard_perplexity_ratio']:.2f}, KL {found['guard_kl']:.2f}"
@@ -152,25 +190,37 @@ class _State:
             for index, entry in self.optimizer.state_dict()["state"].items()
             for name, value in entry.items()
         }
-        save_file({**self._weights(), **moments}, self.folder / f"step-{self.step}.safetensors")
-        record = {"step": self.step, "failed": self.failed, "checks": self.checks, "note": self.note}
-        write_json(self.folder / "state.json", record)
+        save_in_one_piece({**self._weights(), **moments}, self.folder / f"step-{self.step}.safetensors")
+        self._record()
         for old in self.folder.glob("step-*.safetensors"):
             if old.stem != f"step-{self.step}":
                 old.unlink()
 
+    def _is_better(self, found: dict[str, float], fluent: bool) -> bool:
+        """A fluent layer beats one that is not; among fluent ones reward decides, among the others fluency."""
+        if fluent != bool(self.checks["guard_passed"]):
+            return fluent
+        if fluent:
+            return found["guard_reward"] > self.checks["guard_reward"]
+        return found["guard_perplexity_ratio"] < self.checks["guard_perplexity_ratio"]
+
     def kept(self) -> IdentityLayer:
-        """The layer with the weights of the best check."""
+        """The layer with the weights of the best check; nothing is trained in this folder from now on."""
+        self.ended = True
+        self._record()
         self.layer.layer.load_state_dict(load_file(self.folder / "kept.safetensors"))
         return self.layer.requires_grad_(False)
+
+    def _record(self) -> None:
+        names = ("step", "failed", "ended", "checks", "note")
+        write_json(self.folder / "state.json", {name: vars(self)[name] for name in names})
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: tensor.detach().cpu().contiguous() for name, tensor in self.layer.layer.state_dict().items()}
 
     def _resume(self) -> None:
         record = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
-        self.step, self.failed = record["step"], record["failed"]
-        self.checks, self.note = record["checks"], record["note"]
+        vars(self).update(record)
         tensors = load_file(self.folder / f"step-{self.step}.safetensors")
         names = list(self.layer.layer.state_dict())
         self.layer.layer.load_state_dict({name: tensors[name] for name in names})
@@ -187,7 +237,7 @@ class _State:
 def _check(
     model: LanguageModel, unseen: Encoded, layer: IdentityLayer, guard: Callable[[IdentityLayer], Health]
 ) -> dict[str, float]:
-    margin = margins(model, unseen, range(len(unseen.prompts)), layer)
+    margin = read(model, unseen, range(len(unseen.prompts)), layer).margins
     health = guard(layer)
     return {
         "pair_accuracy": float((margin > 0).float().mean()),

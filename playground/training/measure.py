@@ -6,6 +6,7 @@ From points come the calibrated step size, where reward stops rising, and the sa
 import math
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from playground.cards import Point, SafeRange
 from playground.engine.decode import Steering
 from playground.engine.language_model import LanguageModel
 from playground.engine.value_function import ValueFunction
+from playground.errors import InvalidInput
 from playground.events import Finished, Progress
 from playground.rewards import Reward
 from playground.settings import Row, Sampling, Strength, conversation
@@ -57,11 +59,17 @@ def measure(
 
 
 def point(strength: Strength, replies: Sequence[Finished], rewards: Sequence[float]) -> Point:
-    """The means of one strength's replies, with intervals."""
+    """The means of one strength's replies, with intervals. Raises InvalidInput when a reply could not be scored."""
+    if not all(math.isfinite(number) for number in [*rewards, *(reply.perplexity for reply in replies)]):
+        raise InvalidInput(
+            f"Replies at alpha {strength.alpha:g}, control {strength.control:g} have no finite reward or perplexity.",
+            "The training has diverged: try a smaller --set learning_rate, or check the pairs.",
+        )
     values = {
         "reward": rewards,
         "kl": [reply.kl for reply in replies],
         "perplexity": [reply.perplexity for reply in replies],
+        "surprise": [math.log(reply.perplexity) for reply in replies],
         "diversity": [metrics.diversity(reply.token_ids) for reply in replies],
         "length": [len(reply.token_ids) for reply in replies],
     }
@@ -72,9 +80,20 @@ def point(strength: Strength, replies: Sequence[Finished], rewards: Sequence[flo
     )
 
 
-def ratios(at: Point, base: Point) -> tuple[float, float]:
-    """(perplexity, diversity) of a point over the base's own."""
-    return tuple(at.metrics[name].mean / base.metrics[name].mean for name in ("perplexity", "diversity"))  # type: ignore[return-value]
+class Ratios(NamedTuple):
+    """Perplexity and diversity of a point over the base's own.
+
+    Perplexities are averaged as surprise (their logs, nats per token): else a single odd reply would decide.
+    """
+
+    perplexity: float
+    diversity: float
+
+
+def ratios(at: Point, base: Point) -> Ratios:
+    """How fluent and varied a point is beside the base."""
+    surprise, diversity = at.metrics["surprise"].mean, at.metrics["diversity"].mean
+    return Ratios(math.exp(surprise - base.metrics["surprise"].mean), diversity / base.metrics["diversity"].mean)
 
 
 def step_sizes(function: ValueFunction, states: Tensor, recipe: Recipe) -> list[float]:

@@ -66,7 +66,7 @@ def load(path: Path, where: tuple[str, str] | None = None) -> list[Pair]:
 def _object(line: str) -> dict[str, Any]:
     try:
         record: Any = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"it is not JSON ({error}).") from None
     if not isinstance(record, dict):
         raise InvalidInput("it is not a JSON object.")
@@ -139,7 +139,7 @@ def load_prompts(path: Path) -> list[str]:
             continue
         try:
             prompt = json.loads(line)["prompt"] if is_json else line
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             prompt = None
         if not isinstance(prompt, str) or not prompt.strip():
             raise InvalidInput(
@@ -155,7 +155,7 @@ def load_prompts(path: Path) -> list[str]:
 def _lines(path: Path) -> list[str]:
     try:
         raw = path.read_bytes()
-        return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8").splitlines()
+        return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8").split("\n")
     except FileNotFoundError:
         raise InvalidInput(f"There is no file {path}.", "Check the path.") from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:

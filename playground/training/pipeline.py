@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
@@ -28,7 +28,7 @@ from playground.errors import InvalidInput
 from playground.events import Finished, Progress
 from playground.rewards import preference
 from playground.rewards.preference import PreferenceReward
-from playground.settings import Row, Sampling, Strength, conversation
+from playground.settings import Message, Row, Sampling, Strength, conversation
 from playground.training import identity_layer, measure, pairs, value_function
 from playground.training.invent import invent
 from playground.training.pairs import Pair
@@ -43,6 +43,9 @@ _SHARES: dict[Stage, float] = {
     "pairs": 0.2, "reward": 0.3, "layer": 0.7, "rollouts": 0.8, "value": 0.83, "calibration": 0.9, "card": 1.0,
 }  # fmt: skip
 """By which share of the time budget each stage begins no new work."""
+
+LEAST_PAIRS = 16
+"""Fewer invented pairs than this are not worth training on."""
 
 WORK = "training"
 """The folder inside an axis's folder where the stages keep their work; not needed once the card is written."""
@@ -76,6 +79,7 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
     Started again on the same folder it goes on where it was killed. Raises InvalidInput when the folder holds the
     work of another job.
     """
+    _check(model, job)
     work = _claim(model, job)
     deadline = _deadlines(job.minutes)
     data = yield from _pairs(model, job, work, deadline["pairs"])
@@ -103,6 +107,33 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
     return _write(model, job, data, steering, reward, curve, {**reward_checks, **layer_checks, **value_checks})
 
 
+def _check(model: LanguageModel, job: Job) -> None:
+    """Refuse, before any work is done, what would fail later: too few prompts or pairs, texts beyond the context."""
+    Strength(axis=job.name)
+    share = job.recipe.development_share
+    for development in (False, True):
+        _part(job, development)
+    for prompt in job.prompts:
+        _check_fits(model, conversation(prompt), "", job.recipe.reply_tokens, f"The prompt {prompt[:40]!r}")
+    for what, part in (("Pair", job.given), ("Reward pair", job.reward_pairs)):
+        if part:
+            pairs.split(part, share)
+        for number, pair in enumerate(part, start=1):
+            _check_fits(model, pair.prompt, max(pair.chosen, pair.rejected, key=len), 1, f"{what} {number}")
+
+
+def _check_fits(model: LanguageModel, prompt: Sequence[Message], reply: str, more: int, what: str) -> None:
+    # A token is at least a byte of text, so most texts need not be tokenised to know that they fit.
+    if sum(len(turn.content.encode()) + 64 for turn in prompt) + len(reply.encode()) + more < model.context_length:
+        return
+    length = len(model.prompt_ids(prompt)) + len(model.reply_ids(reply)) + more
+    if length > model.context_length:
+        raise InvalidInput(
+            f"{what} is {length} tokens long with its reply, beyond {model.name}'s context of {model.context_length}.",
+            "Shorten it or leave it out.",
+        )
+
+
 def _claim(model: LanguageModel, job: Job) -> Path:
     """The work folder, which must be new or hold the beginnings of this very job."""
     work = job.out / WORK
@@ -115,14 +146,17 @@ def _claim(model: LanguageModel, job: Job) -> Path:
         "prompts": hashlib.sha256("\n".join(job.prompts).encode()).hexdigest(),
     }
     record = work / "job.json"
-    if record.exists():
-        if json.loads(record.read_text(encoding="utf-8")) != json.loads(json.dumps(what)):
-            raise InvalidInput(
-                f"{job.out} holds the work of another training run.", "Choose another folder, or delete that one."
-            )
-    elif job.out.exists() and any(job.out.iterdir()):
-        raise InvalidInput(f"{job.out} is not empty.", "Choose a new folder for the axis.")
-    work.mkdir(parents=True, exist_ok=True)
+    try:
+        if record.exists():
+            if json.loads(record.read_text(encoding="utf-8")) != json.loads(json.dumps(what)):
+                raise InvalidInput(
+                    f"{job.out} holds the work of another training run.", "Choose another folder, or delete that one."
+                )
+        elif job.out.exists() and any(path != work or any(work.iterdir()) for path in job.out.iterdir()):
+            raise InvalidInput(f"{job.out} is not empty.", "Choose a new folder for the axis.")
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{job.out} cannot be used: {error.strerror}.", "Choose another folder.") from None
     write_json(record, what)
     return work
 
@@ -145,6 +179,11 @@ def _pairs(model: LanguageModel, job: Job, work: Path, deadline: float) -> Gener
         asked = _some(job.prompts, math.ceil(wanted / recipe.samples))
         positive, negative = job.descriptions
         found = yield from invent(model, positive, negative, asked, recipe, work / "invented.jsonl", deadline)
+        if len(found) < LEAST_PAIRS:
+            raise InvalidInput(
+                f"Only {len(found)} pairs could be invented.",
+                "Give more --minutes or more prompts, or describe two poles that differ more.",
+            )
         pairs.save(found, invented)
     train, development = pairs.split(found, recipe.development_share)
     return pairs.Split(_some_pairs(train, recipe.pairs), _some_pairs(development, recipe.pairs))
@@ -248,14 +287,11 @@ def _value(
     prompts = [model.prompt_ids(row.messages) for row, _ in rollouts]
     states = [state.cpu() for state in reply_states(model, prompts, [reply.token_ids for _, reply in rollouts])]
     rewards = reward([row.messages for row, _ in rollouts], [reply.text for _, reply in rollouts])
-    kept = [
-        # Salted: these prompts are all of the training part, by the same hash.
-        pairs.is_development("value " + row.messages[-1].content, job.recipe.development_share)
-        for row, _ in rollouts
-    ]
+    asked = _some({row.messages[-1].content for row, _ in rollouts}, len(rollouts))
+    held_out = set(asked[: math.ceil(len(asked) * job.recipe.development_share)])
 
     def part(unseen: bool) -> tuple[list[Tensor], Tensor]:
-        which = [index for index, is_kept in enumerate(kept) if is_kept == unseen]
+        which = [at for at, (row, _) in enumerate(rollouts) if (row.messages[-1].content in held_out) == unseen]
         return [states[index] for index in which], rewards[which]
 
     function, checks = yield from value_function.fit(part(False), part(True), job.recipe)
@@ -377,7 +413,7 @@ def _rollout_rows(job: Job, count: int, *strengths: tuple[Strength, ...]) -> lis
     ]
 
 
-def _some(prompts: Sequence[str], count: int) -> list[str]:
+def _some(prompts: Iterable[str], count: int) -> list[str]:
     """At most `count` prompts, picked and ordered by hash."""
     return sorted(prompts, key=lambda prompt: hashlib.sha256(prompt.encode()).digest()[8:])[:count]
 

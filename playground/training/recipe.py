@@ -8,7 +8,7 @@ from playground.settings import Settings
 class Recipe(Settings):
     """Settings of all stages. Defaults suit a model of about 135 million weights on two cores."""
 
-    seed: int = Field(default=0, ge=0, description="Fixes every draw: noise, order, initial weights.")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Fixes every draw: noise, order, initial weights.")
     development_share: float = Field(default=0.15, gt=0, lt=1, description="Share of prompts kept for checking.")
     pairs: int = Field(default=320, ge=8, description="At most this many pairs are trained on, chosen by hash.")
 
@@ -28,8 +28,11 @@ class Recipe(Settings):
         default=2e-4, gt=0, description="Of the identity layer (Adam, short warm-up, linear decay)."
     )
     beta: float = Field(default=0.1, gt=0, description="DPO's beta: how dear it is to move away from the base.")
-    batch: int = Field(default=8, ge=1, description="Pairs in a step.")
-    steps: int = Field(default=80, ge=1, description="Most steps of the identity layer.")
+    anchor: float = Field(
+        default=1.0, ge=0, description="Weight of the KL to the base, in nats per token, in the loss."
+    )
+    batch: int = Field(default=16, ge=1, description="Pairs in a step.")
+    steps: int = Field(default=40, ge=1, description="Most steps of the identity layer.")
     check_every: int = Field(
         default=10, ge=1, description="Steps between checks, each a candidate for the layer that is kept."
     )
@@ -37,9 +40,9 @@ class Recipe(Settings):
         default=1.35, gt=1, description="Guard: perplexity at strength 1 over the base's own."
     )
     least_diversity: float = Field(
-        default=0.93, gt=0, le=1, description="Guard: diversity at strength 1 over the base's own."
+        default=0.92, gt=0, le=1, description="Guard: diversity at strength 1 over the base's own."
     )
-    guard_prompts: int = Field(default=16, ge=1, description="Prompts answered at alpha 1 at each check.")
+    guard_prompts: int = Field(default=24, ge=1, description="Prompts answered at alpha 1 at each check.")
 
     rollouts: int = Field(
         default=640, ge=16, description="The model's own replies that the value function learns from."
@@ -57,6 +60,7 @@ class Recipe(Settings):
     updates: int = Field(default=30, ge=1, description="Gradient steps per token at control 1.")
     step_shares: tuple[float, ...] = Field(
         default=(0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5),
+        min_length=1,
         description="Step sizes tried: how far all updates together go, as shares of the hidden state's length.",
     )
     measured_prompts: int = Field(default=24, ge=2, description="Development prompts behind each measured point.")

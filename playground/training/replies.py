@@ -2,14 +2,17 @@
 
 import json
 import math
+import os
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from safetensors.torch import save_file
+from torch import Tensor
+
 from playground.engine.decode import Steering, decode
 from playground.engine.language_model import LanguageModel
-from playground.errors import InvalidInput
 from playground.events import Finished, Progress, from_json, to_json
 from playground.settings import Request, Row, Sampling
 
@@ -47,11 +50,14 @@ def gather(
 ) -> Generator[Progress, None, list[Finished]]:
     """Decode rows and return their Finished events, numbered as `rows`; those already in `store` are not done again.
 
+    A stage that ended is final: its file says so, and is what a later run gets, whatever it asks for.
     Past `deadline` (time.monotonic seconds) no batch but the first is begun, so fewer replies than rows may come back.
     """
-    done = _read(store)
+    done, ended = _read(store)
     pace = Pace(stage, len(rows), "replies")
     yield pace(len(done))
+    if ended:
+        return [done[index] for index in sorted(done)]
     with store.open("a", encoding="utf-8") as file:
         for start in range(0, len(rows), ROWS_PER_BATCH):
             batch = rows[start : start + ROWS_PER_BATCH]
@@ -66,25 +72,32 @@ def gather(
             file.writelines(to_json(done[start + index]) + "\n" for index in range(len(batch)))
             file.flush()
             yield pace(len(done))
-    return [done[index] for index in sorted(done) if index < len(rows)]
+        file.write(to_json(Progress(stage, len(done), len(rows), "replies")) + "\n")
+    return [done[index] for index in sorted(done)]
 
 
-def _read(store: Path) -> dict[int, Finished]:
-    """The replies a file holds; a last line cut short by a kill is dropped from the file as well."""
-    if not store.exists():
-        return {}
-    kept: list[str] = []
+def _read(store: Path) -> tuple[dict[int, Finished], bool]:
+    """The replies a file holds by row, and whether its stage had ended; a last line torn by a kill is cut off."""
     replies: dict[int, Finished] = {}
-    for line in store.read_text(encoding="utf-8").splitlines():
-        try:
-            event = from_json(line)
-        except InvalidInput:
-            break
+    if not store.exists():
+        return replies, False
+    *lines, torn = store.read_bytes().split(b"\n")
+    if torn:
+        os.truncate(store, sum(len(line) + 1 for line in lines))
+    for line in lines:
+        event = from_json(line.decode())
+        if isinstance(event, Progress):
+            return replies, True
         if isinstance(event, Finished):
             replies[event.row] = event
-            kept.append(line)
-    store.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-    return replies
+    return replies, False
+
+
+def save_in_one_piece(tensors: dict[str, Tensor], path: Path) -> None:
+    """Write tensors as safetensors: a kill leaves the old file or the new one."""
+    scratch = path.with_suffix(".part")
+    save_file(tensors, scratch)
+    scratch.replace(path)
 
 
 def write_json(path: Path, value: object) -> None:

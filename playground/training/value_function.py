@@ -1,5 +1,6 @@
 """Fit the value function on the model's own replies: TD(lambda) with detached targets."""
 
+import math
 from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
@@ -91,5 +92,7 @@ def correlations(function: ValueFunction, states: Sequence[Tensor], rewards: Ten
     for share in (25, 50, 75, 100):
         at = [state[max(0, round(len(state) * share / 100) - 1)] for state in states]
         values = function(torch.stack(at))
-        found[f"value_correlation_{share}"] = float(torch.corrcoef(torch.stack([values, rewards]))[0, 1])
+        correlation = float(torch.corrcoef(torch.stack([values, rewards]))[0, 1])
+        if math.isfinite(correlation):  # it is not where all rewards or all values are the same
+            found[f"value_correlation_{share}"] = correlation
     return found

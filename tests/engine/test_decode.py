@@ -8,8 +8,8 @@ import torch
 from playground.engine.decode import decode
 from playground.engine.reading import reply_logprobs
 from playground.errors import AxisMismatch, InvalidInput
-from playground.events import Finished, Started, Token
-from playground.settings import Message, Request, Row, Sampling
+from playground.events import Finished, Started, Token, from_json, to_json
+from playground.settings import FURTHEST, Message, Request, Row, Sampling
 from tests.engine.conftest import NEW_TOKENS, Lab, at, row
 
 WARM = Sampling(temperature=0.9)
@@ -234,3 +234,10 @@ def test_what_cannot_be_run_is_refused_before_the_first_event(lab: Lab) -> None:
         lab.events(row("so long " * 2000))
     with pytest.raises(InvalidInput, match="does not fit"):
         lab.events(row("short"), new_tokens=100_000)
+
+
+def test_furthest_strengths_give_finite_numbers(lab: Lab) -> None:
+    rows = [row("How was it?", at(sign * FURTHEST, control)) for sign in (-1, 1) for control in (0.0, FURTHEST)]
+    for end in lab.run(*rows):
+        assert math.isfinite(end.kl) and math.isfinite(end.perplexity)
+        assert from_json(to_json(end)) == end

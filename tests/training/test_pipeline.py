@@ -14,7 +14,7 @@ from playground.events import Progress
 from playground.settings import conversation
 from playground.sources import build_tiny
 from playground.training import pairs, pipeline
-from playground.training.identity_layer import encode, margins
+from playground.training.identity_layer import encode, read
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
 
@@ -32,7 +32,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
 def job(out: Path, **changes: object) -> pipeline.Job:
     settings = {
         "name": "warmth", "description": "How warm.", "poles": Poles(negative="cold", positive="warm"), "out": out,
-        "prompts": pairs.load_prompts(places.PRESETS / "prompts.jsonl"), "command": "made by a test", "data": (),
+        "prompts": given_prompts(), "command": "made by a test", "data": (),
         "descriptions": ("a warm person", "a cold person"), "recipe": SMALL, **changes,
     }  # fmt: skip
     return pipeline.Job(**settings)  # type: ignore[arg-type]
@@ -94,6 +94,40 @@ def test_a_folder_of_another_run_or_of_other_things_is_refused(model: LanguageMo
         finish(model, job(tmp_path / "b"))
 
 
+def test_a_stage_that_was_cut_short_stays_as_it_is(model: LanguageModel, tmp_path: Path) -> None:
+    """Else a later run would put together a curve of one layer and the weights of another."""
+    _, hurried = finish(model, job(tmp_path / "a", given=given_pairs(), descriptions=None, minutes=0.001))
+    _, later = finish(model, job(tmp_path / "a", given=given_pairs(), descriptions=None))
+    assert hurried is not None and later is not None
+    assert later.files == hurried.files
+    assert later.curve == hurried.curve
+
+
+def test_what_cannot_end_well_is_refused_before_it_begins(model: LanguageModel, tmp_path: Path) -> None:
+    few = [f"prompt {number}" for number in range(3)]
+    long = Pair(prompt=conversation("Go on."), chosen="on and " * 600, rejected="no")
+    for changes, reason in (
+        ({"prompts": few}, "too few"),
+        ({"prompts": [*given_prompts(), "so long " * 400]}, "beyond"),
+        ({"reward_pairs": given_pairs(1)}, "too few"),
+        ({"given": [*given_pairs(), long], "descriptions": None}, "Pair 41 is .* beyond"),
+        ({"name": ""}, "axis"),
+    ):
+        with pytest.raises(InvalidInput, match=reason):
+            next(pipeline.train(model, job(tmp_path / "a", **changes)))
+        assert not (tmp_path / "a").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told(model: LanguageModel, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InvalidInput, match="cannot be used"):
+        next(pipeline.train(model, job(tmp_path / "file" / "below")))
+
+
+def given_prompts() -> list[str]:
+    return pairs.load_prompts(places.PRESETS / "prompts.jsonl")
+
+
 def given_pairs(count: int = 40) -> list[Pair]:
     return [
         Pair(
@@ -127,4 +161,6 @@ def test_dpo_prefers_what_it_is_shown(model: LanguageModel, tmp_path: Path) -> N
 
 def test_an_untrained_layer_has_no_margin(model: LanguageModel) -> None:
     data = encode(model, given_pairs(4))
-    assert margins(model, data, range(4), IdentityLayer(model)).abs().max() < 1e-3
+    reading = read(model, data, range(4), IdentityLayer(model))
+    assert reading.margins.detach().abs().max() < 1e-3
+    assert float(reading.kl.detach().abs()) < 1e-5

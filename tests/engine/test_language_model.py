@@ -1,0 +1,65 @@
+"""What is refused as a base model, and where a reply ends."""
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from playground.engine.language_model import LanguageModel
+from playground.errors import ModelUnavailable
+from playground.settings import conversation
+from playground.sources import build_tiny
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return build_tiny(tmp_path / "model")
+
+
+def change_config(folder: Path, **changes: object) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_a_family_that_was_not_checked_is_refused_with_the_reason(folder: Path) -> None:
+    change_config(folder, model_type="gpt2")
+    with pytest.raises(ModelUnavailable, match="family 'gpt2'") as told:
+        LanguageModel.load(folder)
+    assert "llama" in told.value.hint
+
+
+def test_capped_logits_are_refused(tmp_path: Path) -> None:
+    folder = build_tiny(tmp_path / "gemma", "gemma3_text")
+    change_config(folder, final_logit_softcapping=30.0)
+    with pytest.raises(ModelUnavailable, match="caps its logits"):
+        LanguageModel.load(folder)
+
+
+def test_missing_weights_are_refused_rather_than_made_up(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    weights = {name: tensor for name, tensor in load_file(path).items() if "layers.2." not in name}
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(ModelUnavailable, match="weights are missing"):
+        LanguageModel.load(folder)
+
+
+@pytest.mark.parametrize("changes", [{"num_attention_heads": 0}, {"hidden_size": "wide"}, {"hidden_size": 32}])
+def test_a_configuration_that_makes_no_sense_is_refused(folder: Path, changes: dict[str, object]) -> None:
+    change_config(folder, **changes)
+    with pytest.raises(ModelUnavailable):
+        LanguageModel.load(folder)
+
+
+def test_a_reply_ends_as_the_chat_template_ends_it(folder: Path) -> None:
+    model = LanguageModel.load(folder)
+    assert model.end_of_turn in model.stop_ids
+    assert model.reply_ids("Hello.")[-1] == model.end_of_turn
+    assert model.reply_ids("Hello.", ends=False) == model.reply_ids("Hello.")[:-1]
+    assert model.text(model.reply_ids("Hello, you!")) == "Hello, you!"
+
+
+def test_a_system_text_of_ones_own_replaces_the_templates(folder: Path) -> None:
+    model = LanguageModel.load(folder)
+    text = model.tokenizer.decode(model.prompt_ids(conversation("Hi.", system="Be brief.")))
+    assert "Be brief." in str(text)
