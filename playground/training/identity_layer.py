@@ -147,7 +147,8 @@ def fit(
         reading = read(model, data, which, layer)
         loss = -torch.nn.functional.logsigmoid(recipe.beta * reading.margins).mean() + recipe.anchor * reading.kl
         optimizer.zero_grad()
-        loss.backward()
+        with model.products():
+            loss.backward()
         torch.nn.utils.clip_grad_norm_(layer.layer.parameters(), 1.0)
         optimizer.step()
         state.step += 1

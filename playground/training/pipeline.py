@@ -393,7 +393,7 @@ def _part(job: Job, development: bool) -> list[str]:
     """The job's prompts that are for training, or for development."""
     share = job.recipe.development_share
     part = [prompt for prompt in job.prompts if pairs.is_development(prompt, share) == development]
-    if not part:
+    if len(part) < 2:
         raise InvalidInput(
             f"{len(job.prompts)} prompts are too few to keep some for checking.", "Give some forty different prompts."
         )

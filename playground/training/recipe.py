@@ -29,7 +29,7 @@ class Recipe(Settings):
     )
     beta: float = Field(default=0.1, gt=0, description="DPO's beta: how dear it is to move away from the base.")
     anchor: float = Field(
-        default=1.0, ge=0, description="Weight of the KL to the base, in nats per token, in the loss."
+        default=0.5, ge=0, description="Weight of the KL to the base, in nats per token, in the loss."
     )
     batch: int = Field(default=16, ge=1, description="Pairs in a step.")
     steps: int = Field(default=40, ge=1, description="Most steps of the identity layer.")
@@ -42,7 +42,7 @@ class Recipe(Settings):
     least_diversity: float = Field(
         default=0.92, gt=0, le=1, description="Guard: diversity at strength 1 over the base's own."
     )
-    guard_prompts: int = Field(default=24, ge=1, description="Prompts answered at alpha 1 at each check.")
+    guard_prompts: int = Field(default=48, ge=1, description="Prompts answered at alpha 1 at each check.")
 
     rollouts: int = Field(
         default=640, ge=16, description="The model's own replies that the value function learns from."
@@ -63,7 +63,7 @@ class Recipe(Settings):
         min_length=1,
         description="Step sizes tried: how far all updates together go, as shares of the hidden state's length.",
     )
-    measured_prompts: int = Field(default=24, ge=2, description="Development prompts behind each measured point.")
+    measured_prompts: int = Field(default=40, ge=2, description="Development prompts behind each measured point.")
     measured_temperature: float = Field(default=0.7, ge=0, description="Temperature of measured replies.")
     alphas: tuple[float, ...] = Field(default=(-1, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3))
     controls: tuple[float, ...] = Field(default=(-1, 0.5, 1, 1.5, 2, 3))
