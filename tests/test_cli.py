@@ -69,7 +69,7 @@ def test_say_prints_each_event_as_a_line_of_json(shell: Shell, tiny: list[str], 
         tokens = [event for event in events if isinstance(event, Token) and event.row == end.row]
         assert "".join(token.text for token in tokens) == end.text
         assert tuple(token.id for token in tokens) == end.token_ids
-        assert end.strengths[0].axis == "cheer"
+        assert end.strengths[0].axis == str(cheer), "events speak of an axis as the request did"
         assert end.reward is not None
         assert (end.alpha_interval is None) == (end.control != 0)
     wanted = {"event", "row", "alpha", "control", "text", "token_ids", "alpha_interval", "reward", "kl", "perplexity",

@@ -105,7 +105,8 @@ def step(
             logits = logits.index_add(0, moved.nonzero()[:, 0], model.head_shift((steered - hidden)[moved]))
 
     noise = _noise(replies, position, base) if how.temperature > 0 else None
-    scores = sampling.score(logits, how, noise, [reply.seen for reply in replies])
+    seen = [reply.seen for reply in replies] if how.repetition_penalty != 1.0 else []
+    scores = sampling.score(logits, how, noise, seen)
     chosen = scores.argmax(-1)
     low = high = torch.full_like(before, math.nan)
     if plan.layers and sampling.is_linear(how):

@@ -13,7 +13,7 @@ from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel, left_pad
 
 TOKENS_PER_BATCH = 4096
-"""How many positions, padding included, are read at once: bounds memory, not results."""
+"""How many positions, padding included, are read at once: bounds memory (where no gradients are kept), not results."""
 
 
 class Batch(NamedTuple):

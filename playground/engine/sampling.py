@@ -26,8 +26,8 @@ def is_linear(sampling: Sampling) -> bool:
 def score(logits: Tensor, sampling: Sampling, noise: Tensor | None, seen: list[list[int]]) -> Tensor:
     """What is maximised: logits [B, V] / temperature + noise [B, V], after penalty and cuts; a cut token is -inf.
 
-    `seen` holds each row's token ids so far, prompt included, for the repetition penalty. Greedy (temperature 0)
-    needs no noise. The argmax of the scores is a sample of the softmax (the Gumbel-max trick).
+    `seen` holds each row's token ids so far, prompt included; only the repetition penalty reads it. Greedy
+    (temperature 0) needs no noise. The argmax of the scores is a sample of the softmax (the Gumbel-max trick).
     """
     if sampling.repetition_penalty != 1.0:
         logits = penalise(logits, sampling.repetition_penalty, seen)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from playground.engine.language_model import LanguageModel
@@ -63,3 +64,13 @@ def test_a_system_text_of_ones_own_replaces_the_templates(folder: Path) -> None:
     model = LanguageModel.load(folder)
     text = model.tokenizer.decode(model.prompt_ids(conversation("Hi.", system="Be brief.")))
     assert "Be brief." in str(text)
+
+
+def test_the_head_of_a_bfloat16_model_answers_in_float32(folder: Path) -> None:
+    """Else logits stand an eighth apart, tokens tie, and alpha intervals shrink to nothing."""
+    model = LanguageModel.load(folder, torch.bfloat16)
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    hidden = torch.randn(5, model.width, generator=torch.Generator().manual_seed(0)).bfloat16()
+    exact = hidden.double() @ model.model.get_output_embeddings().weight.double().T
+    torch.testing.assert_close(model.head(hidden).double(), exact, atol=1e-4, rtol=1e-4)
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
