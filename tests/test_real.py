@@ -1,5 +1,6 @@
 """The embedded model and the shipped axes: what tiny random models cannot show."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ HANDFUL = (
     "What did you do last weekend?", "How do you feel about Mondays?", "Describe your ideal holiday.",
     "Write two sentences about a visit to the market.", "What do you think of long train journeys?",
     "Tell me about your neighbours.",
+)  # fmt: skip
+MORE = (
+    "Describe a walk through your town.", "What is your favourite meal and why?", "Give me advice for my first day.",
+    "Write a short note to a friend who moved away.", "How was the concert last night?", "What makes a good evening?",
+    "Tell me a story about a lost umbrella.", "What do you do when it rains?", "How do you like your work?",
+    "Describe the view from your window.",
 )  # fmt: skip
 
 
@@ -80,18 +87,26 @@ def test_the_text_is_constant_in_its_alpha_interval_and_changes_just_outside(pla
         assert first.token_ids == end.token_ids == last.token_ids
 
 
+def mean_rewards(
+    player: Player, axis: str, strengths: list[tuple[float, float]], prompts: Sequence[str]
+) -> list[float]:
+    """The mean reward of sampled replies to the prompts at each (alpha, control); a prompt keeps its noise."""
+    rows = [row(prompt, *strength, axis, seed) for strength in strengths for seed, prompt in enumerate(prompts)]
+    rewards = [end.reward or 0.0 for end in run(player, *rows, how=Sampling(temperature=0.7), new_tokens=40)]
+    return [sum(rewards[start : start + len(prompts)]) / len(prompts) for start in range(0, len(rows), len(prompts))]
+
+
 @pytest.mark.parametrize("axis", ["extraversion", "positivity"])
-def test_a_shipped_axis_steers(player: Player, axis: str) -> None:
-    strengths = [(-1.0, 0.0), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]
-    rows = [row(prompt, *strength, axis, seed) for strength in strengths for seed, prompt in enumerate(HANDFUL)]
-    ends = run(player, *rows, how=Sampling(temperature=0.7), new_tokens=40)
-    means = [
-        sum(end.reward or 0.0 for end in ends[start : start + len(HANDFUL)]) / len(HANDFUL)
-        for start in range(0, len(ends), len(HANDFUL))
-    ]
-    against, base, along, controlled = means
-    assert along > base > against, f"reward at alpha -1, 0, 1: {against:.2f}, {base:.2f}, {along:.2f}"
-    assert controlled > base, f"reward at control 0, 1: {base:.2f}, {controlled:.2f}"
+def test_reward_rises_with_alpha(player: Player, axis: str) -> None:
+    against, base, along = mean_rewards(player, axis, [(-1.0, 0.0), (0.0, 0.0), (1.0, 0.0)], HANDFUL)
+    assert along > base > against
+
+
+@pytest.mark.parametrize("axis", ["extraversion", "positivity"])
+def test_reward_follows_control(player: Player, axis: str) -> None:
+    """Control moves a reward by half as much as alpha, so this compares both ways over more prompts."""
+    down, up = mean_rewards(player, axis, [(0.0, -1.0), (0.0, 1.0)], HANDFUL + MORE)
+    assert up > down
 
 
 def test_three_strengths_give_three_readable_replies(player: Player) -> None:
