@@ -112,7 +112,7 @@ def best_step_size(sizes: Sequence[float], points: Sequence[Point], base: Point,
         perplexity, diversity = ratios(at, base)
         if perplexity <= recipe.most_perplexity and diversity >= recipe.least_diversity:
             fluent.append((at.metrics["reward"].mean, size))
-    return max(fluent)[1] if fluent else sizes[0]
+    return max(fluent)[1] if fluent else min(sizes)
 
 
 def rises_until(points: Sequence[Point]) -> float:

@@ -321,7 +321,7 @@ def _calibrate(
         model, {job.name: steering}, reward, strengths, prompts, recipe,
         _store(work, "calibration", sizes), "step size", deadline,
     )  # fmt: skip
-    return measure.best_step_size(sizes, points[1:], points[0], recipe) if points else sizes[0]
+    return measure.best_step_size(sizes, points[1:], points[0], recipe) if points else min(sizes)
 
 
 def _curve(

@@ -59,9 +59,10 @@ class Recipe(Settings):
 
     updates: int = Field(default=30, ge=1, description="Gradient steps per token at control 1.")
     step_shares: tuple[float, ...] = Field(
-        default=(0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5),
+        default=(0.3, 0.4, 0.2, 0.1, 0.5, 0.15, 0.05),
         min_length=1,
-        description="Step sizes tried: how far all updates together go, as shares of the hidden state's length.",
+        description="Step sizes tried, the likeliest first in case time runs out: how far all updates together go, "
+        "as shares of the hidden state's length.",
     )
     measured_prompts: int = Field(default=40, ge=2, description="Development prompts behind each measured point.")
     measured_temperature: float = Field(default=0.7, ge=0, description="Temperature of measured replies.")
