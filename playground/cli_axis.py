@@ -14,8 +14,8 @@ from playground.events import Progress, to_json
 
 if TYPE_CHECKING:
     from playground.cards import Card, Data
+    from playground.training.job import Job
     from playground.training.pairs import Pair
-    from playground.training.pipeline import Job
     from playground.training.recipe import Recipe
 
 axis = typer.Typer(help="Make an axis of your own.", no_args_is_help=True)
@@ -128,7 +128,7 @@ def _run(
     asked = load_prompts(prompts or places.PRESETS / "prompts.jsonl")
 
     from playground.player import open_model
-    from playground.training.pipeline import Job
+    from playground.training.job import Job
     from playground.training.pipeline import train as run
 
     tell = _Teller(as_json)

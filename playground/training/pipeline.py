@@ -6,11 +6,9 @@ reward head -> base replies -> identity layer -> steered replies -> value functi
 import hashlib
 import json
 import math
-import time
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file
@@ -18,7 +16,7 @@ from torch import Tensor
 
 import playground
 from playground import axes
-from playground.cards import Calibration, Card, Data, Point, Poles
+from playground.cards import Calibration, Card, Data, Point
 from playground.engine.decode import Steering
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
@@ -28,49 +26,16 @@ from playground.errors import InvalidInput
 from playground.events import Finished, Progress
 from playground.rewards import preference
 from playground.rewards.preference import PreferenceReward
-from playground.settings import Message, Row, Sampling, Strength, conversation
+from playground.settings import Row, Sampling, Strength, conversation
 from playground.training import identity_layer, measure, pairs, value_function
 from playground.training.invent import invent
+from playground.training.job import Job, check, claim, deadlines, digest, prompts_for
 from playground.training.pairs import Pair
-from playground.training.recipe import Recipe
 from playground.training.replies import gather, write_json
 
 Result = TypeVar("Result")
-Stage = Literal["pairs", "reward", "layer", "rollouts", "value", "calibration", "card"]
-STAGES: tuple[Stage, ...] = get_args(Stage)
-
-_SHARES: dict[Stage, float] = {
-    "pairs": 0.2, "reward": 0.3, "layer": 0.7, "rollouts": 0.8, "value": 0.83, "calibration": 0.9, "card": 1.0,
-}  # fmt: skip
-"""By which share of the time budget each stage begins no new work."""
-
 LEAST_PAIRS = 16
 """Fewer invented pairs than this are not worth training on."""
-
-WORK = "training"
-"""The folder inside an axis's folder where the stages keep their work; not needed once the card is written."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What to train. Either `given` pairs or two `descriptions` (positive, negative) to invent pairs from.
-
-    `reward_pairs` help the reward head and are a second check on it; `prompts` are what the model replies to.
-    """
-
-    name: str
-    description: str
-    poles: Poles
-    out: Path
-    prompts: Sequence[str]
-    command: str
-    data: tuple[Data, ...]
-    given: Sequence[Pair] = ()
-    descriptions: tuple[str, str] | None = None
-    reward_pairs: Sequence[Pair] = ()
-    recipe: Recipe = Recipe()
-    minutes: float | None = None
-    until: Stage = "card"
 
 
 def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | None]:
@@ -79,9 +44,9 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
     Started again on the same folder it goes on where it was killed. Raises InvalidInput when the folder holds the
     work of another job.
     """
-    _check(model, job)
-    work = _claim(model, job)
-    deadline = _deadlines(job.minutes)
+    check(model, job)
+    work = claim(model, job)
+    deadline = deadlines(job.minutes)
     data = yield from _pairs(model, job, work, deadline["pairs"])
     if job.until == "pairs":
         return None
@@ -105,66 +70,6 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
     steering = Steering(ready, function, step_size, job.recipe.updates)
     curve = yield from _curve(model, job, steering, reward, work, deadline["card"])
     return _write(model, job, data, steering, reward, curve, {**reward_checks, **layer_checks, **value_checks})
-
-
-def _check(model: LanguageModel, job: Job) -> None:
-    """Refuse, before any work is done, what would fail later: too few prompts or pairs, texts beyond the context."""
-    Strength(axis=job.name)
-    share = job.recipe.development_share
-    for development in (False, True):
-        _part(job, development)
-    for prompt in job.prompts:
-        _check_fits(model, conversation(prompt), "", job.recipe.reply_tokens, f"The prompt {prompt[:40]!r}")
-    for what, part in (("Pair", job.given), ("Reward pair", job.reward_pairs)):
-        if part:
-            pairs.split(part, share)
-        for number, pair in enumerate(part, start=1):
-            _check_fits(model, pair.prompt, max(pair.chosen, pair.rejected, key=len), 1, f"{what} {number}")
-
-
-def _check_fits(model: LanguageModel, prompt: Sequence[Message], reply: str, more: int, what: str) -> None:
-    # A token is at least a byte of text, so most texts need not be tokenised to know that they fit.
-    if sum(len(turn.content.encode()) + 64 for turn in prompt) + len(reply.encode()) + more < model.context_length:
-        return
-    length = len(model.prompt_ids(prompt)) + len(model.reply_ids(reply)) + more
-    if length > model.context_length:
-        raise InvalidInput(
-            f"{what} is {length} tokens long with its reply, beyond {model.name}'s context of {model.context_length}.",
-            "Shorten it or leave it out.",
-        )
-
-
-def _claim(model: LanguageModel, job: Job) -> Path:
-    """The work folder, which must be new or hold the beginnings of this very job."""
-    work = job.out / WORK
-    what = {
-        "recipe": job.recipe.model_dump(mode="json"),
-        "base": model.identity().weights,
-        "dtype": str(model.dtype),
-        "descriptions": job.descriptions,
-        "pairs": _digest([*job.given, *job.reward_pairs]),
-        "prompts": hashlib.sha256("\n".join(job.prompts).encode()).hexdigest(),
-    }
-    record = work / "job.json"
-    try:
-        if record.exists():
-            if json.loads(record.read_text(encoding="utf-8")) != json.loads(json.dumps(what)):
-                raise InvalidInput(
-                    f"{job.out} holds the work of another training run.", "Choose another folder, or delete that one."
-                )
-        elif job.out.exists() and any(path != work or any(work.iterdir()) for path in job.out.iterdir()):
-            raise InvalidInput(f"{job.out} is not empty.", "Choose a new folder for the axis.")
-        work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInput(f"{job.out} cannot be used: {error.strerror}.", "Choose another folder.") from None
-    write_json(record, what)
-    return work
-
-
-def _deadlines(minutes: float | None) -> dict[Stage, float]:
-    """When each stage begins no new work, in time.monotonic seconds."""
-    budget = math.inf if minutes is None else minutes * 60
-    return {stage: time.monotonic() + share * budget for stage, share in _SHARES.items()}
 
 
 def _pairs(model: LanguageModel, job: Job, work: Path, deadline: float) -> Generator[Progress, None, pairs.Split]:
@@ -240,7 +145,7 @@ def _layer(
 ) -> Generator[Progress, None, tuple[IdentityLayer, dict[str, float]]]:
     """Fit the identity layer under a guard that lets it answer some training prompts at each check."""
     recipe = job.recipe
-    prompts = _some(_part(job, development=False), recipe.guard_prompts)
+    prompts = _some(prompts_for(job, development=False), recipe.guard_prompts)
 
     def answers(alpha: float, layer: IdentityLayer) -> Point:
         steering = Steering(layer, None, 0.0, 0)
@@ -316,7 +221,7 @@ def _calibrate(
         Strength(axis=job.name, control=0.0),
         *(Strength(axis=job.name, control=1.0, step_size=size) for size in sizes),
     ]
-    prompts = _some(_part(job, development=True), recipe.measured_prompts)
+    prompts = _some(prompts_for(job, development=True), recipe.measured_prompts)
     points = yield from measure.measure(
         model, {job.name: steering}, reward, strengths, prompts, recipe,
         _store(work, "calibration", sizes), "step size", deadline,
@@ -333,7 +238,7 @@ def _curve(
     others = [(alpha, 0.0) for alpha in recipe.alphas] + [(0.0, control) for control in recipe.controls]
     wanted = [*always, *sorted(set(others) - set(always), key=lambda pair: abs(pair[0]) + abs(pair[1]))]
     strengths = [Strength(axis=job.name, alpha=alpha, control=control) for alpha, control in wanted]
-    prompts = _some(_part(job, development=True), recipe.measured_prompts)
+    prompts = _some(prompts_for(job, development=True), recipe.measured_prompts)
     points: list[Point] = []
     for part, until in ((strengths[:4], math.inf), (strengths[4:], deadline)):
         store = _store(work, "curve", [steering.step_size, *(strength.alpha for strength in part)])
@@ -361,7 +266,7 @@ def _write(
         name=f"{len(data.train) + len(data.development)} pairs the layer learnt from",
         licence="as above" if job.given else "Apache-2.0",
         rows=len(data.train) + len(data.development),
-        sha256=_digest([*data.train, *data.development]),
+        sha256=digest([*data.train, *data.development]),
         attribution="" if job.given else f"written by {model.name} under the two descriptions",
     )
     card = Card(
@@ -389,20 +294,9 @@ def _write(
     return card
 
 
-def _part(job: Job, development: bool) -> list[str]:
-    """The job's prompts that are for training, or for development."""
-    share = job.recipe.development_share
-    part = [prompt for prompt in job.prompts if pairs.is_development(prompt, share) == development]
-    if len(part) < 2:
-        raise InvalidInput(
-            f"{len(job.prompts)} prompts are too few to keep some for checking.", "Give some forty different prompts."
-        )
-    return part
-
-
 def _rollout_rows(job: Job, count: int, *strengths: tuple[Strength, ...]) -> list[Row]:
     """`count` rows over the training prompts in turn, taking turns between the strengths as well."""
-    prompts = _some(_part(job, development=False), count)
+    prompts = _some(prompts_for(job, development=False), count)
     return [
         Row(
             messages=conversation(prompts[index % len(prompts)]),
@@ -426,10 +320,6 @@ def _some_pairs(part: Sequence[Pair], count: int) -> list[Pair]:
 def _store(work: Path, stage: str, what: object) -> Path:
     """Where a stage keeps its replies: by what they depend on, so that nothing stale is taken up again."""
     return work / f"{stage}-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]}.jsonl"
-
-
-def _digest(part: Sequence[Pair]) -> str:
-    return hashlib.sha256("\n".join(pair.model_dump_json() for pair in part).encode()).hexdigest()
 
 
 def _told(checks: dict[str, float]) -> str:

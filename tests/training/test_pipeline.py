@@ -15,6 +15,7 @@ from playground.settings import conversation
 from playground.sources import build_tiny
 from playground.training import pairs, pipeline
 from playground.training.identity_layer import encode, read
+from playground.training.job import STAGES, WORK, Job
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
 
@@ -29,16 +30,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
     return LanguageModel.load(build_tiny(tmp_path_factory.mktemp("model"), "llama"))
 
 
-def job(out: Path, **changes: object) -> pipeline.Job:
+def job(out: Path, **changes: object) -> Job:
     settings = {
         "name": "warmth", "description": "How warm.", "poles": Poles(negative="cold", positive="warm"), "out": out,
         "prompts": given_prompts(), "command": "made by a test", "data": (),
         "descriptions": ("a warm person", "a cold person"), "recipe": SMALL, **changes,
     }  # fmt: skip
-    return pipeline.Job(**settings)  # type: ignore[arg-type]
+    return Job(**settings)  # type: ignore[arg-type]
 
 
-def finish(model: LanguageModel, what: pipeline.Job) -> tuple[list[Progress], Card | None]:
+def finish(model: LanguageModel, what: Job) -> tuple[list[Progress], Card | None]:
     told: list[Progress] = []
     steps = pipeline.train(model, what)
     while True:
@@ -68,7 +69,7 @@ def test_a_killed_run_goes_on_and_ends_where_an_unbroken_one_does(model: Languag
         if progress.stage == "identity layer" and progress.done == 3:
             break
     steps.close()
-    torn = tmp_path / "killed" / pipeline.WORK / "base.jsonl"
+    torn = tmp_path / "killed" / WORK / "base.jsonl"
     torn.write_text(torn.read_text()[:-30])  # and while a line was being written
     told, resumed = finish(model, job(tmp_path / "killed"))
     assert unbroken is not None and resumed is not None
@@ -78,7 +79,7 @@ def test_a_killed_run_goes_on_and_ends_where_an_unbroken_one_does(model: Languag
 
 
 def test_stages_can_be_run_one_at_a_time(model: LanguageModel, tmp_path: Path) -> None:
-    for stage in pipeline.STAGES[:-1]:
+    for stage in STAGES[:-1]:
         assert finish(model, job(tmp_path / "a", until=stage))[1] is None
         assert not (tmp_path / "a" / "card.json").exists()
     assert finish(model, job(tmp_path / "a"))[1] is not None
@@ -154,7 +155,7 @@ def test_dpo_prefers_what_it_is_shown(model: LanguageModel, tmp_path: Path) -> N
     recipe = SMALL.model_copy(update={"steps": 20, "check_every": 20, "learning_rate": 3e-3, "most_perplexity": 1e9})
     what = job(tmp_path / "a", given=found, descriptions=None, recipe=recipe, until="layer")
     finish(model, what)
-    state = json.loads((tmp_path / "a" / pipeline.WORK / "layer" / "state.json").read_text())
+    state = json.loads((tmp_path / "a" / WORK / "layer" / "state.json").read_text())
     assert state["checks"]["pair_accuracy"] > 0.9
     assert state["checks"]["pair_margin"] > 1.0
 

@@ -1,0 +1,132 @@
+"""What to train, and whether it can end well: everything that is settled before a stage begins.
+
+Knows texts, files and the clock; computes nothing.
+"""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from playground.cards import Data, Poles
+from playground.engine.language_model import LanguageModel
+from playground.errors import InvalidInput
+from playground.settings import Message, Strength, conversation
+from playground.training import pairs
+from playground.training.pairs import Pair
+from playground.training.recipe import Recipe
+from playground.training.replies import write_json
+
+Stage = Literal["pairs", "reward", "layer", "rollouts", "value", "calibration", "card"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+
+_SHARES: dict[Stage, float] = {
+    "pairs": 0.2, "reward": 0.3, "layer": 0.7, "rollouts": 0.8, "value": 0.83, "calibration": 0.9, "card": 1.0,
+}  # fmt: skip
+"""By which share of the time budget each stage begins no new work."""
+
+WORK = "training"
+"""The folder inside an axis's folder where the stages keep their work; not needed once the card is written."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train. Either `given` pairs or two `descriptions` (positive, negative) to invent pairs from.
+
+    `reward_pairs` help the reward head and are a second check on it; `prompts` are what the model replies to.
+    """
+
+    name: str
+    description: str
+    poles: Poles
+    out: Path
+    prompts: Sequence[str]
+    command: str
+    data: tuple[Data, ...]
+    given: Sequence[Pair] = ()
+    descriptions: tuple[str, str] | None = None
+    reward_pairs: Sequence[Pair] = ()
+    recipe: Recipe = Recipe()
+    minutes: float | None = None
+    until: Stage = "card"
+
+
+def check(model: LanguageModel, job: Job) -> None:
+    """Refuse, before any work is done, what would fail later: too few prompts or pairs, texts beyond the context."""
+    Strength(axis=job.name)
+    share = job.recipe.development_share
+    for development in (False, True):
+        prompts_for(job, development)
+    for prompt in job.prompts:
+        _check_fits(model, conversation(prompt), "", job.recipe.reply_tokens, f"The prompt {prompt[:40]!r}")
+    for what, part in (("Pair", job.given), ("Reward pair", job.reward_pairs)):
+        if part:
+            pairs.split(part, share)
+        for number, pair in enumerate(part, start=1):
+            _check_fits(model, pair.prompt, max(pair.chosen, pair.rejected, key=len), 1, f"{what} {number}")
+
+
+def _check_fits(model: LanguageModel, prompt: Sequence[Message], reply: str, more: int, what: str) -> None:
+    # A token is at least a byte of text, so most texts need not be tokenised to know that they fit.
+    if sum(len(turn.content.encode()) + 64 for turn in prompt) + len(reply.encode()) + more < model.context_length:
+        return
+    length = len(model.prompt_ids(prompt)) + len(model.reply_ids(reply)) + more
+    if length > model.context_length:
+        raise InvalidInput(
+            f"{what} is {length} tokens long with its reply, beyond {model.name}'s context of {model.context_length}.",
+            "Shorten it or leave it out.",
+        )
+
+
+def claim(model: LanguageModel, job: Job) -> Path:
+    """The work folder, which must be new or hold the beginnings of this very job."""
+    work = job.out / WORK
+    what = {
+        "recipe": job.recipe.model_dump(mode="json"),
+        "base": model.identity().weights,
+        "dtype": str(model.dtype),
+        "descriptions": job.descriptions,
+        "pairs": digest([*job.given, *job.reward_pairs]),
+        "prompts": hashlib.sha256("\n".join(job.prompts).encode()).hexdigest(),
+    }
+    record = work / "job.json"
+    try:
+        if record.exists():
+            if json.loads(record.read_text(encoding="utf-8")) != json.loads(json.dumps(what)):
+                raise InvalidInput(
+                    f"{job.out} holds the work of another training run.", "Choose another folder, or delete that one."
+                )
+        elif job.out.exists() and any(path != work or any(work.iterdir()) for path in job.out.iterdir()):
+            raise InvalidInput(f"{job.out} is not empty.", "Choose a new folder for the axis.")
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{job.out} cannot be used: {error.strerror}.", "Choose another folder.") from None
+    write_json(record, what)
+    return work
+
+
+def deadlines(minutes: float | None) -> dict[Stage, float]:
+    """When each stage begins no new work, in time.monotonic seconds."""
+    budget = math.inf if minutes is None else minutes * 60
+    return {stage: time.monotonic() + share * budget for stage, share in _SHARES.items()}
+
+
+def prompts_for(job: Job, development: bool) -> list[str]:
+    """The job's prompts that are for training, or for development."""
+    share = job.recipe.development_share
+    part = [prompt for prompt in job.prompts if pairs.is_development(prompt, share) == development]
+    if len(part) < 2:
+        raise InvalidInput(
+            f"{len(job.prompts)} prompts are too few to keep some for checking.", "Give some forty different prompts."
+        )
+    return part
+
+
+def digest(part: Sequence[Pair]) -> str:
+    """sha256 of some pairs, in their order."""
+    return hashlib.sha256("\n".join(pair.model_dump_json() for pair in part).encode()).hexdigest()
