@@ -150,7 +150,10 @@ def say(
     ] = None,
     alpha: Annotated[
         list[float] | None,
-        typer.Option("--alpha", help="0 is the base model, 1 the aligned one; repeat for several. [default: 1]"),
+        typer.Option(
+            "--alpha",
+            help="0 is the base model, 1 the aligned one; repeat. [default: 1, or 0 with --control]",
+        ),
     ] = None,
     control: Annotated[
         list[float] | None, typer.Option("--control", help="0 is off, 1 as calibrated; repeat. [default: 0]")
@@ -170,6 +173,8 @@ def say(
     """Reply to a prompt at one or more strengths, one row per pair of alpha and control."""
     if axis is None and any([*(alpha or []), *(control or [])]):
         raise InvalidInput("A strength other than 0 needs an axis.", "Name one with --axis; see: playground axes")
+    if axis is None and (updates is not None or step_size is not None):
+        raise InvalidInput("--updates and --step-size belong to an axis.", "Name one with --axis; see: playground axes")
     messages = conversation(prompt, system)
     alphas = alpha or [0.0 if axis is None or control else 1.0]
     strengths = [

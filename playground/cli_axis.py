@@ -122,9 +122,10 @@ def _run(
     from playground import places
     from playground.cards import Poles
     from playground.training.pairs import load_prompts
+    from playground.training.recipe import STAGES
 
-    if until not in (stages := ["pairs", "reward", "layer", "rollouts", "value", "calibration", "card"]):
-        raise InvalidInput(f"There is no stage {until!r}.", f"Choose one of: {', '.join(stages)}.")
+    if until not in STAGES:
+        raise InvalidInput(f"There is no stage {until!r}.", f"Choose one of: {', '.join(STAGES)}.")
     asked = load_prompts(prompts or places.PRESETS / "prompts.jsonl")
 
     from playground.player import open_model

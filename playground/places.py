@@ -11,7 +11,7 @@ AXES = _SHIPPED / "assets" / "axes"
 """The shipped axes, one folder each."""
 
 PRESETS = _SHIPPED / "presets"
-"""The shipped presets, one TOML file each."""
+"""The shipped presets, one TOML file each, and the prompts axes are made with."""
 
 
 def cache_directory() -> Path:

@@ -208,3 +208,9 @@ def test_the_module_is_the_console_script() -> None:
     from playground import __version__
 
     assert ran.stdout.strip() == __version__
+
+
+def test_settings_of_control_need_an_axis(shell: Shell, tiny: list[str]) -> None:
+    ran = shell("say", "Hi", "--updates", "3", *tiny)
+    assert ran.code == 2
+    assert "--axis" in ran.err

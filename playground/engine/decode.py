@@ -110,7 +110,7 @@ def step(
     chosen = scores.argmax(-1)
     low = high = torch.full_like(before, math.nan)
     if plan.layers and sampling.is_linear(how):
-        first = torch.tensor(plan.first[rows], device=base.device)
+        first = plan.first[rows].to(base.device)
         column = torch.arange(len(rows), device=base.device)
         slope = (aligned[first, column] - base) / (how.temperature or 1.0)
         low, high = steering.alpha_interval(scores, slope, alpha[first, column], chosen)
@@ -160,7 +160,7 @@ class _Plan:
         self.updates = torch.tensor(updates, dtype=torch.long).reshape(len(self.functions), len(rows))
         firsts = [row.strengths[0].axis if row.strengths else None for row in rows]
         self.steered_first = [first in layered for first in firsts]
-        self.first = torch.tensor([layered.index(first) if first in layered else 0 for first in firsts]).numpy()
+        self.first = torch.tensor([layered.index(first) if first in layered else 0 for first in firsts])
         named = [name for name in names if axes[name].value_function is not None]
         self.reads = torch.tensor([named.index(first) if first in named else -1 for first in firsts])
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 from playground.cards import Data, Poles
 from playground.engine.language_model import LanguageModel
@@ -18,12 +17,8 @@ from playground.errors import InvalidInput
 from playground.settings import Message, Strength, conversation
 from playground.training import pairs
 from playground.training.pairs import Pair
-from playground.training.recipe import Recipe
+from playground.training.recipe import Recipe, Stage
 from playground.training.replies import write_json
-
-Stage = Literal["pairs", "reward", "layer", "rollouts", "value", "calibration", "card"]
-STAGES: tuple[Stage, ...] = get_args(Stage)
-
 
 _SHARES: dict[Stage, float] = {
     "pairs": 0.2, "reward": 0.3, "layer": 0.7, "rollouts": 0.8, "value": 0.83, "calibration": 0.9, "card": 1.0,

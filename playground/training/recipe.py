@@ -1,8 +1,14 @@
 """Every number of the training in one place: what `axis train` and `axis invent` do unless told otherwise."""
 
+from typing import Literal, get_args
+
 from pydantic import Field
 
 from playground.settings import Settings
+
+Stage = Literal["pairs", "reward", "layer", "rollouts", "value", "calibration", "card"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""What a training does, in this order; it can be stopped after any of them."""
 
 
 class Recipe(Settings):

@@ -15,9 +15,9 @@ from playground.settings import conversation
 from playground.sources import build_tiny
 from playground.training import pairs, pipeline
 from playground.training.identity_layer import encode, read
-from playground.training.job import STAGES, WORK, Job
+from playground.training.job import WORK, Job
 from playground.training.pairs import Pair
-from playground.training.recipe import Recipe
+from playground.training.recipe import STAGES, Recipe
 
 SMALL = Recipe(
     pairs=16, samples=1, invent_tokens=8, steps=4, check_every=2, guard_prompts=2, rollouts=32, reply_tokens=8,
