@@ -79,10 +79,8 @@ def decode(
         yield from ends
         if not going:
             return
-        if len(going) < len(replies):
-            streams.keep(going)
-            replies = [replies[at] for at in going]
-        states = streams.advance([choice.tokens[at] for at in going])
+        replies = [replies[at] for at in going]
+        states = streams.advance([choice.tokens[at] for at in going], parents=going)
 
 
 @torch.inference_mode()

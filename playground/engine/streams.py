@@ -1,6 +1,6 @@
 """The KV caches of a batch of rows: a base stream for each row, an aligned one for each axis it is steered along.
 
-All streams are rows of one batch of the stock decoder. Nothing here knows of strengths: they act after the decoder.
+All streams are rows of one batch of the decoder. Nothing here knows of strengths: they act after the decoder.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class States(NamedTuple):
 
 
 class Streams:
-    """Owns the caches. `prefill` once, then `advance` token by token; `keep` lets finished rows go.
+    """Owns the caches. `prefill` once, then `advance` token by token, where rows may branch, end and change places.
 
     prompts: B sequences of token ids; layers: K identity layers; members[k]: the rows that layer k aligns.
     A prompt that several rows share is read once for each stream.
@@ -59,25 +59,30 @@ class Streams:
         return self._states(self._select(hidden, spread))
 
     @torch.inference_mode()
-    def advance(self, tokens: Sequence[int]) -> States:
-        """Append one token to each row -> the hidden states that predict the next."""
+    def advance(self, tokens: Sequence[int], parents: Sequence[int] | None = None) -> States:
+        """New row i continues old row parents[i] with tokens[i] -> the hidden states that predict the next tokens.
+
+        An old row that nobody names is let go; one named several times branches. Without `parents` all rows go on.
+        """
+        if parents is not None:
+            self._inherit(parents)
         ids = torch.tensor(tokens, device=self.mask.device).unsqueeze(1)
         mask = torch.nn.functional.pad(self.mask[: len(tokens)], (0, 1), value=1)
         hidden, self.mask = self._decode(self.model.embed(ids), mask, self.members)
         return self._states(hidden)
 
-    @torch.inference_mode()
-    def keep(self, rows: Sequence[int]) -> None:
-        """Retire all rows but these, which are numbered anew in the order given."""
-        spread = list(rows)
+    def _inherit(self, parents: Sequence[int]) -> None:
+        """Give each new row the caches of its parent, in all its streams."""
+        spread = list(parents)
         offset = len(self.prompts)
         for k, members in enumerate(self.members):
-            local = [members.index(row) for row in rows if row in members]
+            place = {row: position for position, row in enumerate(members)}
+            self.members[k] = [row for row, parent in enumerate(parents) if parent in place]
+            local = [place[parents[row]] for row in self.members[k]]
             self.layer_caches[k].batch_select_indices(torch.tensor(local, device=self.mask.device, dtype=torch.long))
             spread += [offset + position for position in local]
             offset += len(members)
-            self.members[k] = [new for new, row in enumerate(rows) if row in members]
-        self.prompts = [self.prompts[row] for row in rows]
+        self.prompts = [self.prompts[parent] for parent in parents]
         self._select(self.mask, spread)
 
     def _decode(self, embeddings: Tensor, mask: Tensor, members: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

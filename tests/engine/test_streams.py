@@ -1,0 +1,98 @@
+"""Rows that branch, end, change places and are padded say what each would say alone."""
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+
+from playground.engine.identity_layer import IdentityLayer
+from playground.engine.streams import States, Streams
+from tests.engine.conftest import Lab
+
+SHORT, LONG = (7, 8, 9), (11, 12, 13, 14, 15, 16)
+AS_EXACT = {"atol": 2e-5, "rtol": 1e-4}
+
+
+def layers(lab: Lab) -> list[IdentityLayer]:
+    return [layer for name in ("random", "second") if (layer := lab.axes[name].identity_layer) is not None]
+
+
+def alone(lab: Lab, prompt: Sequence[int], written: Sequence[int], aligned: Sequence[int]) -> States:
+    """The slow way: the whole text in one pass for each stream, without any cache."""
+    ids = torch.tensor([[*prompt, *written]])
+    mask = torch.ones_like(ids)
+    with torch.no_grad():
+        embeddings = lab.model.embed(ids)
+        base = lab.model.decode(embeddings, mask)[:, -1]
+        streams = [
+            lab.model.decode(layer(embeddings, mask), mask)[:, -1] if k in aligned else base
+            for k, layer in enumerate(layers(lab))
+        ]
+    return States(base, torch.stack(streams))
+
+
+def compare(lab: Lab, found: States, rows: Sequence[tuple[Sequence[int], Sequence[int], Sequence[int]]]) -> None:
+    """Each row of `found` must be (prompt, what was written, which layers align it) read alone."""
+    expected = [alone(lab, *row) for row in rows]
+    torch.testing.assert_close(found.base, torch.cat([one.base for one in expected]), **AS_EXACT)
+    torch.testing.assert_close(found.aligned, torch.cat([one.aligned for one in expected], 1), **AS_EXACT)
+
+
+@pytest.fixture
+def streams(any_lab: Lab) -> Streams:
+    """Four rows: two share a prompt, two are aligned by the first layer and two by the second."""
+    return Streams(any_lab.model, [SHORT, LONG, SHORT, LONG], layers(any_lab), [[0, 1], [1, 3]])
+
+
+def test_each_row_is_the_row_alone(any_lab: Lab, streams: Streams) -> None:
+    compare(any_lab, streams.prefill(), [(SHORT, (), [0]), (LONG, (), [0, 1]), (SHORT, (), []), (LONG, (), [1])])
+    found = streams.advance([20, 21, 22, 23])
+    compare(any_lab, found, [(SHORT, (20,), [0]), (LONG, (21,), [0, 1]), (SHORT, (22,), []), (LONG, (23,), [1])])
+
+
+def test_rows_are_let_go_change_places_and_branch(any_lab: Lab, streams: Streams) -> None:
+    streams.prefill()
+    streams.advance([20, 21, 22, 23])
+    found = streams.advance([30, 31, 32, 33, 34], parents=[3, 0, 3, 1, 0])
+    rows = [
+        (LONG, (23, 30), [1]), (SHORT, (20, 31), [0]), (LONG, (23, 32), [1]), (LONG, (21, 33), [0, 1]),
+        (SHORT, (20, 34), [0]),
+    ]  # fmt: skip
+    compare(any_lab, found, rows)
+    found = streams.advance([40, 41], parents=[4, 2])
+    compare(any_lab, found, [(SHORT, (20, 34, 40), [0]), (LONG, (23, 32, 41), [1])])
+    found = streams.advance([50, 51], parents=[0, 0])
+    compare(any_lab, found, [(SHORT, (20, 34, 40, 50), [0]), (SHORT, (20, 34, 40, 51), [0])])
+
+
+def test_a_long_chain_of_branches_is_each_text_alone(lab: Lab) -> None:
+    """At every step the last row branches and the first ends: no row keeps its place for long."""
+    streams = Streams(lab.model, [LONG] * 3, layers(lab), [[0, 1, 2], []])
+    streams.prefill()
+    written: list[tuple[int, ...]] = [(), (), ()]
+    for step in range(40):
+        parents = [2, 1, 2] if step % 3 else [1, 2, 0]
+        tokens = [100 + step, 200 + step, 300 + step]
+        found = streams.advance(tokens, parents)
+        written = [(*written[parent], token) for parent, token in zip(parents, tokens, strict=True)]
+    compare(lab, found, [(LONG, text, [0]) for text in written])
+
+
+def test_a_layers_last_row_may_end_before_the_others(any_lab: Lab, streams: Streams) -> None:
+    streams.prefill()
+    found = streams.advance([20, 21], parents=[2, 0])
+    compare(any_lab, found, [(SHORT, (20,), []), (SHORT, (21,), [0])])
+    compare(any_lab, streams.advance([22], parents=[0]), [(SHORT, (20, 22), [])])
+
+
+def test_a_shared_prompt_is_read_once_for_each_stream(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    decode = lab.model.decode
+
+    def counted(embeddings: torch.Tensor, *rest: object) -> torch.Tensor:
+        read.append(len(embeddings))
+        return decode(embeddings, *rest)
+
+    monkeypatch.setattr(lab.model, "decode", counted)
+    Streams(lab.model, [LONG] * 9, layers(lab)[:1], [list(range(8))]).prefill()
+    assert read == [2]
