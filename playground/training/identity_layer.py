@@ -18,9 +18,9 @@ from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.engine.reading import Predictions, batches, predict, reply_states
 from playground.events import Progress
+from playground.replies import Pace, save_in_one_piece, write_json
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
-from playground.training.replies import Pace, save_in_one_piece, write_json
 
 CHECK_PAIRS = 24
 """Most development pairs behind each check."""

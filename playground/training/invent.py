@@ -10,10 +10,10 @@ from pathlib import Path
 from playground.engine.language_model import LanguageModel
 from playground.engine.reading import reply_logprobs
 from playground.events import Finished, Progress
+from playground.replies import Pace, gather
 from playground.settings import Row, Sampling, conversation
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
-from playground.training.replies import Pace, gather
 
 READ_AT_ONCE = 128
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from playground.cards import Data, Poles
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
+from playground.replies import write_json
 from playground.settings import Message, Strength, conversation
 from playground.training import pairs
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe, Stage
-from playground.training.replies import write_json
 
 _SHARES: dict[Stage, float] = {
     "pairs": 0.2, "reward": 0.3, "layer": 0.7, "rollouts": 0.8, "value": 0.83, "calibration": 0.9, "card": 1.0,

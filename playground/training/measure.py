@@ -18,10 +18,10 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.value_function import ValueFunction
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress
+from playground.replies import gather
 from playground.rewards import Reward
 from playground.settings import Row, Sampling, Strength, conversation
 from playground.training.recipe import Recipe
-from playground.training.replies import gather
 
 
 def rows_at(strengths: Sequence[Strength], prompts: Sequence[str], seed: int) -> list[Row]:

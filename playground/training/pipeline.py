@@ -24,6 +24,7 @@ from playground.engine.reading import reply_states
 from playground.engine.value_function import ValueFunction
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress
+from playground.replies import gather, write_json
 from playground.rewards import preference
 from playground.rewards.preference import PreferenceReward
 from playground.settings import Row, Sampling, Strength, conversation
@@ -31,7 +32,6 @@ from playground.training import identity_layer, measure, pairs, value_function
 from playground.training.invent import invent
 from playground.training.job import Job, check, claim, deadlines, digest, prompts_for
 from playground.training.pairs import Pair
-from playground.training.replies import gather, write_json
 
 Result = TypeVar("Result")
 LEAST_PAIRS = 16

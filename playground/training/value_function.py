@@ -9,8 +9,8 @@ from torch import Tensor
 
 from playground.engine.value_function import ValueFunction
 from playground.events import Progress
+from playground.replies import Pace
 from playground.training.recipe import Recipe
-from playground.training.replies import Pace
 
 STATES_PER_STEP = 1024
 

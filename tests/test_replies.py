@@ -6,9 +6,9 @@ import pytest
 
 from playground.engine.language_model import LanguageModel
 from playground.events import Finished, Progress, from_json, to_json
+from playground.replies import Pace, gather
 from playground.settings import Row, Sampling, conversation
 from playground.sources import build_tiny
-from playground.training.replies import Pace, gather
 
 ROWS = [Row(messages=conversation(f"prompt {number}"), seed=number) for number in range(40)]
 
