@@ -1,0 +1,129 @@
+"""The connection to a study's database: SQLite in one file, or PostgreSQL for several servers at once.
+
+Knows the dialects, brings the tables up to date, and runs work in transactions that survive a lost connection.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.pool import QueuePool
+
+from playground.errors import InvalidInput
+from playground.study import tables
+
+READS: Mapping[str, Any] = {"reads": True}
+"""For `transact`: this work changes nothing."""
+
+_T = TypeVar("_T")
+_MIGRATING = 20250304  # any number that is always the same
+
+
+def connect(url: str) -> Engine:
+    """An engine whose tables are up to date. Raises InvalidInput when there is no database at the address."""
+    try:
+        engine = _engine(url)
+    except ImportError as error:
+        raise InvalidInput(
+            f"{error.name} is not installed.", "Install it: pip install 'alignment-playground[study]'"
+        ) from None
+    except (ArgumentError, NoSuchModuleError):
+        raise InvalidInput(
+            "That is no database address.",
+            "Write sqlite:///file.sqlite or postgresql://user:password@host/name.",
+        ) from None
+    try:
+        _migrate(engine)
+    except DBAPIError as error:
+        engine.dispose()
+        reason = str(error.orig).splitlines()[0] if str(error.orig) else "no connection"
+        raise InvalidInput(f"The database cannot be used: {reason}.", "Check --database.") from None
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def transact(engine: Engine, work: Callable[[Connection], _T], options: Mapping[str, Any] | None = None) -> _T:
+    """Run `work` in one transaction; when the connection is lost, or another writer was first, run it again."""
+    waits = [0.1 * 2**attempt for attempt in range(6)]  # seconds: a server is given some time to come back
+    while True:
+        try:
+            with engine.connect().execution_options(**(options or {})) as connection, connection.begin():
+                return work(connection)
+        except DBAPIError as error:
+            if not waits or not _is_passing(error):
+                raise
+            time.sleep(waits.pop(0) * random.uniform(0.5, 1))
+
+
+def sqlite_url(path: Path) -> str:
+    """The address of a database file."""
+    return f"sqlite:///{path}"
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    """Whether trying again may help: a server that is away or starting, a busy file, a deadlock, a race."""
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError | IntegrityError)
+
+
+def _engine(url: str) -> Engine:
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+    if parsed.get_backend_name() != "sqlite":
+        raise ArgumentError
+    # One connection: a file has one writer, and waiting for a place in this queue is fairer than SQLite's own lock.
+    threads = {"check_same_thread": False}
+    engine = sa.create_engine(parsed, pool_size=1, max_overflow=0, poolclass=QueuePool, connect_args=threads)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # this module begins transactions itself, so that they begin as writers
+    # An acknowledged answer outlives a loss of power: synchronous is full.
+    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reads = connection.get_execution_options().get("reads")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _migrate(engine: Engine) -> None:
+    with engine.connect().execution_options(**READS) as connection, connection.begin():
+        known = sa.inspect(connection).has_table("alembic_version")
+        version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() if known else None
+    if version == tables.REVISION:
+        return
+    from alembic import command  # a moment to import, and needed once
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.connect() as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))  # two servers may start at once
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise InvalidInput(
+                f"The database was made by a newer version: {error}.", "Update the playground."
+            ) from None

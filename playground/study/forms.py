@@ -1,0 +1,107 @@
+"""What a browser sends, checked before anything believes it."""
+
+import math
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from playground.errors import InvalidInput
+from playground.settings import Settings
+from playground.study.plan import Plan, Question
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "pair": ("left", "right", "tie", "bad"),
+    "adjustment": ("liked",),
+    "single": ("weak", "right", "strong", "broken"),
+    "adaptive": ("weak", "right", "strong", "broken"),
+}
+"""What can be answered to each kind of trial."""
+
+TOO_STRONG = ("strong", "broken")
+"""The answers that mean that a reply goes too far."""
+
+LONGEST_TEXT = 4000
+LONGEST_PATH = 500
+
+Action = Literal["consent", "decline", "begin", "answer", "questions", "withdraw"]
+
+
+class Answer(Settings):
+    """One answer. `degree` is -3..3 with the sign of the side; `option` a slider's place; `path` its (ms, place)s."""
+
+    choice: str = Field(max_length=20)
+    degree: int | None = Field(default=None, ge=-3, le=3)
+    option: int | None = Field(default=None, ge=0, le=1000)
+    path: tuple[tuple[float, int], ...] = Field(default=(), max_length=LONGEST_PATH)
+    changes: int = Field(default=0, ge=0, le=100_000, description="How often the choice changed before it was sent.")
+    client_ms: float = Field(default=0, ge=0, le=1e10, description="From shown to answered, by the browser's clock.")
+    hidden: int = Field(default=0, ge=0, le=100_000, description="How often the page lost the focus.")
+    hidden_ms: float = Field(default=0, ge=0, le=1e10, description="For how long in all.")
+
+    def check(self, kind: str, options: int) -> None:
+        """Raise InvalidInput unless this answers a trial of this kind with so many options."""
+        if self.choice not in CHOICES[kind]:
+            raise InvalidInput("That is none of the answers.", "Choose one of those on the page.")
+        sides = {"left": (-3, -2, -1), "right": (1, 2, 3), "tie": (0,)}.get(self.choice, ()) if kind == "pair" else ()
+        if self.degree is not None and self.degree not in sides:
+            raise InvalidInput("That degree does not go with the answer.", "Choose one of those on the page.")
+        places = [self.option, *(place for _, place in self.path)] if kind == "adjustment" else []
+        if any(place is None or not 0 <= place < options for place in places):
+            raise InvalidInput("The slider was at no reply.", "Move it and try again.")
+        if kind != "adjustment" and (self.option is not None or self.path):
+            raise InvalidInput("This question has no slider.", "Answer what the page asks.")
+
+
+class Form(Settings):
+    """What one press of a button sends. `key` is the page's own, so that a page sent twice counts once."""
+
+    action: Action
+    code: str = Field(default="", max_length=64)
+    key: str = Field(min_length=8, max_length=40, pattern=r"^[A-Za-z0-9_-]+$")
+    token: str = Field(default="", max_length=64)
+    answer: Answer | None = None
+    values: dict[str, str] = Field(default={}, max_length=100)
+
+
+def read(data: Any) -> Form:
+    """The form a browser sent. Raises InvalidInput for anything else."""
+    if not isinstance(data, Mapping):
+        raise InvalidInput("That is no form of this study.", "Load the page again.")
+    try:
+        return Form(**{str(name): value for name, value in data.items()})
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidInput("That is no form of this study.", "Load the page again.") from None
+
+
+def clean(text: Any, longest: int = LONGEST_TEXT) -> str:
+    """A text as it can be stored anywhere: no control characters but line ends, no broken characters, not too long."""
+    text = str(text)[:longest].encode("utf-8", "replace").decode()
+    return "".join(one for one in text if one in "\n\t" or unicodedata.category(one) != "Cc").strip()
+
+
+def responses(plan: Plan, values: Mapping[str, str]) -> dict[str, str]:
+    """The answers to the plan's questions, cleaned; empty ones left out. Raises InvalidInput naming the question."""
+    found = {question.id: _response(question, clean(values.get(question.id, ""))) for question in plan.questions}
+    return {name: value for name, value in found.items() if value}
+
+
+def _response(question: Question, value: str) -> str:
+    if not value:
+        if question.required:
+            raise InvalidInput(f"Please answer: {question.text}", "")
+        return ""
+    known = {"choice": question.options, "scale": tuple(str(step) for step in range(1, question.steps + 1))}
+    if question.kind in known and value not in known[question.kind]:
+        raise InvalidInput(f"Please choose one of the answers: {question.text}", "")
+    if question.kind == "number" and not _is_number(value):
+        raise InvalidInput(f"Please give a number: {question.text}", "")
+    return value
+
+
+def _is_number(value: str) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except ValueError:
+        return False
