@@ -19,8 +19,10 @@ from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.engine.value_function import ValueFunction
 from playground.errors import AxisMismatch
-from playground.rewards import preference
+from playground.rewards import Reward, judges, preference
 from playground.rewards.preference import PreferenceReward
+
+_RESTORE = "Restore the file or train the axis again."
 
 WEIGHT_FILES = (identity_layer.FILE_NAME, value_function.FILE_NAME, preference.FILE_NAME)
 
@@ -33,6 +35,7 @@ class Axis:
     steering: Steering
     reward: PreferenceReward
     note: str = ""
+    judge: Reward | None = None
 
 
 def load(folder: Path, model: LanguageModel) -> Axis:
@@ -52,7 +55,7 @@ def load(folder: Path, model: LanguageModel) -> Axis:
         ) from error
     layer = layer.to(model.device, model.dtype).requires_grad_(False)
     steering = Steering(layer, function, card.calibration.step_size, card.calibration.updates)
-    return Axis(card, steering, reward, note)
+    return Axis(card, steering, reward, note, _judge(folder, card))
 
 
 def check(card: Card, base: Base) -> str:
@@ -69,6 +72,19 @@ def check(card: Card, base: Base) -> str:
     if card.base.weights != base.weights:
         return f"Trained on {card.base.name}; these weights have the same shape but other values."
     return ""
+
+
+def _judge(folder: Path, card: Card) -> Reward | None:
+    """The axis's judge, if it has one."""
+    if card.judge is None:
+        return None
+    file = folder / card.judge.file
+    if card.judge.file:
+        _check_file(file, card.files)
+    try:
+        return judges.judge_of(card.judge.kind, file)
+    except (OSError, ValueError) as error:
+        raise AxisMismatch(f"{file} is damaged: {error}.", _RESTORE) from None
 
 
 def shipped_for(model: LanguageModel) -> Mapping[str, Axis]:
@@ -94,13 +110,18 @@ def _read(folder: Path, name: str, digests: Mapping[str, str]) -> dict[str, Tens
     try:
         weights = load_file(path)
     except FileNotFoundError:
-        raise AxisMismatch(f"{path} is missing.", "Restore the file or train the axis again.") from None
+        raise AxisMismatch(f"{path} is missing.", _RESTORE) from None
     except (SafetensorError, OSError) as error:
-        raise AxisMismatch(
-            f"{path} is damaged or no safetensors file: {error}.", "Restore the file or train the axis again."
-        ) from None
-    if digests.get(name) != digest(path):
+        raise AxisMismatch(f"{path} is damaged or no safetensors file: {error}.", _RESTORE) from None
+    _check_file(path, digests)
+    return {key: tensor.to(torch.float32) for key, tensor in weights.items()}
+
+
+def _check_file(path: Path, digests: Mapping[str, str]) -> None:
+    """Refuse a file that is missing or not the one the card describes."""
+    if not path.is_file():
+        raise AxisMismatch(f"{path} is missing.", _RESTORE)
+    if digests.get(path.name) != digest(path):
         raise AxisMismatch(
             f"{path} is not the file its card describes.", "Restore the axis's folder as it was trained."
         )
-    return {key: tensor.to(torch.float32) for key, tensor in weights.items()}

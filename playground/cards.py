@@ -5,7 +5,7 @@ Frozen values without tensors, stored as `card.json` beside the weights.
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -74,6 +74,21 @@ class SafeRange(Settings):
     control: tuple[float, float]
 
 
+JudgeKind = Literal["words", "sentiment", "length"]
+
+
+class Judge(Settings):
+    """An independent score of an axis, which the steering never saw, and how well it agrees with labelled pairs."""
+
+    kind: JudgeKind
+    file: str = Field(
+        default="", pattern=r"^[\w.-]*$", description="What was fitted, inside the axis's folder; empty for a fixed rule."
+    )
+    data: tuple[Data, ...] = Field(default=(), description="What it was fitted on.")
+    agreement: float = Field(description="Share of labelled pairs, new to the judge, whose chosen reply it prefers.")
+    pairs: int = Field(description="How many pairs that is measured on.")
+
+
 class Card(Settings):
     """Everything a person should know before dragging an axis's sliders."""
 
@@ -86,6 +101,7 @@ class Card(Settings):
     command: str = Field(description="The command line that made this axis.")
     recipe: dict[str, Any] = Field(description="Settings of each stage of the training.")
     seed: int
+    judge: Judge | None = Field(default=None, description="None on cards older than judges.")
     checks: dict[str, float] = Field(description="Held-out figures of each stage, such as accuracy on unseen pairs.")
     calibration: Calibration
     curve: tuple[Point, ...] = Field(description="Measured on development prompts, sorted by control, then alpha.")

@@ -85,14 +85,17 @@ def page(
 
 @model_commands.command("fetch")
 def fetch(
-    name: Annotated[str, typer.Argument(help="Which model; see --model of other commands.")] = DEFAULT_MODEL,
+    name: Annotated[
+        str, typer.Argument(help="Which model, see --model of other commands; minilm is the sentence encoder.")
+    ] = DEFAULT_MODEL,
     as_json: Json = False,
 ) -> None:
-    """Get a base model once, so that later starts need no network."""
+    """Get a base model, or the encoder that measures coherence, once: later starts need no network."""
     from playground import sources
 
     with _progress() as report:
-        folder = sources.resolve(name, report)
+        find = sources.resolve_encoder if name == sources.ENCODER else sources.resolve
+        folder = find(name, report)
     _print_models([{"name": name, "path": str(folder)}], as_json)
 
 

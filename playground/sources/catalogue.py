@@ -10,11 +10,14 @@ from pathlib import Path
 from playground.errors import InvalidInput, ModelUnavailable
 from playground.events import Progress
 from playground.places import models_directory
-from playground.sources import embedded, hub, tiny
+from playground.sources import embedded, hub, minilm, tiny
 from playground.sources.folder import check_model_folder
 
 DEFAULT = embedded.NAME
 """The embedded model's name, used where none is given."""
+
+ENCODER = minilm.NAME
+"""The sentence encoder's name, which measures coherence."""
 
 TINY = "tiny"
 
@@ -56,6 +59,18 @@ def resolve(name: str = DEFAULT, report: Report = lambda progress: None, revisio
         f"There is no model called {name!r}.",
         f"Use {DEFAULT}, {TINY}, a folder, or a Hub id such as HuggingFaceTB/SmolLM2-135M-Instruct.",
     )
+
+
+def resolve_encoder(name: str = ENCODER, report: Report = lambda progress: None) -> Path:
+    """The local folder of a sentence encoder: `minilm`, fetched where needed, or a folder.
+
+    Raises InvalidInput for anything else, ModelUnavailable where it cannot be had.
+    """
+    if name == ENCODER:
+        return minilm.fetch(report)
+    if name.strip() and _is_a_path(name):
+        return check_model_folder(Path(name).expanduser().resolve())
+    raise InvalidInput(f"There is no sentence encoder called {name!r}.", f"Use {ENCODER}, or a folder that holds one.")
 
 
 def display_name(name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from playground.cards import Data, Poles
+from playground.cards import Data, JudgeKind, Poles
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
 from playground.replies import write_json
@@ -34,6 +34,8 @@ class Job:
     """What to train. Either `given` pairs or two `descriptions` (positive, negative) to invent pairs from.
 
     `reward_pairs` help the reward head and are a second check on it; `prompts` are what the model replies to.
+    `judge_pairs` (`judge_data` says where they are from) are for the judge alone: one of words is fitted and checked on
+    them, others are checked. `encoder` is the folder of a sentence encoder, for measuring coherence.
     """
 
     name: str
@@ -46,6 +48,10 @@ class Job:
     given: Sequence[Pair] = ()
     descriptions: tuple[str, str] | None = None
     reward_pairs: Sequence[Pair] = ()
+    judge: JudgeKind = "words"
+    judge_pairs: Sequence[Pair] = ()
+    judge_data: tuple[Data, ...] = ()
+    encoder: Path | None = None
     recipe: Recipe = Recipe()
     minutes: float | None = None
     until: Stage = "card"
@@ -87,6 +93,7 @@ def claim(model: LanguageModel, job: Job) -> Path:
         "dtype": str(model.dtype),
         "descriptions": job.descriptions,
         "pairs": digest([*job.given, *job.reward_pairs]),
+        "judge": [job.judge, digest(job.judge_pairs)],
         "prompts": hashlib.sha256("\n".join(job.prompts).encode()).hexdigest(),
     }
     record = work / "job.json"

@@ -16,8 +16,8 @@ from playground.cards import Point, SafeRange
 from playground.engine.decode import Steering
 from playground.engine.language_model import LanguageModel
 from playground.engine.value_function import ValueFunction
-from playground.errors import InvalidInput
-from playground.events import Finished, Progress
+from playground.events import Progress
+from playground.metrics import Reading
 from playground.replies import gather
 from playground.rewards import Reward
 from playground.settings import Row, Sampling, Strength, conversation
@@ -36,48 +36,31 @@ def rows_at(strengths: Sequence[Strength], prompts: Sequence[str], seed: int) ->
 def measure(
     model: LanguageModel,
     axes: Mapping[str, Steering],
-    reward: Reward,
+    scores: Mapping[str, Reward],
     strengths: Sequence[Strength],
     prompts: Sequence[str],
     recipe: Recipe,
     store: Path,
     stage: str,
     deadline: float = math.inf,
-) -> Generator[Progress, None, list[Point]]:
-    """Answer the prompts at each strength and return one point for each that was finished before `deadline`."""
+) -> Generator[Progress, None, list[list[Reading]]]:
+    """Answer the prompts at each strength; the readings of each strength that was finished before `deadline`."""
     rows = rows_at(strengths, prompts, recipe.seed)
     sampling = Sampling(temperature=recipe.measured_temperature)
     replies = yield from gather(model, axes, rows, sampling, recipe.reply_tokens, store, stage, deadline)
     whole = len(replies) // len(prompts)
     replies = replies[: whole * len(prompts)]
-    rewards = reward([rows[reply.row].messages for reply in replies], [reply.text for reply in replies])
+    asked = [rows[reply.row].messages for reply in replies]
+    readings = metrics.read(asked, [reply.row % len(prompts) for reply in replies], replies, scores)
+    return [readings[at * len(prompts) : (at + 1) * len(prompts)] for at in range(whole)]
+
+
+def points(strengths: Sequence[Strength], readings: Sequence[Sequence[Reading]]) -> list[Point]:
+    """One point for each strength that has readings. The first strength is the base: others win or lose against it."""
     return [
-        point(strengths[at], replies[start : start + len(prompts)], rewards[start : start + len(prompts)].tolist())
-        for at in range(whole)
-        for start in [at * len(prompts)]
+        metrics.point(strength.alpha, strength.control, found, readings[0])
+        for strength, found in zip(strengths, readings, strict=False)
     ]
-
-
-def point(strength: Strength, replies: Sequence[Finished], rewards: Sequence[float]) -> Point:
-    """The means of one strength's replies, with intervals. Raises InvalidInput when a reply could not be scored."""
-    if not all(math.isfinite(number) for number in [*rewards, *(reply.perplexity for reply in replies)]):
-        raise InvalidInput(
-            f"Replies at alpha {strength.alpha:g}, control {strength.control:g} have no finite reward or perplexity.",
-            "The training has diverged: try a smaller --set learning_rate, or check the pairs.",
-        )
-    values = {
-        "reward": rewards,
-        "kl": [reply.kl for reply in replies],
-        "perplexity": [reply.perplexity for reply in replies],
-        "surprise": [math.log(reply.perplexity) for reply in replies],
-        "diversity": [metrics.diversity(reply.token_ids) for reply in replies],
-        "length": [len(reply.token_ids) for reply in replies],
-    }
-    return Point(
-        alpha=strength.alpha,
-        control=strength.control,
-        metrics={name: metrics.estimate(column) for name, column in values.items()},
-    )
 
 
 class Ratios(NamedTuple):

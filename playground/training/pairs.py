@@ -116,6 +116,11 @@ def is_development(text: str, share: float) -> bool:
     return int.from_bytes(hashlib.sha256(text.strip().encode()).digest()[:4]) < share * 2**32
 
 
+def is_for_judge(text: str, share: float) -> bool:
+    """Whether a first user message falls into the judge's part: another slice of the hash than development's."""
+    return int.from_bytes(hashlib.sha256(text.strip().encode()).digest()[4:8]) < share * 2**32
+
+
 def split(pairs: Sequence[Pair], share: float) -> Split:
     """Part pairs by a hash of the first user message. Raises InvalidInput when one part would be empty."""
     parts = Split([], [])

@@ -1,11 +1,12 @@
 """From pairs, or two sentences, to an axis's folder: the stages in order, each leaving its work behind for a resume.
 
-reward head -> base replies -> identity layer -> steered replies -> value function -> step size -> curve -> card
+base replies -> reward head, judge -> identity layer -> steered replies -> value function -> step size -> curve -> card
 """
 
 import hashlib
 import json
 import math
+import shutil
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import playground
-from playground import axes
+from playground import axes, metrics
 from playground.cards import Calibration, Card, Data, Point
 from playground.engine.decode import Steering
 from playground.engine.identity_layer import IdentityLayer
@@ -24,11 +25,13 @@ from playground.engine.reading import reply_states
 from playground.engine.value_function import ValueFunction
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress
+from playground.metrics import Reading
 from playground.replies import gather, write_json
-from playground.rewards import preference
+from playground.rewards import Reward, preference
+from playground.rewards.coherence import Coherence
 from playground.rewards.preference import PreferenceReward
 from playground.settings import Row, Sampling, Strength, conversation
-from playground.training import identity_layer, measure, pairs, value_function
+from playground.training import identity_layer, judge, measure, pairs, value_function
 from playground.training.invent import invent
 from playground.training.job import Job, check, claim, deadlines, digest, prompts_for
 from playground.training.pairs import Pair
@@ -45,13 +48,15 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
     work of another job.
     """
     check(model, job)
+    judge.check(job)
     work = claim(model, job)
     deadline = deadlines(job.minutes)
-    data = yield from _pairs(model, job, work, deadline["pairs"])
+    data, kept = yield from _pairs(model, job, work, deadline["pairs"])
     if job.until == "pairs":
         return None
     base = yield from _base_replies(model, job, work, deadline["reward"])
     reward, reward_checks = yield from _reward(model, job, data, base, work)
+    judged = yield from _judge(job, kept, data, work)
     if job.until == "reward":
         return None
     layer, layer_checks = yield from _layer(model, job, data, reward, work, deadline["layer"])
@@ -68,12 +73,15 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
     if job.until == "calibration":
         return None
     steering = Steering(ready, function, step_size, job.recipe.updates)
-    curve = yield from _curve(model, job, steering, reward, work, deadline["card"])
-    return _write(model, job, data, steering, reward, curve, {**reward_checks, **layer_checks, **value_checks})
+    curve = yield from _curve(model, job, steering, reward, judged.judge, work, deadline["card"])
+    checks = {**reward_checks, **judged.checks, **layer_checks, **value_checks}
+    return _write(model, job, work, data, steering, reward, judged, curve, checks)
 
 
-def _pairs(model: LanguageModel, job: Job, work: Path, deadline: float) -> Generator[Progress, None, pairs.Split]:
-    """The pairs to learn from, invented if need be, and their development part."""
+def _pairs(
+    model: LanguageModel, job: Job, work: Path, deadline: float
+) -> Generator[Progress, None, tuple[pairs.Split, list[Pair]]]:
+    """The pairs to learn from, invented if need be, with their development part; and those kept for the judge."""
     found = list(job.given)
     recipe = job.recipe
     invented = work / "pairs.jsonl"
@@ -81,6 +89,8 @@ def _pairs(model: LanguageModel, job: Job, work: Path, deadline: float) -> Gener
         found = pairs.load(invented)
     elif job.descriptions is not None:
         wanted = recipe.pairs / (1 - recipe.development_share) / recipe.invent_keep
+        if judge.keeps_a_share(job):
+            wanted /= 1 - recipe.judge_share
         asked = _some(job.prompts, math.ceil(wanted / recipe.samples))
         positive, negative = job.descriptions
         found = yield from invent(model, positive, negative, asked, recipe, work / "invented.jsonl", deadline)
@@ -90,8 +100,9 @@ def _pairs(model: LanguageModel, job: Job, work: Path, deadline: float) -> Gener
                 "Give more --minutes or more prompts, or describe two poles that differ more.",
             )
         pairs.save(found, invented)
-    train, development = pairs.split(found, recipe.development_share)
-    return pairs.Split(_some_pairs(train, recipe.pairs), _some_pairs(development, recipe.pairs))
+    learnt, kept = judge.part(job, found)
+    train, development = pairs.split(learnt, recipe.development_share)
+    return pairs.Split(_some_pairs(train, recipe.pairs), _some_pairs(development, recipe.pairs)), kept
 
 
 def _base_replies(
@@ -114,7 +125,8 @@ def _reward(
     record = work / "reward.json"
     if record.exists():
         return PreferenceReward(model, load_file(work / preference.FILE_NAME)), json.loads(record.read_text())
-    extra = pairs.split(job.reward_pairs, job.recipe.development_share) if job.reward_pairs else None
+    more = judge.part(job, job.reward_pairs).learnt
+    extra = pairs.split(more, job.recipe.development_share) if more else None
     parts = {"train": list(data.train), "pairs": list(data.development)}
     if extra:
         parts["train"] += _some_pairs(extra.train, job.recipe.pairs)
@@ -140,6 +152,14 @@ def _reward(
     return reward, checks
 
 
+def _judge(job: Job, kept: Sequence[Pair], data: pairs.Split, work: Path) -> Generator[Progress, None, judge.Judged]:
+    """Fit and check the judge, which nothing but the measured curve will ask."""
+    yield Progress("judge", 0, 1)
+    judged = judge.fit(job, kept, data.development, work)
+    yield Progress("judge", 1, 1, note=_told(judged.checks))
+    return judged
+
+
 def _layer(
     model: LanguageModel, job: Job, data: pairs.Split, reward: PreferenceReward, work: Path, deadline: float
 ) -> Generator[Progress, None, tuple[IdentityLayer, dict[str, float]]]:
@@ -152,8 +172,9 @@ def _layer(
         scratch = work / "guard.jsonl"
         scratch.unlink(missing_ok=True)
         strength = Strength(axis=job.name, alpha=alpha)
-        steps = measure.measure(model, {job.name: steering}, reward, [strength], prompts, recipe, scratch, "guard")
-        return _result(steps)[0]
+        scores = {"reward": reward}
+        steps = measure.measure(model, {job.name: steering}, scores, [strength], prompts, recipe, scratch, "guard")
+        return metrics.point(alpha, 0.0, _result(steps)[0])
 
     base: list[Point] = []
 
@@ -222,15 +243,22 @@ def _calibrate(
         *(Strength(axis=job.name, control=1.0, step_size=size) for size in sizes),
     ]
     prompts = _some(prompts_for(job, development=True), recipe.measured_prompts)
-    points = yield from measure.measure(
-        model, {job.name: steering}, reward, strengths, prompts, recipe,
+    readings = yield from measure.measure(
+        model, {job.name: steering}, {"reward": reward}, strengths, prompts, recipe,
         _store(work, "calibration", sizes), "step size", deadline,
     )  # fmt: skip
+    points = measure.points(strengths, readings)
     return measure.best_step_size(sizes, points[1:], points[0], recipe) if points else min(sizes)
 
 
 def _curve(
-    model: LanguageModel, job: Job, steering: Steering, reward: PreferenceReward, work: Path, deadline: float
+    model: LanguageModel,
+    job: Job,
+    steering: Steering,
+    reward: PreferenceReward,
+    independent: Reward,
+    work: Path,
+    deadline: float,
 ) -> Generator[Progress, None, list[Point]]:
     """Measure the axis on development prompts; the first four strengths always, the rest as time allows."""
     recipe = job.recipe
@@ -239,21 +267,26 @@ def _curve(
     wanted = [*always, *sorted(set(others) - set(always), key=lambda pair: abs(pair[0]) + abs(pair[1]))]
     strengths = [Strength(axis=job.name, alpha=alpha, control=control) for alpha, control in wanted]
     prompts = _some(prompts_for(job, development=True), recipe.measured_prompts)
-    points: list[Point] = []
+    scores: dict[str, Reward] = {"reward": reward, "judge": independent}
+    if job.encoder is not None:
+        scores["coherence"] = Coherence.load(job.encoder)
+    readings: list[list[Reading]] = []
     for part, until in ((strengths[:4], math.inf), (strengths[4:], deadline)):
         store = _store(work, "curve", [steering.step_size, *(strength.alpha for strength in part)])
-        points += yield from measure.measure(
-            model, {job.name: steering}, reward, part, prompts, recipe, store, "curve", until
+        readings += yield from measure.measure(
+            model, {job.name: steering}, scores, part, prompts, recipe, store, "curve", until
         )
-    return sorted(points, key=lambda at: (at.control, at.alpha))
+    return sorted(measure.points(strengths, readings), key=lambda at: (at.control, at.alpha))
 
 
 def _write(
     model: LanguageModel,
     job: Job,
+    work: Path,
     data: pairs.Split,
     steering: Steering,
     reward: PreferenceReward,
+    judged: judge.Judged,
     curve: Sequence[Point],
     checks: dict[str, float],
 ) -> Card:
@@ -262,6 +295,8 @@ def _write(
     steering.identity_layer.save(job.out)
     steering.value_function.save(job.out)
     reward.save(job.out)
+    if judged.card.file:
+        shutil.copyfile(work / judged.card.file, job.out / judged.card.file)
     learnt = Data(
         name=f"{len(data.train) + len(data.development)} pairs the layer learnt from",
         licence="as above" if job.given else "Apache-2.0",
@@ -282,12 +317,13 @@ def _write(
             "dtype": str(model.dtype),
         },
         seed=job.recipe.seed,
+        judge=judged.card,
         checks={name: round(value, 4) for name, value in checks.items()},
         calibration=Calibration(step_size=steering.step_size, updates=steering.updates),
         curve=tuple(curve),
         rises_until=measure.rises_until(curve),
         safe_range=measure.safe_range(curve, job.recipe),
-        files={name: axes.digest(job.out / name) for name in axes.WEIGHT_FILES},
+        files={name: axes.digest(job.out / name) for name in (*axes.WEIGHT_FILES, *filter(None, [judged.card.file]))},
         version=playground.__version__,
     )
     card.save(job.out)

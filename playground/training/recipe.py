@@ -16,6 +16,9 @@ class Recipe(Settings):
 
     seed: int = Field(default=0, ge=0, lt=2**31, description="Fixes every draw: noise, order, initial weights.")
     development_share: float = Field(default=0.15, gt=0, lt=1, description="Share of prompts kept for checking.")
+    judge_share: float = Field(
+        default=0.2, gt=0, lt=1, description="Share of pairs kept for the judge, where it has none of its own."
+    )
     pairs: int = Field(default=320, ge=8, description="At most this many pairs are trained on, chosen by hash.")
 
     samples: int = Field(default=2, ge=1, description="Pairs invented for each prompt.")

@@ -56,6 +56,11 @@ def test_two_sentences_become_an_axis_that_steers(model: LanguageModel, tmp_path
     assert axis.card == card
     assert {(point.alpha, point.control) for point in card.curve} == {(-1, 0), (0, 0), (1, 0), (0, 1)}
     assert card.base == model.identity()
+    assert card.judge is not None and card.judge.kind == "words" and card.judge.pairs > 0
+    assert axis.judge is not None
+    at = {(point.alpha, point.control): point.metrics for point in card.curve}
+    assert at[0, 0]["win_rate"].mean == 0.5, "against itself the base is even"
+    assert all({"judge", "win_rate"} <= set(metrics) for metrics in at.values())
     assert axis.steering.step_size == card.calibration.step_size > 0
     stages = list(dict.fromkeys(progress.stage for progress in told))
     assert stages[0] == "inventing pairs" and stages[-1] == "curve"
