@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from playground.cli_axis import axis as axis_commands
+from playground.cli_study import study as study_commands
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Event, Finished, Progress, Started, Token, to_json
 from playground.settings import Request, Row, Sampling, Strength, conversation
@@ -34,6 +35,7 @@ app = typer.Typer(
 model_commands = typer.Typer(help="Base models: fetch one, list those on this machine.", no_args_is_help=True)
 app.add_typer(model_commands, name="model")
 app.add_typer(axis_commands, name="axis")
+app.add_typer(study_commands, name="study")
 
 Model = Annotated[
     str, typer.Option("--model", metavar="NAME", help="smollm2, tiny, a folder, or a Hub id owner/name[@revision].")

@@ -57,6 +57,20 @@ def reward_curve(
     return figure
 
 
+def win_rates(points: Sequence[tuple[float, Estimate]], strength: str = "alpha", height: int = 250) -> go.Figure:
+    """Share of pairs won against strength, with its intervals; one half is what chance would give."""
+    figure = go.Figure(layout=_layout(0.0, 1.0, height))
+    if points:
+        room = max((points[-1][0] - points[0][0]) / 20, 0.05)
+        figure.update_xaxes(range=[points[0][0] - room, points[-1][0] + room], dtick=None)
+        for trace in _backdrop(points):
+            figure.add_trace(trace)
+    figure.update_xaxes(title_text=strength)
+    figure.update_yaxes(title_text="share won", tickformat=".0%")
+    figure.add_hline(y=0.5, line={"color": BASE, "width": 1, "dash": "dot"})
+    return figure
+
+
 def mean_curve(card: Card | None, metric: str = "reward") -> list[tuple[float, Estimate]]:
     """What the card measured of `metric` along alpha with control off, by rising alpha."""
     measured = card.curve if card is not None else ()

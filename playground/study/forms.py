@@ -28,6 +28,10 @@ LONGEST_PATH = 500
 Action = Literal["consent", "decline", "begin", "answer", "questions", "withdraw"]
 
 
+class Incomplete(InvalidInput):
+    """A question is unanswered, or not in a way that can be used."""
+
+
 class Answer(Settings):
     """One answer. `degree` is -3..3 with the sign of the side; `option` a slider's place; `path` its (ms, place)s."""
 
@@ -82,7 +86,7 @@ def clean(text: Any, longest: int = LONGEST_TEXT) -> str:
 
 
 def responses(plan: Plan, values: Mapping[str, str]) -> dict[str, str]:
-    """The answers to the plan's questions, cleaned; empty ones left out. Raises InvalidInput naming the question."""
+    """The answers to the plan's questions, cleaned; empty ones left out. Raises Incomplete naming the question."""
     found = {question.id: _response(question, clean(values.get(question.id, ""))) for question in plan.questions}
     return {name: value for name, value in found.items() if value}
 
@@ -90,13 +94,13 @@ def responses(plan: Plan, values: Mapping[str, str]) -> dict[str, str]:
 def _response(question: Question, value: str) -> str:
     if not value:
         if question.required:
-            raise InvalidInput(f"Please answer: {question.text}", "")
+            raise Incomplete(f"Please answer: {question.text}")
         return ""
     known = {"choice": question.options, "scale": tuple(str(step) for step in range(1, question.steps + 1))}
     if question.kind in known and value not in known[question.kind]:
-        raise InvalidInput(f"Please choose one of the answers: {question.text}", "")
+        raise Incomplete(f"Please choose one of the answers: {question.text}")
     if question.kind == "number" and not _is_number(value):
-        raise InvalidInput(f"Please give a number: {question.text}", "")
+        raise Incomplete(f"Please give a number: {question.text}")
     return value
 
 

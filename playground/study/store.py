@@ -19,7 +19,7 @@ from playground.errors import InvalidInput, PlaygroundError
 from playground.study.adaptive import quest
 from playground.study.database import READS, connect, transact
 from playground.study.forms import TOO_STRONG, Answer
-from playground.study.plan import Outcome
+from playground.study.plan import Kind, Outcome
 from playground.study.schedule import Fills, schedule
 from playground.study.stimuli import Study
 from playground.study.tables import answers, events, external_ids, people, responses, studies, trials
@@ -62,7 +62,7 @@ class Shown:
 
     id: int
     token: str
-    kind: str
+    kind: Kind
     counted: bool
     options: tuple[str, ...]
     start: int | None

@@ -1,17 +1,15 @@
 """Opens the page in a browser: the look, the tabs, the server, and nothing else."""
 
-import errno
 import os
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from playground import presets
-from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.ui import markup
+from playground.ui.address import check_port
 from playground.ui.play import PlayPage, Plays
 from playground.ui.theme import ASSETS, theme
 
@@ -34,7 +32,7 @@ def appearance() -> dict[str, Any]:
     """What `launch` must be told so that the page looks right and asks nothing of the outside."""
     return {
         "theme": theme(),
-        "css_paths": [ASSETS / "theme.css"],
+        "css_paths": [ASSETS / "palette.css", ASSETS / "theme.css"],
         "js": (ASSETS / "page.js").read_text(encoding="utf-8"),
         "head": _HEAD,
         "footer_links": [],
@@ -62,7 +60,7 @@ def serve(
     """
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    _check_port(host, port)  # before the model is loaded: that takes longer
+    check_port(host, port)  # before the model is loaded: that takes longer
     from playground.player import Player  # loads torch
 
     player = Player.open(model, dtype, report)
@@ -73,17 +71,3 @@ def serve(
     loaded = f"{player.name} with {', '.join(player.axes)}" if player.axes else f"{player.name}, no axis"
     print(f"Loaded {loaded}.\nThe page is at {url} (Ctrl-C stops it).", flush=True)  # noqa: T201
     blocks.block_thread()
-
-
-def _check_port(host: str, port: int) -> None:
-    """Complain early, in plain words, when the address cannot be had."""
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-    except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        reason = f"Port {port} is already in use." if taken else f"Cannot listen on {host}:{port}: {error.strerror}."
-        raise InvalidInput(reason, "Choose another with --port, for example --port 7861.") from None
-    except OverflowError:
-        raise InvalidInput(f"{port} is not a port.", "Choose one from 1024 to 65535.") from None

@@ -1,0 +1,119 @@
+// One page of a study. It tells the server which button was pressed, when, and whether the page was looked at; the
+// server answers with the next page, after it has saved. A page that gets no answer is sent again, with its own key.
+const RETRY_MS = 10000, LONGEST_PATH = 500;
+let page = {}, began = 0, choice = null, changes = 0, path = [], hidden = 0, hiddenMs = 0, away = null, sending = null, timer = 0;
+
+const find = (selector) => element.querySelector(selector);
+const all = (selector) => [...element.querySelectorAll(selector)];
+const now = () => performance.now();
+
+function begin() {
+  clearTimeout(timer);
+  const root = find('main.study');
+  page = JSON.parse(root?.dataset.page ?? '{}');
+  began = now();
+  [choice, changes, path, hidden, hiddenMs, sending] = [null, 0, [], 0, 0, null];
+  away = document.hidden ? now() : null;
+  remember();
+  const slider = find('.sliding + .bar input');
+  if (slider) path.push([0, Number(slider.value)]);
+  window.scrollTo(0, 0);
+  find('h1')?.focus({ preventScroll: true });
+}
+
+// A person without an id of a recruiting service finds the way back by the code in the address.
+function remember() {
+  const url = new URL(location.href);
+  if (!page.code || url.searchParams.has('PROLIFIC_PID') && url.searchParams.get('preview') !== '1') return;
+  if (url.searchParams.get('code') === page.code) return;
+  url.searchParams.set('code', page.code);
+  history.replaceState(null, '', url);
+}
+
+function send(form) {
+  if (sending) return;
+  sending = { code: page.code ?? '', key: page.key, token: page.token ?? '', ...form };
+  all('button, input, textarea').forEach((one) => { one.disabled = true; });
+  deliver();
+}
+
+function deliver() {
+  tell('Saving…');
+  trigger('submit', sending);
+  timer = setTimeout(() => {
+    tell('Not saved yet: no answer from the server. Trying again…');
+    timer = setTimeout(deliver, 1500);
+  }, RETRY_MS);
+}
+
+function tell(text) {
+  const line = find('.saving');
+  if (line) line.textContent = text;
+}
+
+function answer(extra) {
+  if (away !== null) returned();
+  const slider = find('.sliding + .bar input');
+  send({
+    action: 'answer',
+    answer: {
+      choice, changes, path: path.slice(0, LONGEST_PATH), client_ms: now() - began, hidden, hidden_ms: hiddenMs,
+      ...(slider ? { option: Number(slider.value) } : { path: [] }), ...extra,
+    },
+  });
+}
+
+function choose(button) {
+  if (choice !== null && choice !== button.dataset.choice) changes += 1;
+  choice = button.dataset.choice;
+  if ('send' in button.dataset) {
+    answer('degree' in button.dataset ? { degree: Number(button.dataset.degree) } : {});
+    return;
+  }
+  all('[data-choice]').forEach((one) => one.setAttribute('aria-pressed', String(one === button)));
+  all('.reply').forEach((reply) => reply.classList.toggle('chosen', reply.dataset.side === choice));
+  const degree = find('.degree');
+  degree.hidden = false;
+  degree.querySelector('button').focus({ preventScroll: true });
+}
+
+function press(button) {
+  if (button.disabled) return;
+  const { action, size } = button.dataset;
+  if (action === 'questions') {
+    const values = Object.fromEntries([...new FormData(find('form.questions'))].map(([name, value]) => [name, String(value)]));
+    send({ action, values });
+  } else if (action) send({ action });
+  else if (size) answer({ degree: Number(size) * (choice === 'left' ? -1 : 1) });
+  else choose(button);
+}
+
+function left() { if (away === null) { away = now(); hidden += 1; } }
+function returned() { if (away !== null) { hiddenMs += now() - away; away = null; } }
+
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button');
+  if (button && element.contains(button)) press(button);
+});
+element.addEventListener('submit', (event) => event.preventDefault());
+element.addEventListener('input', (event) => {
+  if (!event.target.matches('.sliding + .bar input')) return;
+  const place = Number(event.target.value);
+  all('.sliding p').forEach((text, index) => { text.hidden = index !== place; });
+  if (path.length < LONGEST_PATH) path.push([Math.round(now() - began), place]);
+  find('.sliding + .bar button').disabled = false;
+});
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.target.matches('input, textarea')) return;
+  const open = find('.degree:not([hidden])');
+  const places = open ? [open] : all('.bar');
+  const button = places.map((place) => place.querySelector(`[data-shortcut="${event.key}"]`)).find(Boolean);
+  if (!button || sending) return;
+  event.preventDefault();
+  press(button);
+});
+document.addEventListener('visibilitychange', () => (document.hidden ? left() : returned()));
+window.addEventListener('blur', left);
+window.addEventListener('focus', returned);
+watch('value', begin);
+begin();

@@ -1,0 +1,109 @@
+"""The staff's page: how the study stands, who stands out, what is liked so far, pause, and the answers to take away."""
+
+import tempfile
+import time
+import zipfile
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from playground import curves
+from playground.cards import Estimate
+from playground.study import results
+from playground.study.stimuli import Study
+from playground.study.store import Progress, Store
+
+_EVERY_S = 5
+_BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
+_ALONE: dict[str, Any] = {
+    "queue": False,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "concurrency_limit": None,
+}
+
+
+def staff_page(study: Study, store: Store, scratch: Path) -> gr.Blocks:
+    """The page, ready to launch behind a password; what is downloaded lies in `scratch` for a while.
+
+    It reads the database every few seconds while it is open.
+    """
+
+    def look() -> tuple[str, str, pd.DataFrame, Any]:
+        table, people = results.long_table(store, study), results.people_table(store, study)
+        points = [(one.strength, Estimate(mean=one.rate, low=one.low, high=one.high)) for one in results.liked(table)]
+        standing = store.progress()
+        return (
+            _figures(standing),
+            "Go on" if standing.paused else "Pause",
+            _standing_out(people),
+            curves.win_rates(points, study.plan.method),
+        )
+
+    def turn() -> None:
+        store.pause(not store.paused())
+
+    def take() -> str:
+        return str(archive(study, store, scratch))
+
+    with gr.Blocks(title=f"Staff: {study.plan.title}", analytics_enabled=False, delete_cache=(600, 600)) as blocks:
+        gr.HTML(f'<header class="masthead"><h1>{escape(study.plan.title)}</h1><p>staff</p></header>', **_BARE)
+        figures = gr.HTML(**_BARE)
+        with gr.Row():
+            pause = gr.Button("Pause")
+            export = gr.DownloadButton("Download the answers")
+        gr.HTML(
+            '<p class="note">Share of pairs won by strength, a tie as half a win, with 95 % intervals. A first look: '
+            "the same people answer many pairs, which the analysis takes into account and this curve does not.</p>",
+            **_BARE,
+        )
+        curve = gr.Plot(show_label=False)
+        people = gr.Dataframe(label="People who stand out", interactive=False, wrap=True)
+        shown = [figures, pause, people, curve]
+        gr.on([blocks.load, gr.Timer(_EVERY_S).tick], look, None, shown, **_ALONE)
+        pause.click(turn, None, None, **_ALONE).then(look, None, shown, **_ALONE)
+        export.click(take, None, export, **_ALONE)
+    return blocks
+
+
+def archive(study: Study, store: Store, scratch: Path) -> Path:
+    """The answers, the people and what the columns mean, as CSV in one file below `scratch`."""
+    path = Path(tempfile.mkdtemp(dir=scratch)) / f"{study.plan.name}-{time.strftime('%Y%m%d-%H%M')}.zip"
+    columns = {"answers": results.COLUMNS, "people": results.PEOPLE}
+    meanings = [(table, name, *what) for table, named in columns.items() for name, what in named.items()]
+    tables = {
+        "answers.csv": results.long_table(store, study),
+        "people.csv": results.people_table(store, study),
+        "dictionary.csv": pd.DataFrame(meanings, columns=["table", "column", "dtype", "meaning"]),
+    }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, table in tables.items():
+            archive.writestr(name, table.to_csv(index=False))
+    return path
+
+
+def _figures(standing: Progress) -> str:
+    """The counts, one after another."""
+    running = standing.consented - standing.finished - standing.abandoned
+    counts = {
+        "began": standing.consented,
+        "under way": running,
+        "finished": standing.finished,
+        "stayed away": standing.abandoned,
+        "withdrew": standing.withdrawn,
+        "declined": standing.declined,
+        "answers": standing.answers,
+    }
+    chips = "".join(f'<div class="figure"><b>{count}</b><span>{name}</span></div>' for name, count in counts.items())
+    left = ", ".join(f"{people} after {answers}" for answers, people in standing.left_at.items())
+    gone = f'<p class="note">Stayed away for a day: {left} answers.</p>' if left else ""
+    paused = '<p class="note warning">The study is paused.</p>' if standing.paused else ""
+    return f'<div class="figures">{chips}</div>{paused}{gone}'
+
+
+def _standing_out(people: pd.DataFrame) -> pd.DataFrame:
+    columns = ["person", "answered", "trials", "checks_failed", "repeats_differ", "too_fast", "hidden", "left_share"]
+    return people.loc[people["flags"] != "", ["flags", *columns]].reset_index(drop=True)

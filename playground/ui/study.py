@@ -1,0 +1,111 @@
+"""Serves a study: one page for the people who take part, and one on another port for the staff.
+
+Forms go straight to `study.visit` and come back as the next page; every call stands alone, so a queue, a session or a
+second server process cannot lose any. No torch, no model, no address of anybody.
+"""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from playground.study import stimuli
+from playground.study.stimuli import Study
+from playground.study.store import Store
+from playground.study.visit import Visits
+from playground.ui import study_screens
+from playground.ui.address import check_port
+from playground.ui.staff import staff_page
+from playground.ui.theme import ASSETS, theme
+
+_SCRIPT = (ASSETS / "study.js").read_text(encoding="utf-8")
+_HEAD = (
+    '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
+    '<meta name="robots" content="noindex">'
+)
+_BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
+_ALONE: dict[str, Any] = {
+    "queue": False,  # answered within its own request, so that it does not matter which server process gets the next
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "concurrency_limit": None,
+}
+
+
+def build(study: Study, store: Store) -> gr.Blocks:
+    """The page of a study, ready to launch with `appearance()`."""
+    visits = Visits(study, store)
+
+    def arrive(request: gr.Request) -> str:
+        return study_screens.page(visits.arrive(request.query_params), study.plan)
+
+    def act(event: gr.EventData, request: gr.Request) -> str:
+        return study_screens.page(visits.act(event._data, request.query_params), study.plan)
+
+    with gr.Blocks(title=study.plan.title, analytics_enabled=False) as blocks:
+        page = gr.HTML(study_screens.WAITING, js_on_load=_SCRIPT, elem_id="page", **_BARE)
+        blocks.load(arrive, None, page, **_ALONE)
+        page.submit(act, None, page, **_ALONE)
+    return blocks
+
+
+def appearance() -> dict[str, Any]:
+    """What `launch` must be told so that the page looks right, says nothing and keeps nothing in the browser."""
+    return {
+        "theme": theme(),
+        "css_paths": [ASSETS / "palette.css", ASSETS / "study.css"],
+        "head": _HEAD,
+        "footer_links": [],
+        "run_history": False,
+        "ssr_mode": False,
+        "pwa": False,
+        "share": False,
+        "mcp_server": False,
+        "enable_monitoring": False,
+        "show_error": False,
+        "max_file_size": "1kb",
+        "quiet": True,
+    }
+
+
+def serve(
+    folder: Path,
+    database: str,
+    host: str = "127.0.0.1",
+    port: int = 7870,
+    staff_port: int | None = None,
+    staff_token: str = "",
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve a built study until interrupted. Raises PlaygroundError if the folder, database or a port cannot be had."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    study = stimuli.load(folder)
+    check_port(host, port)
+    if staff_port is not None:
+        check_port(host, staff_port)
+    store = Store.open(database, study)
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["GRADIO_TEMP_DIR"] = scratch  # what the staff download lies nowhere afterwards
+        blocks = build(study, store)
+        _, url, _ = blocks.launch(server_name=host, server_port=port, prevent_thread_lock=True, **appearance())
+        for name in study.plan.codes.missing():
+            say(f"The completion code {name} is not set: people will see none. Set the environment variable {name}.")
+        say(f"{study.plan.title}: {len(study.stimuli)} replies.\nThe study is at {url} (Ctrl-C stops it).")
+        say(f"Try it at {url}?preview=1, which never counts.")
+        if staff_port is not None:
+            token = staff_token or secrets.token_urlsafe(12)
+            _, staff_url, _ = staff_page(study, store, Path(scratch)).launch(
+                server_name=host,
+                server_port=staff_port,
+                prevent_thread_lock=True,
+                auth=("staff", token),
+                **appearance(),
+            )
+            say(f"The staff page is at {staff_url}: user staff, password {'as given' if staff_token else token}.")
+        blocks.block_thread()
+    store.close()
