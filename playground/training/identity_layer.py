@@ -65,14 +65,12 @@ class Fitted(NamedTuple):
     checks: dict[str, float]
 
 
-def encode(model: LanguageModel, pairs: Sequence[Pair]) -> Encoded:
-    """Tokenise pairs and read them once with the frozen base."""
+def encode(model: LanguageModel, pairs: Sequence[Pair], longest: int) -> Encoded:
+    """Tokenise pairs, each reply up to `longest` tokens, and read them once with the frozen base."""
     prompts = [model.prompt_ids(pair.prompt) for pair in pairs]
 
-    def replies(text: Callable[[Pair], str]) -> list[list[int]]:
-        return [model.reply_ids(text(pair), ends=not pair.cut) for pair in pairs]
-
-    chosen, rejected = replies(lambda pair: pair.chosen), replies(lambda pair: pair.rejected)
+    chosen = [model.reply_ids(pair.chosen, pair.chosen_ends)[:longest] for pair in pairs]
+    rejected = [model.reply_ids(pair.rejected, pair.rejected_ends)[:longest] for pair in pairs]
     states = reply_states(model, prompts * 2, chosen + rejected)
     reference = torch.stack(
         [_reply_logprob(model, state, reply) for state, reply in zip(states, chosen + rejected, strict=True)]
@@ -134,7 +132,8 @@ def fit(
     `folder`, so that a killed run goes on from its last check.
     """
     yield Progress("reading pairs", 0, 1)
-    data, unseen = encode(model, train), encode(model, development[:CHECK_PAIRS])
+    data = encode(model, train, recipe.pair_tokens)
+    unseen = encode(model, development[:CHECK_PAIRS], recipe.pair_tokens)
     layer = IdentityLayer(model).float()
     optimizer = torch.optim.Adam(layer.layer.parameters(), lr=recipe.learning_rate)
     state = _State(folder, layer, optimizer)

@@ -1,94 +1,148 @@
-"""Preference pairs from two sentences: the model answers prompts under each description, and plays both sides.
+"""Preference pairs from two descriptions: the model answers prompts under each, and plays both sides.
 
-Contrastive self-generation as in RLCD (arXiv 2307.12950): the descriptions steer the answers and are then left out.
+Contrastive self-generation as in RLCD (arXiv 2307.12950): the descriptions steer the answers and are then left out. Of
+several answers to a prompt those that show their side best are paired.
 """
 
 import math
+import random
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
 
 from playground.engine.language_model import LanguageModel
 from playground.engine.reading import reply_logprobs
 from playground.events import Finished, Progress
 from playground.replies import Pace, gather
+from playground.rewards import Reward
 from playground.settings import Row, Sampling, conversation
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
 
 READ_AT_ONCE = 128
+SAYINGS_AT_ONCE = 5
+FAR = 3.0
+"""Scores are cut at so many standard deviations: one odd reply is not worth three good ones."""
+
+
+@dataclass(frozen=True)
+class Pole:
+    """Who answers at one end of the axis, and maybe things that such a person says."""
+
+    description: str
+    sayings: Sequence[str] = ()
+
+    def system(self, draw: int) -> str:
+        """The system prompt of one answer: the description, and a few of the sayings picked by `draw`."""
+        picked = random.Random(draw).sample(list(self.sayings), min(SAYINGS_AT_ONCE, len(self.sayings)))
+        return " ".join([f"You are {self.description.strip().rstrip('.')}.", *picked])
+
+
+class Answer(NamedTuple):
+    """One reply of one side: its row (with the system prompt), the reply, and how well it shows its side."""
+
+    row: Row
+    reply: Finished
+    score: float
 
 
 def invent(
     model: LanguageModel,
-    positive: str,
-    negative: str,
+    positive: Pole,
+    negative: Pole,
     prompts: Sequence[str],
     recipe: Recipe,
     store: Path,
+    reward: Reward | None = None,
     deadline: float = math.inf,
 ) -> Generator[Progress, None, list[Pair]]:
     """Let the model answer each prompt under both descriptions; return the pairs that tell them apart best.
 
-    chosen is the positive description's reply. Both sides of a pair share their noise. Of all pairs the share
-    `recipe.invent_keep` with the highest contrast is returned, the most telling first.
+    chosen is the positive side's reply. Of `recipe.samples` replies of each side to a prompt the better half is paired,
+    best with best; of all pairs the share `recipe.invent_keep` with the widest gap is returned, the widest first.
+    A reply's score is the evidence it gives of its side, plus its reward where one is known; see `evidence`.
     """
     rows = [
-        Row(messages=conversation(prompt, system=system), seed=recipe.seed + sample * len(prompts) + index)
+        Row(messages=conversation(prompt, system=pole.system(seed)), seed=seed)
         for sample in range(recipe.samples)
         for index, prompt in enumerate(prompts)
-        for system in (persona(positive), persona(negative))
+        for seed in [recipe.seed + sample * len(prompts) + index]
+        for pole in (positive, negative)
     ]
     sampling = Sampling(temperature=recipe.invent_temperature, top_k=recipe.invent_top_k)
     replies = yield from gather(
         model, {}, rows, sampling, recipe.invent_tokens, store, "inventing pairs", deadline=deadline
     )
-    by_row = {reply.row: reply for reply in replies}
-    candidates: list[tuple[Pair, Finished, Finished]] = []
-    for index in range(0, len(rows), 2):
-        if index + 1 not in by_row:
-            break
-        chosen, rejected = by_row[index], by_row[index + 1]
-        texts = chosen.text.strip(), rejected.text.strip()
-        if all(texts) and texts[0] != texts[1]:
-            cut = "length" in (chosen.finish_reason, rejected.finish_reason)
-            prompt = conversation(rows[index].messages[-1].content)
-            candidates.append((Pair(prompt=prompt, chosen=texts[0], rejected=texts[1], cut=cut), chosen, rejected))
+    replies = [reply for reply in replies if reply.text.strip()]
+    scores = yield from _scores(model, rows, replies, reward)
+    by_prompt: dict[str, tuple[list[Answer], list[Answer]]] = {}
+    for reply, score in zip(replies, scores, strict=True):
+        row = rows[reply.row]
+        sides = by_prompt.setdefault(row.messages[-1].content, ([], []))
+        sides[reply.row % 2].append(Answer(row, reply, score))
+    couples: list[tuple[Answer, Answer]] = []
+    for sides in by_prompt.values():
+        best = [sorted(side, key=lambda answer: -answer.score)[: pairs_each(recipe)] for side in sides]
+        couples += zip(*best, strict=False)
+    couples.sort(key=lambda couple: -couple[0].score - couple[1].score)
+    kept = couples[: math.ceil(recipe.invent_keep * len(couples))]
+    return [_pair(*couple) for couple in kept if couple[0].reply.text.strip() != couple[1].reply.text.strip()]
 
-    contrasts: list[float] = []
-    pace = Pace("choosing pairs", len(candidates), "pairs")
+
+def pairs_each(recipe: Recipe) -> int:
+    """How many pairs come of a prompt: the better half of its replies."""
+    return max(1, recipe.samples // 2)
+
+
+def _scores(
+    model: LanguageModel, rows: Sequence[Row], replies: Sequence[Finished], reward: Reward | None
+) -> Generator[Progress, None, list[float]]:
+    """How well each reply shows its own side: standardised evidence, and reward if there is one."""
+    pace = Pace("choosing pairs", len(replies), "replies")
     yield pace(0)
-    for start in range(0, len(candidates), READ_AT_ONCE):
-        part = candidates[start : start + READ_AT_ONCE]
-        contrasts += contrast(
-            model, [rows[chosen.row] for _, chosen, _ in part], [chosen for _, chosen, _ in part],
-            [rows[rejected.row] for _, _, rejected in part], [rejected for _, _, rejected in part],
-        )  # fmt: skip
+    found: list[float] = []
+    rewards: list[float] = []
+    for start in range(0, len(replies), READ_AT_ONCE):
+        part = replies[start : start + READ_AT_ONCE]
+        # Even rows are the positive side's; the other side's row with the same prompt and draw is the neighbour.
+        found += evidence(model, [rows[reply.row ^ 1] for reply in part], part)
+        if reward is not None:
+            plain = [(rows[reply.row].messages[-1],) for reply in part]
+            signs = torch.tensor([1.0 if reply.row % 2 == 0 else -1.0 for reply in part])
+            rewards += (signs * reward(plain, [reply.text for reply in part])).tolist()
         yield pace(start + len(part))
-    ranked = sorted(range(len(candidates)), key=lambda index: -contrasts[index])
-    return [candidates[index][0] for index in ranked[: math.ceil(recipe.invent_keep * len(ranked))]]
+    columns = [torch.tensor(column) for column in (found, rewards) if column]
+    return torch.stack([_standard(column) for column in columns]).sum(0).tolist() if columns else []
 
 
-def contrast(
-    model: LanguageModel,
-    chosen_rows: Sequence[Row],
-    chosen: Sequence[Finished],
-    rejected_rows: Sequence[Row],
-    rejected: Sequence[Finished],
-) -> list[float]:
-    """How much better each reply fits its own description than the other one, summed over a pair, in nats [N].
+def evidence(model: LanguageModel, others: Sequence[Row], replies: Sequence[Finished]) -> list[float]:
+    """log p(reply | own description) - log p(reply | the other's), in nats [N]: what a reply tells of who wrote it.
 
-    log p(c | P+) - log p(c | P-) + log p(r | P-) - log p(r | P+): the evidence the two texts give of who wrote them.
+    others: for each reply the row under the other description.
     """
-    own = [_logprob(reply) for reply in chosen], [_logprob(reply) for reply in rejected]
-    prompts = [model.prompt_ids(row.messages) for row in [*rejected_rows, *chosen_rows]]
-    crossed = reply_logprobs(model, prompts, [reply.token_ids for reply in [*chosen, *rejected]]).tolist()
-    count = len(chosen)
-    return [own[0][i] + own[1][i] - crossed[i] - crossed[count + i] for i in range(count)]
+    crossed = reply_logprobs(
+        model, [model.prompt_ids(row.messages) for row in others], [reply.token_ids for reply in replies]
+    ).tolist()
+    return [_logprob(reply) - other for reply, other in zip(replies, crossed, strict=True)]
 
 
-def persona(description: str) -> str:
-    """A description as a system prompt."""
-    return f"You are {description.strip().rstrip('.')}."
+def _standard(column: Tensor) -> Tensor:
+    """Zero mean, unit spread, cut at FAR."""
+    return ((column - column.mean()) / column.std(correction=0).clamp(min=1e-6)).clamp(-FAR, FAR)
+
+
+def _pair(chosen: Answer, rejected: Answer) -> Pair:
+    return Pair(
+        prompt=conversation(chosen.row.messages[-1].content),
+        chosen=chosen.reply.text.strip(),
+        rejected=rejected.reply.text.strip(),
+        chosen_ends=chosen.reply.finish_reason == "stop",
+        rejected_ends=rejected.reply.finish_reason == "stop",
+    )
 
 
 def _logprob(reply: Finished) -> float:

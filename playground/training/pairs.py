@@ -23,7 +23,8 @@ class Pair(Settings):
     prompt: tuple[Message, ...]
     chosen: str
     rejected: str
-    cut: bool = Field(default=False, description="A reply was cut off at a length: where it ends is not to be learnt.")
+    chosen_ends: bool = Field(default=True, description="False if it was cut off: where it ends is not to be learnt.")
+    rejected_ends: bool = Field(default=True, description="The same of the other reply.")
 
 
 class Split(NamedTuple):
@@ -95,7 +96,8 @@ def _pair(record: dict[str, Any]) -> Pair:
         prompt=messages,
         chosen=record["chosen"].strip(),
         rejected=record["rejected"].strip(),
-        cut=record.get("cut") is True,
+        chosen_ends=record.get("chosen_ends") is not False,
+        rejected_ends=record.get("rejected_ends") is not False,
     )
 
 

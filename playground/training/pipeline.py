@@ -32,13 +32,14 @@ from playground.rewards.coherence import Coherence
 from playground.rewards.preference import PreferenceReward
 from playground.settings import Row, Sampling, Strength, conversation
 from playground.training import identity_layer, judge, measure, pairs, value_function
-from playground.training.invent import invent
+from playground.training.invent import Pole, invent, pairs_each
 from playground.training.job import Job, check, claim, deadlines, digest, prompts_for
 from playground.training.pairs import Pair
 
 Result = TypeVar("Result")
 LEAST_PAIRS = 16
 """Fewer invented pairs than this are not worth training on."""
+SAYING_WORDS = 20
 
 
 def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | None]:
@@ -91,9 +92,18 @@ def _pairs(
         wanted = recipe.pairs / (1 - recipe.development_share) / recipe.invent_keep
         if judge.keeps_a_share(job):
             wanted /= 1 - recipe.judge_share
-        asked = _some(job.prompts, math.ceil(wanted / recipe.samples))
-        positive, negative = job.descriptions
-        found = yield from invent(model, positive, negative, asked, recipe, work / "invented.jsonl", deadline)
+        asked = _some(job.prompts, math.ceil(wanted / pairs_each(recipe)))
+        helpers = _helpers(job)
+        positive, negative = (
+            Pole(description, _sayings(texts))
+            for description, texts in zip(
+                job.descriptions,
+                ([pair.chosen for pair in helpers], [pair.rejected for pair in helpers]),
+                strict=True,
+            )
+        )
+        reward = PreferenceReward(model, preference.fit(*_features(model, helpers), recipe.ridge)) if helpers else None
+        found = yield from invent(model, positive, negative, asked, recipe, work / "invented.jsonl", reward, deadline)
         if len(found) < LEAST_PAIRS:
             raise InvalidInput(
                 f"Only {len(found)} pairs could be invented.",
@@ -103,6 +113,24 @@ def _pairs(
     learnt, kept = judge.part(job, found)
     train, development = pairs.split(learnt, recipe.development_share)
     return pairs.Split(_some_pairs(train, recipe.pairs), _some_pairs(development, recipe.pairs)), kept
+
+
+def _helpers(job: Job) -> list[Pair]:
+    """Reward pairs that are there to learn from: not the judge's, and not those the reward is checked on."""
+    learnt = judge.part(job, job.reward_pairs).learnt
+    return _some_pairs(pairs.split(learnt, job.recipe.development_share).train, job.recipe.pairs) if learnt else []
+
+
+def _sayings(replies: Sequence[str]) -> list[str]:
+    """Replies so short that a description can be followed by a few of them."""
+    return [reply for reply in replies if len(reply.split()) <= SAYING_WORDS]
+
+
+def _features(model: LanguageModel, part: Sequence[Pair]) -> tuple[Tensor, Tensor]:
+    """What the reward head reads of the chosen and of the rejected replies, [N, F] each."""
+    prompts = [pair.prompt for pair in part]
+    chosen = preference.text_features(model, prompts, [pair.chosen for pair in part])
+    return chosen, preference.text_features(model, prompts, [pair.rejected for pair in part])
 
 
 def _base_replies(
@@ -134,9 +162,7 @@ def _reward(
     features: dict[str, tuple[Tensor, Tensor]] = {}
     for done, (name, part) in enumerate(parts.items()):
         yield Progress("reward head", done, len(parts) + 1, "parts", note=f"reading {len(part)} pairs")
-        prompts = [pair.prompt for pair in part]
-        chosen = preference.text_features(model, prompts, [pair.chosen for pair in part])
-        features[name] = (chosen, preference.text_features(model, prompts, [pair.rejected for pair in part]))
+        features[name] = _features(model, part)
     reward = PreferenceReward(model, preference.fit(*features["train"], job.recipe.ridge))
     reward = reward.in_units_of(
         preference.text_features(model, [row.messages for row, _ in base], [reply.text for _, reply in base])

@@ -21,9 +21,11 @@ class Recipe(Settings):
     )
     pairs: int = Field(default=320, ge=8, description="At most this many pairs are trained on, chosen by hash.")
 
-    samples: int = Field(default=2, ge=1, description="Pairs invented for each prompt.")
+    samples: int = Field(
+        default=4, ge=1, description="Replies invented for each prompt and side; the better half is paired."
+    )
     invent_keep: float = Field(
-        default=0.55, gt=0, le=1, description="Share of invented pairs kept: those that tell most."
+        default=0.6, gt=0, le=1, description="Share of invented pairs kept: those that tell most."
     )
     invent_tokens: int = Field(default=48, ge=8, description="Length of an invented reply, in tokens.")
     invent_temperature: float = Field(default=0.8, gt=0, description="Temperature of invented replies.")
@@ -33,6 +35,7 @@ class Recipe(Settings):
 
     ridge: float = Field(default=0.01, gt=0, description="Ridge penalty of the reward head.")
 
+    pair_tokens: int = Field(default=64, ge=1, description="The layer learns from each reply up to this many tokens.")
     learning_rate: float = Field(
         default=2e-4, gt=0, description="Of the identity layer (Adam, short warm-up, linear decay)."
     )

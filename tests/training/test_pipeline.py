@@ -166,7 +166,7 @@ def test_dpo_prefers_what_it_is_shown(model: LanguageModel, tmp_path: Path) -> N
 
 
 def test_an_untrained_layer_has_no_margin(model: LanguageModel) -> None:
-    data = encode(model, given_pairs(4))
+    data = encode(model, given_pairs(4), 64)
     reading = read(model, data, range(4), IdentityLayer(model))
     assert reading.margins.detach().abs().max() < 1e-3
     assert float(reading.kl.detach().abs()) < 1e-5
