@@ -43,13 +43,28 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """How a reply becomes another one at an end of its alpha interval: at `position` the token `old` becomes `new`.
+
+    Both are given as id and as what the text grows by, which is nothing for the end of the turn.
+    """
+
+    position: int
+    old_id: int
+    old: str
+    new_id: int
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """A row's whole reply.
 
     `alpha` and `control` belong to the row's first axis (0 without one). `alpha_interval` is the range of that
     alpha in which exactly this reply is given (an end that is None is unbounded); None altogether where no closed
-    form holds (control, top-k, top-p, repetition penalty, no axis). `kl` is the mean in nats per token, `perplexity`
-    that of the reply under the base model, `reward` the first axis's (None without one).
+    form holds (control, top-k, top-p, repetition penalty, no axis). `changes` tells what changes at its low and at its
+    high end. `kl` is the mean in nats per token, `perplexity` that of the reply under the base model, `reward` the
+    first axis's (None without one).
     """
 
     row: int
@@ -64,6 +79,7 @@ class Finished:
     finish_reason: Literal["stop", "length"]
     seed: int = 0
     strengths: tuple[Strength, ...] = ()
+    changes: tuple[Change | None, Change | None] | None = None
     event: Literal["finished"] = "finished"
 
 

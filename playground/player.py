@@ -1,19 +1,20 @@
-"""One base model with its axes: runs a request and scores the finished replies.
+"""One base model with its axes: runs a request, remembers what was visited, and scores the finished replies.
 
 It holds weights and nothing of who asks: strengths come with each request, so people cannot steer each other.
 """
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 
 import torch
 
 from playground import axes, cards, sources
 from playground.axes import Axis
-from playground.engine.decode import decode
+from playground.engine.decode import steps
 from playground.engine.language_model import LanguageModel
+from playground.engine.prefix_tree import PrefixTree
 from playground.errors import AxisMismatch
 from playground.events import Event, Finished, Progress
 from playground.settings import Request, Row
@@ -26,6 +27,7 @@ class Player:
     def __init__(self, model: LanguageModel, known: dict[str, Axis] | None = None) -> None:
         self.model = model
         self.axes: dict[str, Axis] = dict(known or {})
+        self.tree = PrefixTree()
 
     @classmethod
     def open(
@@ -76,15 +78,11 @@ class Player:
         """
         named = {strength.axis for row in request.rows for strength in row.strengths}
         used = {name: self.axis(name) for name in sorted(named)}
-        events = decode(self.model, {name: axis.steering for name, axis in used.items()}, request)
-        try:
-            for are_ends, group in groupby(events, key=lambda event: isinstance(event, Finished)):
-                if are_ends:
-                    yield from _scored(group, request.rows, used)
-                else:
-                    yield from group
-        finally:
-            events.close()
+        steering = {name: axis.steering for name, axis in used.items()}
+        with closing(steps(self.model, steering, request, self.tree)) as work:
+            for step in work:
+                yield from (event for event in step if not isinstance(event, Finished))
+                yield from _scored([event for event in step if isinstance(event, Finished)], request.rows, used)
 
 
 def open_model(name: str, dtype: str = "auto", report: Callable[[Progress], None] | None = None) -> LanguageModel:
@@ -102,9 +100,8 @@ def _is_folder(path: str) -> bool:
         return False
 
 
-def _scored(group: Iterable[Event], rows: Sequence[Row], used: Mapping[str, Axis]) -> list[Finished]:
+def _scored(ends: list[Finished], rows: Sequence[Row], used: Mapping[str, Axis]) -> list[Finished]:
     """Add rewards to rows that end together, read in one batch for each axis."""
-    ends = [event for event in group if isinstance(event, Finished)]
     by_axis: dict[str, list[int]] = {}
     for index, end in enumerate(ends):
         if end.strengths:

@@ -1,243 +1,175 @@
-"""The plain decoding loop: rows in, a generator of events out; closing the generator is Stop.
+"""Rows in, a generator of events out; closing the generator is Stop.
 
-Every row owns its streams, so this is also the oracle for any decoder that shares work between rows.
+Rows stand on the prefixes of a tree, and each distinct prefix is read once in each stream, however many rows stand on
+it. What the tree has seen before is not decoded at all: its tokens are read off the hidden states it keeps.
 """
 
-import math
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from itertools import chain, islice, takewhile, zip_longest
 
-import torch
 from torch import Tensor
 
-from playground.engine import sampling, steering
-from playground.engine.identity_layer import IdentityLayer
+from playground.engine.choice import Choice, choose
 from playground.engine.language_model import LanguageModel
+from playground.engine.plan import Plan, Steering, Stream
+from playground.engine.prefix_tree import Node, PrefixTree
+from playground.engine.reply import Reply
 from playground.engine.streams import States, Streams
-from playground.engine.value_function import ValueFunction
 from playground.errors import AxisMismatch, InvalidInput
 from playground.events import Finished, Started, Token
-from playground.settings import Request, Row, Sampling, Strength
+from playground.settings import Request
 
+Step = list[Started | Token | Finished]
+"""What one step tells: a token of each row that took part, then the end (without reward) of each that ends with it."""
 
-@dataclass(frozen=True)
-class Steering:
-    """What the engine needs of an axis: its two modules, and what control 1 means."""
-
-    identity_layer: IdentityLayer | None
-    value_function: ValueFunction | None
-    step_size: float
-    updates: int
-
-
-class Choice(NamedTuple):
-    """One decoding step for B rows, as plain lists of length B (see events.Token for the meanings)."""
-
-    tokens: list[int]
-    logprob: list[float]
-    base_logprob: list[float]
-    kl: list[float]
-    low: list[float]
-    high: list[float]
-    before: list[float]
-    after: list[float]
+_FIRST_REACH = 16  # tokens of a row guessed at once; doubled as long as the guess holds
+_MOST_STANDS = 128  # tokens of all rows guessed at once; bounds the memory that their logits take
 
 
 def decode(
-    model: LanguageModel, axes: Mapping[str, Steering], request: Request
+    model: LanguageModel, axes: Mapping[str, Steering], request: Request, tree: PrefixTree | None = None
 ) -> Generator[Started | Token | Finished, None, None]:
-    """Decode all rows of a request as one batch.
+    """The events of `steps`, one by one."""
+    for step in steps(model, axes, request, tree):
+        yield from step
 
-    Yields Started, then for each step the Token of each row, and after them the Finished (without reward) of those that
-    end with it.
-    Raises InvalidInput or AxisMismatch before the first event when the request cannot be run.
+
+def steps(
+    model: LanguageModel, axes: Mapping[str, Steering], request: Request, tree: PrefixTree | None = None
+) -> Generator[Step, None, None]:
+    """Decode all rows of a request; each item is the outcome of one bounded piece of work.
+
+    Started comes first. Each row's tokens come in order, its Finished in the step of its last token. Rows that `tree`
+    has seen go ahead of the others; without a tree nothing is remembered.
+    Raises InvalidInput or AxisMismatch before the first item when the request cannot be run.
     """
     prompts = [model.prompt_ids(row.messages) for row in request.rows]
     _check(model, axes, request, prompts)
-    plan = _Plan(axes, request.rows)
-    streams = Streams(model, prompts, plan.layers, plan.members)
-    replies = [
-        _Reply(index, row, prompt) for index, (row, prompt) in enumerate(zip(request.rows, prompts, strict=True))
-    ]
-    yield Started(tuple(len(prompt) for prompt in prompts))
+    writer = _Writer(model, axes, request, prompts, PrefixTree(budget=0) if tree is None else tree)
+    yield [Started(tuple(len(prompt) for prompt in prompts))]
+    try:
+        yield from writer.read_off()
+        yield from writer.decode()
+    finally:
+        writer.leave()
 
-    states = streams.prefill()
-    for position in range(request.max_new_tokens):
-        choice = step(model, plan, states, replies, request.sampling, position)
-        last = position + 1 == request.max_new_tokens
-        going: list[int] = []
-        ends: list[Finished] = []
-        for at, reply in enumerate(replies):
-            ended = choice.tokens[at] in model.stop_ids
-            yield reply.add(model, choice, at, position, final=ended or last)
-            if ended or last:
-                has_interval = plan.has_interval(reply.index, request.sampling)
-                ends.append(reply.finished("stop" if ended else "length", has_interval))
-            else:
-                going.append(at)
-        yield from ends
-        if not going:
+
+class _Writer:
+    """The replies of one request, from the first token to the last."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        axes: Mapping[str, Steering],
+        request: Request,
+        prompts: Sequence[list[int]],
+        tree: PrefixTree,
+    ) -> None:
+        self.model, self.request, self.tree = model, request, tree
+        self.plan = Plan(model, axes, request.rows)
+        self.replies = [
+            Reply(index, row, prompt, [tree.root(model, prompt)], self.plan.line(index, request.sampling) is not None)
+            for index, (row, prompt) in enumerate(zip(request.rows, prompts, strict=True))
+        ]
+
+    def read_off(self) -> Generator[Step, None, None]:
+        """Take each row as far as the tree knows its prefixes.
+
+        The guess is that it goes on as a reply last did. All prefixes of a guess are decided in one call; the row takes
+        the tokens up to the first that differs, and follows that one where the tree knows it as well.
+        """
+        reach = dict.fromkeys(range(len(self.replies)), _FIRST_REACH)
+        while known := [reply for reply in self.replies if not reply.ended and self._is_known(reply)]:
+            most = max(1, _MOST_STANDS // len(known))
+            guesses = [self._guess(reply, min(reach[reply.index], most)) for reply in known]
+            stands = [
+                reply.stand(node, tuple(token for token, _ in guess[:ahead]))
+                for reply, guess in zip(known, guesses, strict=True)
+                for ahead, node in enumerate([reply.path[-1], *(node for _, node in guess)])
+            ]
+            choices = iter(choose(self.model, self.plan, stands, self.request.sampling))
+            taken = [_agreed(guess, list(islice(choices, len(guess) + 1))) for guess in guesses]
+            for reply, guess, ours in zip(known, guesses, taken, strict=True):
+                if len(ours) > len(guess):
+                    reach[reply.index] *= 2
+            for together in zip_longest(*taken):
+                step = [(reply, choice) for reply, choice in zip(known, together, strict=True) if choice is not None]
+                yield self._written(step)
+                for reply, choice in step:
+                    if not reply.ended:
+                        reply.path.append(self.tree.child(reply.path[-1], choice.token))
+
+    def decode(self) -> Generator[Step, None, None]:
+        """Write the rows that are not at their end, a token a step; rows on one prefix are one row of the streams."""
+        groups = _by_prefix(self.replies)
+        if not groups:
             return
-        replies = [replies[at] for at in going]
-        states = streams.advance([choice.tokens[at] for at in going], parents=going)
+        members = self.plan.members([[reply.index for reply in group] for group in groups])
+        texts = [[*group[0].prompt, *group[0].ids] for group in groups]
+        streams = Streams(self.model, texts, self.plan.layers, members)
+        states = streams.prefill()
+        while True:
+            for place, group in enumerate(groups):
+                self.tree.keep(group[0].path[-1], self._read(streams, states, place))
+                for reply in group:
+                    reply.path[-1] = group[0].path[-1]
+            replies = sorted(chain.from_iterable(groups), key=lambda reply: reply.index)
+            choices = choose(self.model, self.plan, [reply.stand() for reply in replies], self.request.sampling)
+            yield self._written(list(zip(replies, choices, strict=True)))
 
-
-@torch.inference_mode()
-def step(
-    model: LanguageModel, plan: "_Plan", states: States, replies: Sequence["_Reply"], how: Sampling, position: int
-) -> Choice:
-    """Choose the next token of each row from its streams' hidden states: interpolate, control, head, sample."""
-    rows = [reply.index for reply in replies]
-    alpha = plan.alpha[:, rows].to(states.base.device)
-    base = model.head(states.base)
-    aligned = model.head(states.aligned) if plan.layers else base.new_zeros(0, *base.shape)
-    # The head is linear, so logits are merged rather than states: they are straight lines in alpha to the last bit.
-    logits = steering.interpolate(base, aligned, alpha) if plan.layers else base
-    before = after = torch.full(base.shape[:1], math.nan, device=base.device)
-    if plan.functions:
-        hidden = steering.interpolate(states.base, states.aligned, alpha)
-        steered, before, after = plan.control(hidden, rows)
-        moved = (steered != hidden).any(1)
-        if bool(moved.any()):
-            logits = logits.index_add(0, moved.nonzero()[:, 0], model.head_shift((steered - hidden)[moved]))
-
-    noise = _noise(replies, position, base) if how.temperature > 0 else None
-    seen = [reply.seen for reply in replies] if how.repetition_penalty != 1.0 else []
-    scores = sampling.score(logits, how, noise, seen)
-    chosen = scores.argmax(-1)
-    low = high = torch.full_like(before, math.nan)
-    if plan.layers and sampling.is_linear(how):
-        first = plan.first[rows].to(base.device)
-        column = torch.arange(len(rows), device=base.device)
-        slope = (aligned[first, column] - base) / (how.temperature or 1.0)
-        low, high = steering.alpha_interval(scores, slope, alpha[first, column], chosen)
-
-    steered_log = logits.log_softmax(-1)
-    base_log = steered_log if logits is base else base.log_softmax(-1)
-    pick = chosen.unsqueeze(1)
-    numbers = torch.stack(
-        [
-            steered_log.gather(1, pick)[:, 0],
-            base_log.gather(1, pick)[:, 0],
-            _divergence(steered_log, base_log),
-            before,
-            after,
-        ]
-    ).tolist()
-    logprob, base_logprob, kl, value_before, value_after = numbers
-    return Choice(chosen.tolist(), logprob, base_logprob, kl, low.tolist(), high.tolist(), value_before, value_after)
-
-
-class _Plan:
-    """A request's strengths as tensors: alpha [K, B], and for each value function step sizes and updates [B]."""
-
-    def __init__(self, axes: Mapping[str, Steering], rows: Sequence[Row]) -> None:
-        names = list(dict.fromkeys(strength.axis for row in rows for strength in row.strengths))
-        layered = [name for name in names if axes[name].identity_layer is not None]
-        self.layers = [layer for name in layered if (layer := axes[name].identity_layer) is not None]
-        self.members = [
-            [index for index, row in enumerate(rows) if any(s.axis == name for s in row.strengths)] for name in layered
-        ]
-        self.alpha = torch.tensor([[_strength(row, name).alpha for row in rows] for name in layered]).reshape(
-            len(layered), len(rows)
-        )
-        self.functions: list[ValueFunction] = []
-        step_sizes, updates = [], []
-        for name in names:
-            function = axes[name].value_function
-            if function is None:
-                continue
-            strengths = [_strength(row, name) for row in rows]
-            self.functions.append(function)
-            step_sizes.append(
-                [s.control * (axes[name].step_size if s.step_size is None else s.step_size) for s in strengths]
+            place_of = {id(reply): place for place, group in enumerate(groups) for reply in group}
+            groups = _by_prefix(replies)
+            if not groups:
+                return
+            for group in groups:
+                node = self.tree.child(group[0].path[-1], group[0].ids[-1])
+                for reply in group:
+                    reply.path.append(node)
+            states = streams.advance(
+                [group[0].ids[-1] for group in groups], parents=[place_of[id(group[0])] for group in groups]
             )
-            updates.append([axes[name].updates if s.updates is None else s.updates for s in strengths])
-        self.step_sizes = torch.tensor(step_sizes).reshape(len(self.functions), len(rows))
-        self.updates = torch.tensor(updates, dtype=torch.long).reshape(len(self.functions), len(rows))
-        firsts = [row.strengths[0].axis if row.strengths else None for row in rows]
-        self.steered_first = [first in layered for first in firsts]
-        self.first = torch.tensor([layered.index(first) if first in layered else 0 for first in firsts])
-        named = [name for name in names if axes[name].value_function is not None]
-        self.reads = torch.tensor([named.index(first) if first in named else -1 for first in firsts])
 
-    def control(self, hidden: Tensor, rows: list[int]) -> steering.Controlled:
-        """Climb each value function in turn; the values told are those of a row's first axis, nan without one."""
-        nothing = torch.full(hidden.shape[:1], math.nan, device=hidden.device)
-        before = after = nothing
-        reads = self.reads[rows].to(hidden.device)
-        for k, function in enumerate(self.functions):
-            climbed = steering.control(hidden, function, self.step_sizes[k, rows], self.updates[k, rows])
-            hidden = climbed.hidden
-            before = torch.where(reads == k, climbed.before, before)
-            after = torch.where(reads == k, climbed.after, after)
-        return steering.Controlled(hidden, before, after)
+    def leave(self) -> None:
+        """Remember where the replies went."""
+        for reply in self.replies:
+            self.tree.visit(reply.path, reply.ids)
 
-    def has_interval(self, row: int, how: Sampling) -> bool:
-        """Whether the row's alpha interval has a closed form: a first axis with a layer, no control, no cut."""
-        controlled = bool(((self.step_sizes[:, row] != 0) & (self.updates[:, row] > 0)).any())
-        return self.steered_first[row] and not controlled and sampling.is_linear(how)
+    def _is_known(self, reply: Reply) -> bool:
+        return reply.path[-1].knows(self.plan.streams(reply.index))
+
+    def _guess(self, reply: Reply, reach: int) -> list[tuple[int, Node]]:
+        """The tokens and prefixes that probably come next: one fewer than the choices they allow, `reach` at most."""
+        left = self.request.max_new_tokens - len(reply.ids)
+        return self.tree.ahead(reply.path[-1], self.plan.streams(reply.index), min(reach, left) - 1)
+
+    def _read(self, streams: Streams, states: States, place: int) -> dict[Stream, Tensor]:
+        """The states of the streams that read row `place`, in the dtype they were computed in."""
+        read = {self.plan.base: states.base[place]}
+        for k, members in enumerate(streams.members):
+            if place in members:
+                read[self.plan.aligned[k]] = states.aligned[k, place]
+        return {stream: state.to(self.model.dtype) for stream, state in read.items()}
+
+    def _written(self, step: Sequence[tuple[Reply, Choice]]) -> Step:
+        """Write a token of each of these replies."""
+        most = self.request.max_new_tokens
+        events: Step = [reply.add(self.model, choice, last=len(reply.ids) + 1 == most) for reply, choice in step]
+        return events + [reply.finished(self.model) for reply, _ in step if reply.ended]
 
 
-@dataclass
-class _Reply:
-    """A row's reply while it is being written."""
+def _agreed(guess: Sequence[tuple[int, Node]], choices: Sequence[Choice]) -> list[Choice]:
+    """The choices on a guessed path up to the first that leaves it."""
+    agreed = takewhile(lambda pair: pair[0][0] == pair[1].token, zip(guess, choices, strict=False))
+    return list(choices[: len(list(agreed)) + 1])
 
-    index: int
-    row: Row
-    prompt: list[int]
-    ids: list[int] = field(default_factory=list)
-    text: str = ""
-    low: float = -math.inf
-    high: float = math.inf
-    kl: float = 0.0
-    surprise: float = 0.0
 
-    @property
-    def seen(self) -> list[int]:
-        """All token ids so far, prompt included."""
-        return self.prompt + self.ids
-
-    def add(self, model: LanguageModel, choice: Choice, at: int, position: int, final: bool) -> Token:
-        """Take over row `at` of a step's choice."""
-        self.ids.append(choice.tokens[at])
-        text = model.text(self.ids)
-        # A character may span tokens: hold back what is incomplete, unless nothing more will come.
-        grown = text[len(self.text) :] if final or not text.endswith("\ufffd") else ""
-        self.text += grown
-        self.low, self.high = max(self.low, choice.low[at]), min(self.high, choice.high[at])
-        self.kl += choice.kl[at]
-        self.surprise -= choice.base_logprob[at]
-        return Token(
-            row=self.index,
-            position=position,
-            id=choice.tokens[at],
-            text=grown,
-            logprob=choice.logprob[at],
-            base_logprob=choice.base_logprob[at],
-            kl=choice.kl[at],
-            value_before=_known(choice.before[at]),
-            value_after=_known(choice.after[at]),
-        )
-
-    def finished(self, reason: Literal["stop", "length"], has_interval: bool) -> Finished:
-        """The event that ends the row."""
-        first = self.row.strengths[0] if self.row.strengths else None
-        return Finished(
-            row=self.index,
-            alpha=first.alpha if first else 0.0,
-            control=first.control if first else 0.0,
-            text=self.text,
-            token_ids=tuple(self.ids),
-            alpha_interval=(_bounded(self.low), _bounded(self.high)) if has_interval else None,
-            reward=None,
-            kl=self.kl / len(self.ids),
-            perplexity=math.exp(min(self.surprise / len(self.ids), 700.0)),
-            finish_reason=reason,
-            seed=self.row.seed,
-            strengths=self.row.strengths,
-        )
+def _by_prefix(replies: Iterable[Reply]) -> list[list[Reply]]:
+    """The replies that go on, those with the same text together."""
+    groups: dict[tuple[int, ...], list[Reply]] = {}
+    for reply in replies:
+        if not reply.ended:
+            groups.setdefault((*reply.prompt, *reply.ids), []).append(reply)
+    return list(groups.values())
 
 
 def _check(
@@ -257,30 +189,3 @@ def _check(
             f"{model.name}'s context of {model.context_length}.",
             "Shorten the prompt or start a new conversation.",
         )
-
-
-def _strength(row: Row, axis: str) -> Strength:
-    """The row's strength along an axis; off when the row does not name it."""
-    return next((strength for strength in row.strengths if strength.axis == axis), Strength(axis=axis))
-
-
-def _noise(replies: Sequence[_Reply], position: int, like: Tensor) -> Tensor:
-    """Coupled noise [B, V]: drawn once for each distinct seed."""
-    seeds = [reply.row.seed for reply in replies]
-    drawn = {seed: sampling.gumbel(seed, position, like.shape[-1]) for seed in set(seeds)}
-    return torch.stack([drawn[seed] for seed in seeds]).to(like.device)
-
-
-def _divergence(steered_log: Tensor, base_log: Tensor) -> Tensor:
-    """KL(steered || base) in nats from log-probabilities [B, V] -> [B]; rounding never makes it negative."""
-    if steered_log is base_log:
-        return steered_log.new_zeros(len(steered_log))
-    return (steered_log.exp() * (steered_log - base_log)).sum(-1).clamp(min=0)
-
-
-def _known(number: float) -> float | None:
-    return None if math.isnan(number) else number
-
-
-def _bounded(number: float) -> float | None:
-    return number if math.isfinite(number) else None

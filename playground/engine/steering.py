@@ -1,10 +1,11 @@
-"""The two methods as pure functions on tensors: one strength per row, nothing mutated, no module state."""
+"""The two methods as maths on tensors: one strength per row, nothing mutated."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from playground.engine.value_function import ValueFunction
 
 
 def interpolate(base: Tensor, aligned: Tensor, alpha: Tensor) -> Tensor:
@@ -18,46 +19,72 @@ def interpolate(base: Tensor, aligned: Tensor, alpha: Tensor) -> Tensor:
 
 
 class Controlled(NamedTuple):
-    """Hidden states after control [B, D], and the value before and after it [B]."""
+    """How far control moves hidden states [B, D], and the value before and after it [B]."""
 
-    hidden: Tensor
+    shift: Tensor
     before: Tensor
     after: Tensor
 
 
-def control(hidden: Tensor, value: Callable[[Tensor], Tensor], step_size: Tensor, updates: Tensor) -> Controlled:
-    """Climb the value function: h <- h + step_size * grad V(h), `updates` times, for each row by its own numbers.
+class Ascent:
+    """RE-Control's test-time intervention, h <- h + step_size * grad V(h) repeated, in closed form for V's perceptron.
 
-    hidden [B, D]; step_size [B], negative goes down; updates [B], whole numbers. A row with step size 0 or no
-    updates keeps its hidden state exactly. No gradient reaches any weight.
+    With V(h) = w . silu(z) + c and z = A h + b (the standardisation is part of A and b), grad V = A^T g for
+    g = w * silu'(z). A step moves z by step_size * A A^T g, so that all updates run in the hidden layer, and the state
+    itself moves once: by A^T times the sum of step_size * g.
     """
-    step_size, updates = step_size.to(hidden.device), updates.to(hidden.device)
-    # Decoding runs in inference mode, whose tensors cannot take part in autograd: a clone outside it can.
-    with torch.inference_mode(False), torch.enable_grad():
-        state = hidden.detach().float().clone()
-        before = value(state).detach()
+
+    def __init__(self, function: ValueFunction) -> None:
+        self.function = function
+        self.slopes = (function.inner.weight / function.scale).detach()
+        self.gram = self.slopes @ self.slopes.T
+        self.outer = function.outer.weight[0].detach()
+
+    @torch.no_grad()
+    def __call__(self, hidden: Tensor, step_size: Tensor, updates: Tensor) -> Controlled:
+        """Climb from states [B, D] with step sizes [B] (negative goes down) and numbers of updates [B].
+
+        A row with step size 0 or no updates is not moved at all.
+        """
+        step_size, updates = step_size.to(hidden.device), updates.to(hidden.device)
+        inner = self.function.inside(hidden)
+        before = after = self.function.read(inner)
+        total = torch.zeros_like(inner)
         moving = (step_size != 0) & (updates > 0)
-        rounds = int(updates[moving].max()) if bool(moving.any()) else 0
-        for update in range(rounds):
-            leaf = state.requires_grad_(True)
-            (gradient,) = torch.autograd.grad(value(leaf).sum(), leaf)
-            step = torch.where(moving & (updates > update), step_size, 0.0).unsqueeze(-1)
-            state = (leaf + step * gradient).detach()
-        after = value(state).detach() if rounds else before
-    return Controlled(state.detach(), before, after)
+        if bool(moving.any()):
+            rounds = torch.arange(int(updates[moving].max()), device=hidden.device)
+            steps = torch.where(updates > rounds.unsqueeze(1), step_size, 0.0).unsqueeze(2)
+            outer = self.outer.expand_as(inner)
+            for step in steps:
+                climb = torch.ops.aten.silu_backward(outer, inner).mul_(step)
+                inner = torch.addmm(inner, climb, self.gram)
+                total += climb
+            after = torch.where(moving, self.function.read(inner), before)
+        return Controlled(total @ self.slopes, before, after)
 
 
-def alpha_interval(scores: Tensor, slope: Tensor, alpha: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the chosen tokens stay the best: the exact range of alpha, (low [B], high [B]), ends maybe infinite.
+class Interval(NamedTuple):
+    """Where along alpha a token stays the best, and which token takes over at either end (any, if that is infinite)."""
 
-    scores [B, V] at alpha [B] move along straight lines of slope [B, V]. The chosen token [B] beats token j while
-    (s_c - s_j) + (alpha' - alpha)(m_c - m_j) >= 0: a half-line for each j, intersected over the vocabulary.
+    low: Tensor
+    low_token: Tensor
+    high: Tensor
+    high_token: Tensor
+
+
+def alpha_interval(scores: Tensor, slope: Tensor, alpha: Tensor | float, chosen: Tensor) -> Interval:
+    """The exact range of alpha in which the chosen tokens [...] stay the best; its ends may be infinite.
+
+    scores [..., V] at alpha [...] move along straight lines of slope [..., V]. Token j overtakes the chosen one c at
+    alpha + (s_c - s_j) / (m_j - m_c): above alpha where its slope is steeper, below where it is flatter. The first to
+    do so has the greatest (or the least) pace, (m_j - m_c) / (s_c - s_j).
     """
-    scores, slope = scores.double(), slope.double()
-    lead = scores.gather(1, chosen.unsqueeze(1)) - scores
-    gain = slope.gather(1, chosen.unsqueeze(1)) - slope
-    crossing = alpha.double().unsqueeze(1) - lead / gain
-    unbounded = torch.full_like(crossing, torch.inf)
-    high = torch.where(gain < 0, crossing, unbounded).amin(1)
-    low = torch.where(gain > 0, crossing, -unbounded).amax(1)
-    return low, high
+    scores, slope, pick = scores.double(), slope.double(), chosen.unsqueeze(-1)
+    # Scores that were compared in float32 may tie within its rounding: then the interval ends at alpha itself.
+    lead = (scores.gather(-1, pick) - scores).clamp_(min=torch.finfo(torch.float64).tiny)
+    pace = (slope - slope.gather(-1, pick)).div_(lead)
+    up, down = pace.argmax(-1), pace.argmin(-1)
+    fastest, slowest = pace.gather(-1, up.unsqueeze(-1)).squeeze(-1), pace.gather(-1, down.unsqueeze(-1)).squeeze(-1)
+    high = torch.where(fastest > 0, alpha + 1 / fastest, torch.inf)
+    low = torch.where(slowest < 0, alpha + 1 / slowest, -torch.inf)
+    return Interval(low, down, high, up)

@@ -27,8 +27,15 @@ class ValueFunction(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """V(h) for states [..., D] -> [...]."""
-        standardised = (hidden.float() - self.mean) / self.scale
-        return self.outer(nn.functional.silu(self.inner(standardised))).squeeze(-1)
+        return self.read(self.inside(hidden))
+
+    def inside(self, hidden: Tensor) -> Tensor:
+        """States [..., D] -> the hidden layer before its activation [..., H]."""
+        return self.inner((hidden.float() - self.mean) / self.scale)
+
+    def read(self, inner: Tensor) -> Tensor:
+        """The hidden layer before its activation [..., H] -> values [...]."""
+        return self.outer(nn.functional.silu(inner)).squeeze(-1)
 
     def save(self, folder: Path) -> None:
         """Write weights and standardisation as safetensors."""

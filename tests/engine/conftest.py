@@ -1,7 +1,9 @@
 """Tiny random models of every family with a random axis each, in float32; built in milliseconds."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,8 +11,9 @@ import torch
 from playground.engine.decode import Steering, decode
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
+from playground.engine.prefix_tree import PrefixTree
 from playground.engine.value_function import ValueFunction
-from playground.events import Finished, Token
+from playground.events import Event, Finished, Token
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.sources import ARCHITECTURES, build_tiny
 
@@ -24,16 +27,23 @@ class Lab:
     model: LanguageModel
     axes: dict[str, Steering]
 
-    def events(self, *rows: Row, how: Sampling | None = None, new_tokens: int = NEW_TOKENS) -> list:
+    def events(
+        self,
+        *rows: Row,
+        how: Sampling | None = None,
+        new_tokens: int = NEW_TOKENS,
+        tree: PrefixTree | None = None,
+        by: Callable[..., Iterable[Event]] = decode,
+    ) -> list:
         request = Request(rows=rows, sampling=how or Sampling(), max_new_tokens=new_tokens)
-        return list(decode(self.model, self.axes, request))
+        return list(by(self.model, self.axes, request, *([] if tree is None else [tree])))
 
-    def run(self, *rows: Row, how: Sampling | None = None, new_tokens: int = NEW_TOKENS) -> list[Finished]:
-        ends = [event for event in self.events(*rows, how=how, new_tokens=new_tokens) if isinstance(event, Finished)]
+    def run(self, *rows: Row, **asked: Any) -> list[Finished]:
+        ends = [event for event in self.events(*rows, **asked) if isinstance(event, Finished)]
         return sorted(ends, key=lambda end: end.row)
 
-    def tokens(self, *rows: Row, how: Sampling | None = None) -> list[Token]:
-        return [event for event in self.events(*rows, how=how) if isinstance(event, Token)]
+    def tokens(self, *rows: Row, **asked: Any) -> list[Token]:
+        return [event for event in self.events(*rows, **asked) if isinstance(event, Token)]
 
 
 def row(prompt: str = "How was it?", *strengths: Strength, seed: int = 0, system: str | None = None) -> Row:

@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.engine.steering import alpha_interval, control, interpolate
+from playground.engine.steering import Ascent, Controlled, alpha_interval, interpolate
 from playground.engine.value_function import ValueFunction
+from tests.engine.plain_decode import climb_by_autograd
 
 ROWS, WIDTH, VOCABULARY = 3, 8, 20
 alphas = st.floats(-5, 5)
@@ -49,23 +50,36 @@ def test_no_axis_leaves_the_base() -> None:
 
 @pytest.fixture
 def function() -> ValueFunction:
+    return value_function()
+
+
+def value_function(width: int = WIDTH, hidden: int = 16) -> ValueFunction:
+    """Random, and standardising by random means and scales."""
     torch.manual_seed(0)
-    return ValueFunction(WIDTH, 16)
+    function = ValueFunction(width, hidden)
+    function.mean.copy_(torch.randn(width))
+    function.scale.copy_(0.5 + torch.rand(width))
+    return function
+
+
+def control(
+    hidden: torch.Tensor, function: ValueFunction, step_size: torch.Tensor, updates: torch.Tensor
+) -> Controlled:
+    return Ascent(function)(hidden, step_size, updates)
 
 
 @pytest.mark.parametrize(("step_size", "updates"), [(0.0, 5), (0.5, 0)])
 def test_control_off_is_the_identity(function: ValueFunction, step_size: float, updates: int) -> None:
     hidden = random(ROWS, WIDTH)
     found = control(hidden, function, torch.full((ROWS,), step_size), torch.full((ROWS,), updates))
-    assert torch.equal(found.hidden, hidden)
+    assert torch.equal(hidden + found.shift, hidden)
     assert torch.equal(found.before, found.after)
 
 
 @given(seeds, st.integers(1, 8))
 @settings(max_examples=25)
 def test_small_steps_never_lower_the_value_and_negative_ones_never_raise_it(seed: int, updates: int) -> None:
-    torch.manual_seed(0)
-    function = ValueFunction(WIDTH, 16)
+    function = value_function()
     hidden, rounds = random(ROWS, WIDTH, seed=seed), torch.full((ROWS,), updates)
     up = control(hidden, function, torch.full((ROWS,), 1e-2), rounds)
     down = control(hidden, function, torch.full((ROWS,), -1e-2), rounds)
@@ -80,7 +94,7 @@ def test_every_row_follows_its_own_step_size_and_updates(function: ValueFunction
     for index in range(ROWS):
         part = slice(index, index + 1)
         alone = control(hidden[part], function, step_size[part], updates[part])
-        torch.testing.assert_close(together.hidden[part], alone.hidden)
+        torch.testing.assert_close(together.shift[part], alone.shift)
 
 
 def test_control_is_gradient_ascent_written_out(function: ValueFunction) -> None:
@@ -92,7 +106,23 @@ def test_control_is_gradient_ascent_written_out(function: ValueFunction) -> None
         assert leaf.grad is not None
         state = state + 0.2 * leaf.grad
     found = control(hidden, function, torch.tensor([0.2]), torch.tensor([3]))
-    torch.testing.assert_close(found.hidden, state)
+    torch.testing.assert_close(hidden + found.shift, state)
+
+
+@given(seeds)
+@settings(max_examples=25)
+def test_the_closed_form_is_autograd(seed: int) -> None:
+    """Thirty updates of each row by its own step size, also none at all, in float32: equal to 1e-4."""
+    function, hidden = value_function(64, 32), 3 * random(5, 64, seed=seed)
+    step_size, updates = torch.tensor([0.5, -0.5, 2.0, 0.0, 1.0]), torch.tensor([30, 12, 30, 30, 0])
+    found, expected = (
+        control(hidden, function, step_size, updates),
+        climb_by_autograd(hidden, function, step_size, updates),
+    )
+    torch.testing.assert_close(hidden + found.shift, expected.hidden, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found.before, expected.before, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found.after, expected.after, rtol=1e-4, atol=1e-4)
+    assert torch.equal(found.shift[3:], torch.zeros(2, 64))
 
 
 def test_control_leaves_no_gradient_and_mutates_nothing(function: ValueFunction) -> None:
@@ -110,7 +140,8 @@ def test_the_chosen_token_wins_inside_its_interval_and_loses_just_outside(seed: 
     base, slope = random(1, VOCABULARY, seed=seed).double(), random(1, VOCABULARY, seed=seed + 1).double()
     scores = base + alpha * slope
     chosen = scores.argmax(1)
-    low, high = (float(end) for end in alpha_interval(scores, slope, torch.tensor([alpha]).double(), chosen))
+    found = alpha_interval(scores, slope, torch.tensor([alpha]).double(), chosen)
+    low, high = float(found.low), float(found.high)
     assert low <= alpha <= high
 
     def winner(strength: float) -> int:
@@ -118,11 +149,18 @@ def test_the_chosen_token_wins_inside_its_interval_and_loses_just_outside(seed: 
 
     inside = [low + 1e-6, (max(low, -100) + min(high, 100)) / 2, high - 1e-6]
     assert all(winner(strength) == chosen for strength in inside if math.isfinite(strength) and low < strength < high)
-    assert all(winner(end) != chosen for end in (low - 1e-6, high + 1e-6) if math.isfinite(end))
+    assert low == -math.inf or winner(low - 1e-6) == found.low_token != chosen
+    assert high == math.inf or winner(high + 1e-6) == found.high_token != chosen
 
 
 def test_parallel_lines_are_unbounded() -> None:
     scores = torch.tensor([[1.0, 2.0]])
-    low, high = alpha_interval(scores, torch.ones(1, 2), torch.zeros(1), torch.tensor([1]))
-    assert float(low) == -math.inf
-    assert float(high) == math.inf
+    found = alpha_interval(scores, torch.ones(1, 2), torch.zeros(1), torch.tensor([1]))
+    assert float(found.low) == -math.inf
+    assert float(found.high) == math.inf
+
+
+def test_a_tie_ends_the_interval_at_alpha_and_a_twin_does_not() -> None:
+    scores, slope = torch.tensor([[2.0, 2.0, 2.0, 0.0]]), torch.tensor([[1.0, 1.0, 3.0, 1.0]])
+    found = alpha_interval(scores, slope, torch.tensor([0.5]), torch.tensor([0]))
+    assert (float(found.low), float(found.high), int(found.high_token)) == (-math.inf, 0.5, 2)

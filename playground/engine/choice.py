@@ -1,0 +1,161 @@
+"""One decoding step: from the hidden states of prefixes to the next token of each row that stands on them.
+
+The head is called once for each prefix and stream, however many rows stand there. What is left to do for each row are
+passes over the vocabulary; they run row by row, so that a row's vectors stay in the processor's cache.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from playground.engine import sampling, steering
+from playground.engine.language_model import LanguageModel
+from playground.engine.plan import Plan, Stream
+from playground.engine.prefix_tree import Node
+from playground.settings import Sampling
+
+_Where = Mapping[tuple[Node, Stream], int]
+"""Which state, and so which line of the logits, is that of a prefix and stream."""
+
+
+class Stand(NamedTuple):
+    """A row on a prefix where its next token is to be chosen."""
+
+    row: int
+    node: Node
+    prompt: Sequence[int]
+    written: Sequence[int]
+    seed: int
+
+
+class Choice(NamedTuple):
+    """A stand's next token, its numbers (see events.Token), and where along alpha another token takes over.
+
+    `before` and `after` are nan without a value function. `low` and `high` are infinite where no token ever takes over,
+    which leaves their tokens without meaning, and nan where there is no closed form.
+    """
+
+    token: int
+    low_token: int
+    high_token: int
+    low: float
+    high: float
+    logprob: float
+    base_logprob: float
+    kl: float
+    before: float
+    after: float
+
+
+_UNKNOWN = torch.tensor(math.nan, dtype=torch.float64)
+_NOWHERE = steering.Interval(_UNKNOWN, torch.tensor(0), _UNKNOWN, torch.tensor(0))
+
+
+class _Lines(NamedTuple):
+    """The logits [V] of a prefix as straight lines in alpha: where they start, and their slopes along each layer."""
+
+    base: Tensor
+    log_total: Tensor
+    """log sum exp(base)"""
+    slopes: Mapping[int, Tensor]
+
+
+@torch.inference_mode()
+def choose(model: LanguageModel, plan: Plan, stands: Sequence[Stand], how: Sampling) -> list[Choice]:
+    """Choose the next token on each stand; its node must know the streams of its row."""
+    where: dict[tuple[Node, Stream], int] = {}
+    for stand in stands:
+        for stream in plan.streams(stand.row):
+            where.setdefault((stand.node, stream), len(where))
+    states = torch.stack([node.states[stream] for node, stream in where])
+    controlled = _control(plan, stands, where, states)
+    moved = controlled.shift.any(1).nonzero().squeeze(1).tolist()
+    logits = model.head(states)
+    shifts = dict(zip(moved, model.head_shift(controlled.shift[moved]), strict=True)) if moved else {}
+
+    @cache
+    def noise(seed: int, position: int) -> Tensor:
+        return sampling.gumbel(seed, position, logits.shape[-1]).to(logits.device)
+
+    @cache
+    def lines(node: Node) -> _Lines:
+        base = logits[where[node, plan.base]]
+        slopes = {
+            k: logits[at] - base for k, key in enumerate(plan.aligned) if (at := where.get((node, key))) is not None
+        }
+        return _Lines(base, _softmax(base)[1], slopes)
+
+    on_node = sorted(range(len(stands)), key=lambda index: where[stands[index].node, plan.base])
+    decided = {
+        index: _decide(
+            plan,
+            stands[index],
+            lines(stands[index].node),
+            shifts.get(index),
+            noise(stands[index].seed, len(stands[index].written)) if how.temperature > 0 else None,
+            how,
+        )
+        for index in on_node
+    }
+    values = torch.stack([controlled.before, controlled.after], 1)
+    found = torch.cat([torch.stack([decided[index] for index in range(len(stands))]), values], 1)
+    return [Choice(*map(int, numbers[:3]), *numbers[3:]) for numbers in found.tolist()]
+
+
+def _control(plan: Plan, stands: Sequence[Stand], where: _Where, states: Tensor) -> steering.Controlled:
+    """Merge the stands' states [S, D] -> what control does to them."""
+    base = [where[stand.node, plan.base] for stand in stands]
+    aligned = [
+        [where.get((stand.node, key), at) for stand, at in zip(stands, base, strict=True)] for key in plan.aligned
+    ]
+    rows = [stand.row for stand in stands]
+    alpha = torch.tensor([[plan.alpha[row][k] for row in rows] for k in range(len(aligned))], device=states.device)
+    hidden = (
+        steering.interpolate(states[base], states[torch.tensor(aligned)], alpha) if aligned else states[base].float()
+    )
+    return plan.control(hidden, rows)
+
+
+def _decide(
+    plan: Plan, stand: Stand, lines: _Lines, shift: Tensor | None, noise: Tensor | None, how: Sampling
+) -> Tensor:
+    """The numbers of a Choice without its values [8], in float64; left on the device, so that none is waited for."""
+    alphas = {k: plan.alpha[stand.row][k] for k in plan.steers[stand.row]}
+    base = logits = lines.base
+    for k, alpha in alphas.items():
+        logits = torch.add(logits, lines.slopes[k], alpha=alpha)
+    if shift is not None:
+        logits = logits + shift
+    seen = [[*stand.prompt, *stand.written]] if how.repetition_penalty != 1.0 else []
+    scores = sampling.score(logits.unsqueeze(0), how, None if noise is None else noise.unsqueeze(0), seen)[0]
+    token = scores.argmax()
+    along = plan.line(stand.row, how)
+    interval = _NOWHERE if along is None else _interval(lines, alphas, along, noise, how.temperature or 1.0, token)
+    probability, log_total = _softmax(logits)
+    # KL(steered || base) = E[steered - base] - log Z_steered + log Z_base, expected under the steered distribution.
+    kl = (torch.dot(probability, logits - base) - log_total + lines.log_total).clamp(min=0)
+    logprob, base_logprob = logits.take(token) - log_total, base.take(token) - lines.log_total
+    numbers = [token, interval.low_token, interval.high_token, interval.low, interval.high, logprob, base_logprob, kl]
+    return torch.stack([number.to(logits.device, torch.float64) for number in numbers])
+
+
+def _interval(
+    lines: _Lines, alphas: Mapping[int, float], along: int, noise: Tensor | None, temperature: float, token: Tensor
+) -> steering.Interval:
+    """The range of alpha along one layer in which the token stays chosen, in float64 from the lines as they are."""
+    scores = lines.base.double()
+    for k, alpha in alphas.items():
+        scores = scores.add(lines.slopes[k].double(), alpha=alpha)
+    if noise is not None:
+        scores = scores.div_(temperature).add_(noise)
+    return steering.alpha_interval(scores, lines.slopes[along].double() / temperature, alphas[along], token)
+
+
+def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Probabilities [V] of logits [V], and log sum exp of the logits."""
+    probability = logits.softmax(-1)
+    return probability, logits.amax() - probability.amax().log()

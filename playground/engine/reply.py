@@ -1,0 +1,112 @@
+"""A row's reply while it is being written: choices in, events out."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from playground.engine.choice import Choice, Stand
+from playground.engine.language_model import LanguageModel
+from playground.engine.prefix_tree import Node
+from playground.events import Change, Finished, Token
+from playground.settings import Row
+
+
+@dataclass
+class _End:
+    """An end of the alpha interval as far as it is known: where it is, and what happens there."""
+
+    alpha: float
+    position: int = 0
+    token: int = 0
+
+
+@dataclass
+class Reply:
+    """A row's reply so far; `path` holds the prefixes it came along, the one it stands on last."""
+
+    index: int
+    row: Row
+    prompt: list[int]
+    path: list[Node]
+    has_interval: bool
+    ids: list[int] = field(default_factory=list)
+    ended: bool = False
+    text: str = ""
+    low: _End = field(default_factory=lambda: _End(-math.inf))
+    high: _End = field(default_factory=lambda: _End(math.inf))
+    kl: float = 0.0
+    surprise: float = 0.0
+
+    def stand(self, node: Node | None = None, ahead: tuple[int, ...] = ()) -> Stand:
+        """Where its next token is chosen; or the one after some more tokens, at the prefix to which they lead."""
+        return Stand(self.index, node or self.path[-1], self.prompt, [*self.ids, *ahead], self.row.seed)
+
+    def add(self, model: LanguageModel, choice: Choice, last: bool) -> Token:
+        """Write the chosen token; nothing comes after the last one or a stop."""
+        position = len(self.ids)
+        self.ids.append(choice.token)
+        self.ended = last or choice.token in model.stop_ids
+        text = model.text(self.ids)
+        # A character may span tokens: hold back what is incomplete, unless nothing more will come.
+        grown = text[len(self.text) :] if self.ended or not text.endswith("\ufffd") else ""
+        self.text += grown
+        if choice.low > self.low.alpha:
+            self.low = _End(choice.low, position, choice.low_token)
+        if choice.high < self.high.alpha:
+            self.high = _End(choice.high, position, choice.high_token)
+        self.kl += choice.kl
+        self.surprise -= choice.base_logprob
+        return Token(
+            row=self.index,
+            position=position,
+            id=choice.token,
+            text=grown,
+            logprob=choice.logprob,
+            base_logprob=choice.base_logprob,
+            kl=choice.kl,
+            value_before=_known(choice.before),
+            value_after=_known(choice.after),
+        )
+
+    def finished(self, model: LanguageModel) -> Finished:
+        """The event that ends the row."""
+        first = self.row.strengths[0] if self.row.strengths else None
+        reason: Literal["stop", "length"] = "stop" if self.ids[-1] in model.stop_ids else "length"
+        return Finished(
+            row=self.index,
+            alpha=first.alpha if first else 0.0,
+            control=first.control if first else 0.0,
+            text=self.text,
+            token_ids=tuple(self.ids),
+            alpha_interval=(_bounded(self.low.alpha), _bounded(self.high.alpha)) if self.has_interval else None,
+            reward=None,
+            kl=self.kl / len(self.ids),
+            perplexity=math.exp(min(self.surprise / len(self.ids), 700.0)),
+            finish_reason=reason,
+            seed=self.row.seed,
+            strengths=self.row.strengths,
+            changes=(self._change(model, self.low), self._change(model, self.high)) if self.has_interval else None,
+        )
+
+    def _change(self, model: LanguageModel, end: _End) -> Change | None:
+        """What happens at an end of the interval."""
+        if not math.isfinite(end.alpha):
+            return None
+        before = self.ids[: end.position]
+        old = self.ids[end.position]
+        start = len(model.text(before).rstrip("\ufffd"))
+        return Change(
+            position=end.position,
+            old_id=old,
+            old=model.text([*before, old])[start:],
+            new_id=end.token,
+            new=model.text([*before, end.token])[start:],
+        )
+
+
+def _known(number: float) -> float | None:
+    return None if math.isnan(number) else number
+
+
+def _bounded(number: float) -> float | None:
+    return number if math.isfinite(number) else None
