@@ -4,6 +4,7 @@ Knows the dialects, brings the tables up to date, and runs work in transactions 
 """
 
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -76,6 +77,8 @@ def sqlite_url(path: Path) -> str:
 
 def _is_passing(error: DBAPIError) -> bool:
     """Whether trying again may help: a server that is away or starting, a busy file, a deadlock, a race."""
+    if isinstance(error.orig, sqlite3.OperationalError):
+        return error.orig.sqlite_errorcode == sqlite3.SQLITE_BUSY
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError | IntegrityError)
 
 

@@ -106,7 +106,7 @@ def _take(
         totals[cell] += times
     taken: list[tuple[str, Content]] = []
     for _ in range(count if cells else 0):
-        cell = min(cells, key=lambda cell: (totals[cell], rng.random()))
+        cell = min(cells, key=lambda cell: (totals[cell], min(seen[one.prompt] for one in cells[cell]), rng.random()))
         content = min(cells[cell], key=lambda one: (seen[one.prompt], filled[cell, one.name], rng.random()))
         totals[cell] += 1
         filled[cell, content.name] += 1

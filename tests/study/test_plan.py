@@ -1,0 +1,75 @@
+"""A study file that loads can be run; one that cannot is refused with the place and the reason."""
+
+from pathlib import Path
+
+import pytest
+
+from playground.errors import InvalidInput
+from playground.study import plan as plans
+from playground.study.plan import Codes
+from tests.study.made import PLAN, plan
+
+
+def test_the_example_loads_and_asks_for_what_it_says() -> None:
+    example = plans.parse(plans.example())
+    assert {task.kind for task in example.tasks} == {"pair", "adjustment", "adaptive"}
+    assert example.checks.broken in example.generated
+    assert example.practises
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("format = 1", "format = 2", "format"),
+        ('name = "made"', 'name = "Made Up"', "name"),
+        ("[-1.0, 0.0, 1.0, 2.0]", "[0.0, -1.0]", "do not rise"),
+        ("[-1.0, 0.0, 1.0, 2.0]", "[0.0, 0.0]", "do not rise"),
+        ("[-1.0, 0.0, 1.0, 2.0]", "[0.0, nan]", "strengths"),
+        ("trials = 6", "trials = 0", "tasks pair"),
+        ('kind = "single"', 'kind = "pair"', "twice"),
+        ('id = "home"', 'id = "work"', "twice"),
+        ('id = "home"', 'id = "<b>"', "prompts <b>"),
+        ("broken = 9.0", "", "broken"),
+        ("repeated = 1", "repeated = 9", "repeat"),
+        ("practice = true", "", "practice"),
+        ('kind = "scale"', 'kind = "choise"', "questions mood"),
+        ('options = ["badly", "well"]', "", "two ends"),
+        ("https://pay", "javascript:pay", "web address"),
+        ("seed = 3", 'seed = 3\nphases = ["trials", "consent", "thanks"]', "order"),
+        ("seed = 3", 'seed = 3\nphases = ["trials", "thanks"]', "consent"),
+        ("seed = 3", "seed = 3\ncolour = 3", "colour"),
+        ("[consent]", "[consent", "TOML"),
+        ("We store", "We\\u0000store", "zero byte"),
+        ("[checks]", "[[checks]]", "table"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_with_its_place(old: str, new: str, says: str) -> None:
+    assert old in PLAN
+    with pytest.raises(InvalidInput, match=says):
+        plans.parse(PLAN.replace(old, new, 1))
+
+
+def test_a_file_that_is_not_there_or_no_text_is_told_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"none\.toml"):
+        plans.load(tmp_path / "none.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidInput, match=r"broken\.toml"):
+        plans.load(broken)
+
+
+def test_everything_but_the_codes_is_part_of_the_digest() -> None:
+    same = plans.parse(PLAN.replace("C-DONE", "C-OTHER"))
+    other = plans.parse(PLAN.replace("We store", "We keep"))
+    assert same.digest() == plan().digest() != other.digest()
+
+
+def test_codes_come_from_the_file_or_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = Codes(completed="$DONE_CODE", declined="NO", url="https://pay.example.org/?cc={code}")
+    assert codes.missing() == ["DONE_CODE"]
+    assert codes.of("completed") == ""
+    monkeypatch.setenv("DONE_CODE", "YES")
+    assert codes.missing() == []
+    assert codes.of("completed") == codes.of("failed") == "YES"
+    assert codes.link("YES") == "https://pay.example.org/?cc=YES"
+    assert codes.link("") == ""
