@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import DynamicCache
 
-from playground.engine.language_model import LanguageModel, run_decoder
+from playground.engine.caches import cache_maker, run_decoder
+from playground.engine.language_model import LanguageModel
 
 FILE_NAME = "identity_layer.safetensors"
 
@@ -32,7 +32,6 @@ class IdentityLayer(nn.Module):
         config.vocab_size, config.pad_token_id = 1, None  # embeddings come ready-made
         if getattr(config, "layer_types", None) is not None:
             config.layer_types = config.layer_types[:1]
-        self.config = config
         decoder = type(model.decoder)(config).to(model.device)
         decoder.layers[0].load_state_dict(model.decoder.layers[0].state_dict())
         for name in ("norm", "final_layer_norm"):
@@ -41,6 +40,7 @@ class IdentityLayer(nn.Module):
         for parameter in decoder.parameters():
             parameter.requires_grad_(False)
         self.decoder = decoder
+        self.new_cache = cache_maker(decoder)
         self.layer: nn.Module = decoder.layers[0].requires_grad_(True)
         # Both branches of a residual layer end in a projection; with these at zero the layer adds nothing.
         for end in _BRANCH_ENDS.get(config.model_type, _BRANCH_ENDS_OF_MOST):
@@ -48,14 +48,14 @@ class IdentityLayer(nn.Module):
                 nn.init.zeros_(parameter)
         self.eval()
 
-    def new_cache(self) -> DynamicCache:
-        """An empty KV cache of this layer."""
-        return DynamicCache(config=self.config)
+    def forward(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """Embeddings [B, T, D] and mask [B, T] -> aligned embeddings [B, T, D], dtype kept, without any cache."""
+        return run_decoder(self.decoder, embeddings.to(self.dtype), mask).to(embeddings.dtype)
 
-    def forward(self, embeddings: Tensor, attention_mask: Tensor, cache: DynamicCache | None = None) -> Tensor:
-        """Embeddings [B, T, D] and mask [B, cached + T] -> aligned embeddings [B, T, D], dtype kept."""
-        dtype = next(self.layer.parameters()).dtype
-        return run_decoder(self.decoder, embeddings.to(dtype), attention_mask, cache).to(embeddings.dtype)
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the layer's weights are stored in: float32 while it is trained, else as the base model's."""
+        return next(self.layer.parameters()).dtype
 
     def save(self, folder: Path, dtype: torch.dtype = torch.bfloat16) -> None:
         """Write the layer's weights as safetensors."""

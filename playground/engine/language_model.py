@@ -4,8 +4,7 @@ The stock `transformers` decoder is used unmodified; nothing here knows of axes 
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,13 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
-    DynamicCache,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
 from playground.cards import Base
+from playground.engine.caches import cache_maker, run_decoder
+from playground.engine.head import Head
 from playground.errors import InvalidInput, ModelUnavailable, PlaygroundError
 from playground.settings import Message
 
@@ -41,10 +41,10 @@ class LanguageModel:
         self.tokenizer = tokenizer
         self.name = name
         self.decoder: Any = model.get_decoder()
+        self.new_cache = cache_maker(self.decoder)
         output: Any = model.get_output_embeddings()
-        # Logits in bfloat16 stand an eighth apart: tokens would tie, and a reply's alpha interval shrink to nothing.
-        self._head_weight: Tensor = output.weight.float()
-        self._head_bias: Tensor | None = output.bias if output.bias is None else output.bias.float()
+        self._head = Head(output.weight, output.bias)
+        self.products = self._head.products
         self._weights_digest = weights_digest
         self.stop_ids = _stop_ids(model, tokenizer)
         self.end_of_turn = self._end_of_turn()
@@ -105,42 +105,20 @@ class LanguageModel:
         """Token ids [B, T] -> embeddings [B, T, D]."""
         return self.model.get_input_embeddings()(ids)
 
-    def new_cache(self) -> DynamicCache:
-        """An empty KV cache for `decode`."""
-        return DynamicCache(config=self.model.config)
+    def decode(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """Embeddings [B, T, D] and mask [B, T] -> hidden states after the final norm [B, T, D], without any cache.
 
-    def decode(self, embeddings: Tensor, attention_mask: Tensor, cache: DynamicCache | None = None) -> Tensor:
-        """Embeddings [B, T, D] and mask [B, cached + T] -> hidden states after the final norm [B, T, D].
-
-        Rows are padded on the left with mask 0. The cache, if given, grows by T positions.
+        Rows are padded on the left with mask 0.
         """
-        return run_decoder(self.decoder, embeddings, attention_mask, cache)
+        return run_decoder(self.decoder, embeddings, mask)
 
     def head(self, hidden: Tensor) -> Tensor:
         """Hidden states [..., D] -> logits [..., V], computed and returned in float32 whatever the dtype."""
-        with self.products():
-            return torch.nn.functional.linear(hidden.to(self.dtype).float(), self._head_weight, self._head_bias)
+        return self._head(hidden)
 
     def head_shift(self, shift: Tensor) -> Tensor:
         """What a shift [..., D] of the hidden state adds to the logits [..., V]: the head without its bias."""
-        with self.products():
-            return torch.nn.functional.linear(shift.float(), self._head_weight)
-
-    @contextmanager
-    def products(self) -> Iterator[None]:
-        """Let float32 matrix products multiply in bfloat16 (and add up in float32) where the model is bfloat16.
-
-        For the head that loses nothing, since weights and states were rounded already, and on a CPU it is three
-        times as fast.
-        """
-        matmul: Any = torch.backends.mkldnn.matmul  # pyright: ignore[reportAttributeAccessIssue]
-        before = matmul.fp32_precision
-        if self.dtype == torch.bfloat16:
-            matmul.fp32_precision = "bf16"
-        try:
-            yield
-        finally:
-            matmul.fp32_precision = before
+        return self._head.shift(shift)
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """A conversation -> token ids, up to where the model's turn begins, by the model's chat template.
@@ -190,22 +168,6 @@ class LanguageModel:
                 return ends[-1]
         own = self.tokenizer.eos_token_id
         return None if own is None else int(own)  # pyright: ignore[reportArgumentType]
-
-
-def run_decoder(
-    decoder: torch.nn.Module, embeddings: Tensor, attention_mask: Tensor, cache: DynamicCache | None
-) -> Tensor:
-    """Call a stock decoder on embeddings [B, T, D] with a mask [B, cached + T] -> hidden states [B, T, D]."""
-    # A padded position needs some valid index; its mask keeps it from being read.
-    positions = (attention_mask.cumsum(1) - 1).clamp(min=0)[:, -embeddings.shape[1] :]
-    output = decoder(
-        inputs_embeds=embeddings,
-        attention_mask=attention_mask,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=cache is not None,
-    )
-    return output.last_hidden_state
 
 
 def refuse_unfit(config: Any, name: str) -> None:

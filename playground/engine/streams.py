@@ -45,18 +45,22 @@ class Streams:
         """Read all prompts -> the hidden states that predict each row's first token."""
         distinct = list(dict.fromkeys(self.prompts))
         ids, mask = left_pad(distinct, self.model.device)
-        readers = [sorted({distinct.index(self.prompts[row]) for row in rows}) for rows in self.members]
-        hidden, self.mask = self._decode(self.model.embed(ids), mask, readers)
-
+        embeddings = self.model.embed(ids)
         reader_of_row = [distinct.index(prompt) for prompt in self.prompts]
-        spread = list(reader_of_row)
-        offset = len(distinct)
-        for cache, rows, group in zip(self.layer_caches, self.members, readers, strict=True):
-            local = [group.index(reader_of_row[row]) for row in rows]
-            cache.batch_select_indices(torch.tensor(local, device=mask.device))
-            spread += [offset + position for position in local]
-            offset += len(group)
-        return self._states(self._select(hidden, spread))
+        parts, masks, spread = [embeddings], [mask], list(reader_of_row)
+        for layer, cache, rows in zip(self.layers, self.layer_caches, self.members, strict=True):
+            if not rows:
+                continue
+            readers = sorted({reader_of_row[row] for row in rows})
+            local = [readers.index(reader_of_row[row]) for row in rows]
+            spread += [sum(map(len, parts)) + position for position in local]
+            aligned = cache.prefill(embeddings[readers].to(layer.dtype), mask[readers])
+            cache.select(local)
+            parts.append(aligned.to(embeddings.dtype))
+            masks.append(mask[readers])
+        hidden = self.cache.prefill(torch.cat(parts), torch.cat(masks))[:, -1]
+        self.cache.select(spread)
+        return self._states(hidden[spread])
 
     @torch.inference_mode()
     def advance(self, tokens: Sequence[int], parents: Sequence[int] | None = None) -> States:
@@ -64,12 +68,14 @@ class Streams:
 
         An old row that nobody names is let go; one named several times branches. Without `parents` all rows go on.
         """
-        if parents is not None:
+        if parents is not None and list(parents) != list(range(len(self.prompts))):
             self._inherit(parents)
-        ids = torch.tensor(tokens, device=self.mask.device).unsqueeze(1)
-        mask = torch.nn.functional.pad(self.mask[: len(tokens)], (0, 1), value=1)
-        hidden, self.mask = self._decode(self.model.embed(ids), mask, self.members)
-        return self._states(hidden)
+        embeddings = self.model.embed(torch.tensor(tokens, device=self.model.device))
+        parts = [embeddings]
+        for layer, cache, rows in zip(self.layers, self.layer_caches, self.members, strict=True):
+            if rows:
+                parts.append(cache.step(embeddings[rows].to(layer.dtype)).to(embeddings.dtype))
+        return self._states(self.cache.step(torch.cat(parts)))
 
     def _inherit(self, parents: Sequence[int]) -> None:
         """Give each new row the caches of its parent, in all its streams."""
@@ -79,30 +85,12 @@ class Streams:
             place = {row: position for position, row in enumerate(members)}
             self.members[k] = [row for row, parent in enumerate(parents) if parent in place]
             local = [place[parents[row]] for row in self.members[k]]
-            self.layer_caches[k].batch_select_indices(torch.tensor(local, device=self.mask.device, dtype=torch.long))
+            if members:
+                self.layer_caches[k].select(local)
             spread += [offset + position for position in local]
             offset += len(members)
         self.prompts = [self.prompts[parent] for parent in parents]
-        self._select(self.mask, spread)
-
-    def _decode(self, embeddings: Tensor, mask: Tensor, members: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Base rows [B, T, D] with mask [B, S] and aligned streams of `members` -> last hidden states, whole mask."""
-        parts, masks = [embeddings], [mask]
-        for layer, cache, rows in zip(self.layers, self.layer_caches, members, strict=True):
-            if rows:
-                parts.append(layer(embeddings[rows], mask[rows], cache))
-                masks.append(mask[rows])
-        full = torch.cat(masks)
-        return self.model.decode(torch.cat(parts), full, self.cache)[:, -1], full
-
-    def _select(self, hidden: Tensor, streams: Sequence[int]) -> Tensor:
-        """Let the decoder's cache and mask hold these streams, in this order; pick the same rows of `hidden`."""
-        if list(streams) == list(range(self.mask.shape[0])):
-            return hidden
-        index = torch.tensor(streams, device=self.mask.device)
-        self.cache.batch_select_indices(index)
-        self.mask = self.mask[index]
-        return hidden[index]
+        self.cache.select(spread)
 
     def _states(self, hidden: Tensor) -> States:
         """Split the streams' hidden states [S, D] into base and aligned."""

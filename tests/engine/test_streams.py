@@ -85,14 +85,11 @@ def test_a_layers_last_row_may_end_before_the_others(any_lab: Lab, streams: Stre
     compare(any_lab, streams.advance([22], parents=[0]), [(SHORT, (20, 22), [])])
 
 
-def test_a_shared_prompt_is_read_once_for_each_stream(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shared_prompt_is_read_once_for_each_stream(lab: Lab) -> None:
     read: list[int] = []
-    decode = lab.model.decode
-
-    def counted(embeddings: torch.Tensor, *rest: object) -> torch.Tensor:
-        read.append(len(embeddings))
-        return decode(embeddings, *rest)
-
-    monkeypatch.setattr(lab.model, "decode", counted)
-    Streams(lab.model, [LONG] * 9, layers(lab)[:1], [list(range(8))]).prefill()
+    counting = lab.model.decoder.register_forward_pre_hook(
+        lambda _, args, named: read.append(len(named["inputs_embeds"])), with_kwargs=True
+    )
+    with counting:
+        Streams(lab.model, [LONG] * 9, layers(lab)[:1], [list(range(8))]).prefill()
     assert read == [2]

@@ -1,0 +1,122 @@
+"""What a decoder remembers of the streams of a request, and its two ways to go on token by token: stock and lean."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from playground.engine.kv_memory import KVMemory
+from playground.engine.lean import LeanDecoder
+
+
+class KVCache(Protocol):
+    """The keys and values of S streams in one decoder. `prefill` comes first."""
+
+    def prefill(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """Read prompts [S, T, D] with mask [S, T], padded on the left -> hidden states [S, T, D]."""
+        ...
+
+    def select(self, parents: Sequence[int]) -> None:
+        """Let stream i go on from what stream parents[i] has read; a stream that nobody names is let go."""
+        ...
+
+    def step(self, embeddings: Tensor) -> Tensor:
+        """One token more for each stream, [S, D] -> its hidden states [S, D]."""
+        ...
+
+
+def cache_maker(decoder: Any) -> Callable[[], KVCache]:
+    """What makes empty caches for a stock decoder: lean ones if its family has a lean step."""
+    return LeanCaches(decoder) if LeanDecoder.fits(decoder) else lambda: StockCache(decoder)
+
+
+def run_decoder(decoder: nn.Module, embeddings: Tensor, mask: Tensor, cache: DynamicCache | None = None) -> Tensor:
+    """Call a stock decoder on embeddings [B, T, D] with a mask [B, cached + T] -> hidden states [B, T, D].
+
+    Rows are padded on the left with mask 0. The cache, if given, grows by T positions.
+    """
+    # A padded position needs some valid index; its mask keeps it from being read.
+    positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -embeddings.shape[1] :]
+    output = decoder(
+        inputs_embeds=embeddings,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=cache is not None,
+    )
+    return output.last_hidden_state
+
+
+class StockCache:
+    """The cache and the step of `transformers`."""
+
+    def __init__(self, decoder: Any) -> None:
+        self.decoder = decoder
+        self.cache = DynamicCache(config=decoder.config)
+
+    def prefill(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """See KVCache."""
+        self.mask = mask
+        return run_decoder(self.decoder, embeddings, mask, self.cache)
+
+    def select(self, parents: Sequence[int]) -> None:
+        """See KVCache."""
+        if list(parents) != list(range(len(self.mask))):
+            index = torch.tensor(parents, device=self.mask.device, dtype=torch.long)
+            self.cache.batch_select_indices(index)
+            self.mask = self.mask[index]
+
+    def step(self, embeddings: Tensor) -> Tensor:
+        """See KVCache."""
+        self.mask = nn.functional.pad(self.mask, (0, 1), value=1)
+        return run_decoder(self.decoder, embeddings.unsqueeze(1), self.mask, self.cache).squeeze(1)
+
+
+class LeanCaches:
+    """Makes lean caches of one decoder; the weights are made ready at the first and whenever they have changed."""
+
+    def __init__(self, decoder: Any) -> None:
+        self.decoder = decoder
+        self.state: list[tuple[int, int]] = []
+
+    def __call__(self) -> "LeanCache":
+        """An empty cache."""
+        state = self._state()
+        if state != self.state:
+            self.lean = LeanDecoder(self.decoder)
+            self.state = self._state()
+        return LeanCache(self.decoder, self.lean)
+
+    def _state(self) -> list[tuple[int, int]]:
+        """Changes when a weight is written to or replaced."""
+        return [(weight.data_ptr(), weight._version) for weight in self.decoder.parameters()]
+
+
+class LeanCache:
+    """Prompts are read by the stock decoder, the rest token by token by the lean step."""
+
+    def __init__(self, decoder: Any, lean: LeanDecoder) -> None:
+        self.decoder, self.lean = decoder, lean
+
+    def prefill(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """See KVCache."""
+        cache = DynamicCache(config=self.decoder.config)
+        hidden = run_decoder(self.decoder, embeddings, mask, cache)
+        layers: Any = cache.layers
+        starts = (mask.shape[1] - mask.sum(1)).tolist()
+        self.memory = KVMemory([(layer.keys, layer.values) for layer in layers], starts)
+        return hidden
+
+    def select(self, parents: Sequence[int]) -> None:
+        """See KVCache."""
+        self.memory.select(parents)
+
+    def step(self, embeddings: Tensor) -> Tensor:
+        """See KVCache."""
+        places = self.memory.places
+        if places == list(range(len(places))):
+            return self.lean.step(embeddings, self.memory)
+        streams = sorted(range(len(places)), key=lambda stream: places[stream])
+        return self.lean.step(embeddings[streams], self.memory)[places]

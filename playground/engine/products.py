@@ -1,0 +1,57 @@
+"""Matrix products with fixed weights, y = x W^T + b for x [..., in], laid out for the machine they run on."""
+
+import platform
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+Product = Callable[[Tensor], Tensor]
+
+
+def fused(linears: Sequence[nn.Linear]) -> Product:
+    """The product that answers for several linear layers over one input, their outputs side by side.
+
+    Where the processor has a layout of its own for weights (it reads them twice as fast in that), the product keeps a
+    copy in it. Elsewhere the layers' own weights become parts of one matrix, so that nothing is held twice.
+    """
+    weights = [linear.weight for linear in linears]
+    weight = torch.cat([each.detach() for each in weights]) if len(weights) > 1 else weights[0].detach()
+    biases = [linear.bias for linear in linears if linear.bias is not None]
+    bias = torch.cat([each.detach() for each in biases]) if biases else None
+    if can_be_packed(weight):
+        return packed(weight, bias)
+    for linear, part in zip(linears, weight.split([len(each) for each in weights]), strict=True):
+        linear.weight.data = part
+    return lambda x: nn.functional.linear(x, weight, bias)
+
+
+def can_be_packed(weight: Tensor) -> bool:
+    """Whether oneDNN has a layout of its own for this matrix, and kernels that read it."""
+    if weight.device.type != "cpu" or platform.machine() not in ("x86_64", "AMD64"):
+        return False
+    if not torch.backends.mkldnn.is_available():
+        return False
+    return weight.dtype == torch.float32 or (
+        weight.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
+
+
+def packed(weight: Tensor, bias: Tensor | None = None) -> Product:
+    """A product with weights [out, in] in oneDNN's layout. A row's result is the same bits in any batch."""
+    blocked = torch.ops.mkldnn._reorder_linear_weight(weight)
+    return lambda x: torch.ops.mkldnn._linear_pointwise(x, blocked, bias, "none", [], "")
+
+
+def half(weight: Tensor) -> Product:
+    """A product of float32 inputs with weights [out, in] kept in 16 bits, multiplied and added up in float32.
+
+    Weights that came in bfloat16 lose nothing by it, but for those below 6e-5, which are rounded to multiples of 6e-8.
+    """
+    kept = torch.ops.quantized.linear_prepack_fp16(weight.float(), None)
+    return lambda x: torch.ops.quantized.linear_dynamic_fp16(x, kept)
+
+
+def can_be_half(weight: Tensor) -> bool:
+    """Whether FBGEMM has kernels for `half` here."""
+    return weight.device.type == "cpu" and torch.backends.quantized.engine in ("x86", "fbgemm")
