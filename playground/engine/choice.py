@@ -18,8 +18,8 @@ from playground.engine.plan import Plan, Stream
 from playground.engine.prefix_tree import Node
 from playground.settings import Sampling
 
-_Where = Mapping[tuple[Node, Stream], int]
-"""Which state, and so which line of the logits, is that of a prefix and stream."""
+_Reading = tuple[Node, Stream]
+"""What a stream makes of a prefix: a hidden state, a line of logits."""
 
 
 class Stand(NamedTuple):
@@ -67,15 +67,23 @@ class _Lines(NamedTuple):
 @torch.inference_mode()
 def choose(model: LanguageModel, plan: Plan, stands: Sequence[Stand], how: Sampling) -> list[Choice]:
     """Choose the next token on each stand; its node must know the streams of its row."""
-    where: dict[tuple[Node, Stream], int] = {}
+    where: dict[_Reading, int] = {}
     for stand in stands:
         for stream in plan.streams(stand.row):
             where.setdefault((stand.node, stream), len(where))
     states = torch.stack([node.states[stream] for node, stream in where])
-    controlled = _control(plan, stands, where, states)
-    moved = controlled.shift.any(1).nonzero().squeeze(1).tolist()
-    logits = model.head(states)
-    shifts = dict(zip(moved, model.head_shift(controlled.shift[moved]), strict=True)) if moved else {}
+    climbed = _control(plan, stands, where, states)
+
+    # A row that control moves brings its own state to the head; the others take lines between those of the streams.
+    moved = [index for index, stand in enumerate(stands) if plan.controlled[stand.row]]
+    bases = {(stand.node, plan.base) for stand in stands}
+    free = {
+        (stand.node, stream) for stand in stands if not plan.controlled[stand.row] for stream in plan.streams(stand.row)
+    }
+    read = [reading for reading in where if reading in bases or reading in free]
+    logits = model.head(torch.cat([states[[where[reading] for reading in read]].float(), climbed.hidden[moved]]))
+    of_stream = dict(zip(read, logits, strict=False))
+    of_moved = dict(zip(moved, logits[len(read) :], strict=True))
 
     @cache
     def noise(seed: int, position: int) -> Tensor:
@@ -83,58 +91,52 @@ def choose(model: LanguageModel, plan: Plan, stands: Sequence[Stand], how: Sampl
 
     @cache
     def lines(node: Node) -> _Lines:
-        base = logits[where[node, plan.base]]
+        base = of_stream[node, plan.base]
         slopes = {
-            k: logits[at] - base for k, key in enumerate(plan.aligned) if (at := where.get((node, key))) is not None
+            k: line - base for k, key in enumerate(plan.aligned) if (line := of_stream.get((node, key))) is not None
         }
         return _Lines(base, _softmax(base)[1], slopes)
 
-    on_node = sorted(range(len(stands)), key=lambda index: where[stands[index].node, plan.base])
-    decided = {
-        index: _decide(
-            plan,
-            stands[index],
-            lines(stands[index].node),
-            shifts.get(index),
-            noise(stands[index].seed, len(stands[index].written)) if how.temperature > 0 else None,
-            how,
-        )
-        for index in on_node
-    }
-    values = torch.stack([controlled.before, controlled.after], 1)
+    decided: dict[int, Tensor] = {}
+    for index in sorted(range(len(stands)), key=lambda index: where[stands[index].node, plan.base]):
+        stand = stands[index]
+        drawn = noise(stand.seed, len(stand.written)) if how.temperature > 0 else None
+        decided[index] = _decide(plan, stand, lines(stand.node), of_moved.get(index), drawn, how)
+    values = torch.stack([climbed.before, climbed.after], 1)
     found = torch.cat([torch.stack([decided[index] for index in range(len(stands))]), values], 1)
     return [Choice(*map(int, numbers[:3]), *numbers[3:]) for numbers in found.tolist()]
 
 
-def _control(plan: Plan, stands: Sequence[Stand], where: _Where, states: Tensor) -> steering.Controlled:
-    """Merge the stands' states [S, D] -> what control does to them."""
+def _control(plan: Plan, stands: Sequence[Stand], where: Mapping[_Reading, int], states: Tensor) -> steering.Controlled:
+    """Merge the stands' states [S, D] and let control move them."""
     base = [where[stand.node, plan.base] for stand in stands]
     aligned = [
         [where.get((stand.node, key), at) for stand, at in zip(stands, base, strict=True)] for key in plan.aligned
     ]
     rows = [stand.row for stand in stands]
     alpha = torch.tensor([[plan.alpha[row][k] for row in rows] for k in range(len(aligned))], device=states.device)
-    hidden = (
-        steering.interpolate(states[base], states[torch.tensor(aligned)], alpha) if aligned else states[base].float()
-    )
-    return plan.control(hidden, rows)
+    merged = states[base].float()
+    if aligned:
+        merged = steering.interpolate(merged, states[torch.tensor(aligned)], alpha)
+    return plan.control(merged, rows)
 
 
 def _decide(
-    plan: Plan, stand: Stand, lines: _Lines, shift: Tensor | None, noise: Tensor | None, how: Sampling
+    plan: Plan, stand: Stand, lines: _Lines, moved: Tensor | None, noise: Tensor | None, how: Sampling
 ) -> Tensor:
     """The numbers of a Choice without its values [8], in float64; left on the device, so that none is waited for."""
     alphas = {k: plan.alpha[stand.row][k] for k in plan.steers[stand.row]}
     base = logits = lines.base
-    for k, alpha in alphas.items():
-        logits = torch.add(logits, lines.slopes[k], alpha=alpha)
-    if shift is not None:
-        logits = logits + shift
+    if moved is not None:
+        logits = moved
+    else:
+        for k, alpha in alphas.items():
+            logits = torch.add(logits, lines.slopes[k], alpha=alpha)
     seen = [[*stand.prompt, *stand.written]] if how.repetition_penalty != 1.0 else []
     scores = sampling.score(logits.unsqueeze(0), how, None if noise is None else noise.unsqueeze(0), seen)[0]
-    token = scores.argmax()
+    token = steering.first_max(scores)
     along = plan.line(stand.row, how)
-    interval = _NOWHERE if along is None else _interval(lines, alphas, along, noise, how.temperature or 1.0, token)
+    interval = _NOWHERE if along is None else _interval(lines, alphas, along, noise, how.temperature, token)
     probability, log_total = _softmax(logits)
     # KL(steered || base) = E[steered - base] - log Z_steered + log Z_base, expected under the steered distribution.
     kl = (torch.dot(probability, logits - base) - log_total + lines.log_total).clamp(min=0)
@@ -147,12 +149,13 @@ def _interval(
     lines: _Lines, alphas: Mapping[int, float], along: int, noise: Tensor | None, temperature: float, token: Tensor
 ) -> steering.Interval:
     """The range of alpha along one layer in which the token stays chosen, in float64 from the lines as they are."""
+    slopes = {k: lines.slopes[k].double() for k in alphas}
     scores = lines.base.double()
     for k, alpha in alphas.items():
-        scores = scores.add(lines.slopes[k].double(), alpha=alpha)
+        scores.add_(slopes[k], alpha=alpha)
     if noise is not None:
-        scores = scores.div_(temperature).add_(noise)
-    return steering.alpha_interval(scores, lines.slopes[along].double() / temperature, alphas[along], token)
+        scores.add_(noise, alpha=temperature)
+    return steering.alpha_interval(scores, slopes[along], alphas[along], token)
 
 
 def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -24,16 +24,14 @@ class Head:
         self.dtype = weight.dtype
 
     def __call__(self, hidden: Tensor) -> Tensor:
-        """Hidden states [..., D] -> logits [..., V]."""
-        logits = self.shift(hidden.to(self.dtype))
-        return logits if self.bias is None else logits + self.bias
-
-    def shift(self, hidden: Tensor) -> Tensor:
-        """What a shift [..., D] of the hidden state adds to the logits [..., V]: the head without its bias."""
+        """Hidden states [..., D], which may be merged or moved in float32 -> logits [..., V]."""
+        hidden = hidden.float()
         if torch.is_grad_enabled() and hidden.requires_grad:
             with self.products():
-                return linear(hidden.float(), self._exact)
-        return self._product(hidden.float())
+                logits = linear(hidden, self._exact)
+        else:
+            logits = self._product(hidden)
+        return logits if self.bias is None else logits + self.bias
 
     @cached_property
     def _exact(self) -> Tensor:

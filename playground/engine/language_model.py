@@ -22,6 +22,8 @@ from transformers import (
 from playground.cards import Base
 from playground.engine.caches import cache_maker, run_decoder
 from playground.engine.head import Head
+from playground.engine.lean import LeanDecoder
+from playground.engine.products import round_to_int8
 from playground.errors import InvalidInput, ModelUnavailable, PlaygroundError
 from playground.settings import Message
 
@@ -30,18 +32,32 @@ FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "gpt_neox", "gemma3_text")
 
 _GET_IT_WHOLE = "Point to a complete Hugging Face folder with safetensors weights, or fetch the model again."
 
+_WHERE_INT8_WORKS = (
+    "int8 works on a CPU for models of the families Llama, Mistral, Qwen2 and Qwen3 without sliding windows; "
+    "take --dtype auto."
+)
+
 
 class LanguageModel:
     """A frozen causal language model in evaluation mode, with its tokenizer."""
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, weights_digest: str
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        name: str,
+        weights_digest: str,
+        in_int8: bool = False,
     ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.name = name
         self.decoder: Any = model.get_decoder()
-        self.new_cache = cache_maker(self.decoder)
+        if in_int8:
+            for linear in self.decoder.layers.modules():
+                if isinstance(linear, torch.nn.Linear):
+                    round_to_int8(linear)
+        self.new_cache = cache_maker(self.decoder, in_int8)
         output: Any = model.get_output_embeddings()
         self._head = Head(output.weight, output.bias)
         self.products = self._head.products
@@ -53,13 +69,21 @@ class LanguageModel:
     def load(
         cls, folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu", name: str | None = None
     ) -> "LanguageModel":
-        """Read a Hugging Face folder of safetensors weights. Raises ModelUnavailable when it cannot be used."""
+        """Read a Hugging Face folder of safetensors weights. Raises ModelUnavailable when it cannot be used.
+
+        torch.int8 is bfloat16 with the decoder's weights rounded to int8, which single steps then read: CPU only, and
+        only where there is a lean step.
+        """
         name = name or folder.name
+        in_int8 = dtype == torch.int8
         try:
-            refuse_unfit(AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False), name)
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            refuse_unfit(config, name)
+            if in_int8 and not (LeanDecoder.fits(config) and device == "cpu"):
+                raise InvalidInput(f"{name} cannot be held in int8 here.", _WHERE_INT8_WORKS)
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
-                dtype=dtype,
+                dtype=torch.bfloat16 if in_int8 else dtype,
                 use_safetensors=True,
                 local_files_only=True,
                 trust_remote_code=False,
@@ -79,7 +103,7 @@ class LanguageModel:
                 _GET_IT_WHOLE,
             )
         torch.nn.Module.to(model, device)  # in place; the model's own `to` has types that checkers do not follow
-        return cls(model, tokenizer, name, digest)
+        return cls(model, tokenizer, name, digest, in_int8)
 
     @property
     def device(self) -> torch.device:
@@ -115,10 +139,6 @@ class LanguageModel:
     def head(self, hidden: Tensor) -> Tensor:
         """Hidden states [..., D] -> logits [..., V], computed and returned in float32 whatever the dtype."""
         return self._head(hidden)
-
-    def head_shift(self, shift: Tensor) -> Tensor:
-        """What a shift [..., D] of the hidden state adds to the logits [..., V]: the head without its bias."""
-        return self._head.shift(shift)
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """A conversation -> token ids, up to where the model's turn begins, by the model's chat template.

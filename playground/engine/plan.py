@@ -80,20 +80,19 @@ class Plan:
         ]
 
     def control(self, hidden: Tensor, rows: Sequence[int]) -> Controlled:
-        """Climb each value function in turn: merged states [P, D] of these rows -> how far they move, and values.
+        """Let the merged states [P, D] of these rows climb each value function in turn.
 
-        The values are those of a row's first axis, nan without one.
+        The values told are those of a row's first axis, nan without one.
         """
-        shift = torch.zeros_like(hidden)
         before = after = torch.full(hidden.shape[:1], torch.nan, device=hidden.device)
         index = list(rows)
         reads = self.reads[index].to(hidden.device)
         for f, ascent in enumerate(self.ascents):
-            climbed = ascent(hidden + shift, self.step_sizes[f, index], self.updates[f, index])
-            shift = shift + climbed.shift
+            climbed = ascent(hidden, self.step_sizes[f, index], self.updates[f, index])
+            hidden = climbed.hidden
             before = torch.where(reads == f, climbed.before, before)
             after = torch.where(reads == f, climbed.after, after)
-        return Controlled(shift, before, after)
+        return Controlled(hidden, before, after)
 
     def line(self, row: int, how: Sampling) -> int | None:
         """The layer of the row's first axis, if scores are straight lines along it: no control, no cut, no penalty."""

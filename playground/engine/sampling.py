@@ -13,8 +13,8 @@ def gumbel(seed: int, position: int, size: int) -> Tensor:
     A counter-based generator (Philox) gives every position its own noise without drawing those before it.
     """
     generator = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, position, 0]))
-    # If E is exponential, -log E is Gumbel. In float32 one draw in ten million is 0, an infinite score, and a vocabulary
-    # of fifty thousand meets one every two hundred tokens; in float64 it never does.
+    # If E is exponential, -log E is Gumbel. In float32 one draw in ten million is 0, an infinite score, and a
+    # vocabulary of fifty thousand meets one every two hundred tokens; in float64 it never does.
     return torch.from_numpy(-np.log(generator.standard_exponential(size)).astype(np.float32))
 
 

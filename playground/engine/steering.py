@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,9 +20,9 @@ def interpolate(base: Tensor, aligned: Tensor, alpha: Tensor) -> Tensor:
 
 
 class Controlled(NamedTuple):
-    """How far control moves hidden states [B, D], and the value before and after it [B]."""
+    """Hidden states after control [B, D], and the value before and after it [B]."""
 
-    shift: Tensor
+    hidden: Tensor
     before: Tensor
     after: Tensor
 
@@ -42,9 +43,9 @@ class Ascent:
 
     @torch.no_grad()
     def __call__(self, hidden: Tensor, step_size: Tensor, updates: Tensor) -> Controlled:
-        """Climb from states [B, D] with step sizes [B] (negative goes down) and numbers of updates [B].
+        """Climb from states [B, D] in float32 with step sizes [B] (negative goes down) and numbers of updates [B].
 
-        A row with step size 0 or no updates is not moved at all.
+        A row with step size 0 or no updates keeps its state exactly.
         """
         step_size, updates = step_size.to(hidden.device), updates.to(hidden.device)
         inner = self.function.inside(hidden)
@@ -60,7 +61,13 @@ class Ascent:
                 inner = torch.addmm(inner, climb, self.gram)
                 total += climb
             after = torch.where(moving, self.function.read(inner), before)
-        return Controlled(total @ self.slopes, before, after)
+        return Controlled(hidden + total @ self.slopes, before, after)
+
+
+def first_max(scores: Tensor) -> Tensor:
+    """Where the first maximum of each line [..., V] stands [...]."""
+    # On a CPU numpy compares many numbers at once and is ten times as fast.
+    return torch.from_numpy(np.asarray(scores.numpy().argmax(-1))) if scores.is_cpu else scores.argmax(-1)
 
 
 class Interval(NamedTuple):
@@ -83,7 +90,7 @@ def alpha_interval(scores: Tensor, slope: Tensor, alpha: Tensor | float, chosen:
     # Scores that were compared in float32 may tie within its rounding: then the interval ends at alpha itself.
     lead = (scores.gather(-1, pick) - scores).clamp_(min=torch.finfo(torch.float64).tiny)
     pace = (slope - slope.gather(-1, pick)).div_(lead)
-    up, down = pace.argmax(-1), pace.argmin(-1)
+    up, down = first_max(pace), first_max(-pace)
     fastest, slowest = pace.gather(-1, up.unsqueeze(-1)).squeeze(-1), pace.gather(-1, down.unsqueeze(-1)).squeeze(-1)
     high = torch.where(fastest > 0, alpha + 1 / fastest, torch.inf)
     low = torch.where(slowest < 0, alpha + 1 / slowest, -torch.inf)

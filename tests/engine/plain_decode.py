@@ -91,7 +91,7 @@ def step(
         steered, before, after = plan.control(hidden, rows)
         moved = (steered != hidden).any(1)
         if bool(moved.any()):
-            logits = logits.index_add(0, moved.nonzero()[:, 0], model.head_shift((steered - hidden)[moved]))
+            logits = torch.where(moved.unsqueeze(1), model.head(steered), logits)
 
     noise = _noise(replies, position, base) if how.temperature > 0 else None
     seen = [reply.seen for reply in replies] if how.repetition_penalty != 1.0 else []
