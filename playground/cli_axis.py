@@ -2,15 +2,14 @@
 
 import shlex
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from playground.cli_progress import Teller
 from playground.errors import InvalidInput
-from playground.events import Progress, to_json
 
 if TYPE_CHECKING:
     from playground.cards import Card, Data
@@ -28,8 +27,8 @@ NegativePole = Annotated[str, typer.Option(help="A word for alpha below 0.")]
 Prompts = Annotated[
     Path | None, typer.Option(help="Prompts to reply to (.txt or .jsonl, maybe .gz). [default: the shipped set]")
 ]
-RewardPairs = Annotated[
-    Path | None, typer.Option(help="More pairs for the reward head alone, with a share kept to check it.")
+MorePairs = Annotated[
+    Path | None, typer.Option(help="Pairs to learn from beside the invented ones; short replies also show who speaks.")
 ]
 Where = Annotated[
     str | None, typer.Option(metavar="KEY=VALUE", help="Use only those lines of a pairs file that hold this value.")
@@ -113,7 +112,7 @@ def invent(
     description: Description = "",
     positive_pole: PositivePole = "more",
     negative_pole: NegativePole = "less",
-    reward_pairs: RewardPairs = None,
+    pairs: MorePairs = None,
     where: Where = None,
     licence: Licence = "unknown",
     attribution: Attribution = "",
@@ -135,15 +134,15 @@ def invent(
     """Train an axis from two sentences: the model itself plays both poles."""
     if not positive.strip() or not negative.strip():
         raise InvalidInput("A description is empty.", "Describe both poles, such as: an outgoing, sociable person.")
-    extra, sources = [], ()
-    if reward_pairs is not None:
-        extra, source = _load(reward_pairs, where, licence, attribution)
+    given, sources = [], ()
+    if pairs is not None:
+        given, source = _load(pairs, where, licence, attribution)
         sources = (source,)
     _run(
         model, dtype, as_json, prompts, until, encoder,
         **_judge(judge, judge_pairs, judge_where, judge_licence, judge_attribution),
         name=name, description=description or f"From {negative} to {positive}.", poles=(negative_pole, positive_pole),
-        out=out, data=sources, descriptions=(positive, negative), reward_pairs=extra,
+        out=out, data=sources, descriptions=(positive, negative), given=given,
         recipe=_recipe(seed, settings), minutes=minutes,
     )  # fmt: skip
 
@@ -172,7 +171,7 @@ def _run(
     from playground.training.job import Job
     from playground.training.pipeline import train as run
 
-    tell = _Teller(as_json)
+    tell = Teller(as_json)
     encoder = encoder or ("minilm" if job["judge"] == "length" else None)
     encoder_folder = sources.resolve_encoder(encoder, tell) if encoder else None
     language_model = open_model(model, dtype, tell)
@@ -189,7 +188,7 @@ def _run(
         try:
             tell(next(steps))
         except StopIteration as stop:
-            tell.end(ready, stop.value)
+            _end(ready, stop.value, as_json)
             return
         except OSError as error:
             raise InvalidInput(
@@ -249,46 +248,16 @@ def _recipe(seed: int, settings: Sequence[str] | None) -> "Recipe":
     return Recipe(**{"seed": seed, **changed})
 
 
-class _Teller:
-    """Tells progress: JSON lines on stdout, or on stderr one line every few seconds and at each stage's ends."""
-
-    every_s = 5.0
-
-    def __init__(self, as_json: bool) -> None:
-        self.as_json = as_json
-        self.told, self.stage = 0.0, ""
-
-    def __call__(self, progress: Progress) -> None:
-        if self.as_json:
-            print(to_json(progress), flush=True)
-            return
-        due = progress.stage != self.stage or progress.done >= progress.total
-        if not due and time.monotonic() - self.told < self.every_s:
-            return
-        self.told, self.stage = time.monotonic(), progress.stage
-        print(_line(progress), file=sys.stderr, flush=True)
-
-    def end(self, job: "Job", card: "Card | None") -> None:
-        """The card, or what to do next."""
-        if card is None:
-            print(f"Stopped after the stage {job.until}. Run it again without --until to go on.", file=sys.stderr)
-        elif self.as_json:
-            print(card.model_dump_json(), flush=True)
-        else:
-            low, high = card.safe_range.alpha
-            print(
-                f"{card.name} is ready in {job.out}. Safe from alpha {low:g} to {high:g}; reward rises until alpha "
-                f"{card.rises_until:g}.\nTry: playground say 'Tell me about yourself.' "
-                f"--axis {shlex.quote(str(job.out))} --alpha -0.5 --alpha 0 --alpha 1"
-            )
-
-
-def _line(progress: Progress) -> str:
-    parts = [f"{progress.stage}: {progress.done:g} of {progress.total:g} {progress.unit}".rstrip()]
-    if progress.rate:
-        parts.append(f"{progress.rate:.2g}/s")
-    if progress.seconds_left:
-        parts.append(f"{progress.seconds_left / 60:.1f} min left in this stage")
-    if progress.note:
-        parts.append(progress.note)
-    return ", ".join(parts)
+def _end(job: "Job", card: "Card | None", as_json: bool) -> None:
+    """The card, or what to do next."""
+    if card is None:
+        print(f"Stopped after the stage {job.until}. Run it again without --until to go on.", file=sys.stderr)
+    elif as_json:
+        print(card.model_dump_json(), flush=True)
+    else:
+        low, high = card.safe_range.alpha
+        print(
+            f"{card.name} is ready in {job.out}. Safe from alpha {low:g} to {high:g}; reward rises until alpha "
+            f"{card.rises_until:g}.\nTry: playground say 'Tell me about yourself.' "
+            f"--axis {shlex.quote(str(job.out))} --alpha -0.5 --alpha 0 --alpha 1"
+        )

@@ -1,6 +1,7 @@
 """Fit the identity layer by DPO against the stream at alpha 0, and stop while the model stays fluent.
 
-The reference is the frozen base itself, so its log-probabilities are computed once.
+The reference is the frozen base itself, so its hidden states are computed once. The same reading of a pair trains both
+ends of the slider: at alpha 1 the chosen reply is to be preferred, at alpha -1 the rejected one.
 """
 
 import json
@@ -29,7 +30,10 @@ ANCHOR_STRIDE = 3
 
 
 class Health(NamedTuple):
-    """How replies at alpha 1 compare with the base's own to the same prompts: means over the guard's prompts."""
+    """How steered replies compare with the base's own to the same prompts: means over the guard's prompts.
+
+    Where both ends are trained the reward is half the difference between them, and each ratio that of the worse end.
+    """
 
     reward: float
     kl: float
@@ -38,7 +42,7 @@ class Health(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """Pairs as token ids with what the frozen base says of both replies: log-probabilities [N] and hidden states.
+    """Pairs as token ids with how the frozen base read both replies.
 
     `states` holds the final hidden states [T, D] that predict the tokens of each chosen, then of each rejected reply.
     """
@@ -46,13 +50,11 @@ class Encoded(NamedTuple):
     prompts: list[list[int]]
     chosen: list[list[int]]
     rejected: list[list[int]]
-    chosen_reference: Tensor
-    rejected_reference: Tensor
     states: list[Tensor]
 
 
 class Reading(NamedTuple):
-    """DPO's margins [n] in nats, and the mean KL(aligned || base) in nats per token over both replies, a scalar."""
+    """At one alpha: DPO's margins [n] in nats, and the mean KL(steered || base) in nats per token, a scalar."""
 
     margins: Tensor
     kl: Tensor
@@ -72,46 +74,60 @@ def encode(model: LanguageModel, pairs: Sequence[Pair], longest: int) -> Encoded
     chosen = [model.reply_ids(pair.chosen, pair.chosen_ends)[:longest] for pair in pairs]
     rejected = [model.reply_ids(pair.rejected, pair.rejected_ends)[:longest] for pair in pairs]
     states = reply_states(model, prompts * 2, chosen + rejected)
-    reference = torch.stack(
-        [_reply_logprob(model, state, reply) for state, reply in zip(states, chosen + rejected, strict=True)]
-    )
-    halved = [state.to(model.dtype) for state in states]
-    return Encoded(prompts, chosen, rejected, reference[: len(pairs)], reference[len(pairs) :], halved)
+    return Encoded(prompts, chosen, rejected, [state.to(model.dtype) for state in states])
 
 
-@torch.no_grad()
-def _reply_logprob(model: LanguageModel, states: Tensor, reply: Sequence[int]) -> Tensor:
-    tokens = torch.tensor(reply, device=states.device).unsqueeze(1)
-    return model.head(states).log_softmax(-1).gather(1, tokens).sum().cpu()
+def read(
+    model: LanguageModel, data: Encoded, which: Sequence[int], layer: IdentityLayer, alphas: Sequence[float] = (1.0,)
+) -> list[Reading]:
+    """Read some pairs through the layer, once for all alphas.
 
-
-def read(model: LanguageModel, data: Encoded, which: Sequence[int], layer: IdentityLayer) -> Reading:
-    """Read some pairs through the layer.
-
-    A margin is the log-ratio of aligned to base for the chosen reply minus that for the rejected one.
+    A margin is the log-ratio of steered to base for the chosen reply minus that for the rejected one.
     """
     count = len(data.prompts)
     texts = [*which, *(count + index for index in which)]
     replies = data.chosen + data.rejected
-    reference = torch.cat([data.chosen_reference, data.rejected_reference])[texts]
     prompts = [data.prompts[text % count] for text in texts]
-    ratios: dict[int, Tensor] = {}
-    divergences: list[Tensor] = []
+    ratios: list[dict[int, Tensor]] = [{} for _ in alphas]
+    divergences: list[list[Tensor]] = [[] for _ in alphas]
     for batch in batches(prompts, [replies[text] for text in texts], model.device):
         found = predict(model, batch, layer)
-        logprobs = found.logprobs(len(batch.indices)).cpu()
-        ratios |= {index: logprobs[row] - reference[index] for row, index in enumerate(batch.indices)}
-        divergences.append(_divergence(model, found, torch.cat([data.states[texts[index]] for index in batch.indices])))
-    ordered = torch.stack([ratios[index] for index in range(len(texts))])
-    return Reading(ordered[: len(which)] - ordered[len(which) :], torch.cat(divergences).mean().cpu())
+        with torch.no_grad():
+            base = model.head(torch.cat([data.states[texts[index]] for index in batch.indices]))
+            base_log = base.log_softmax(-1)
+        for at, alpha in enumerate(alphas):
+            steered = found.logits if alpha == 1.0 else base + alpha * (found.logits - base)
+            steered_log = steered.log_softmax(-1)
+            gained = _of_tokens(steered_log, found) - _of_tokens(base_log, found)
+            summed = gained.new_zeros(len(batch.indices)).index_add(0, found.rows, gained)
+            ratios[at] |= {index: summed[row] for row, index in enumerate(batch.indices)}
+            # Every few predictions are enough to anchor, at a fraction of the memory.
+            few, few_base = steered_log[::ANCHOR_STRIDE], base_log[::ANCHOR_STRIDE]
+            divergences[at].append((few.exp() * (few - few_base)).sum(-1))
+    return [_reading(found, diverged, len(which)) for found, diverged in zip(ratios, divergences, strict=True)]
 
 
-def _divergence(model: LanguageModel, found: Predictions, states: Tensor) -> Tensor:
-    """KL(aligned || base) in nats at every few of the predictions: enough to anchor, at a fraction of the memory."""
-    aligned = found.logits[::ANCHOR_STRIDE].log_softmax(-1)
-    with torch.no_grad():
-        base = model.head(states[::ANCHOR_STRIDE]).log_softmax(-1)
-    return (aligned.exp() * (aligned - base)).sum(-1)
+def _of_tokens(log: Tensor, found: Predictions) -> Tensor:
+    """The log-probabilities [N] of the tokens that were written, from those of all [N, V]."""
+    return log.gather(1, found.tokens.unsqueeze(1)).squeeze(1)
+
+
+def _reading(ratios: dict[int, Tensor], divergences: list[Tensor], count: int) -> Reading:
+    ordered = torch.stack([ratios[index] for index in range(2 * count)]).cpu()
+    return Reading(ordered[:count] - ordered[count:], torch.cat(divergences).mean().cpu())
+
+
+def loss(readings: Sequence[Reading], recipe: Recipe) -> Tensor:
+    """DPO with an anchor, at alpha 1 and, weighted by `recipe.opposite`, at alpha -1 with the preference reversed.
+
+    -log sigmoid(beta * margin) + anchor * KL, at each end.
+    """
+    signs, weights = (1.0, -1.0), (1.0, recipe.opposite)
+    parts = [
+        weight * (-torch.nn.functional.logsigmoid(sign * recipe.beta * at.margins).mean() + recipe.anchor * at.kl)
+        for at, sign, weight in zip(readings, signs, weights, strict=False)
+    ]
+    return torch.stack(parts).sum()
 
 
 def fit(
@@ -123,13 +139,13 @@ def fit(
     folder: Path,
     deadline: float = math.inf,
 ) -> Generator[Progress, None, Fitted]:
-    """Minimise -log sigmoid(beta * margin) + anchor * KL over the layer's weights; the rest of the model stays frozen.
+    """Minimise `loss` over the layer's weights; the rest of the model stays frozen.
 
     The anchor keeps the layer from spending KL on what does not tell the replies apart.
 
-    At each check the layer is a candidate if replies at alpha 1 pass the guard; the candidate with the highest
-    reward is kept. Stops after two failed checks in a row, at the last step, or past `deadline`. State is kept in
-    `folder`, so that a killed run goes on from its last check.
+    At each check the layer is a candidate if its replies pass the guard; the one with the highest reward is kept.
+    Stops after two failed checks in a row, at the last step, or past `deadline`. State is kept in `folder`, so that a
+    killed run goes on from its last check.
     """
     yield Progress("reading pairs", 0, 1)
     data = encode(model, train, recipe.pair_tokens)
@@ -143,11 +159,10 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _schedule(state.step, recipe.steps)
         which = _draw(state.step, len(train), recipe)
-        reading = read(model, data, which, layer)
-        loss = -torch.nn.functional.logsigmoid(recipe.beta * reading.margins).mean() + recipe.anchor * reading.kl
+        cost = loss(read(model, data, which, layer, (1.0, -1.0) if recipe.opposite else (1.0,)), recipe)
         optimizer.zero_grad()
         with model.products():
-            loss.backward()
+            cost.backward()
         torch.nn.utils.clip_grad_norm_(layer.layer.parameters(), 1.0)
         optimizer.step()
         state.step += 1
@@ -182,7 +197,7 @@ class _State:
             self.checks = {**found, "guard_passed": float(fluent), "steps": float(self.step)}
             save_in_one_piece(self._weights(), self.folder / "kept.safetensors")
         self.note = (
-            f"accuracy {found['pair_accuracy']:.2f}, reward at alpha 1 {found['guard_reward']:+.2f}, "
+            f"accuracy {found['pair_accuracy']:.2f}, reward {found['guard_reward']:+.2f}, "
             f"perplexity x{found['guard_perplexity_ratio']:.2f}, KL {found['guard_kl']:.2f}"
         )
         moments = {
@@ -237,7 +252,7 @@ class _State:
 def _check(
     model: LanguageModel, unseen: Encoded, layer: IdentityLayer, guard: Callable[[IdentityLayer], Health]
 ) -> dict[str, float]:
-    margin = read(model, unseen, range(len(unseen.prompts)), layer).margins
+    margin = read(model, unseen, range(len(unseen.prompts)), layer)[0].margins
     health = guard(layer)
     return {
         "pair_accuracy": float((margin > 0).float().mean()),

@@ -31,9 +31,9 @@ WORK = "training"
 
 @dataclass(frozen=True)
 class Job:
-    """What to train. Either `given` pairs or two `descriptions` (positive, negative) to invent pairs from.
+    """What to train: from `given` pairs, from two `descriptions` (positive, negative) to invent pairs by, or from both.
 
-    `reward_pairs` help the reward head and are a second check on it; `prompts` are what the model replies to.
+    `prompts` are what the model replies to.
     `judge_pairs` (`judge_data` says where they are from) are for the judge alone: one of words is fitted and checked on
     them, others are checked. `encoder` is the folder of a sentence encoder, for measuring coherence.
     """
@@ -47,7 +47,6 @@ class Job:
     data: tuple[Data, ...]
     given: Sequence[Pair] = ()
     descriptions: tuple[str, str] | None = None
-    reward_pairs: Sequence[Pair] = ()
     judge: JudgeKind = "words"
     judge_pairs: Sequence[Pair] = ()
     judge_data: tuple[Data, ...] = ()
@@ -65,11 +64,10 @@ def check(model: LanguageModel, job: Job) -> None:
         prompts_for(job, development)
     for prompt in job.prompts:
         _check_fits(model, conversation(prompt), "", job.recipe.reply_tokens, f"The prompt {prompt[:40]!r}")
-    for what, part in (("Pair", job.given), ("Reward pair", job.reward_pairs)):
-        if part:
-            pairs.split(part, share)
-        for number, pair in enumerate(part, start=1):
-            _check_fits(model, pair.prompt, max(pair.chosen, pair.rejected, key=len), 1, f"{what} {number}")
+    if job.given:
+        pairs.split(job.given, share)
+    for number, pair in enumerate(job.given, start=1):
+        _check_fits(model, pair.prompt, max(pair.chosen, pair.rejected, key=len), 1, f"Pair {number}")
 
 
 def _check_fits(model: LanguageModel, prompt: Sequence[Message], reply: str, more: int, what: str) -> None:
@@ -92,7 +90,7 @@ def claim(model: LanguageModel, job: Job) -> Path:
         "base": model.identity().weights,
         "dtype": str(model.dtype),
         "descriptions": job.descriptions,
-        "pairs": digest([*job.given, *job.reward_pairs]),
+        "pairs": digest(job.given),
         "judge": [job.judge, digest(job.judge_pairs)],
         "prompts": hashlib.sha256("\n".join(job.prompts).encode()).hexdigest(),
     }

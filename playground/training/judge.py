@@ -37,9 +37,8 @@ class Judged(NamedTuple):
 
 def check(job: Job) -> None:
     """Refuse, before any work is done, pairs that are too few for the judge beside the rest."""
-    for found in (job.given, job.reward_pairs):
-        if found:
-            pairs.split(part(job, found).learnt, job.recipe.development_share)
+    if job.given:
+        pairs.split(part(job, job.given).learnt, job.recipe.development_share)
     if job.judge == "words" and (job.given or job.judge_pairs):
         _to_fit(job, part(job, job.given).kept)
 
@@ -57,7 +56,7 @@ def part(job: Job, found: Sequence[Pair]) -> Parts:
 def keeps_a_share(job: Job) -> bool:
     """Whether the judge needs some of the pairs that layer and reward head would learn from."""
     own = {first_user_message(pair.prompt) for pair in job.judge_pairs}
-    others = (first_user_message(pair.prompt) for pair in [*job.given, *job.reward_pairs])
+    others = (first_user_message(pair.prompt) for pair in job.given)
     return job.judge == "words" and (not own or any(message in own for message in others))
 
 
@@ -98,8 +97,7 @@ def _to_fit(job: Job, kept: Sequence[Pair]) -> pairs.Split:
     if not job.judge_pairs:
         found = pairs.Split(list(kept), [])
     else:
-        others = [*part(job, job.given).learnt, *part(job, job.reward_pairs).learnt]
-        learnt = {first_user_message(pair.prompt) for pair in others}
+        learnt = {first_user_message(pair.prompt) for pair in part(job, job.given).learnt}
         own = [pair for pair in job.judge_pairs if first_user_message(pair.prompt) not in learnt]
         found = pairs.split(own, job.recipe.development_share) if own else pairs.Split([], [])
     if len(found.train) < LEAST_PAIRS:

@@ -58,7 +58,7 @@ def measure(
 def points(strengths: Sequence[Strength], readings: Sequence[Sequence[Reading]]) -> list[Point]:
     """One point for each strength that has readings. The first strength is the base: others win or lose against it."""
     return [
-        metrics.point(strength.alpha, strength.control, found, readings[0])
+        metrics.point(strength.alpha, strength.control, metrics.against(found, readings[0]))
         for strength, found in zip(strengths, readings, strict=False)
     ]
 

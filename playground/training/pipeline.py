@@ -82,43 +82,50 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
 def _pairs(
     model: LanguageModel, job: Job, work: Path, deadline: float
 ) -> Generator[Progress, None, tuple[pairs.Split, list[Pair]]]:
-    """The pairs to learn from, invented if need be, with their development part; and those kept for the judge."""
-    found = list(job.given)
+    """The pairs to learn from, given and invented, with their development part; and those kept for the judge."""
+    share, most = job.recipe.development_share, job.recipe.pairs
+    given = judge.part(job, job.given)
+    split = pairs.split(given.learnt, share) if given.learnt else pairs.Split([], [])
+    if job.descriptions is None:
+        return pairs.Split(_some_pairs(split.train, most), _some_pairs(split.development, most)), given.kept
+    helpers = pairs.Split(_some_pairs(split.train, most // 2), _some_pairs(split.development, most // 2))
+    found = yield from _invented(model, job, helpers.train, work, deadline)
+    own = judge.part(job, found)
+    train, development = pairs.split(own.learnt, share)
+    learnt = pairs.Split(
+        [*helpers.train, *_some_pairs(train, most - len(helpers.train))],
+        [*helpers.development, *_some_pairs(development, most)],
+    )
+    return learnt, [*given.kept, *own.kept]
+
+
+def _invented(
+    model: LanguageModel, job: Job, helpers: Sequence[Pair], work: Path, deadline: float
+) -> Generator[Progress, None, list[Pair]]:
+    """Pairs of the model's own making; given pairs help to choose them and, if short, to set the tone."""
     recipe = job.recipe
-    invented = work / "pairs.jsonl"
-    if invented.exists():
-        found = pairs.load(invented)
-    elif job.descriptions is not None:
-        wanted = recipe.pairs / (1 - recipe.development_share) / recipe.invent_keep
-        if judge.keeps_a_share(job):
-            wanted /= 1 - recipe.judge_share
-        asked = _some(job.prompts, math.ceil(wanted / pairs_each(recipe)))
-        helpers = _helpers(job)
-        positive, negative = (
-            Pole(description, _sayings(texts))
-            for description, texts in zip(
-                job.descriptions,
-                ([pair.chosen for pair in helpers], [pair.rejected for pair in helpers]),
-                strict=True,
-            )
+    record = work / "pairs.jsonl"
+    if record.exists():
+        return pairs.load(record)
+    assert job.descriptions is not None
+    wanted = (recipe.pairs - len(helpers)) / (1 - recipe.development_share) / recipe.invent_keep
+    if judge.keeps_a_share(job):
+        wanted /= 1 - recipe.judge_share
+    asked = _some(job.prompts, math.ceil(wanted / pairs_each(recipe)))
+    said = [pair.chosen for pair in helpers], [pair.rejected for pair in helpers]
+    positive, negative = (
+        Pole(description, _sayings(texts)) for description, texts in zip(job.descriptions, said, strict=True)
+    )
+    reward = PreferenceReward(model, preference.fit(*_features(model, helpers), recipe.ridge)) if helpers else None
+    store = work / "invented.jsonl"
+    found = yield from invent(model, positive, negative, asked, recipe, store, reward, deadline)
+    if len(found) < LEAST_PAIRS:
+        raise InvalidInput(
+            f"Only {len(found)} pairs could be invented.",
+            "Give more --minutes or more prompts, or describe two poles that differ more.",
         )
-        reward = PreferenceReward(model, preference.fit(*_features(model, helpers), recipe.ridge)) if helpers else None
-        found = yield from invent(model, positive, negative, asked, recipe, work / "invented.jsonl", reward, deadline)
-        if len(found) < LEAST_PAIRS:
-            raise InvalidInput(
-                f"Only {len(found)} pairs could be invented.",
-                "Give more --minutes or more prompts, or describe two poles that differ more.",
-            )
-        pairs.save(found, invented)
-    learnt, kept = judge.part(job, found)
-    train, development = pairs.split(learnt, recipe.development_share)
-    return pairs.Split(_some_pairs(train, recipe.pairs), _some_pairs(development, recipe.pairs)), kept
-
-
-def _helpers(job: Job) -> list[Pair]:
-    """Reward pairs that are there to learn from: not the judge's, and not those the reward is checked on."""
-    learnt = judge.part(job, job.reward_pairs).learnt
-    return _some_pairs(pairs.split(learnt, job.recipe.development_share).train, job.recipe.pairs) if learnt else []
+    pairs.save(found, record)
+    return found
 
 
 def _sayings(replies: Sequence[str]) -> list[str]:
@@ -153,12 +160,7 @@ def _reward(
     record = work / "reward.json"
     if record.exists():
         return PreferenceReward(model, load_file(work / preference.FILE_NAME)), json.loads(record.read_text())
-    more = judge.part(job, job.reward_pairs).learnt
-    extra = pairs.split(more, job.recipe.development_share) if more else None
-    parts = {"train": list(data.train), "pairs": list(data.development)}
-    if extra:
-        parts["train"] += _some_pairs(extra.train, job.recipe.pairs)
-        parts["reward_pairs"] = _some_pairs(extra.development, job.recipe.pairs)
+    parts = {"train": data.train, "pairs": data.development}
     features: dict[str, tuple[Tensor, Tensor]] = {}
     for done, (name, part) in enumerate(parts.items()):
         yield Progress("reward head", done, len(parts) + 1, "parts", note=f"reading {len(part)} pairs")
@@ -189,7 +191,7 @@ def _judge(job: Job, kept: Sequence[Pair], data: pairs.Split, work: Path) -> Gen
 def _layer(
     model: LanguageModel, job: Job, data: pairs.Split, reward: PreferenceReward, work: Path, deadline: float
 ) -> Generator[Progress, None, tuple[IdentityLayer, dict[str, float]]]:
-    """Fit the identity layer under a guard that lets it answer some training prompts at each check."""
+    """Fit the identity layer under a guard that answers some training prompts at each end at each check."""
     recipe = job.recipe
     prompts = _some(prompts_for(job, development=False), recipe.guard_prompts)
 
@@ -207,10 +209,14 @@ def _layer(
     def guard(layer: IdentityLayer) -> identity_layer.Health:
         if not base:
             base.append(answers(0.0, layer))
-        at = answers(1.0, layer)
-        perplexity, diversity = measure.ratios(at, base[0])
+        ends = [answers(alpha, layer) for alpha in ((1.0, -1.0) if recipe.opposite else (1.0,))]
+        ratios = [measure.ratios(at, base[0]) for at in ends]
+        other = ends[1] if recipe.opposite else base[0]
         return identity_layer.Health(
-            at.metrics["reward"].mean - base[0].metrics["reward"].mean, at.metrics["kl"].mean, perplexity, diversity
+            reward=(ends[0].metrics["reward"].mean - other.metrics["reward"].mean) / len(ends),
+            kl=max(at.metrics["kl"].mean for at in ends),
+            perplexity_ratio=max(ratio.perplexity for ratio in ratios),
+            diversity_ratio=min(ratio.diversity for ratio in ratios),
         )
 
     return (yield from identity_layer.fit(model, data.train, data.development, guard, recipe, work / "layer", deadline))

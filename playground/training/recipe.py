@@ -39,14 +39,17 @@ class Recipe(Settings):
     learning_rate: float = Field(
         default=2e-4, gt=0, description="Of the identity layer (Adam, short warm-up, linear decay)."
     )
-    beta: float = Field(default=0.1, gt=0, description="DPO's beta: how dear it is to move away from the base.")
+    beta: float = Field(default=0.05, gt=0, description="DPO's beta: how dear it is to move away from the base.")
     anchor: float = Field(
-        default=0.5, ge=0, description="Weight of the KL to the base, in nats per token, in the loss."
+        default=0.1, ge=0, description="Weight of the KL to the base, in nats per token, in the loss."
     )
-    batch: int = Field(default=16, ge=1, description="Pairs in a step.")
-    steps: int = Field(default=40, ge=1, description="Most steps of the identity layer.")
+    opposite: float = Field(
+        default=1.0, ge=0, description="Weight of the loss at alpha -1, preference reversed; 0 trains alpha 1 alone."
+    )
+    batch: int = Field(default=8, ge=1, description="Pairs in a step.")
+    steps: int = Field(default=60, ge=1, description="Most steps of the identity layer.")
     check_every: int = Field(
-        default=10, ge=1, description="Steps between checks, each a candidate for the layer that is kept."
+        default=15, ge=1, description="Steps between checks, each a candidate for the layer that is kept."
     )
     most_perplexity: float = Field(
         default=1.35, gt=1, description="Guard: perplexity at strength 1 over the base's own."
@@ -54,7 +57,7 @@ class Recipe(Settings):
     least_diversity: float = Field(
         default=0.92, gt=0, le=1, description="Guard: diversity at strength 1 over the base's own."
     )
-    guard_prompts: int = Field(default=48, ge=1, description="Prompts answered at alpha 1 at each check.")
+    guard_prompts: int = Field(default=32, ge=1, description="Prompts answered at each end at each check.")
 
     rollouts: int = Field(
         default=640, ge=16, description="The model's own replies that the value function learns from."

@@ -7,14 +7,21 @@ import torch
 
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
+from playground.settings import conversation
 from playground.sources import build_tiny
-from playground.training.identity_layer import _State
+from playground.training.identity_layer import Reading, _State, encode, loss, read
+from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
 
 
 @pytest.fixture
-def layer(tmp_path: Path) -> IdentityLayer:
-    return IdentityLayer(LanguageModel.load(build_tiny(tmp_path / "model")))
+def model(tmp_path: Path) -> LanguageModel:
+    return LanguageModel.load(build_tiny(tmp_path / "model"))
+
+
+@pytest.fixture
+def layer(model: LanguageModel) -> IdentityLayer:
+    return IdentityLayer(model)
 
 
 def found(reward: float, perplexity: float, diversity: float = 1.0) -> dict[str, float]:
@@ -73,3 +80,37 @@ def test_a_state_is_taken_up_where_it_was(layer: IdentityLayer, tmp_path: Path) 
     assert len(again.state_dict()["state"]) == len(optimizer.state_dict()["state"]) > 0
     resumed.kept()
     assert _State(tmp_path / "work", layer, again).ended
+
+
+def test_one_reading_tells_both_ends(model: LanguageModel, layer: IdentityLayer) -> None:
+    pairs = [Pair(prompt=conversation("Hello?"), chosen="Oh, hello there!", rejected="No.")] * 2
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in layer.layer.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
+        data = encode(model, pairs, longest=64)
+        both = read(model, data, [0, 1], layer, (1.0, -1.0))
+        (alone,) = read(model, data, [0, 1], layer, (-1.0,))
+    assert torch.allclose(both[1].margins, alone.margins, atol=1e-4)
+    assert float(both[0].kl) > 0
+    assert float(both[1].kl) > 0
+
+
+def test_long_replies_are_learnt_to_a_limit(model: LanguageModel) -> None:
+    pairs = [Pair(prompt=conversation("Hello?"), chosen="on and " * 30, rejected="No.")]
+    data = encode(model, pairs, longest=5)
+    assert len(data.chosen[0]) == 5
+    assert [len(state) for state in data.states] == [5, len(data.rejected[0])]
+
+
+def test_the_loss_wants_the_chosen_at_one_end_and_the_rejected_at_the_other() -> None:
+    still = torch.tensor(0.0)
+
+    def cost(up: float, down: float, opposite: float = 1.0) -> float:
+        ends = [Reading(torch.tensor([up]), still), Reading(torch.tensor([down]), still)]
+        return float(loss(ends, Recipe(opposite=opposite)))
+
+    assert cost(9.0, -9.0) < cost(0.0, 0.0) < cost(-9.0, 9.0)
+    assert cost(9.0, -9.0, opposite=0.0) == cost(9.0, 9.0, opposite=0.0)
+    moved = [Reading(torch.zeros(1), torch.tensor(2.0))]
+    assert float(loss(moved, Recipe(anchor=0.5))) - float(loss(moved, Recipe(anchor=0.0))) == pytest.approx(1.0)

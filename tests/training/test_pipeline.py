@@ -115,7 +115,7 @@ def test_what_cannot_end_well_is_refused_before_it_begins(model: LanguageModel, 
     for changes, reason in (
         ({"prompts": few}, "too few"),
         ({"prompts": [*given_prompts(), "so long " * 400]}, "beyond"),
-        ({"reward_pairs": given_pairs(1)}, "too few"),
+        ({"given": given_pairs(1)}, "too few"),
         ({"given": [*given_pairs(), long], "descriptions": None}, "Pair 41 is .* beyond"),
         ({"name": ""}, "axis"),
     ):
@@ -165,8 +165,22 @@ def test_dpo_prefers_what_it_is_shown(model: LanguageModel, tmp_path: Path) -> N
     assert state["checks"]["pair_margin"] > 1.0
 
 
+def test_given_pairs_are_learnt_beside_invented_ones(model: LanguageModel, tmp_path: Path) -> None:
+    recipe = SMALL.model_copy(update={"pairs": 40})
+    what = job(tmp_path / "a", given=given_pairs(), recipe=recipe, until="reward")
+    finish(model, what)
+    said = {pair.chosen for pair in given_pairs()}
+    system = [json.loads(line) for line in (tmp_path / "a" / WORK / "invented.jsonl").read_text().splitlines()]
+    assert system, "pairs were invented as well"
+    learnt, kept = pipeline._result(pipeline._pairs(model, what, tmp_path / "a" / WORK, 0.0))
+    own = [pair for pair in learnt.train if pair.chosen in said]
+    assert 0 < len(own) <= recipe.pairs // 2
+    assert len(own) < len(learnt.train) <= recipe.pairs
+    assert {pair.prompt for pair in kept}.isdisjoint({pair.prompt for pair in [*learnt.train, *learnt.development]})
+
+
 def test_an_untrained_layer_has_no_margin(model: LanguageModel) -> None:
     data = encode(model, given_pairs(4), 64)
-    reading = read(model, data, range(4), IdentityLayer(model))
+    (reading,) = read(model, data, range(4), IdentityLayer(model))
     assert reading.margins.detach().abs().max() < 1e-3
     assert float(reading.kl.detach().abs()) < 1e-5
