@@ -82,7 +82,7 @@ class Judge(Settings):
 
     kind: JudgeKind
     file: str = Field(
-        default="", pattern=r"^[\w.-]*$", description="What was fitted, inside the axis's folder; empty for a fixed rule."
+        default="", pattern=r"^[\w.-]*$", description="What was fitted, in the axis's folder; empty for a fixed rule."
     )
     data: tuple[Data, ...] = Field(default=(), description="What it was fitted on.")
     agreement: float = Field(description="Share of labelled pairs, new to the judge, whose chosen reply it prefers.")

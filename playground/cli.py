@@ -11,6 +11,7 @@ import typer
 
 from playground.cli_axis import axis as axis_commands
 from playground.cli_study import study as study_commands
+from playground.cli_sweep import sweep as sweep_command
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Event, Finished, Progress, Started, Token, to_json
 from playground.settings import Request, Row, Sampling, Strength, conversation
@@ -35,6 +36,7 @@ app = typer.Typer(
 model_commands = typer.Typer(help="Base models: fetch one, list those on this machine.", no_args_is_help=True)
 app.add_typer(model_commands, name="model")
 app.add_typer(axis_commands, name="axis")
+app.command("sweep")(sweep_command)
 app.add_typer(study_commands, name="study")
 
 Model = Annotated[
@@ -121,7 +123,7 @@ def _print_models(models: list[dict[str, str]], as_json: bool) -> None:
 
 @app.command("axes")
 def axes(as_json: Json = False) -> None:
-    """List the shipped axes with their measured safe range."""
+    """List the shipped axes with their judge and measured safe range."""
     from playground import cards
 
     found = list(cards.shipped().values())
@@ -140,7 +142,22 @@ def _print_card(card: "Card") -> None:
     print(f"  base model     {card.base.name}")
     print(f"  safe range     alpha {_span(safe.alpha)}, control {_span(safe.control)}")
     print(f"  reward rises   until alpha {card.rises_until:g}")
+    print(f"  judge          {_judged(card)}")
     print(f"  control 1      {card.calibration.updates} updates of step size {card.calibration.step_size:g}\n")
+
+
+def _judged(card: "Card") -> str:
+    """Who judges the axis independently, how well, and how often it prefers the steered reply."""
+    if card.judge is None:
+        return "none yet"
+    told = f"{card.judge.kind}, agrees with {card.judge.agreement:.0%} of {card.judge.pairs} labelled pairs"
+    wins = [
+        f"{point.metrics['win_rate'].mean:.0%} at {what} 1"
+        for what, strength in (("alpha", (1.0, 0.0)), ("control", (0.0, 1.0)))
+        for point in card.curve
+        if (point.alpha, point.control) == strength and "win_rate" in point.metrics
+    ]
+    return f"{told}; prefers the steered reply in {', '.join(wins)}" if wins else told
 
 
 def _span(ends: tuple[float, float]) -> str:

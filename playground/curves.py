@@ -1,4 +1,4 @@
-"""Plotly figures from cards and measured points: reward against alpha, with what is known about the axis behind it.
+"""Plotly figures from cards and measured points: any metric against alpha, control or KL.
 
 Pure: values in, figure out. Colours are middle tones that read on light and dark paper alike.
 """
@@ -6,14 +6,22 @@ Pure: values in, figure out. Colours are middle tones that read on light and dar
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
+from typing import NamedTuple
 
 import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
 
-from playground.cards import Card, Estimate
+from playground import findings
+from playground.cards import Card, Estimate, Point
+from playground.findings import LABELS, OTHER, Along, as_text, sentence
 from playground.settings import SLIDER_RANGE
 
 POSITIVE, NEGATIVE, BASE, UNSAFE = "#12908a", "#b8508f", "#7d838c", "#c98a1b"
 """One colour per meaning: towards the trained pole, towards the other, the base model, beyond the safe range."""
+
+LINES = (POSITIVE, NEGATIVE, UNSAFE, "#5a7fc0", BASE)
+"""Colours of several lines in one figure."""
 
 MARGIN = {"l": 46, "r": 14, "t": 10, "b": 38}
 """Fixed, so that a line drawn over the figure meets its axis at every width."""
@@ -190,3 +198,186 @@ def _layout(low: float, high: float, height: int) -> go.Layout:
         xaxis={**grid, "range": list(X_RANGE), "dtick": 0.5, "title": {"text": "alpha", "standoff": 6}},
         yaxis={**grid, "range": [low, high], "nticks": 6, "title": {"text": "reward", "standoff": 4}},
     )
+
+
+def metric_curve(
+    points: Sequence[Point],
+    metric: str,
+    along: Along = "alpha",
+    current: tuple[float, float] | None = None,
+    height: int = 320,
+) -> go.Figure:
+    """A metric against alpha or control: for each value of the other strength a line with its 95 % interval.
+
+    `current` is the (alpha, control) that is drawn large. Each mark's customdata begins with the place of its point in
+    `points`, by which whoever shows the figure finds the replies behind it.
+    """
+    figure = go.Figure(layout=_chart_layout(along, LABELS.get(metric, metric), height))
+    other = OTHER[along]
+    lines = sorted({getattr(point, other) for point in points if metric in point.metrics})
+    for number, at in enumerate(lines):
+        marks = [mark for mark in _marks(points, along, metric) if getattr(mark.point, other) == at]
+        colour = LINES[number % len(LINES)]
+        strengths = [getattr(mark.point, along) for mark in marks]
+        figure.add_trace(_band(strengths, [mark.estimate for mark in marks], colour))
+        figure.add_trace(_line(strengths, marks, colour, f"{other} {at:g}", current))
+    figure.update_layout(showlegend=len(lines) > 1)
+    return figure
+
+
+def heat_map(
+    points: Sequence[Point], metric: str, current: tuple[float, float] | None = None, height: int = 320
+) -> go.Figure:
+    """A metric's means over alpha and control; strengths that were not measured together stay empty."""
+    marks = _marks(points, "alpha", metric)
+    alphas, controls = (sorted({getattr(mark.point, name) for mark in marks}) for name in ("alpha", "control"))
+    cells = {(mark.point.alpha, mark.point.control): mark for mark in marks}
+    grid = [[cells.get((alpha, control)) for alpha in alphas] for control in controls]
+    figure = go.Figure(layout=_chart_layout("alpha", "control", height))
+    figure.add_trace(
+        go.Heatmap(
+            x=[f"{alpha:g}" for alpha in alphas],
+            y=[f"{control:g}" for control in controls],
+            z=[[mark and mark.estimate.mean for mark in row] for row in grid],
+            customdata=[
+                [(mark.place, mark.estimate.low, mark.estimate.high) if mark else None for mark in row] for row in grid
+            ],
+            colorscale=[[0, NEGATIVE], [0.5, "#e9e4da"], [1, POSITIVE]],
+            colorbar={"title": {"text": LABELS.get(metric, metric).partition(",")[0]}, "thickness": 12},
+            hoverongaps=False,
+            hovertemplate="alpha %{x}, control %{y}<br>%{z:.3g}"
+            " (%{customdata[1]:.3g} to %{customdata[2]:.3g})<extra></extra>",
+        )
+    )
+    figure.update_xaxes(type="category")
+    figure.update_yaxes(type="category")
+    if current is not None and current in cells:
+        alpha, control = current
+        ring = {"size": 16, "color": "rgba(0,0,0,0)", "line": {"width": 2, "color": BASE}}
+        here = {"x": [f"{alpha:g}"], "y": [f"{control:g}"], "name": "current", "hoverinfo": "skip"}
+        figure.add_trace(go.Scatter(**here, mode="markers", marker=ring))
+    return figure
+
+
+def reward_against_kl(
+    points: Sequence[Point], metric: str = "reward", current: tuple[float, float] | None = None, height: int = 320
+) -> go.Figure:
+    """What a nat buys: a metric against KL to the base, one way for each control, from low alpha to high."""
+    figure = go.Figure(layout=_chart_layout(LABELS["kl"], LABELS.get(metric, metric), height))
+    marks = [mark for mark in _marks(points, "alpha", metric) if "kl" in mark.point.metrics]
+    controls = sorted({mark.point.control for mark in marks})
+    for number, control in enumerate(controls):
+        way = [mark for mark in marks if mark.point.control == control]
+        kl = [mark.point.metrics["kl"].mean for mark in way]
+        figure.add_trace(_line(kl, way, LINES[number % len(LINES)], f"control {control:g}", current))
+    figure.update_layout(showlegend=len(controls) > 1)
+    return figure
+
+
+class _Mark(NamedTuple):
+    """A point to draw: its place among the points given, and what it is drawn at."""
+
+    place: int
+    point: Point
+    estimate: Estimate
+
+
+def _marks(points: Sequence[Point], along: Along, metric: str) -> list[_Mark]:
+    marks = [_Mark(index, p, p.metrics[metric]) for index, p in enumerate(points) if metric in p.metrics]
+    return sorted(marks, key=lambda mark: getattr(mark.point, along))
+
+
+def _band(strengths: Sequence[float], estimates: Sequence[Estimate], colour: str) -> go.Scatter:
+    return go.Scatter(
+        x=[*strengths, *reversed(strengths)],
+        y=[*(e.high for e in estimates), *(e.low for e in reversed(estimates))],
+        mode="lines",
+        line={"width": 0},
+        fill="toself",
+        fillcolor=colour,
+        opacity=0.18,
+        hoverinfo="skip",
+        showlegend=False,
+        name="95 % interval",
+    )
+
+
+def _line(
+    x: Sequence[float], marks: Sequence[_Mark], colour: str, name: str, current: tuple[float, float] | None
+) -> go.Scatter:
+    return go.Scatter(
+        x=list(x),
+        y=[mark.estimate.mean for mark in marks],
+        mode="lines+markers",
+        name=name,
+        line={"color": colour, "width": 2},
+        marker={"size": [14 if (mark.point.alpha, mark.point.control) == current else 7 for mark in marks]},
+        customdata=[
+            (mark.place, mark.point.alpha, mark.point.control, mark.estimate.low, mark.estimate.high) for mark in marks
+        ],
+        hovertemplate="alpha %{customdata[1]:.4g}, control %{customdata[2]:.4g}<br>%{y:.3g}"
+        " (%{customdata[3]:.3g} to %{customdata[4]:.3g})<extra></extra>",
+    )
+
+
+def _chart_layout(x: str, y: str, height: int) -> go.Layout:
+    grid = {"gridcolor": "rgba(125,131,140,.18)", "zeroline": False, "tickfont": {"size": 12}, "automargin": True}
+    return go.Layout(
+        height=height,
+        margin={"l": 56, "r": 14, "t": 10, "b": 44},
+        hovermode="closest",
+        dragmode=False,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "ui-sans-serif, system-ui, sans-serif", "size": 12, "color": BASE},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        xaxis={**grid, "title": {"text": x, "standoff": 6}},
+        yaxis={**grid, "title": {"text": y, "standoff": 4}},
+    )
+
+
+def sheet(points: Sequence[Point], title: str, about: str = "") -> str:
+    """All charts of some points as one HTML page that needs no network, each with its sentence and as text."""
+    along, at = findings.longest_line(points)
+    metrics = findings.measured(points)
+    told = {metric: sentence(points, metric, along, at) for metric in metrics}
+    charts = [(f"{_heading(m)} against {along}", metric_curve(points, m, along), told[m], m) for m in metrics]
+    if all(len({getattr(p, name) for p in points}) > 1 for name in ("alpha", "control")):
+        charts += [
+            (f"{_heading(m)} over alpha and control", heat_map(points, m), told[m], m)
+            for m in metrics
+            if m in ("reward", "judge")
+        ]
+    if {"reward", "kl"} <= set(metrics):
+        charts.append(("Reward against KL", reward_against_kl(points), findings.price(points), "reward"))
+    parts = [
+        f"<section><h2>{escape(heading)}</h2><p>{escape(told)}</p>{_html(figure)}"
+        f"<details><summary>As text</summary><pre>{escape(as_text(points, metric))}</pre></details></section>"
+        for heading, figure, told, metric in charts
+    ]
+    return _SHEET.format(title=escape(title), about=escape(about), plotly=get_plotlyjs(), charts="\n".join(parts))
+
+
+_SHEET = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; font: 16px/1.5 ui-sans-serif, system-ui, sans-serif }}
+body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+section {{ margin: 2.5rem 0 }} h2 {{ margin: 0; font-size: 1.1rem }} p {{ margin: .2rem 0 .6rem }}
+pre, code {{ white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem }}
+</style>
+<script>{plotly}</script></head>
+<body><h1>{title}</h1><p><code>{about}</code></p>
+{charts}
+</body></html>
+"""
+
+
+def _heading(metric: str) -> str:
+    label = LABELS[metric].partition(",")[0]
+    return label[:1].upper() + label[1:]
+
+
+def _html(figure: go.Figure) -> str:
+    return figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True})

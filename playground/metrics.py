@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,9 @@ from playground.events import Finished
 from playground.rewards import Reward
 from playground.rewards.judges import wins
 from playground.settings import Message
+
+LEAST_ON_A_LINE = 3
+"""Fewer points than this have no rank correlation worth a name."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,24 @@ def diversity(ids: Sequence[int]) -> float:
     return product
 
 
-def point(alpha: float, control: float, readings: Sequence[Reading], base: Sequence[Reading] = ()) -> Point:
+def against(readings: Sequence[Reading], base: Sequence[Reading]) -> list[Reading]:
+    """Readings with `win_rate`: whether the judge prefers each to the base's of the same prompt and seed, ties half.
+
+    Unchanged where there is no judge.
+    """
+    theirs = {(reading.prompt, reading.seed): reading.numbers.get("judge") for reading in base}
+    compared: list[Reading] = []
+    for our in readings:
+        their = theirs[our.prompt, our.seed]
+        won = {} if their is None else {"win_rate": wins(our.numbers["judge"], their)}
+        compared.append(replace(our, numbers={**our.numbers, **won}))
+    return compared
+
+
+def point(alpha: float, control: float, readings: Sequence[Reading]) -> Point:
     """The means over prompts of one strength's readings, seeds averaged within a prompt first.
 
-    With the base's readings of the same prompts and seeds, and a judge, `win_rate` is the share of replies that the
-    judge prefers to the base's, ties half. Raises InvalidInput where a reply could not be measured.
+    Raises InvalidInput where a reply could not be measured.
     """
     columns = {name: [reading.numbers[name] for reading in readings] for name in readings[0].numbers}
     for name, column in columns.items():
@@ -72,20 +90,12 @@ def point(alpha: float, control: float, readings: Sequence[Reading], base: Seque
                 f"Replies at alpha {alpha:g}, control {control:g} have no finite {name}.",
                 "Try strengths nearer to 0; while training, a smaller --set learning_rate.",
             )
-    if base and "judge" in columns:
-        columns["win_rate"] = win_rates(readings, base)
     prompts = [reading.prompt for reading in readings]
     return Point(
         alpha=alpha,
         control=control,
         metrics={name: estimate(_means(column, prompts)) for name, column in columns.items()},
     )
-
-
-def win_rates(ours: Sequence[Reading], base: Sequence[Reading]) -> list[float]:
-    """For each of our readings whether the judge prefers it to the base's of the same prompt and seed: 0, 0.5 or 1."""
-    theirs = {(reading.prompt, reading.seed): reading.numbers["judge"] for reading in base}
-    return [wins(our.numbers["judge"], theirs[our.prompt, our.seed]) for our in ours]
 
 
 def _means(values: Sequence[float], groups: Sequence[int]) -> list[float]:
@@ -99,9 +109,14 @@ def _means(values: Sequence[float], groups: Sequence[int]) -> list[float]:
 def estimate(values: Sequence[float], seed: int = 0, resamples: int = 1000) -> Estimate:
     """The mean of one value per prompt, with a 95 % interval from resampling prompts."""
     array = np.asarray(values, dtype=np.float64)
-    picks = np.random.default_rng(seed).integers(0, len(array), (resamples, len(array)))
-    low, high = np.quantile(array[picks].mean(1), [0.025, 0.975])
+    low, high = np.quantile(array[_picks(len(array), seed, resamples)].mean(1), [0.025, 0.975])
     return Estimate(mean=float(array.mean()), low=float(low), high=float(high))
+
+
+@lru_cache(maxsize=4)
+def _picks(size: int, seed: int, resamples: int) -> np.ndarray:
+    """Which of `size` prompts each resample takes [resamples, size]: the same for all metrics and strengths."""
+    return np.random.default_rng(seed).integers(0, size, (resamples, size))
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float:
@@ -116,3 +131,21 @@ def _ranks(values: Sequence[float]) -> np.ndarray:
     _, place, counts = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[place]
+
+
+def correlations(points: Sequence[Point]) -> list[dict[str, Any]]:
+    """Spearman's rank correlation of mean reward and mean judge with alpha at each control, and the other way round."""
+    found: list[dict[str, Any]] = []
+    for along, fixed in (("alpha", "control"), ("control", "alpha")):
+        for value in sorted({getattr(at, fixed) for at in points}):
+            line = [at for at in points if getattr(at, fixed) == value]
+            if len(line) < LEAST_ON_A_LINE:
+                continue
+            strengths = [getattr(at, along) for at in line]
+            means = {
+                name: spearman(strengths, [at.metrics[name].mean for at in line])
+                for name in ("reward", "judge")
+                if name in line[0].metrics
+            }
+            found.append({"along": along, fixed: value, "from": min(strengths), "to": max(strengths), **means})
+    return found

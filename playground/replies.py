@@ -77,20 +77,25 @@ def gather(
 
 
 def _read(store: Path) -> tuple[dict[int, Finished], bool]:
-    """The replies a file holds by row, and whether its stage had ended; a last line torn by a kill is cut off."""
+    """The replies a file holds by row, and whether its stage had ended."""
     replies: dict[int, Finished] = {}
-    if not store.exists():
-        return replies, False
-    *lines, torn = store.read_bytes().split(b"\n")
-    if torn:
-        os.truncate(store, sum(len(line) + 1 for line in lines))
-    for line in lines:
-        event = from_json(line.decode())
+    for line in read_lines(store):
+        event = from_json(line)
         if isinstance(event, Progress):
             return replies, True
         if isinstance(event, Finished):
             replies[event.row] = event
     return replies, False
+
+
+def read_lines(store: Path) -> list[str]:
+    """The lines of a file that grows, none where there is no file; a last line torn by a kill is cut off."""
+    if not store.exists():
+        return []
+    *lines, torn = store.read_bytes().split(b"\n")
+    if torn:
+        os.truncate(store, sum(len(line) + 1 for line in lines))
+    return [line.decode() for line in lines]
 
 
 def save_in_one_piece(tensors: dict[str, Tensor], path: Path) -> None:

@@ -214,3 +214,81 @@ def test_settings_of_control_need_an_axis(shell: Shell, tiny: list[str]) -> None
     ran = shell("say", "Hi", "--updates", "3", *tiny)
     assert ran.code == 2
     assert "--axis" in ran.err
+
+
+# --- sweep ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Path:
+    """A file of two prompts."""
+    (tmp_path / "prompts.txt").write_text("Tell me about rain.\nWho are you?\n")
+    return tmp_path / "prompts.txt"
+
+
+def test_a_sweep_leaves_tables_a_chart_and_a_summary(
+    shell: Shell, tiny: list[str], cheer: Path, asked: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "measured"
+    what = ["sweep", "--axis", str(cheer), "--alphas", "-1:1:1", "--prompts", str(asked), "--out", str(out)]
+    ran = shell(*what, "--encoder", "none", "--json", *tiny)
+    assert ran.code == 0, ran.err
+    summary = json.loads(ran.out)
+    assert [(point["alpha"], point["control"]) for point in summary["points"]] == [(-1, 0), (0, 0), (1, 0)]
+    assert summary["command"].startswith("playground sweep --axis")
+    assert "sweep: 6 of 6 replies" in ran.err
+    files = {"points.parquet", "replies.parquet", "curve.html", "summary.json"}
+    assert files <= {path.name for path in out.iterdir()}
+    again = shell(*what, "--encoder", "none", *tiny)
+    assert again.code == 0, again.err
+    assert "Reward" in again.out and str(out) in again.out
+    assert "sweep: 6 of 6 replies" in again.err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        (["--alphas", "0:1"], "start:end:step"),
+        (["--alphas", "nan"], "start:end:step"),
+        (["--controls", "1:0:0.5"], "lead upwards"),
+        (["--prompts", "nowhere.txt"], "no file"),
+        (["--seeds", "0"], "seeds"),
+        (["--temperature", "0", "--seeds", "2"], "Greedy"),
+        (["--encoder", "nowhere"], "no sentence encoder"),
+        (["--axis", "nobody"], "no axis named"),
+        (["--dtype", "int3"], "dtype"),
+        (["--max-new-tokens", "100000"], "beyond"),
+    ],
+)
+def test_a_sweep_of_nonsense_is_told_in_two_lines(
+    shell: Shell, tiny: list[str], cheer: Path, asked: Path, tmp_path: Path, wrong: list[str], word: str
+) -> None:
+    what = ["--axis", str(cheer), "--prompts", str(asked), "--out", str(tmp_path / "out"), "--encoder", "none"]
+    ran = shell("sweep", *what, *tiny, *wrong)
+    assert ran.code == 2
+    assert word in ran.err and "Traceback" not in ran.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_stops_a_sweep_with_the_way_on(
+    shell: Shell, tiny: list[str], cheer: Path, asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from playground import report
+
+    def full(*anything: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report, "write", full)
+    what = ["--axis", str(cheer), "--prompts", str(asked), "--out", str(tmp_path / "out"), "--encoder", "none"]
+    ran = shell("sweep", *what, "--alphas", "0", *tiny)
+    assert ran.code == 2
+    assert "No space left" in ran.err and "run the same command to go on" in ran.err
+
+
+def test_the_axes_tell_their_judge(shell: Shell, cheer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from playground import cards
+
+    judge = cards.Judge(kind="words", file="judge.json", agreement=0.9, pairs=40)
+    monkeypatch.setattr(cards, "shipped", lambda: {cheer: Card.load(cheer).model_copy(update={"judge": judge})})
+    assert "words, agrees with 90% of 40 labelled pairs" in shell("axes").out
+    assert json.loads(shell("axes", "--json").out)[0]["judge"]["kind"] == "words"

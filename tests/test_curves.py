@@ -1,12 +1,16 @@
 """The figures say what was measured and keep still while a person looks at them."""
 
 import json
+import re
+from html import unescape
 
 import pytest
 from plotly.graph_objects import Figure
 
-from playground import curves
+from playground import curves, findings
+from playground.cards import Point
 from playground.curves import Measured
+from tests.test_findings import point
 from tests.ui.fake_player import card
 
 
@@ -67,3 +71,71 @@ def test_the_caption_is_computed_from_the_card() -> None:
         "Over the axis's test prompts, mean reward rises from -1.9 to 3.5 at alpha 2; "
         "replies stayed fluent from -1 to 2."
     )
+
+
+# --- charts of a sweep ----------------------------------------------------------------------------------------------
+
+GRID = [
+    point(alpha, control, reward=alpha + control, judge=alpha, kl=abs(alpha) + control)
+    for alpha in (1.0, -1.0, 0.0)
+    for control in (0.0, 1.0)
+]
+
+
+def shown(figure: Figure, name: str) -> list[Point]:
+    """The points that a trace's marks lead back to."""
+    return [GRID[mark[0]] for mark in traces(figure)[name]["customdata"]]
+
+
+@pytest.mark.parametrize("along", ["alpha", "control"])
+def test_each_line_holds_its_own_points_in_order(along: findings.Along) -> None:
+    figure = curves.metric_curve(GRID, "reward", along, current=(1.0, 0.0))
+    other = "control" if along == "alpha" else "alpha"
+    for at in {getattr(p, other) for p in GRID}:
+        trace = traces(figure)[f"{other} {at:g}"]
+        expected = findings.line(GRID, along, at)
+        assert shown(figure, f"{other} {at:g}") == expected
+        assert trace["x"] == [getattr(p, along) for p in expected]
+        assert trace["y"] == [p.metrics["reward"].mean for p in expected]
+        large = [p for p, size in zip(expected, trace["marker"]["size"], strict=True) if size > 7]
+        assert large == [p for p in expected if (p.alpha, p.control) == (1.0, 0.0)]
+
+
+def test_intervals_surround_the_means() -> None:
+    figure = curves.metric_curve([p for p in GRID if p.control == 0], "reward")
+    band = traces(figure)["95 % interval"]
+    assert band["x"] == [-1, 0, 1, 1, 0, -1]
+    assert band["y"] == pytest.approx([-0.9, 0.1, 1.1, 0.9, -0.1, -1.1])
+
+
+def test_a_heat_map_leaves_empty_what_was_not_measured() -> None:
+    figure = curves.heat_map(GRID[:-1], "reward", current=(1.0, 1.0))
+    [heat, ring] = json.loads(figure.to_json() or "")["data"]
+    assert (heat["x"], heat["y"]) == (["-1", "0", "1"], ["0", "1"])
+    assert heat["z"] == [[-1, 0, 1], [0, None, 2]]
+    assert GRID[heat["customdata"][1][2][0]] == next(p for p in GRID if (p.alpha, p.control) == (1, 1))
+    assert (ring["x"], ring["y"]) == (["1"], ["1"])
+
+
+def test_reward_against_kl_goes_from_low_alpha_to_high() -> None:
+    figure = curves.reward_against_kl(GRID)
+    trace = traces(figure)["control 1"]
+    assert (trace["x"], trace["y"]) == ([2, 1, 2], [0, 1, 2])
+    assert [p.alpha for p in shown(figure, "control 1")] == [-1, 0, 1]
+
+
+def test_the_sheet_needs_no_network_and_says_it_in_words_too() -> None:
+    page = curves.sheet(GRID, "cheer on <tiny>", "playground sweep --axis cheer")
+    assert "cheer on &lt;tiny&gt;" in page and "<tiny>" not in page
+    assert "playground sweep --axis cheer" in page
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
+    for heading in (
+        "Reward against alpha",
+        "Judge",
+        "KL to the base",
+        "Reward over alpha and control",
+        "Reward against KL",
+    ):
+        assert heading in page
+    assert findings.sentence(GRID, "reward") in unescape(page)
+    assert findings.as_text(GRID, "kl") in unescape(page)

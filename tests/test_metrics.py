@@ -49,9 +49,10 @@ def test_seeds_are_averaged_within_a_prompt() -> None:
 def test_wins_are_against_the_base_of_the_same_prompt_and_seed() -> None:
     base = [reading(0, 0, 1.0), reading(0, 1, 5.0), reading(1, 0, 2.0)]
     ours = [reading(1, 0, 2.0), reading(0, 1, 4.0), reading(0, 0, 2.0)]
-    assert metrics.win_rates(ours, base) == [0.5, 0.0, 1.0]
-    assert metrics.point(1.0, 0.0, base, base).metrics["win_rate"].mean == 0.5
-    assert "win_rate" not in metrics.point(1.0, 0.0, ours).metrics
+    assert [found.numbers["win_rate"] for found in metrics.against(ours, base)] == [0.5, 0.0, 1.0]
+    assert metrics.point(1.0, 0.0, metrics.against(base, base)).metrics["win_rate"].mean == 0.5
+    unjudged = [Reading(0, 0, {"kl": 1.0})]
+    assert metrics.against(unjudged, unjudged) == unjudged
 
 
 def test_what_cannot_be_measured_is_told() -> None:

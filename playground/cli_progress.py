@@ -1,0 +1,38 @@
+"""How commands tell of long work: one line every few seconds on stderr, or JSON lines on stdout."""
+
+import sys
+import time
+
+from playground.events import Progress, to_json
+
+
+class Teller:
+    """Tells progress: JSON lines on stdout, or on stderr one line every few seconds and at each stage's ends."""
+
+    every_s = 5.0
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.told, self.stage = 0.0, ""
+
+    def __call__(self, progress: Progress) -> None:
+        """Tell it, if it is due."""
+        if self.as_json:
+            print(to_json(progress), flush=True)
+            return
+        due = progress.stage != self.stage or progress.done >= progress.total
+        if not due and time.monotonic() - self.told < self.every_s:
+            return
+        self.told, self.stage = time.monotonic(), progress.stage
+        print(_line(progress), file=sys.stderr, flush=True)
+
+
+def _line(progress: Progress) -> str:
+    parts = [f"{progress.stage}: {progress.done:g} of {progress.total:g} {progress.unit}".rstrip()]
+    if progress.rate:
+        parts.append(f"{progress.rate:.2g}/s")
+    if progress.seconds_left:
+        parts.append(f"{progress.seconds_left / 60:.1f} min left in this stage")
+    if progress.note:
+        parts.append(progress.note)
+    return ", ".join(parts)

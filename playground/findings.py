@@ -1,0 +1,173 @@
+"""What measured points say, in words and numbers: a sentence, a table, the strength that reaches a target. Pure."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+from playground.cards import Estimate, Point
+from playground.errors import InvalidInput
+
+Along = Literal["alpha", "control"]
+OTHER: dict[Along, Along] = {"alpha": "control", "control": "alpha"}
+
+LABELS = {
+    "reward": "reward",
+    "judge": "judge's score",
+    "win_rate": "win rate over the base",
+    "kl": "KL to the base, nats per token",
+    "perplexity": "perplexity under the base",
+    "diversity": "diversity",
+    "coherence": "coherence with the prompt",
+    "length": "length in tokens",
+}
+"""Metrics with a chart, in this order, and what they are called there."""
+
+BREAKING = 2.0
+"""Perplexity over the base's own at which a text is told to break."""
+
+
+class Target(NamedTuple):
+    """The strengths at which a metric's mean has a value, the nearest to 0 first, and the same as a sentence."""
+
+    strengths: tuple[float, ...]
+    sentence: str
+
+
+def measured(points: Sequence[Point]) -> list[str]:
+    """The metrics with a chart that all of these points have."""
+    return [name for name in LABELS if points and all(name in point.metrics for point in points)]
+
+
+def line(points: Sequence[Point], along: Along = "alpha", at: float = 0.0) -> list[Point]:
+    """The points whose other strength is `at`, in order of this one."""
+    return sorted((p for p in points if getattr(p, OTHER[along]) == at), key=lambda p: getattr(p, along))
+
+
+def longest_line(points: Sequence[Point]) -> tuple[Along, float]:
+    """Along which strength, and at which value of the other, most was measured; alpha at control 0 where it is even."""
+    ways: list[tuple[Along, float]] = [
+        (along, at) for along, other in OTHER.items() for at in sorted({getattr(p, other) for p in points}, key=abs)
+    ]
+    return max(ways, key=lambda way: len(line(points, *way)), default=("alpha", 0.0))
+
+
+def target(points: Sequence[Point], metric: str, value: float, along: Along = "alpha", at: float = 0.0) -> Target:
+    """Where along a line of points a metric's mean has a value, straight between neighbours.
+
+    Raises InvalidInput for a metric that these points do not have.
+    """
+    on_line = line(points, along, at)
+    if not on_line or any(metric not in point.metrics for point in on_line):
+        known = ", ".join(on_line[0].metrics) if on_line else "none"
+        raise InvalidInput(f"{metric} was not measured along {along}.", f"Measured there: {known}.")
+    where = [(getattr(point, along), point.metrics[metric].mean) for point in on_line]
+    found = {strength for strength, mean in where if mean == value}
+    for (left, low), (right, high) in pairwise(where):
+        if (low - value) * (high - value) < 0:
+            found.add(left + (right - left) * (value - low) / (high - low))
+    strengths = tuple(sorted(found, key=lambda strength: (abs(strength), strength)))
+    label = f"{_name(metric)} {value:g}"
+    if strengths:
+        places = " and ".join(f"{strength:.2f}" for strength in strengths)
+        return Target(strengths, f"{_capital(label)} is reached at {along} {places}.")
+    means = [mean for _, mean in where]
+    return Target(
+        (),
+        f"No measured {along} gives {label}: from {along} {where[0][0]:g} to {where[-1][0]:g} "
+        f"it lies between {min(means):.3g} and {max(means):.3g}.",
+    )
+
+
+def sentence(points: Sequence[Point], metric: str, along: Along = "alpha", at: float = 0.0) -> str:
+    """What a metric does along a line of points, and where the texts break if they do."""
+    on_line = [point for point in line(points, along, at) if metric in point.metrics]
+    if len(on_line) < 2:
+        return f"{_capital(_name(metric))} was measured at fewer than two strengths of {along}."
+    told = f"{_capital(_name(metric))} {_course([(getattr(p, along), p.metrics[metric]) for p in on_line], along)}"
+    breaks = _breaks(on_line, along) if metric in ("reward", "judge", "win_rate") else []
+    if breaks:
+        places = " and ".join(f"{strength:g}" for strength in breaks)
+        told += f"; perplexity reaches {BREAKING:g} times the base's at {along} {places}"
+    return told + "."
+
+
+def _course(where: Sequence[tuple[float, Estimate]], along: str) -> str:
+    """How estimates go along rising strengths: flat, up, down, over a top or through a bottom."""
+    means = [estimate.mean for _, estimate in where]
+    (first, begin), (last, end) = where[0], where[-1]
+    top, bottom = max(range(len(where)), key=means.__getitem__), min(range(len(where)), key=means.__getitem__)
+    if where[top][1].low <= where[bottom][1].high:
+        around = sum(means) / len(means)
+        return f"hardly changes from {along} {first:g} to {last:g}: all intervals meet, around {around:.3g}"
+
+    def turn(index: int) -> str:
+        return f"{means[index]:.3g} at {along} {where[index][0]:g}"
+
+    def clearly(higher: Estimate, lower: Estimate) -> bool:
+        return higher.low > lower.high
+
+    def side(index: int) -> str:
+        return f"{means[index]:.3g} at {where[index][0]:g}"
+
+    peak, ends = where[top][1], len(where) - 1
+    if clearly(peak, begin) and clearly(peak, end):
+        return f"rises from {side(0)} to {turn(top)}, then falls to {side(ends)}"
+    low = where[bottom][1]
+    if clearly(begin, low) and clearly(end, low):
+        return f"is lowest, {turn(bottom)}, and rises to {side(0)} and {side(ends)}"
+    if top > bottom:
+        more = f", then stays there up to {last:g}" if top < ends else ""
+        return f"rises from {side(bottom)} to {turn(top)}{more}"
+    more = f", then stays there up to {last:g}" if bottom < ends else ""
+    return f"falls from {side(top)} to {turn(bottom)}{more}"
+
+
+def _breaks(on_line: Sequence[Point], along: Along) -> list[float]:
+    """The nearest strength to either side of 0 at which perplexity is far above the base's."""
+    base = next((p for p in on_line if p.alpha == 0 and p.control == 0), None)
+    if base is None or "surprise" not in base.metrics:
+        return []
+    limit = base.metrics["surprise"].mean + math.log(BREAKING)
+    broken = [getattr(p, along) for p in on_line if p.metrics["surprise"].mean > limit]
+    return [
+        *sorted((strength for strength in broken if strength < 0), reverse=True)[:1],
+        *sorted(strength for strength in broken if strength > 0)[:1],
+    ]
+
+
+def price(points: Sequence[Point], metric: str = "reward") -> str:
+    """What each control's way from the base to its highest mean costs in KL, as sentences."""
+    base = next((p for p in points if p.alpha == 0 and p.control == 0), None)
+    if base is None or not {metric, "kl"} <= set(base.metrics):
+        return "The base was not measured, so a gain cannot be told."
+    told: list[str] = []
+    for control in sorted({p.control for p in points}):
+        best = max(line(points, "alpha", control), key=lambda p: p.metrics[metric].mean)
+        gain = best.metrics[metric].mean - base.metrics[metric].mean
+        nats = best.metrics["kl"].mean
+        each = f", {gain / nats:.2g} a nat" if nats > 0 else ""
+        told.append(
+            f"At control {control:g} {_name(metric)} is highest at alpha {best.alpha:g}: "
+            f"{gain:+.2g} for {nats:.2g} nats per token{each}."
+        )
+    return " ".join(told)
+
+
+def as_text(points: Sequence[Point], metric: str) -> str:
+    """A chart in words, for whoever cannot see it: each strength with its mean and interval, a line each."""
+    lines = [f"{_capital(LABELS.get(metric, metric))}, mean and 95 % interval:"]
+    for point in sorted(points, key=lambda p: (p.control, p.alpha)):
+        if metric in point.metrics:
+            found = point.metrics[metric]
+            span = f"{found.mean:.3g}, {found.low:.3g} to {found.high:.3g}"
+            lines.append(f"alpha {point.alpha:g}, control {point.control:g}: {span}")
+    return "\n".join(lines)
+
+
+def _name(metric: str) -> str:
+    return LABELS.get(metric, metric).partition(",")[0]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,286 @@
+"""Measured grids: alphas x controls x prompts x seeds, batch by batch into a folder, with points that grow meanwhile.
+
+All strengths of a prompt and seed are decoded in one request, with the same noise: they share what their texts share.
+"""
+
+import json
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from pydantic import Field, field_validator, model_validator
+
+from playground import metrics
+from playground.axes import Axis, digest
+from playground.cards import Point
+from playground.engine.decode import decode
+from playground.errors import InvalidInput
+from playground.events import Finished, Progress, from_json, to_json
+from playground.metrics import Reading
+from playground.player import Player
+from playground.replies import Pace, read_lines, write_json
+from playground.rewards import Reward
+from playground.rewards.coherence import Coherence
+from playground.settings import Request, Row, Sampling, Settings, Strength, conversation
+
+PLAN, STORE, LOCK = "sweep.json", "replies.jsonl", ".lock"
+MOST_STRENGTHS = 1000
+
+
+class Plan(Settings):
+    """What to measure. The base (alpha 0, control 0) is always measured too: the others win or lose against it."""
+
+    axis: str = Field(min_length=1, description="An axis by its name or folder.")
+    alphas: tuple[float, ...] = Field(default=(0.0,), min_length=1)
+    controls: tuple[float, ...] = Field(default=(0.0,), min_length=1)
+    prompts: tuple[str, ...] = Field(min_length=1)
+    seeds: int = Field(default=1, ge=1, description="Replies to each prompt at each strength.")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Fixes the noise of them all.")
+    temperature: float = Field(default=0.7, description="0 is greedy; then one seed is enough.")
+    max_new_tokens: int = Field(default=48, ge=1, description="Longest reply, in tokens.")
+    updates: int | None = Field(default=None, description="Gradient steps per token; as calibrated unless given.")
+    step_size: float | None = Field(default=None, description="Length of a step at control 1; as calibrated.")
+    batch: int = Field(default=64, ge=1, description="Rows decoded together; one prompt's strengths at least.")
+
+    @field_validator("alphas", "controls")
+    @classmethod
+    def _in_order(cls, strengths: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(sorted({strength + 0.0 for strength in strengths}))  # + 0.0 makes -0.0 and 0.0 one
+
+    @field_validator("prompts")
+    @classmethod
+    def _different(cls, prompts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(prompts))
+
+    @model_validator(mode="after")
+    def _can_be_run(self) -> "Plan":
+        Sampling(temperature=self.temperature)
+        for prompt in self.prompts:
+            Row(messages=conversation(prompt))
+        if self.seeds > 1 and self.temperature == 0:
+            raise InvalidInput("Greedy replies are the same for every seed.", "Set a temperature, or take one seed.")
+        if len(self.strengths()) > MOST_STRENGTHS:
+            raise InvalidInput(
+                f"{len(self.strengths())} strengths are more than {MOST_STRENGTHS}.", "Take coarser steps."
+            )
+        return self
+
+    def strengths(self) -> list[Strength]:
+        """The base, then the grid without it."""
+        grid = [(0.0, 0.0), *product(self.alphas, self.controls)]
+        return [
+            Strength(axis=self.axis, alpha=alpha, control=control, updates=self.updates, step_size=self.step_size)
+            for alpha, control in dict.fromkeys(grid)
+        ]
+
+    def batches(self) -> list[list[Row]]:
+        """All rows, in requests that hold whole prompts: a prompt's strengths with one seed stay together."""
+        strengths = self.strengths()
+        groups = [
+            [
+                Row(
+                    messages=conversation(prompt),
+                    strengths=(strength,),
+                    seed=self.seed + sample * len(self.prompts) + number,
+                )
+                for strength in strengths
+            ]
+            for number, prompt in enumerate(self.prompts)
+            for sample in range(self.seeds)
+        ]
+        at_once = max(1, self.batch // len(strengths))
+        return [
+            [row for group in groups[start : start + at_once] for row in group]
+            for start in range(0, len(groups), at_once)
+        ]
+
+
+@dataclass(frozen=True)
+class PointMeasured:
+    """A point as it stands after `prompts` of all prompts; it comes again with each batch, better known."""
+
+    point: Point
+    prompts: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One reply and its numbers; `reading.prompt` counts the plan's prompts from 0."""
+
+    reply: Finished
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What was measured: the points, sorted by control, then alpha, and every reply behind them."""
+
+    plan: Plan
+    points: tuple[Point, ...]
+    replies: tuple[Measured, ...]
+
+
+def parse_grid(text: str) -> tuple[float, ...]:
+    """Strengths from `start:end:step` (both ends included) or single numbers, separated by commas."""
+    found: list[float] = []
+    for part in text.split(","):
+        try:
+            numbers = [float(number) for number in part.split(":")]
+        except ValueError:
+            numbers = []
+        if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
+            raise InvalidInput(
+                f"{part.strip()!r} in {text!r} is neither a number nor start:end:step.",
+                "Write it like: -1:2:0.25 or 0,0.5,1",
+            )
+        found += numbers if len(numbers) == 1 else _steps(text, *numbers)
+    return tuple(found)
+
+
+def _steps(text: str, start: float, end: float, step: float) -> list[float]:
+    if step <= 0 or end < start:
+        raise InvalidInput(
+            f"{text!r} does not lead upwards.", "Write start:end:step with start below end, step above 0."
+        )
+    count = (end - start) / step + 1e-9  # so that rounding does not lose the end
+    if count > MOST_STRENGTHS:
+        raise InvalidInput(f"{text!r} has more than {MOST_STRENGTHS} steps.", "Take a larger step.")
+    return [round(start + index * step, 9) for index in range(math.floor(count) + 1)]
+
+
+def sweep(
+    player: Player, plan: Plan, out: Path | None = None, encoder: Path | None = None
+) -> Generator[Progress | PointMeasured, None, Sweep]:
+    """Measure a plan. In a folder `out` every batch is kept before the next begins; the same call again goes on there.
+
+    `encoder` is the folder of a sentence encoder, for coherence. Closing the generator is Stop. Raises InvalidInput or
+    AxisMismatch before any work where the plan cannot be run or `out` holds something else.
+    """
+    axis = player.axis(plan.axis)
+    _check_prompts(player, plan)
+    scores: dict[str, Reward] = {"reward": axis.reward}
+    if axis.judge is not None:
+        scores["judge"] = axis.judge
+    if encoder is not None:
+        scores["coherence"] = Coherence.load(encoder)
+    batches = plan.batches()
+    with _claim(out, _identity(player, axis, plan, encoder)) as store:
+        done = [_from_json(line) for line in read_lines(store)] if store else []
+        found = [measured for batch in done for measured in batch]
+        pace = Pace("sweep", sum(map(len, batches)), "replies")
+        yield pace(len(found))
+        yield from _points_so_far(found)
+        for batch in batches[len(done) :]:
+            fresh = _measure(player, plan, batch, scores)
+            if store:
+                with store.open("a", encoding="utf-8") as file:  # closed before anything is told, so it is on disk then
+                    file.write(_to_json(fresh) + "\n")
+            found += fresh
+            yield pace(len(found))
+            yield from _points_so_far(found)
+    return Sweep(plan, _points(found), tuple(found))
+
+
+def _check_prompts(player: Player, plan: Plan) -> None:
+    for number, prompt in enumerate(plan.prompts, start=1):
+        length = len(player.model.prompt_ids(conversation(prompt))) + plan.max_new_tokens
+        if length > player.context_length:
+            raise InvalidInput(
+                f"Prompt {number} is {length} tokens long with its reply, beyond {player.name}'s context of "
+                f"{player.context_length}.",
+                "Shorten it, leave it out, or take fewer new tokens.",
+            )
+
+
+def _measure(player: Player, plan: Plan, rows: Sequence[Row], scores: Mapping[str, Reward]) -> list[Measured]:
+    """Answer the rows of a batch and read their numbers; the base's replies among them are what the others beat."""
+    request = Request(
+        rows=tuple(rows), sampling=Sampling(temperature=plan.temperature), max_new_tokens=plan.max_new_tokens
+    )
+    # Without the player's memory of earlier requests: what is measured depends on the plan alone.
+    events = decode(player.model, {plan.axis: player.axis(plan.axis).steering}, request)
+    ends = sorted((end for end in events if isinstance(end, Finished)), key=lambda end: end.row)
+    place = {prompt: number for number, prompt in enumerate(plan.prompts)}
+    numbers = [place[row.messages[-1].content] for row in rows]
+    readings = metrics.read([row.messages for row in rows], numbers, ends, scores)
+    base = [reading for reading, end in zip(readings, ends, strict=True) if _at(end) == (0.0, 0.0)]
+    return [
+        Measured(replace(end, reward=reading.numbers["reward"]), reading)
+        for end, reading in zip(ends, metrics.against(readings, base), strict=True)
+    ]
+
+
+def _at(reply: Finished) -> tuple[float, float]:
+    """A reply's strength as (control, alpha): the order of points."""
+    return reply.control, reply.alpha
+
+
+def _points(found: Sequence[Measured]) -> tuple[Point, ...]:
+    """A point for each strength that has replies."""
+    by_strength: dict[tuple[float, float], list[Reading]] = {}
+    for one in found:
+        by_strength.setdefault(_at(one.reply), []).append(one.reading)
+    return tuple(metrics.point(alpha, control, readings) for (control, alpha), readings in sorted(by_strength.items()))
+
+
+def _points_so_far(found: Sequence[Measured]) -> Generator[PointMeasured, None, None]:
+    prompts = len({one.reading.prompt for one in found})
+    for point in _points(found):
+        yield PointMeasured(point, prompts)
+
+
+# --- the folder -----------------------------------------------------------------------------------------------------
+
+
+def _identity(player: Player, axis: Axis, plan: Plan, encoder: Path | None) -> dict[str, Any]:
+    """All that the numbers depend on."""
+    return {
+        "plan": plan.model_dump(mode="json"),
+        "base": player.model.identity().weights,
+        "dtype": str(player.model.dtype),
+        "axis": axis.card.files,
+        "calibration": axis.card.calibration.model_dump(mode="json"),
+        "encoder": [digest(file) for file in sorted(encoder.glob("*.safetensors"))] if encoder else None,
+    }
+
+
+@contextmanager
+def _claim(out: Path | None, identity: dict[str, Any]) -> Iterator[Path | None]:
+    """The file where a folder keeps its replies; it must be new or of this very sweep, and nobody else may be at it."""
+    if out is None:
+        yield None
+        return
+    record = out / PLAN
+    try:
+        if record.exists():
+            if json.loads(record.read_text(encoding="utf-8")) != json.loads(json.dumps(identity)):
+                raise InvalidInput(f"{out} holds another sweep.", "Choose another folder, or delete that one.")
+        elif out.exists() and any(out.iterdir()):
+            raise InvalidInput(f"{out} is not empty.", "Choose a new folder for the sweep.")
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(record, identity)
+        held = FileLock(out / LOCK, timeout=0).acquire()
+    except Timeout:
+        raise InvalidInput(f"Another process measures in {out}.", "Wait for it, or choose another folder.") from None
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{out} cannot be used: {error}.", "Choose another folder.") from None
+    with held:
+        yield out / STORE
+
+
+def _to_json(batch: Sequence[Measured]) -> str:
+    return json.dumps([{"reply": json.loads(to_json(one.reply)), **asdict(one.reading)} for one in batch])
+
+
+def _from_json(line: str) -> list[Measured]:
+    found: list[Measured] = []
+    for record in json.loads(line):
+        reply = from_json(json.dumps(record.pop("reply")))
+        assert isinstance(reply, Finished)
+        found.append(Measured(reply, Reading(**record)))
+    return found
