@@ -78,6 +78,9 @@ def build(
     if as_json:
         print((out / stimuli.MANIFEST).read_text(encoding="utf-8"), end="")
         return
+    cut = sum(one.finish_reason == "length" for one in made.stimuli.values())
+    if cut:
+        print(f"{cut} of {len(made.stimuli)} replies were cut at {asked.max_new_tokens} tokens; see max_new_tokens.")
     same = stimuli.identical_pairs(made)
     if same:
         print(f"{same} pairs of neighbouring strengths read the same; they are never shown beside each other.")

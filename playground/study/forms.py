@@ -22,6 +22,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 TOO_STRONG = ("strong", "broken")
 """The answers that mean that a reply goes too far."""
 
+_NAME = r"^[A-Za-z0-9_-]*$"
+
 LONGEST_TEXT = 4000
 LONGEST_PATH = 500
 
@@ -62,9 +64,9 @@ class Form(Settings):
     """What one press of a button sends. `key` is the page's own, so that a page sent twice counts once."""
 
     action: Action
-    code: str = Field(default="", max_length=64)
-    key: str = Field(min_length=8, max_length=40, pattern=r"^[A-Za-z0-9_-]+$")
-    token: str = Field(default="", max_length=64)
+    code: str = Field(default="", max_length=64, pattern=_NAME)
+    key: str = Field(min_length=8, max_length=40, pattern=_NAME)
+    token: str = Field(default="", max_length=64, pattern=_NAME)
     answer: Answer | None = None
     values: dict[str, str] = Field(default={}, max_length=100)
 

@@ -17,6 +17,7 @@ from playground.study.stimuli import Study
 from playground.study.store import Ids, Person, Refused, Shown, Store
 
 _LONGEST_ID = 200
+_LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Visits:
             return self._do(form, query)
         except PlaygroundError as error:
             notice = str(error)
-            self.store.refuse(code, error.message)
+            self.store.refuse(code, forms.clean(error.message, _LONGEST_REASON))
         person = self.store.person(code) if code else self._known(query)
         page = self._page(person) if person else self.arrive(query)
         return Page(page.screen, page.code, notice)
@@ -153,7 +154,8 @@ class Visits:
         ids = _ids(query)
         if ids is not None and not _is_preview(query):
             return self.store.person_called(ids.external)
-        return self.store.person(query["code"][:_LONGEST_ID]) if query.get("code") else None
+        code = forms.clean(query.get("code", ""), _LONGEST_ID)
+        return self.store.person(code) if code else None
 
     def _page(self, person: Person) -> Page:
         """Where a person is now."""

@@ -97,7 +97,8 @@ def _end(end: End) -> str:
         heading, text = _ENDINGS[end.outcome]
         body = f"<h2>{heading}</h2><p>{text}</p>"
     else:
-        body = f"<h2>That was it</h2>{prose(end.text)}"
+        leave = "" if end.code else '<p class="soft">You can close this page.</p>'
+        body = f"<h2>That was it</h2>{prose(end.text)}{leave}"
     if end.code:
         body += f'<p class="soft">Your completion code</p><p class="code">{escape(end.code)}</p>'
     if end.link:

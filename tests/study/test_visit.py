@@ -1,0 +1,276 @@
+"""A person's way through the pages: what comes next, what a bad form gets, and that no page tells a condition."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from playground.study import forms
+from playground.study.database import sqlite_url
+from playground.study.stimuli import Study
+from playground.study.store import Store
+from playground.study.visit import Closed, Consent, End, Instructions, Page, Questions, Trial, Visits
+from playground.ui import study_screens
+from tests.study.made import PLAN, make_study
+
+PROLIFIC = {"PROLIFIC_PID": "pid-1", "STUDY_ID": "study-1", "SESSION_ID": "session-1"}
+
+
+@pytest.fixture
+def visits(study: Study, store: Store) -> Visits:
+    return Visits(study, store)
+
+
+def form(page: Page, action: str, **more: Any) -> dict[str, Any]:
+    token = page.screen.token if isinstance(page.screen, Trial) else ""
+    return {"action": action, "code": page.code, "key": page.key, "token": token, **more}
+
+
+def good(page: Page) -> dict[str, Any]:
+    match page.screen:
+        case Consent():
+            return form(page, "consent")
+        case Instructions():
+            return form(page, "begin")
+        case Trial(kind="pair"):
+            return form(page, "answer", answer={"choice": "left", "degree": -1, "client_ms": 1.5})
+        case Trial(kind="adjustment"):
+            return form(page, "answer", answer={"choice": "liked", "option": 0, "path": [[0.5, 1]]})
+        case Trial():
+            return form(page, "answer", answer={"choice": "right"})
+        case Questions():
+            return form(page, "questions", values={"mood": "3"})
+    raise AssertionError(page)
+
+
+def walk(visits: Visits, query: Mapping[str, str]) -> list[Page]:
+    """Every page of a visit, the last included."""
+    pages = [visits.arrive(query)]
+    while not isinstance(pages[-1].screen, End | Closed):
+        pages.append(visits.act(good(pages[-1]), query))
+    return pages
+
+
+def trial(visits: Visits, query: Mapping[str, str]) -> Page:
+    """The first trial of a visit."""
+    page = visits.arrive(query)
+    while not isinstance(page.screen, Trial):
+        page = visits.act(good(page), query)
+    return page
+
+
+def test_the_phases_come_in_order_and_end_with_the_code(visits: Visits) -> None:
+    pages = walk(visits, PROLIFIC)
+    kinds = [type(page.screen).__name__ for page in pages]
+    assert kinds == ["Consent", "Instructions", *["Trial"] * 19, "Questions", "End"]
+    end = pages[-1].screen
+    assert isinstance(end, End)
+    assert (end.outcome, end.code, end.link) == ("completed", "C-DONE", "https://pay.example.org/?cc=C-DONE")
+    again = visits.arrive(PROLIFIC).screen
+    assert again == end
+
+
+def test_a_reload_and_another_device_go_on_where_the_person_was(visits: Visits) -> None:
+    page = trial(visits, PROLIFIC)
+    for _ in range(3):
+        page = visits.act(good(page), PROLIFIC)
+    reloaded, by_code = visits.arrive(PROLIFIC), visits.arrive({"code": page.code})
+    assert reloaded.screen == by_code.screen == page.screen
+
+
+def test_phases_left_out_do_not_come(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s", PLAN.replace("seed = 3", 'seed = 3\nphases = ["consent", "trials", "thanks"]'))
+    store = Store.open(sqlite_url(tmp_path / "x.sqlite"), study)
+    kinds = {type(page.screen).__name__ for page in walk(Visits(study, store), {})}
+    store.close()
+    assert kinds == {"Consent", "Trial", "End"}
+
+
+def test_declining_and_withdrawing_give_their_codes_and_keep_nobody(visits: Visits) -> None:
+    page = visits.arrive(PROLIFIC)
+    declined = visits.act(form(page, "decline"), PROLIFIC).screen
+    assert isinstance(declined, End)
+    assert declined.code == "C-NO"
+    page = trial(visits, PROLIFIC)
+    gone = visits.act(form(page, "withdraw"), PROLIFIC).screen
+    assert isinstance(gone, End)
+    assert gone.code == "C-GONE"
+    assert visits.store.enrolled() == []
+    assert visits.arrive({"code": page.code}).screen == Closed("unknown")
+    assert isinstance(visits.act(good(page), PROLIFIC).screen, Consent)  # a form from before the withdrawal
+
+
+def test_a_pause_holds_everybody_and_loses_no_answer(visits: Visits) -> None:
+    page = trial(visits, PROLIFIC)
+    visits.store.pause(True)
+    assert visits.act(good(page), PROLIFIC).screen == Closed("paused")
+    assert visits.arrive(PROLIFIC).screen == Closed("paused")
+    assert visits.arrive({}).screen == Closed("paused")
+    consent = form(Page(Consent("")), "consent")
+    assert visits.act(consent, {"PROLIFIC_PID": "other"}).screen == Closed("paused")
+    visits.store.pause(False)
+    after = visits.arrive(PROLIFIC).screen
+    assert isinstance(after, Trial)
+    assert after.done == 1
+
+
+def test_two_tabs_answer_once_and_the_later_one_is_told(visits: Visits) -> None:
+    trial(visits, PROLIFIC)
+    one, two = visits.arrive(PROLIFIC), visits.arrive(PROLIFIC)
+    after = visits.act(good(one), PROLIFIC)
+    late = visits.act(good(two), PROLIFIC)
+    assert "already" in late.notice
+    assert late.screen == after.screen
+    assert visits.act(good(one), PROLIFIC).screen == after.screen  # the first tab's form again: a double click
+    assert [event["kind"] for event in visits.store.events()].count("answered") == 1
+
+
+def test_a_double_click_on_consent_enrols_once(visits: Visits) -> None:
+    consent = form(visits.arrive({}), "consent")
+    codes = {visits.act(consent, {}).code for _ in range(3)}
+    assert len(codes) == 1
+    assert len(visits.store.enrolled()) == 1
+
+
+def test_other_peoples_trials_and_codes_open_nothing(visits: Visits) -> None:
+    mine, theirs = trial(visits, PROLIFIC), trial(visits, {"PROLIFIC_PID": "pid-2"})
+    assert isinstance(theirs.screen, Trial)
+    stolen = good(mine) | {"token": theirs.screen.token}
+    page = visits.act(stolen, PROLIFIC)
+    assert "no question of yours" in page.notice
+    assert page.screen == mine.screen
+    forged = visits.act(good(mine) | {"code": "forged"}, {})
+    assert isinstance(forged.screen, Consent)
+    assert visits.store.answered_trials() == []
+    assert isinstance(visits.arrive(PROLIFIC | {"code": theirs.code}).screen, Trial)
+    assert visits.arrive(PROLIFIC | {"code": theirs.code}).code == mine.code  # the recruiting service's word counts
+    assert visits.arrive({"code": "forged"}).screen == Closed("unknown")
+
+
+def test_a_preview_never_counts_and_never_uses_an_id(visits: Visits) -> None:
+    query = PROLIFIC | {"preview": "1"}
+    page = visits.act(form(visits.arrive(query), "consent"), query)
+    assert visits.arrive({"code": page.code, "preview": "1"}).code == page.code
+    assert visits.store.person_called("pid-1") is None
+    assert visits.store.enrolled() == []
+
+
+def test_unanswered_questions_come_back_with_what_was_given(visits: Visits) -> None:
+    page = trial(visits, PROLIFIC)
+    while not isinstance(page.screen, Questions):
+        page = visits.act(good(page), PROLIFIC)
+    for values, says in (
+        ({"remarks": "hello"}, "How are you?"),
+        ({"mood": "8"}, "choose"),
+        ({"mood": "3", "age": "old"}, "number"),
+        ({"mood": "3", "age": "nan"}, "number"),
+    ):
+        back = visits.act(form(page, "questions", values=values), PROLIFIC)
+        assert says in back.notice
+        assert isinstance(back.screen, Questions)
+        assert back.screen.values == values
+    ended = visits.act(form(page, "questions", values={"mood": "3", "age": "41", "nosuch": "x"}), PROLIFIC)
+    assert isinstance(ended.screen, End)
+    assert visits.store.enrolled()[0]["responses"] == {"mood": "3", "age": "41"}
+
+
+NASTY = [
+    "'; DROP TABLE answers; --",
+    '" OR 1=1 --',
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "${7*7} {{7*7}}",
+    "\x00\x1b[2J",
+    "\ud800",
+    "x" * 100_000,
+    "٠" * 50,
+]
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+def test_sql_and_html_in_every_field_change_nothing(visits: Visits, nasty: str) -> None:
+    ids = dict.fromkeys(("PROLIFIC_PID", "STUDY_ID", "SESSION_ID"), nasty)
+    page = trial(visits, ids)
+    assert visits.arrive(ids).screen == page.screen
+    for field in ("action", "code", "key", "token"):
+        study_screens.page(visits.act(good(page) | {field: nasty}, {}), visits.study.plan)
+    for field in ("choice", "degree", "option", "path", "changes", "client_ms", "hidden", nasty):
+        answer = {"choice": "left", "degree": -1} | {field: nasty}
+        assert visits.act(form(page, "answer", answer=answer), ids).notice
+    assert visits.arrive({"code": nasty, "preview": nasty}).screen == Closed("unknown")
+    while not isinstance(page.screen, Questions):
+        page = visits.act(good(page), ids)
+    values = dict.fromkeys(("age", "mood", "remarks", nasty), nasty)
+    shown = study_screens.page(visits.act(form(page, "questions", values=values), ids), visits.study.plan)
+    assert "<script" not in shown
+    assert "<img" not in shown
+    visits.act(form(page, "questions", values={"mood": "3", "remarks": nasty}), ids)
+    kept = visits.store.enrolled()[0]["responses"].get("remarks", "")
+    assert kept == forms.clean(nasty)
+    assert len(visits.store.answered_trials()) == 15
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=20),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.sampled_from(["action", "code", "key", "token", "answer", "values", "x"]), inner)
+        ),
+        max_leaves=12,
+    )
+)
+def test_whatever_is_sent_gets_a_page(visits: Visits, data: Any) -> None:
+    page = visits.act(data, PROLIFIC)
+    assert study_screens.page(page, visits.study.plan)
+    assert visits.store.answered_trials() == []
+
+
+def test_no_page_tells_a_condition(visits: Visits, study: Study) -> None:
+    """Two studies that differ in axis, method, strengths and names alone have pages of the same words."""
+    shown = "".join(study_screens.page(page, study.plan) for page in walk(visits, {}))
+    for secret in (
+        "alpha",
+        "control",
+        "strength",
+        "axis",
+        "extraversion",
+        "stimul",
+        "adaptive",
+        "gold",
+        "practice_",
+        "cell",
+    ):
+        assert secret not in shown.lower()
+    attributes = " ".join(re.findall(r"<[^>]*>", shown))
+    for strength in study.plan.generated:
+        assert f'"{strength}"' not in attributes
+    for one in study.stimuli.values():
+        assert one.id not in shown
+        assert one.sha256 not in shown
+    told = {field.name for kind in (Trial, Questions, End) for field in fields(kind)}
+    assert not told & {"options", "strength", "cell", "check", "expected", "counted"}
+
+
+def test_both_sides_of_a_pair_are_rendered_alike(visits: Visits, study: Study) -> None:
+    page = trial(visits, {})
+    while not (isinstance(page.screen, Trial) and page.screen.kind == "pair" and page.screen.replies):
+        page = visits.act(good(page), {})
+    html = study_screens.page(page, study.plan)
+    left, right = re.findall(r'<article class="reply".*?</article>', html)
+    one, two = (reply.replace("&", "&amp;") for reply in page.screen.replies)
+    assert left.replace(one, "").replace("left", "right").replace("Reply 1", "Reply 2") == right.replace(two, "")
+
+
+def test_words_become_paragraphs_lists_and_bold_and_nothing_else() -> None:
+    text = "One **bold** <b>line</b>\ngoes on.\n\n- first\n- second & last\n\n[x](javascript:y)"
+    assert study_screens.prose(text) == (
+        "<p>One <b>bold</b> &lt;b&gt;line&lt;/b&gt; goes on.</p><ul><li>first</li><li>second &amp; last</li></ul>"
+        "<p>[x](javascript:y)</p>"
+    )
