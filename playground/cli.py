@@ -43,7 +43,7 @@ Model = Annotated[
     str, typer.Option("--model", metavar="NAME", help="smollm2, tiny, a folder, or a Hub id owner/name[@revision].")
 ]
 Dtype = Annotated[
-    str, typer.Option("--dtype", metavar="TYPE", help="auto, float32, bfloat16 or float16; auto takes the fast one.")
+    str, typer.Option("--dtype", metavar="TYPE", help="auto (the fast one of float32 and bfloat16), either, float16, or int8.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
 

@@ -63,7 +63,7 @@ Until = Annotated[
     str, typer.Option(metavar="STAGE", help="Stop after: pairs, reward, layer, rollouts, value, calibration or card.")
 ]
 Model = Annotated[str, typer.Option("--model", metavar="NAME", help="The base model; see `playground say --help`.")]
-Dtype = Annotated[str, typer.Option("--dtype", metavar="TYPE", help="auto, float32, bfloat16 or float16.")]
+Dtype = Annotated[str, typer.Option("--dtype", metavar="TYPE", help="auto, float32, bfloat16, float16 or int8.")]
 Json = Annotated[bool, typer.Option("--json", help="Print progress as JSON lines, then the card.")]
 
 

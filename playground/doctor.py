@@ -94,11 +94,12 @@ def _processor() -> Finding:
     import torch
 
     if torch.cuda.is_available():
-        device, seen = "cuda", torch.cuda.get_device_name()
+        device, seen, more = "cuda", torch.cuda.get_device_name(), ""
     else:
         device, seen = "cpu", f"{platform.machine()}, {torch.get_num_threads()} threads, no GPU in use"
+        more = ", int8 answers one row faster and less exactly"
     fast = str(sources.pick_dtype("auto", device)).removeprefix("torch.")
-    return Finding("processor", True, f"{seen}; dtype auto is {fast}")
+    return Finding("processor", True, f"{seen}; dtype auto is {fast}{more}")
 
 
 def _axes() -> Finding:

@@ -140,8 +140,9 @@ def test_dtype_auto_is_bfloat16_exactly_where_the_processor_is_fast_at_it(monkey
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False})
     assert sources.pick_dtype("auto") is torch.float32
     assert sources.pick_dtype("float16") is torch.float16
-    with pytest.raises(InvalidInput, match="int8"):
-        sources.pick_dtype("int8")
+    assert sources.pick_dtype("int8") is torch.int8
+    with pytest.raises(InvalidInput, match="float64"):
+        sources.pick_dtype("float64")
 
 
 # --- the Hub --------------------------------------------------------------------------------------------------------

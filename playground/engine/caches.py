@@ -27,9 +27,9 @@ class KVCache(Protocol):
         ...
 
 
-def cache_maker(decoder: Any) -> Callable[[], KVCache]:
+def cache_maker(decoder: Any, in_int8: bool = False) -> Callable[[], KVCache]:
     """What makes empty caches for a stock decoder: lean ones if its family has a lean step."""
-    return LeanCaches(decoder) if LeanDecoder.fits(decoder) else lambda: StockCache(decoder)
+    return LeanCaches(decoder, in_int8) if LeanDecoder.fits(decoder.config) else lambda: StockCache(decoder)
 
 
 def run_decoder(decoder: nn.Module, embeddings: Tensor, mask: Tensor, cache: DynamicCache | None = None) -> Tensor:
@@ -77,15 +77,15 @@ class StockCache:
 class LeanCaches:
     """Makes lean caches of one decoder; the weights are made ready at the first and whenever they have changed."""
 
-    def __init__(self, decoder: Any) -> None:
-        self.decoder = decoder
+    def __init__(self, decoder: Any, in_int8: bool = False) -> None:
+        self.decoder, self.in_int8 = decoder, in_int8
         self.state: list[tuple[int, int]] = []
 
     def __call__(self) -> "LeanCache":
         """An empty cache."""
         state = self._state()
         if state != self.state:
-            self.lean = LeanDecoder(self.decoder)
+            self.lean = LeanDecoder(self.decoder, self.in_int8)
             self.state = self._state()
         return LeanCache(self.decoder, self.lean)
 

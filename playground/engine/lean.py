@@ -31,7 +31,7 @@ class Layer(NamedTuple):
 class LeanDecoder:
     """The weights of a stock decoder, made ready for single steps."""
 
-    def __init__(self, decoder: Any) -> None:
+    def __init__(self, decoder: Any, in_int8: bool = False) -> None:
         config = decoder.config
         attention = decoder.layers[0].self_attn
         self.head_dim: int = attention.head_dim
@@ -40,19 +40,18 @@ class LeanDecoder:
         self.epsilon: float = config.rms_norm_eps
         self.rotary: nn.Module = decoder.rotary_emb
         self.norm: Tensor | None = getattr(decoder.norm, "weight", None)
-        self.layers = [self._layer(layer) for layer in decoder.layers]
+        self.layers = [self._layer(layer, in_int8) for layer in decoder.layers]
 
     @staticmethod
-    def fits(decoder: Any) -> bool:
-        """Whether the step computes what this decoder does: a known family without sliding windows."""
-        config = decoder.config
+    def fits(config: Any) -> bool:
+        """Whether the step computes what a decoder of this configuration does: a known family, no sliding window."""
         return (
             config.model_type in FAMILIES
             and config.hidden_act == "silu"
             and getattr(config, "sliding_window", None) is None
         )
 
-    def _layer(self, layer: Any) -> Layer:
+    def _layer(self, layer: Any, in_int8: bool) -> Layer:
         attention, mlp = layer.self_attn, layer.mlp
         head_norms = None
         if hasattr(attention, "q_norm"):
@@ -60,12 +59,12 @@ class LeanDecoder:
             head_norms = torch.cat([queries, attention.k_norm.weight.expand(self.kv_heads, -1)]).detach()
         return Layer(
             layer.input_layernorm.weight,
-            fused([attention.q_proj, attention.k_proj, attention.v_proj]),
+            fused([attention.q_proj, attention.k_proj, attention.v_proj], in_int8),
             head_norms,
-            fused([attention.o_proj]),
+            fused([attention.o_proj], in_int8),
             layer.post_attention_layernorm.weight,
-            fused([mlp.gate_proj, mlp.up_proj]),
-            fused([mlp.down_proj]),
+            fused([mlp.gate_proj, mlp.up_proj], in_int8),
+            fused([mlp.down_proj], in_int8),
         )
 
     def step(self, hidden: Tensor, memory: KVMemory) -> Tensor:

@@ -8,17 +8,23 @@ from torch import Tensor, nn
 
 Product = Callable[[Tensor], Tensor]
 
+_INT8_BLOCK = 32
+"""What torch's int8 kernel reads at once; it does not check and would read on past the end of a row."""
 
-def fused(linears: Sequence[nn.Linear]) -> Product:
+
+def fused(linears: Sequence[nn.Linear], in_int8: bool = False) -> Product:
     """The product that answers for several linear layers over one input, their outputs side by side.
 
     Where the processor has a layout of its own for weights (it reads them twice as fast in that), the product keeps a
-    copy in it. Elsewhere the layers' own weights become parts of one matrix, so that nothing is held twice.
+    copy in it, and so it does in int8. Elsewhere the layers' own weights become parts of one matrix, so that nothing
+    is held twice.
     """
     weights = [linear.weight for linear in linears]
     weight = torch.cat([each.detach() for each in weights]) if len(weights) > 1 else weights[0].detach()
     biases = [linear.bias for linear in linears if linear.bias is not None]
     bias = torch.cat([each.detach() for each in biases]) if biases else None
+    if in_int8 and weight.shape[1] % _INT8_BLOCK == 0:
+        return int8(weight, bias)
     if can_be_packed(weight):
         return packed(weight, bias)
     for linear, part in zip(linears, weight.split([len(each) for each in weights]), strict=True):
@@ -55,3 +61,26 @@ def half(weight: Tensor) -> Product:
 def can_be_half(weight: Tensor) -> bool:
     """Whether FBGEMM has kernels for `half` here."""
     return weight.device.type == "cpu" and torch.backends.quantized.engine in ("x86", "fbgemm")
+
+
+def to_int8(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights [out, in] in bfloat16 -> whole numbers from -127 to 127, and what each output's are multiplied by [out].
+
+    Symmetric, one scale for each output. Weights that are such products already are found again exactly.
+    """
+    scales = (weight.abs().amax(1).float() / 127).clamp(min=torch.finfo(torch.float32).tiny).to(weight.dtype)
+    return (weight.float() / scales.float().unsqueeze(1)).round().clamp(-127, 127).to(torch.int8), scales
+
+
+def round_to_int8(linear: nn.Linear) -> None:
+    """Replace a layer's weights by the nearest that int8 can hold, so that all who read them read the same."""
+    numbers, scales = to_int8(linear.weight)
+    linear.weight.data = numbers * scales.unsqueeze(1)
+
+
+def int8(weight: Tensor, bias: Tensor | None = None) -> Product:
+    """A product with bfloat16 weights [out, in] kept as int8; only the weights are rounded, not what they multiply."""
+    numbers, scales = to_int8(weight)
+    if bias is None:
+        return lambda x: torch.ops.aten._weight_int8pack_mm(x, numbers, scales)
+    return lambda x: torch.ops.aten._weight_int8pack_mm(x, numbers, scales).add_(bias)

@@ -9,7 +9,7 @@ from playground.errors import InvalidInput
 if TYPE_CHECKING:
     import torch
 
-DTYPES = ("auto", "float32", "bfloat16", "float16")
+DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")
 
 _FAST_BFLOAT16_CPU = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
 
@@ -23,13 +23,15 @@ def check_dtype(name: str) -> None:
 def pick_dtype(name: str, device: str | torch.device = "cpu") -> torch.dtype:
     """The dtype to hold base weights in: `auto` is bfloat16 where `device` is fast at it, else float32.
 
+    int8 is asked for by name only: it rounds weights, and pays for a few rows at a time.
+
     Raises InvalidInput for any other word than those in DTYPES.
     """
     import torch
 
     check_dtype(name)
     if name != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
+        return getattr(torch, name)
     return torch.bfloat16 if _is_fast_at_bfloat16(torch.device(device)) else torch.float32
 
 
