@@ -30,6 +30,10 @@ class AxisMismatch(PlaygroundError):
     """An axis is unknown, damaged, or was trained on another base model."""
 
 
+class Busy(PlaygroundError):
+    """As many requests as fit are being answered."""
+
+
 def invalid_input(error: ValidationError) -> InvalidInput:
     """Turn pydantic's first complaint into one plain sentence."""
     first = error.errors()[0]

@@ -3,6 +3,7 @@
 It holds weights and nothing of who asks: strengths come with each request, so people cannot steer each other.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -12,13 +13,19 @@ import torch
 
 from playground import axes, cards, sources
 from playground.axes import Axis
-from playground.engine.decode import steps
+from playground.engine.decode import Step, steps
 from playground.engine.language_model import LanguageModel
 from playground.engine.prefix_tree import PrefixTree
+from playground.engine.turns import Turns
 from playground.errors import AxisMismatch
 from playground.events import Event, Finished, Progress
-from playground.settings import Request, Row
+from playground.rewards.preference import PreferenceReward
+from playground.settings import Message, Request, Row
 from playground.sources.quiet import no_bars
+
+Conversation = tuple[Message, ...]
+
+_REWARDS = 4096  # how many are remembered, so that a reply that was written before is not read again
 
 
 class Player:
@@ -28,6 +35,8 @@ class Player:
         self.model = model
         self.axes: dict[str, Axis] = dict(known or {})
         self.tree = PrefixTree()
+        self.turns = Turns()
+        self._rewards: OrderedDict[tuple[PreferenceReward, Conversation, str], float] = OrderedDict()
 
     @classmethod
     def open(
@@ -74,15 +83,43 @@ class Player:
 
         A strength names its axis by name or by folder.
 
-        Close the generator to stop. Raises InvalidInput or AxisMismatch before the first event.
+        Requests of several threads take turns, step by step. Close the generator to stop, which frees its place at
+        once. Raises Busy, InvalidInput or AxisMismatch before the first event.
         """
         named = {strength.axis for row in request.rows for strength in row.strengths}
         used = {name: self.axis(name) for name in sorted(named)}
         steering = {name: axis.steering for name, axis in used.items()}
-        with closing(steps(self.model, steering, request, self.tree)) as work:
-            for step in work:
+        with self.turns.place(), closing(steps(self.model, steering, request, self.tree)) as work:
+            while (step := self._next(work)) is not None:
                 yield from (event for event in step if not isinstance(event, Finished))
-                yield from _scored([event for event in step if isinstance(event, Finished)], request.rows, used)
+                if ends := [event for event in step if isinstance(event, Finished)]:
+                    with self.turns.turn():
+                        ends = self._scored(ends, request.rows, used)
+                    yield from ends
+
+    def _next(self, work: Generator[Step, None, None]) -> Step | None:
+        """The next step, taken when it is this request's turn; None after the last."""
+        with self.turns.turn():
+            return next(work, None)
+
+    def _scored(self, ends: list[Finished], rows: Sequence[Row], used: Mapping[str, Axis]) -> list[Finished]:
+        """Add rewards to rows that end together: those not known yet are read in one batch for each axis."""
+        asked = {
+            index: (used[end.strengths[0].axis].reward, rows[end.row].messages, end.text)
+            for index, end in enumerate(ends)
+            if end.strengths
+        }
+        new: dict[PreferenceReward, list[tuple[PreferenceReward, Conversation, str]]] = {}
+        for key in dict.fromkeys(asked.values()):
+            if key not in self._rewards:
+                new.setdefault(key[0], []).append(key)
+        for reward, keys in new.items():
+            numbers = reward([messages for _, messages, _ in keys], [text for _, _, text in keys]).tolist()
+            self._rewards.update(zip(keys, numbers, strict=True))
+        scored = [replace(end, reward=self._rewards[asked[i]]) if i in asked else end for i, end in enumerate(ends)]
+        while len(self._rewards) > _REWARDS:
+            self._rewards.popitem(last=False)
+        return scored
 
 
 def open_model(name: str, dtype: str = "auto", report: Callable[[Progress], None] | None = None) -> LanguageModel:
@@ -98,17 +135,3 @@ def _is_folder(path: str) -> bool:
         return Path(path).is_dir()
     except (OSError, ValueError):  # too long, or with a zero byte: no path at all
         return False
-
-
-def _scored(ends: list[Finished], rows: Sequence[Row], used: Mapping[str, Axis]) -> list[Finished]:
-    """Add rewards to rows that end together, read in one batch for each axis."""
-    by_axis: dict[str, list[int]] = {}
-    for index, end in enumerate(ends):
-        if end.strengths:
-            by_axis.setdefault(end.strengths[0].axis, []).append(index)
-    for name, indices in by_axis.items():
-        messages = [rows[ends[index].row].messages for index in indices]
-        rewards = used[name].reward(messages, [ends[index].text for index in indices]).tolist()
-        for index, reward in zip(indices, rewards, strict=True):
-            ends[index] = replace(ends[index], reward=reward)
-    return ends
