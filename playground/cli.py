@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from playground.cli_axis import axis as axis_commands
+from playground.cli_progress import printable, told
+from playground.cli_spectrum import spectrum as spectrum_command
 from playground.cli_study import study as study_commands
 from playground.cli_sweep import sweep as sweep_command
 from playground.errors import InvalidInput, PlaygroundError
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
     from playground.player import Player
 
 DEFAULT_MODEL = "smollm2"
-
-_UNPRINTABLE = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
-"""Control characters a model may write and a terminal would obey; newline and tab stay."""
 
 app = typer.Typer(
     name="playground",
@@ -37,13 +36,17 @@ model_commands = typer.Typer(help="Base models: fetch one, list those on this ma
 app.add_typer(model_commands, name="model")
 app.add_typer(axis_commands, name="axis")
 app.command("sweep")(sweep_command)
+app.command("spectrum")(spectrum_command)
 app.add_typer(study_commands, name="study")
 
 Model = Annotated[
     str, typer.Option("--model", metavar="NAME", help="smollm2, tiny, a folder, or a Hub id owner/name[@revision].")
 ]
 Dtype = Annotated[
-    str, typer.Option("--dtype", metavar="TYPE", help="auto (the fast one of float32 and bfloat16), either, float16, or int8.")
+    str,
+    typer.Option(
+        "--dtype", metavar="TYPE", help="auto (the fast one of float32 and bfloat16), either, float16, or int8."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
 
@@ -238,7 +241,7 @@ def _as_text(events: Iterator[Event], request: Request) -> Iterator[str]:
             case Started():
                 yield _heading(request.rows[0])
             case Token():
-                text = event.text.translate(_UNPRINTABLE)
+                text = printable(event.text)
                 if event.row == showing:
                     yield text
                 else:
@@ -270,6 +273,9 @@ def _summary(end: Finished) -> str:
         low, high = end.alpha_interval
         span = [f"from {low:.2f}" if low is not None else "", f"to {high:.2f}" if high is not None else ""]
         figures.append(f"the same reply for alpha {' '.join(part for part in span if part) or 'of any size'}")
+    for at, change in zip(end.alpha_interval or (), end.changes or (), strict=False):
+        if change is not None:
+            figures.append(f"at {at:.2f} {told(change.old)} becomes {told(change.new)}")
     return f"-- {' | '.join(figures)}"
 
 

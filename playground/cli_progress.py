@@ -1,9 +1,21 @@
-"""How commands tell of long work: one line every few seconds on stderr, or JSON lines on stdout."""
+"""How commands tell of long work, one line every few seconds on stderr or JSON lines on stdout; and print replies."""
 
 import sys
 import time
 
 from playground.events import Progress, to_json
+
+_UNPRINTABLE = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
+
+
+def printable(text: str) -> str:
+    """A text without the control characters that a model may write and a terminal would obey; newline and tab stay."""
+    return text.translate(_UNPRINTABLE)
+
+
+def told(token: str) -> str:
+    """A token of a reply inside a sentence; one without text ends the reply."""
+    return f"“{printable(token).strip() or token}”" if token else "the end"
 
 
 class Teller:

@@ -45,7 +45,9 @@ def build(
     path: Annotated[Path, typer.Argument(help="The study file.")],
     out: Annotated[Path, typer.Option(help="A new folder for the study; the same one again goes on after a stop.")],
     model: Annotated[str, typer.Option("--model", metavar="NAME", help="The base model.")] = "smollm2",
-    dtype: Annotated[str, typer.Option("--dtype", metavar="TYPE", help="auto, float32, bfloat16, float16 or int8.")] = "auto",
+    dtype: Annotated[
+        str, typer.Option("--dtype", metavar="TYPE", help="auto, float32, bfloat16, float16 or int8.")
+    ] = "auto",
     as_json: Json = False,
 ) -> None:
     """Make all replies of a study, once; they never change after that."""

@@ -38,7 +38,9 @@ def sweep(
     model: Annotated[
         str, typer.Option("--model", metavar="NAME", help="The base model; see `playground say --help`.")
     ] = "smollm2",
-    dtype: Annotated[str, typer.Option("--dtype", metavar="TYPE", help="auto, float32, bfloat16, float16 or int8.")] = "auto",
+    dtype: Annotated[
+        str, typer.Option("--dtype", metavar="TYPE", help="auto, float32, bfloat16, float16 or int8.")
+    ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")] = False,
 ) -> None:
     """Measure an axis over alphas, controls, prompts and seeds: replies, points and a chart in a folder."""

@@ -97,7 +97,26 @@ class Progress:
     event: Literal["progress"] = "progress"
 
 
-Event = Started | Token | Finished | Progress
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """Which replies were found for alpha from `low` to `high`, and where each gives way to the next.
+
+    `rows` names the replies (Finished.row) in order of alpha, `breakpoints` the alphas between them. `gaps` is what the
+    budget did not reach, in stretches of the `resolution` or wider; it is empty when the search is complete.
+    `decoded_tokens` counts the tokens of all replies, those that replies share once.
+    """
+
+    low: float
+    high: float
+    resolution: float
+    rows: tuple[int, ...]
+    breakpoints: tuple[float, ...]
+    gaps: tuple[tuple[float, float], ...]
+    decoded_tokens: int
+    event: Literal["spectrum"] = "spectrum"
+
+
+Event = Started | Token | Finished | Progress | Spectrum
 
 _adapter: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from playground import presets
+from playground import cards, presets
 from playground.errors import InvalidInput
+from playground.presets import Preset
+from playground.settings import Request, Row, Sampling, Strength, conversation
+from playground.ui import share
 
 
 def test_the_shipped_presets_can_all_be_read() -> None:
@@ -44,3 +47,35 @@ def test_presets_come_in_the_order_of_their_file_names(tmp_path: Path) -> None:
     for name in ("2", "1"):
         (tmp_path / f"{name}.toml").write_text(f'title = "{name}"\nprompt = "x"', encoding="utf-8")
     assert [preset.title for preset in presets.read_all(tmp_path)] == ["1", "2"]
+
+
+def test_there_is_plenty_to_start_from_and_every_shipped_axis_is_among_it() -> None:
+    shipped = presets.read_all()
+    assert len(shipped) >= 10
+    assert {card.name for card in cards.shipped().values()} <= {preset.axis for preset in shipped}
+
+
+@pytest.mark.parametrize("preset", presets.read_all(), ids=lambda preset: preset.title)
+def test_each_shipped_preset_can_be_asked_and_shared(preset: Preset, tmp_path: Path) -> None:
+    strength = Strength(axis=preset.axis, alpha=preset.alpha, control=preset.control)
+    row = Row(messages=conversation(preset.prompt, preset.system or None), strengths=(strength,), seed=preset.seed)
+    Request(rows=(row,), sampling=Sampling(temperature=preset.temperature), max_new_tokens=preset.max_new_tokens)
+    shared = share.decode(share.encode(preset))
+    assert shared is not None
+    assert shared.preset.model_copy(update={"title": preset.title}) == preset
+    (tmp_path / "copy.toml").write_text(presets.to_toml(preset), encoding="utf-8")
+    assert presets.read(tmp_path / "copy.toml") == preset
+
+
+def test_what_was_saved_is_read_back_letter_by_letter(tmp_path: Path) -> None:
+    odd = Preset(
+        title='A "title" = \\ of\x7f\x01 its own\n',
+        prompt="é 😀\r\n\t'''",
+        alpha=1e-7,
+        seed=2**62,
+        updates=0,
+        step_size=0.1,
+        more=(Strength(axis="a.b c]", alpha=-1), Strength(axis="d", control=3, updates=2)),
+    )
+    (tmp_path / "odd.toml").write_text(presets.to_toml(odd), encoding="utf-8")
+    assert presets.read(tmp_path / "odd.toml") == odd
