@@ -32,7 +32,8 @@ ANCHOR_STRIDE = 3
 class Health(NamedTuple):
     """How steered replies compare with the base's own to the same prompts: means over the guard's prompts.
 
-    Where both ends are trained the reward is half the difference between them, and each ratio that of the worse end.
+    KL and ratios are those of alpha 1; where both ends are trained the reward is half the difference between them. An
+    opposite pole that is less fluent by nature shows in the safe range instead.
     """
 
     reward: float

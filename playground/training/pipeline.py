@@ -210,13 +210,13 @@ def _layer(
         if not base:
             base.append(answers(0.0, layer))
         ends = [answers(alpha, layer) for alpha in ((1.0, -1.0) if recipe.opposite else (1.0,))]
-        ratios = [measure.ratios(at, base[0]) for at in ends]
         other = ends[1] if recipe.opposite else base[0]
+        perplexity, diversity = measure.ratios(ends[0], base[0])
         return identity_layer.Health(
             reward=(ends[0].metrics["reward"].mean - other.metrics["reward"].mean) / len(ends),
-            kl=max(at.metrics["kl"].mean for at in ends),
-            perplexity_ratio=max(ratio.perplexity for ratio in ratios),
-            diversity_ratio=min(ratio.diversity for ratio in ratios),
+            kl=ends[0].metrics["kl"].mean,
+            perplexity_ratio=perplexity,
+            diversity_ratio=diversity,
         )
 
     return (yield from identity_layer.fit(model, data.train, data.development, guard, recipe, work / "layer", deadline))
@@ -225,8 +225,9 @@ def _layer(
 def _rollouts(
     model: LanguageModel, job: Job, layer: IdentityLayer, base: list[tuple[Row, Finished]], work: Path, deadline: float
 ) -> Generator[Progress, None, list[tuple[Row, Finished]]]:
-    """The base's replies and as many of the mildly steered model, so that all rewards are seen."""
-    strengths = [(Strength(axis=job.name, alpha=alpha),) for alpha in (-0.5, 0.5)]
+    """The base's replies and as many of the steered model, so that all rewards are seen."""
+    ends = (1.0, -1.0) if job.recipe.opposite else (1.0,)
+    strengths = [(Strength(axis=job.name, alpha=alpha),) for alpha in ends]
     rows = _rollout_rows(job, job.recipe.rollouts - job.recipe.rollouts // 2, *strengths)
     steering = Steering(layer.to(model.device, model.dtype), None, 0.0, 0)
     sampling = Sampling(temperature=job.recipe.rollout_temperature)
@@ -292,10 +293,15 @@ def _curve(
     work: Path,
     deadline: float,
 ) -> Generator[Progress, None, list[Point]]:
-    """Measure the axis on development prompts; the first four strengths always, the rest as time allows."""
+    """Measure the axis on development prompts; the first strengths always, the rest as time allows.
+
+    An axis that was not trained at its other end is not measured there, and its safe range begins at 0.
+    """
     recipe = job.recipe
-    always = [(0.0, 0.0), (1.0, 0.0), (-1.0, 0.0), (0.0, 1.0)]
-    others = [(alpha, 0.0) for alpha in recipe.alphas] + [(0.0, control) for control in recipe.controls]
+    lowest = -math.inf if recipe.opposite else 0.0
+    always = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), *([(-1.0, 0.0)] if recipe.opposite else [])]
+    others = [(alpha, 0.0) for alpha in recipe.alphas if alpha >= lowest]
+    others += [(0.0, control) for control in recipe.controls if control >= lowest]
     wanted = [*always, *sorted(set(others) - set(always), key=lambda pair: abs(pair[0]) + abs(pair[1]))]
     strengths = [Strength(axis=job.name, alpha=alpha, control=control) for alpha, control in wanted]
     prompts = _some(prompts_for(job, development=True), recipe.measured_prompts)
