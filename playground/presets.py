@@ -1,8 +1,9 @@
 """Presets: conversations and strengths worth starting from, as TOML files a person can edit.
 
-Reads and checks them; knows nothing of models or pages.
+Reads, checks and writes them; knows nothing of models or pages.
 """
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -10,21 +11,27 @@ from pydantic import Field
 
 from playground import places
 from playground.errors import InvalidInput, PlaygroundError
-from playground.settings import Settings
+from playground.settings import FURTHEST, Settings, Strength
 
 
 class Preset(Settings):
-    """One file of `presets/`: what to ask, along which axis, how strongly."""
+    """One file of `presets/`, or one shared link: what to ask, along which axis, how strongly, with which noise."""
 
     title: str = Field(min_length=1, description="What the menu calls it.")
     prompt: str = Field(min_length=1, description="The first user turn.")
     system: str = Field(default="", description="System text; empty for none.")
     axis: str = Field(default="", description="Name of the axis; empty keeps the one chosen.")
-    alpha: float = Field(default=1.0, description="Strength of the identity layer.")
-    control: float = Field(default=0.0, description="Strength of the value function.")
+    alpha: float = Field(default=1.0, ge=-FURTHEST, le=FURTHEST, description="Strength of the identity layer.")
+    control: float = Field(default=0.0, ge=-FURTHEST, le=FURTHEST, description="Strength of the value function.")
     temperature: float = Field(default=0.0, ge=0, le=10, description="0 is greedy.")
-    seed: int = Field(default=0, ge=0, description="Seed of the noise.")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of the noise.")
     max_new_tokens: int = Field(default=64, ge=1, description="Longest reply, in tokens.")
+    top_k: int = Field(default=0, ge=0, description="Keep the k likeliest tokens; 0 keeps all.")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="Keep the likeliest tokens with this much probability.")
+    repetition_penalty: float = Field(default=1.0, gt=0, le=10, description="Above 1 avoids repetition; 1 is off.")
+    updates: int | None = Field(default=None, ge=0, le=1000, description="Steps per token; as calibrated unless given.")
+    step_size: float | None = Field(default=None, ge=0, le=FURTHEST, description="As calibrated unless given.")
+    more: tuple[Strength, ...] = Field(default=(), description="Further axes mixed in, each with its own strength.")
 
 
 def read(path: Path) -> Preset:
@@ -42,3 +49,18 @@ def read(path: Path) -> Preset:
 def read_all(folder: Path | None = None) -> tuple[Preset, ...]:
     """The presets of a folder (the shipped ones unless given), in order of their file names."""
     return tuple(read(path) for path in sorted((folder or places.PRESETS).glob("*.toml")))
+
+
+def to_toml(preset: Preset) -> str:
+    """The file that `read` makes this preset of; settings at their defaults are left out."""
+    values = preset.model_dump(exclude_defaults=True, exclude={"more"})
+    lines = [f"{name} = {_toml(value)}" for name, value in values.items()]
+    for strength in preset.more:
+        values = strength.model_dump(exclude_defaults=True)
+        lines += ["", "[[more]]", *(f"{name} = {_toml(value)}" for name, value in values.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: str | float) -> str:
+    """A JSON text or number is one of TOML too, but for the letter that JSON need not escape."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

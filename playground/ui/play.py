@@ -121,7 +121,7 @@ class PlayPage:
     def choose_preset(self, request: gr.Request, index: int, view: View, *values: Any) -> Update:
         """Fill the page from a preset and answer it."""
         preset, w = self.presets[index], self.widgets
-        chosen = preset.model_dump(exclude={"title", "axis"})
+        chosen = preset.model_dump(exclude={"title", "axis", "more"})
         wish = replace(self._wish(view, values), **chosen)
         if preset.axis in self.player.axes:
             wish = replace(wish, axis=preset.axis)
