@@ -10,6 +10,7 @@ import pytest
 
 from playground import cli
 from playground.cards import Card
+from playground.cli_progress import printable
 from playground.events import Finished, Started, Token, from_json
 from playground.player import Player
 from tests.conftest import FolderOf
@@ -96,13 +97,13 @@ def test_say_reads_well_row_after_row(shell: Shell, tiny: list[str], cheer: Path
     assert told.count("\n-- ") == 2
     top, bottom = told.split(second)
     for part, end in zip((top, bottom), sorted(ends, key=lambda end: end.row), strict=True):
-        assert end.text.translate(cli._UNPRINTABLE).strip() in part
+        assert printable(end.text).strip() in part
         assert f"reward {end.reward:.2f}" in part
         assert f"{len(end.token_ids)} tokens" in part
 
 
 def test_a_reply_gives_the_terminal_no_orders() -> None:
-    assert "a\x1b[2J\x07\n\tb".translate(cli._UNPRINTABLE) == "a[2J\n\tb"
+    assert printable("a\x1b[2J\x07\n\tb") == "a[2J\n\tb"
 
 
 def test_the_same_command_says_the_same(shell: Shell, tiny: list[str]) -> None:

@@ -18,7 +18,7 @@ from playground.spectrum import Stretch, spectrum
 from tests.tiny_axis import make_tiny_axis
 
 PROMPT = "How was it?"
-NEW_TOKENS = 8
+NEW_TOKENS = 5
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,13 @@ def player(folders: tuple[Path, Path]) -> Player:
 
 
 def stretch(**more: object) -> Stretch:
-    given = {"messages": conversation(PROMPT), "axis": "cheer", "max_new_tokens": NEW_TOKENS, **more}
+    given = {
+        "messages": conversation(PROMPT),
+        "axis": "cheer",
+        "resolution": 0.05,
+        "max_new_tokens": NEW_TOKENS,
+        **more,
+    }
     return Stretch(**given)
 
 
@@ -73,14 +79,16 @@ def test_replies_hold_in_their_intervals_and_change_just_outside(player: Player,
 
 
 def test_no_reply_wider_than_the_resolution_is_missed(player: Player) -> None:
-    asked = stretch(resolution=0.02)
+    asked = stretch()
     replies, found = find(player, asked)
     known = {reply.token_ids for reply in replies}
-    alphas = [found.low + (found.high - found.low) * step / 200 for step in range(201)]
+    alphas = [found.low + (found.high - found.low) * step / 100 for step in range(101)]
     for end in say(player, alphas, asked):
         low, high = end.alpha_interval or (None, None)
-        wide = low is None or high is None or high - low > 0.02
-        assert end.token_ids in known or not wide
+        inside = min(found.high, found.high if high is None else high) - max(
+            found.low, found.low if low is None else low
+        )
+        assert end.token_ids in known or inside < asked.resolution
 
 
 def test_the_order_and_the_breakpoints_are_those_of_alpha(player: Player) -> None:
@@ -95,7 +103,7 @@ def test_the_order_and_the_breakpoints_are_those_of_alpha(player: Player) -> Non
 
 
 def test_a_change_at_a_breakpoint_leads_to_the_next_reply(player: Player) -> None:
-    replies, found = find(player, stretch(resolution=1e-4))
+    replies, found = find(player, stretch(low=0.0, high=0.5, resolution=1e-4))
     for left, right in pairwise(found.rows):
         change = (replies[left].changes or (None, None))[1]
         assert change is not None
