@@ -344,7 +344,7 @@ def sheet(points: Sequence[Point], title: str, about: str = "") -> str:
     charts = [(f"{_heading(m)} against {along}", metric_curve(points, m, along), told[m], m) for m in metrics]
     if all(len({getattr(p, name) for p in points}) > 1 for name in ("alpha", "control")):
         charts += [
-            (f"{_heading(m)} over alpha and control", heat_map(points, m), told[m], m)
+            (f"{_heading(m)} over alpha and control", heat_map(points, m), findings.summit(points, m), m)
             for m in metrics
             if m in ("reward", "judge")
         ]

@@ -64,7 +64,7 @@ def target(points: Sequence[Point], metric: str, value: float, along: Along = "a
     where = [(getattr(point, along), point.metrics[metric].mean) for point in on_line]
     found = {strength for strength, mean in where if mean == value}
     for (left, low), (right, high) in pairwise(where):
-        if (low - value) * (high - value) < 0:
+        if min(low, high) < value < max(low, high):
             found.add(left + (right - left) * (value - low) / (high - low))
     strengths = tuple(sorted(found, key=lambda strength: (abs(strength), strength)))
     label = f"{_name(metric)} {value:g}"
@@ -84,7 +84,10 @@ def sentence(points: Sequence[Point], metric: str, along: Along = "alpha", at: f
     on_line = [point for point in line(points, along, at) if metric in point.metrics]
     if len(on_line) < 2:
         return f"{_capital(_name(metric))} was measured at fewer than two strengths of {along}."
-    told = f"{_capital(_name(metric))} {_course([(getattr(p, along), p.metrics[metric]) for p in on_line], along)}"
+    is_one_of_several = len({getattr(point, OTHER[along]) for point in points}) > 1
+    where = f"at {OTHER[along]} {at:g} " if is_one_of_several else ""
+    course = _course([(getattr(p, along), p.metrics[metric]) for p in on_line], along)
+    told = _capital(f"{where}{_name(metric)} {course}")
     breaks = _breaks(on_line, along) if metric in ("reward", "judge", "win_rate") else []
     if breaks:
         places = " and ".join(f"{strength:g}" for strength in breaks)
@@ -134,6 +137,18 @@ def _breaks(on_line: Sequence[Point], along: Along) -> list[float]:
         *sorted((strength for strength in broken if strength < 0), reverse=True)[:1],
         *sorted(strength for strength in broken if strength > 0)[:1],
     ]
+
+
+def summit(points: Sequence[Point], metric: str) -> str:
+    """Where over both strengths a metric's mean is highest and lowest."""
+    known = [point for point in points if metric in point.metrics]
+    if not known:
+        return f"{_capital(_name(metric))} was not measured."
+    ordered = sorted(known, key=lambda p: p.metrics[metric].mean)
+    lowest, highest = (
+        f"{p.metrics[metric].mean:.3g} at alpha {p.alpha:g}, control {p.control:g}" for p in (ordered[0], ordered[-1])
+    )
+    return f"{_capital(_name(metric))} is highest, {highest}, and lowest, {lowest}."
 
 
 def price(points: Sequence[Point], metric: str = "reward") -> str:

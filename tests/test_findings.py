@@ -73,6 +73,14 @@ def test_the_longest_line_is_where_most_was_measured() -> None:
     assert findings.longest_line([point(0, c, reward=0) for c in (0, 1, 2)]) == ("control", 0)
 
 
+def test_one_line_of_several_is_named() -> None:
+    points = [point(a, c, reward=a + 5 * c) for a in (0, 1, 2) for c in (0, 1)]
+    assert findings.sentence(points, "reward", at=1) == "At control 1 reward rises from 5 at 0 to 7 at alpha 2."
+    assert findings.summit(points, "reward") == (
+        "Reward is highest, 7 at alpha 2, control 1, and lowest, 0 at alpha 0, control 0."
+    )
+
+
 def test_what_a_nat_buys() -> None:
     points = [
         point(0, reward=0, kl=0),
