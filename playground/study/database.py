@@ -59,7 +59,7 @@ def connect(url: str) -> Engine:
 
 def transact(engine: Engine, work: Callable[[Connection], _T], options: Mapping[str, Any] | None = None) -> _T:
     """Run `work` in one transaction; when the connection is lost, or another writer was first, run it again."""
-    waits = [0.1 * 2**attempt for attempt in range(6)]  # seconds: a server is given some time to come back
+    waits = [min(0.05 * 2**attempt, 0.5) for attempt in range(16)]  # seconds, 6 in all: a server may come back
     while True:
         try:
             with engine.connect().execution_options(**(options or {})) as connection, connection.begin():

@@ -7,7 +7,6 @@ second server process cannot lose any. No torch, no model, no address of anybody
 import os
 import secrets
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +67,7 @@ def appearance() -> dict[str, Any]:
         "enable_monitoring": False,
         "show_error": False,
         "max_file_size": "1kb",
+        "app_kwargs": {"openapi_url": None, "docs_url": None, "redoc_url": None},
         "quiet": True,
     }
 
@@ -79,7 +79,6 @@ def serve(
     port: int = 7870,
     staff_port: int | None = None,
     staff_token: str = "",
-    say: Callable[[str], None] = print,
 ) -> None:
     """Serve a built study until interrupted. Raises PlaygroundError if the folder, database or a port cannot be had."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -91,21 +90,25 @@ def serve(
     store = Store.open(database, study)
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["GRADIO_TEMP_DIR"] = scratch  # what the staff download lies nowhere afterwards
-        blocks = build(study, store)
-        _, url, _ = blocks.launch(server_name=host, server_port=port, prevent_thread_lock=True, **appearance())
-        for name in study.plan.codes.missing():
-            say(f"The completion code {name} is not set: people will see none. Set the environment variable {name}.")
-        say(f"{study.plan.title}: {len(study.stimuli)} replies.\nThe study is at {url} (Ctrl-C stops it).")
-        say(f"Try it at {url}?preview=1, which never counts.")
         if staff_port is not None:
             token = staff_token or secrets.token_urlsafe(12)
-            _, staff_url, _ = staff_page(study, store, Path(scratch)).launch(
+            _, url, _ = staff_page(study, store, Path(scratch)).launch(
                 server_name=host,
                 server_port=staff_port,
                 prevent_thread_lock=True,
                 auth=("staff", token),
                 **appearance(),
             )
-            say(f"The staff page is at {staff_url}: user staff, password {'as given' if staff_token else token}.")
+            _say(f"The staff page is at {url}: user staff, password {'as given' if staff_token else token}.")
+        for name in study.plan.codes.missing():
+            _say(f"The completion code {name} is not set: people will see none. Set the environment variable {name}.")
+        blocks = build(study, store)
+        _, url, _ = blocks.launch(server_name=host, server_port=port, prevent_thread_lock=True, **appearance())
+        _say(f"{study.plan.title}: {len(study.stimuli)} replies. Try them at {url}?preview=1, which never counts.")
+        _say(f"The study is at {url} (Ctrl-C stops it).")
         blocks.block_thread()
     store.close()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201

@@ -17,7 +17,10 @@ ROOT = Path(__file__).parents[2]
 
 
 class Server:
-    """`playground study serve` in a process of its own. `kill` ends it the hard way; `start` brings it back."""
+    """`playground study serve` in a process of its own, for the length of a `with`.
+
+    `kill` ends it the hard way; `start` brings it back.
+    """
 
     def __init__(self, folder: Path, database: str, log: Path, *options: str) -> None:
         with socket.socket() as probe:
@@ -29,6 +32,7 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Server":
+        """Start, and wait until it answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=log, stderr=log
@@ -48,6 +52,12 @@ class Server:
             self.process.wait()
             self.process = None
 
+    def __enter__(self) -> "Server":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
 
 class Browser:
     """One person's browser. `page` is what the page tells its script; `html` all that it shows."""
@@ -56,9 +66,7 @@ class Browser:
         self.client = httpx.Client(base_url=url, timeout=wait_s)
         self.query = query
         self.html = ""
-        config = self.client.get("/config").json()
-        found = {target[1]: one["id"] for one in config["dependencies"] for target in one["targets"]}
-        self.load, self.submit = found["load"], found["submit"]
+        self.load = self.submit = -1
 
     def close(self) -> None:
         self.client.close()
@@ -72,6 +80,11 @@ class Browser:
         return self.html
 
     def open(self) -> "Browser":
+        """Load the page, or load it again."""
+        if self.submit < 0:
+            config = self.client.get("/config").raise_for_status().json()
+            found = {target[1]: one["id"] for one in config["dependencies"] for target in one["targets"]}
+            self.load, self.submit = found["load"], found["submit"]
         self.ask(self.load)
         return self
 

@@ -85,7 +85,18 @@ withdrawn = "C-GONE"
 url = "https://pay.example.org/?cc={code}"
 """
 
-PAIRS_ONLY = PLAN[: PLAN.index('[[tasks]]\nkind = "adjustment"')] + PLAN[PLAN.index("[[prompts]]") :]
+SHORT = """
+format = 1
+name = "short"
+title = "A short study"
+axis = "extraversion"
+strengths = [-1.0, 0.0, 1.0, 2.0]
+consent = { version = "1", text = "We store your answers." }
+tasks = [{ kind = "pair", trials = 4 }]
+prompts = [{ id = "work", text = "Describe your work." }, { id = "home", text = "Describe your home." }]
+questions = [{ id = "remarks", text = "Anything else?" }]
+codes = { completed = "C-DONE" }
+"""
 
 
 @dataclass
