@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from playground.cli_axis import axis as axis_commands
+from playground.cli_bench import bench as bench_command
 from playground.cli_progress import printable, told
 from playground.cli_spectrum import spectrum as spectrum_command
 from playground.cli_study import study as study_commands
@@ -36,6 +37,7 @@ model_commands = typer.Typer(help="Base models: fetch one, list those on this ma
 app.add_typer(model_commands, name="model")
 app.add_typer(axis_commands, name="axis")
 app.command("sweep")(sweep_command)
+app.command("bench")(bench_command)
 app.command("spectrum")(spectrum_command)
 app.add_typer(study_commands, name="study")
 

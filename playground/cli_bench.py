@@ -1,0 +1,42 @@
+"""`playground bench`: the speed ratios, as one JSON object."""
+
+import json
+import warnings
+from typing import Annotated
+
+import typer
+
+from playground.cli_progress import Teller
+from playground.events import Progress
+
+
+def bench(
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Measure this alone; repeat.")] = None,
+    axis: Annotated[str | None, typer.Option(metavar="NAME", help="An axis by its name or folder.")] = None,
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME", help="The base model; see `playground say --help`.")
+    ] = "smollm2",
+    dtype: Annotated[
+        str, typer.Option("--dtype", metavar="TYPE", help="auto, float32, bfloat16, float16 or int8.")
+    ] = "auto",
+) -> None:
+    """Measure the speed against `transformers`, TRL and the memory's bandwidth; print one JSON object.
+
+    Takes some minutes; nothing else should run meanwhile.
+    """
+    from playground import sources
+
+    sources.check_dtype(dtype)
+    tell = Teller(as_json=False)
+    sources.resolve(model, tell)
+    from playground.bench import Bench
+    from playground.player import Player
+
+    bench = Bench(Player.open(model, dtype, tell), model, axis)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries it is compared with
+        for found in bench.run(only or ()):
+            if isinstance(found, Progress):
+                tell(found)
+            else:
+                print(json.dumps(found, indent=1))

@@ -1,0 +1,113 @@
+"""What this is compared with: `transformers` and TRL doing the same work, as their users would have them do it."""
+
+import copy
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from playground.engine.identity_layer import IdentityLayer
+from playground.engine.language_model import LanguageModel
+from playground.errors import InvalidInput
+from playground.settings import conversation
+from playground.training.pairs import Pair
+
+
+def generate(model: LanguageModel, prompt: str, new_tokens: int) -> float:
+    """Seconds that `transformers` needs for a greedy reply of just so many tokens."""
+    ids = torch.tensor([model.prompt_ids(conversation(prompt))], device=model.device)
+    stock: Any = model.model
+    start = time.perf_counter()
+    found = stock.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        min_new_tokens=new_tokens,
+        max_new_tokens=new_tokens,
+        pad_token_id=0,
+    )
+    found.tolist()  # waits for an accelerator
+    return time.perf_counter() - start
+
+
+def dpo(
+    model: LanguageModel, pairs: Sequence[Pair], ours: Callable[[], float], steps: int
+) -> tuple[list[float], list[float]]:
+    """Seconds of TRL's DPO steps over all pairs and, taken in between, of ours.
+
+    TRL trains the same layer in front of the same decoder, in its dtype, everything else frozen, with its defaults but
+    for activation checkpointing, which would slow it. Raises InvalidInput when TRL is not installed.
+    """
+    try:
+        from datasets import Dataset
+        from transformers import TrainerCallback
+        from trl import DPOConfig, DPOTrainer  # pyright: ignore[reportMissingImports, reportPrivateImportUsage]
+    except ImportError as error:
+        raise InvalidInput("TRL is not installed.", 'Run: pip install -e ".[bench]"') from error
+
+    their_times: list[float] = []
+    our_times: list[float] = []
+
+    class Between(TrainerCallback):
+        """Times TRL's steps and has ours done between them."""
+
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            self.began = time.perf_counter()
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            their_times.append(time.perf_counter() - self.began)
+            our_times.append(ours())
+
+    def turn(role: str, content: str) -> list[dict[str, str]]:
+        return [{"role": role, "content": content}]
+
+    rows = [
+        {
+            "prompt": [message.model_dump() for message in pair.prompt],
+            "chosen": turn("assistant", pair.chosen),
+            "rejected": turn("assistant", pair.rejected),
+        }
+        for pair in pairs
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        settings = DPOConfig(
+            output_dir=folder,
+            max_steps=steps + 1,
+            per_device_train_batch_size=len(pairs),
+            use_cpu=model.device.type == "cpu",
+            bf16=False,  # the weights are in the model's dtype already
+            gradient_checkpointing=False,
+            report_to="none",
+            save_strategy="no",
+            logging_strategy="no",
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+        )
+        trainer = DPOTrainer(
+            model=_deepened(model),
+            ref_model=model.model,
+            args=settings,
+            train_dataset=Dataset.from_list(rows),
+            processing_class=model.tokenizer,
+            callbacks=[Between()],
+        )
+        trainer.train()
+    return their_times[1:], our_times[1:]  # the first step of each warms up
+
+
+def _deepened(model: LanguageModel) -> Any:
+    """The stock model with an untrained identity layer as its first; only that one may change."""
+    deeper: Any = copy.deepcopy(model.model)
+    layer = IdentityLayer(model).layer.to(model.dtype)
+    layers = deeper.get_decoder().layers
+    layers.insert(0, layer)
+    deeper.config.num_hidden_layers += 1
+    for place, each in enumerate(layers):
+        for module in each.modules():
+            if hasattr(module, "layer_idx"):
+                module.layer_idx = place
+    deeper.requires_grad_(False)
+    layer.requires_grad_(True)
+    return deeper
