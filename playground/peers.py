@@ -41,7 +41,7 @@ def dpo(
     for activation checkpointing, which would slow it. Raises InvalidInput when TRL is not installed.
     """
     try:
-        from datasets import Dataset
+        from datasets import Dataset  # pyright: ignore[reportMissingImports]
         from transformers import TrainerCallback
         from trl import DPOConfig, DPOTrainer  # pyright: ignore[reportMissingImports, reportPrivateImportUsage]
     except ImportError as error:
