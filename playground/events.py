@@ -21,6 +21,15 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A token that could come next, by itself as text, with its log-probability in nats at temperature 1."""
+
+    id: int
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     """One token of one row's reply.
 
@@ -28,6 +37,8 @@ class Token:
     distribution at temperature 1; `kl` is KL(steered || base) in nats over the whole vocabulary. `value_before`
     and `value_after` are the value function's reading of the hidden state before and after control, None without
     one. `text` is what the reply grew by: empty while a character is incomplete and for the end-of-turn token.
+    `likely` and `base_likely` are the likeliest tokens under the steered and the base distribution, the likeliest
+    first: as many as the row's `alternatives`.
     """
 
     row: int
@@ -39,6 +50,8 @@ class Token:
     kl: float
     value_before: float | None = None
     value_after: float | None = None
+    likely: tuple[Candidate, ...] = ()
+    base_likely: tuple[Candidate, ...] = ()
     event: Literal["token"] = "token"
 
 

@@ -85,6 +85,9 @@ class Row(Settings):
         default=(), description="At most one per axis; none is the base model alone."
     )
     seed: int = Field(default=0, ge=0, lt=2**63, description="Rows with the same seed share the same noise.")
+    alternatives: int = Field(
+        default=0, ge=0, le=20, description="How many of the likeliest tokens to tell with each, steered and base."
+    )
 
     @field_validator("messages")
     @classmethod

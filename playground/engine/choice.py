@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from playground.engine import sampling, steering
 from playground.engine.language_model import LanguageModel
@@ -30,6 +31,8 @@ class Stand(NamedTuple):
     prompt: Sequence[int]
     written: Sequence[int]
     seed: int
+    told: int = 0
+    """How many of the likeliest tokens to tell."""
 
 
 class Choice(NamedTuple):
@@ -49,8 +52,12 @@ class Choice(NamedTuple):
     kl: float
     before: float
     after: float
+    likely: tuple[tuple[int, float], ...] = ()
+    """The likeliest tokens with their log-probabilities under the steered distribution, and under the base's."""
+    base_likely: tuple[tuple[int, float], ...] = ()
 
 
+_NUMBERS = 8  # of a Choice, before its values
 _UNKNOWN = torch.tensor(math.nan, dtype=torch.float64)
 _NOWHERE = steering.Interval(_UNKNOWN, torch.tensor(0), _UNKNOWN, torch.tensor(0))
 
@@ -103,8 +110,21 @@ def choose(model: LanguageModel, plan: Plan, stands: Sequence[Stand], how: Sampl
         drawn = noise(stand.seed, len(stand.written)) if how.temperature > 0 else None
         decided[index] = _decide(plan, stand, lines(stand.node), of_moved.get(index), drawn, how)
     values = torch.stack([climbed.before, climbed.after], 1)
-    found = torch.cat([torch.stack([decided[index] for index in range(len(stands))]), values], 1)
-    return [Choice(*map(int, numbers[:3]), *numbers[3:]) for numbers in found.tolist()]
+    rows = pad_sequence([decided[index] for index in range(len(stands))], batch_first=True)
+    found = torch.cat([rows[:, :_NUMBERS], values, rows[:, _NUMBERS:]], 1)
+    return [_choice(numbers, stand.told) for numbers, stand in zip(found.tolist(), stands, strict=True)]
+
+
+def _choice(numbers: Sequence[float], told: int) -> Choice:
+    """A Choice of its numbers, its values, and its `told` likeliest: ids, log-probabilities, both again of the base."""
+    last = _NUMBERS + 2
+    ids, logprobs, base_ids, base_logprobs = (numbers[last + told * k : last + told * (k + 1)] for k in range(4))
+    return Choice(
+        *map(int, numbers[:3]),
+        *numbers[3:last],
+        tuple(zip(map(int, ids), logprobs, strict=True)),
+        tuple(zip(map(int, base_ids), base_logprobs, strict=True)),
+    )
 
 
 def _control(plan: Plan, stands: Sequence[Stand], where: Mapping[_Reading, int], states: Tensor) -> steering.Controlled:
@@ -124,7 +144,7 @@ def _control(plan: Plan, stands: Sequence[Stand], where: Mapping[_Reading, int],
 def _decide(
     plan: Plan, stand: Stand, lines: _Lines, moved: Tensor | None, noise: Tensor | None, how: Sampling
 ) -> Tensor:
-    """The numbers of a Choice without its values [8], in float64; left on the device, so that none is waited for."""
+    """The numbers of a Choice without its values [8 + 4 told], in float64; left on the device: none is waited for."""
     alphas = {k: plan.alpha[stand.row][k] for k in plan.steers[stand.row]}
     base = logits = lines.base
     if moved is not None:
@@ -142,7 +162,12 @@ def _decide(
     kl = (torch.dot(probability, logits - base) - log_total + lines.log_total).clamp(min=0)
     logprob, base_logprob = logits.take(token) - log_total, base.take(token) - lines.log_total
     numbers = [token, interval.low_token, interval.high_token, interval.low, interval.high, logprob, base_logprob, kl]
-    return torch.stack([number.to(logits.device, torch.float64) for number in numbers])
+    row = torch.stack([number.to(logits.device, torch.float64) for number in numbers])
+    if not stand.told:
+        return row
+    (best, ids), (base_best, base_ids) = logits.topk(stand.told), base.topk(stand.told)
+    likeliest = [ids, best - log_total, base_ids, base_best - lines.log_total]
+    return torch.cat([row, *(part.to(row) for part in likeliest)])
 
 
 def _interval(

@@ -1,13 +1,14 @@
 """A row's reply while it is being written: choices in, events out."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from playground.engine.choice import Choice, Stand
 from playground.engine.language_model import LanguageModel
 from playground.engine.prefix_tree import Node
-from playground.events import Change, Finished, Token
+from playground.events import Candidate, Change, Finished, Token
 from playground.settings import Row
 
 
@@ -39,7 +40,8 @@ class Reply:
 
     def stand(self, node: Node | None = None, ahead: tuple[int, ...] = ()) -> Stand:
         """Where its next token is chosen; or the one after some more tokens, at the prefix to which they lead."""
-        return Stand(self.index, node or self.path[-1], self.prompt, [*self.ids, *ahead], self.row.seed)
+        written = [*self.ids, *ahead]
+        return Stand(self.index, node or self.path[-1], self.prompt, written, self.row.seed, self.row.alternatives)
 
     def add(self, model: LanguageModel, choice: Choice, last: bool) -> Token:
         """Write the chosen token; nothing comes after the last one or a stop."""
@@ -66,6 +68,8 @@ class Reply:
             kl=choice.kl,
             value_before=_known(choice.before),
             value_after=_known(choice.after),
+            likely=_candidates(model, choice.likely),
+            base_likely=_candidates(model, choice.base_likely),
         )
 
     def finished(self, model: LanguageModel) -> Finished:
@@ -102,6 +106,10 @@ class Reply:
             new_id=end.token,
             new=model.text([*before, end.token])[start:],
         )
+
+
+def _candidates(model: LanguageModel, likely: Iterable[tuple[int, float]]) -> tuple[Candidate, ...]:
+    return tuple(Candidate(token, model.tokenizer.decode([token]), logprob) for token, logprob in likely)
 
 
 def _known(number: float) -> float | None:
