@@ -119,12 +119,9 @@ def _choice(numbers: Sequence[float], told: int) -> Choice:
     """A Choice of its numbers, its values, and its `told` likeliest: ids, log-probabilities, both again of the base."""
     last = _NUMBERS + 2
     ids, logprobs, base_ids, base_logprobs = (numbers[last + told * k : last + told * (k + 1)] for k in range(4))
-    return Choice(
-        *map(int, numbers[:3]),
-        *numbers[3:last],
-        tuple(zip(map(int, ids), logprobs, strict=True)),
-        tuple(zip(map(int, base_ids), base_logprobs, strict=True)),
-    )
+    likely, base_likely = zip(map(int, ids), logprobs, strict=True), zip(map(int, base_ids), base_logprobs, strict=True)
+    choice = Choice(*map(int, numbers[:3]), *numbers[3:last])
+    return choice._replace(likely=tuple(likely), base_likely=tuple(base_likely)) if told else choice
 
 
 def _control(plan: Plan, stands: Sequence[Stand], where: Mapping[_Reading, int], states: Tensor) -> steering.Controlled:

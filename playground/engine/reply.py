@@ -109,7 +109,7 @@ class Reply:
 
 
 def _candidates(model: LanguageModel, likely: Iterable[tuple[int, float]]) -> tuple[Candidate, ...]:
-    return tuple(Candidate(token, model.tokenizer.decode([token]), logprob) for token, logprob in likely)
+    return tuple(Candidate(token, str(model.tokenizer.decode([token])), logprob) for token, logprob in likely)
 
 
 def _known(number: float) -> float | None:
