@@ -1,12 +1,24 @@
-"""Opens the page: `python app.py` here, and what a Space runs."""
+"""Opens the page: `python app.py` here, and what a Space runs. The environment sets its limits; see docs/space.md."""
 
+import importlib.util
+import os
 import sys
+
+if importlib.util.find_spec("spaces") is not None:
+    import spaces  # noqa: F401 - before torch, for ZeroGPU  # pyright: ignore[reportMissingImports]
 
 from playground.errors import PlaygroundError
 from playground.ui.app import serve
+from playground.ui.hosting import Hosting
 
 if __name__ == "__main__":
+    on_space = "SPACE_ID" in os.environ
     try:
-        serve()
+        serve(
+            Hosting.read(os.environ),
+            host=os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0" if on_space else "127.0.0.1"),
+            port=int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
+            open_browser=not on_space,
+        )
     except PlaygroundError as error:
         sys.exit(str(error))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from platformdirs import user_cache_path
+from platformdirs import user_cache_path, user_data_path
 
 _INSTALLED = Path(__file__).parent / "_data"  # a wheel carries assets and presets in here
 _SHIPPED = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parent.parent
@@ -17,6 +17,11 @@ PRESETS = _SHIPPED / "presets"
 def cache_directory() -> Path:
     """The user's cache folder of this program (honours XDG_CACHE_HOME); it may not exist yet."""
     return user_cache_path("alignment-playground", appauthor=False)
+
+
+def data_directory() -> Path:
+    """Where the page keeps what people make on it (honours XDG_DATA_HOME); it may not exist yet."""
+    return user_data_path("alignment-playground", appauthor=False)
 
 
 def models_directory() -> Path:

@@ -234,6 +234,11 @@ def _points_so_far(found: Sequence[Measured]) -> Generator[PointMeasured, None, 
         yield PointMeasured(point, prompts)
 
 
+def replies_in(out: Path) -> tuple[Measured, ...]:
+    """Every reply that a sweep's folder holds so far."""
+    return tuple(measured for line in read_lines(out / STORE) for measured in _from_json(line))
+
+
 # --- the folder -----------------------------------------------------------------------------------------------------
 
 

@@ -8,9 +8,12 @@ import gradio as gr
 
 from playground import presets
 from playground.events import Progress
-from playground.ui import markup
+from playground.ui import endpoints, guide, markup
 from playground.ui.address import check_port
-from playground.ui.play import PlayPage, Plays
+from playground.ui.axes import AxesPage
+from playground.ui.curves import CurvesPage
+from playground.ui.hosting import Hosted, Hosting
+from playground.ui.play import PlayPage
 from playground.ui.theme import ASSETS, theme
 
 if TYPE_CHECKING:
@@ -19,36 +22,51 @@ if TYPE_CHECKING:
 _HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
 
 
-def build(player: "Player | Plays") -> gr.Blocks:
+def build(player: "Player", hosting: Hosting | None = None) -> gr.Blocks:
     """The page of a player, ready to launch with `appearance()`."""
+    hosted = Hosted(player, hosting or Hosting())
     with gr.Blocks(title="Alignment Playground", analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(markup.header(player.name), elem_id="masthead", padding=False, apply_default_css=False)
-        page = PlayPage(player, presets.read_all())
-        blocks.unload(page.halt)
-    return blocks.queue(max_size=64)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Play", id="play"):
+                play = PlayPage(hosted, presets.read_all())
+            with gr.Tab("Curves", id="curves"):
+                curves = CurvesPage(hosted)
+            with gr.Tab("Axes", id="axes"):
+                axes = AxesPage(hosted, [play.widgets.axis, curves.axis])
+            with gr.Tab("Guide", id="guide"):
+                guide.layout()
+        endpoints.offer(hosted)
+        curves.greet(blocks)
+        axes.greet(blocks)
+        blocks.unload(play.halt)
+        blocks.unload(curves.left)
+    return blocks.queue(max_size=hosted.hosting.queue)
 
 
-def appearance() -> dict[str, Any]:
+def appearance(hosting: Hosting | None = None) -> dict[str, Any]:
     """What `launch` must be told so that the page looks right and asks nothing of the outside."""
+    hosting = hosting or Hosting()
     return {
         "theme": theme(),
-        "css_paths": [ASSETS / "palette.css", ASSETS / "theme.css"],
+        "css_paths": [ASSETS / "palette.css", ASSETS / "theme.css", ASSETS / "pages.css"],
         "js": (ASSETS / "page.js").read_text(encoding="utf-8"),
         "head": _HEAD,
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,
-        "pwa": False,
+        "pwa": True,
+        "favicon_path": ASSETS / "icon.png",
+        "max_file_size": "200mb",
         "share": False,
-        "mcp_server": False,
+        "mcp_server": hosting.mcp,
         "enable_monitoring": False,
         "show_error": True,
     }
 
 
 def serve(
-    model: str = "smollm2",
-    dtype: str = "auto",
+    hosting: Hosting,
     host: str = "127.0.0.1",
     port: int = 7860,
     open_browser: bool = True,
@@ -63,11 +81,12 @@ def serve(
     check_port(host, port)  # before the model is loaded: that takes longer
     from playground.player import Player  # loads torch
 
-    player = Player.open(model, dtype, report)
-    blocks = build(player)
+    player = Player.open(hosting.model, hosting.dtype, report)
+    blocks = build(player, hosting)
     _, url, _ = blocks.launch(
-        server_name=host, server_port=port, inbrowser=open_browser, quiet=True, prevent_thread_lock=True, **appearance()
-    )
+        server_name=host, server_port=port, inbrowser=open_browser, quiet=True, prevent_thread_lock=True,
+        **appearance(hosting),
+    )  # fmt: skip
     loaded = f"{player.name} with {', '.join(player.axes)}" if player.axes else f"{player.name}, no axis"
     print(f"Loaded {loaded}.\nThe page is at {url} (Ctrl-C stops it).", flush=True)  # noqa: T201
     blocks.block_thread()

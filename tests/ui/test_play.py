@@ -15,6 +15,7 @@ from playground.errors import InvalidInput, PlaygroundError
 from playground.settings import Request
 from playground.ui import app
 from playground.ui.dial import Dial, marks
+from playground.ui.hosting import Hosting
 from playground.ui.play import PlayPage
 from playground.ui.present import View, Wish
 from playground.ui.widgets import ASKED
@@ -249,16 +250,16 @@ def test_a_taken_port_is_told_before_any_model_is_loaded() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(InvalidInput, match="already in use"):
-            app.serve("tiny", port=taken.getsockname()[1], open_browser=False)
+            app.serve(Hosting(model="tiny"), port=taken.getsockname()[1], open_browser=False)
     with pytest.raises(InvalidInput, match="not a port"):
-        app.serve("tiny", port=99999, open_browser=False)
+        app.serve(Hosting(model="tiny"), port=99999, open_browser=False)
 
 
 def test_the_page_is_private_and_asks_nothing_of_the_outside() -> None:
     blocks = inside_a_loop(lambda: app.build(FakePlayer()))
     look = app.appearance()
     assert not blocks.analytics_enabled
-    assert (look["run_history"], look["ssr_mode"], look["pwa"], look["share"]) == (False, False, False, False)
+    assert (look["run_history"], look["ssr_mode"], look["pwa"], look["share"]) == (False, False, True, False)
     styles = [look["theme"]._get_theme_css(), *(path.read_text(encoding="utf-8") for path in look["css_paths"])]
     assert not look["theme"]._stylesheets
     assert not [style for style in styles if re.search(r"@import|url\([\"']?(https?:)?//", style)]

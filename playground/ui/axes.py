@@ -1,0 +1,346 @@
+"""The Axes page: what each axis is, what it does, and how to get another: load one, or make one.
+
+Handlers only carry values: `axis_card` decides what is seen, `workshop` makes axes in processes of their own.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from playground import curves, places, presets
+from playground.cards import FILE_NAME, Card
+from playground.errors import AxisMismatch, InvalidInput, PlaygroundError
+from playground.events import Token
+from playground.settings import Request, Row, Strength, conversation
+from playground.ui import axis_card
+from playground.ui.hosting import Hosted
+from playground.ui.measuring import failed
+from playground.ui.workshop import Making, Order, Workshop
+
+_BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
+_QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+_EVERY_S = 2.0
+_EXAMPLE_TOKENS = 40
+
+Update = dict[Any, Any]
+
+
+class AxesPage:
+    """The Axes page of one player; `listed` are dropdowns elsewhere that list the axes too."""
+
+    def __init__(self, hosted: Hosted, listed: Sequence[gr.Dropdown], workshop: Workshop | None = None) -> None:
+        self.hosted, self.listed = hosted, list(listed)
+        hosting = hosted.hosting
+        self.workshop = workshop or Workshop(places.data_directory() / "axes", hosting.model, hosting.dtype)
+        self.may_add = not hosting.public
+        if self.may_add:
+            self._load_own()
+        self._layout()
+        self._connect()
+
+    # -- layout ------------------------------------------------------------------------------------------------------
+
+    def _layout(self) -> None:
+        names = self.names()
+        start = names[0] if names else None
+        with gr.Row(elem_id="axes", elem_classes="two", equal_height=False):
+            with gr.Column(elem_classes="side", scale=0, min_width=336):
+                self.axis = gr.Radio(names, value=start, label="Axes", elem_id="axes_list", visible=bool(names))
+                self.said = gr.HTML("", elem_id="axes_said", **_BARE)
+                with gr.Column(visible=self.may_add, elem_classes="adding"):
+                    self._adding()
+                if not self.may_add:
+                    gr.HTML(
+                        '<p class="note">On a machine of your own you can make an axis here from two sentences.</p>',
+                        **_BARE,
+                    )
+            with gr.Column(elem_classes="main", min_width=320):
+                self.making = gr.HTML("", elem_id="making", **_BARE)
+                with gr.Row(visible=False, elem_classes="running") as self.in_hand:
+                    self.cancel = gr.Button("Cancel", min_width=90, scale=0, elem_id="cancel_making")
+                    self.go_on = gr.Button("Go on", min_width=90, scale=0, elem_id="go_on")
+                    self.forget = gr.Button("Throw away", min_width=110, scale=0, elem_id="forget")
+                self.card = gr.HTML(self._card(start), elem_id="card", **_BARE)
+                self.curve = gr.Plot(
+                    self._curve(start), show_label=False, container=False, elem_id="card_curve", visible=bool(names)
+                )
+                self.caption = gr.HTML(self._caption(start), **_BARE)
+                with gr.Row(elem_id="example_row", equal_height=True, visible=bool(names)) as self.example_row:
+                    self.prompt = gr.Textbox(
+                        self._prompt(start), label="What it does, in one example", lines=1, elem_id="example_prompt"
+                    )
+                    self.show = gr.Button("Show", min_width=80, scale=0, elem_id="show_example")
+                self.example = gr.HTML("", elem_id="example", **_BARE)
+        self.timer = gr.Timer(_EVERY_S, active=False)
+        self.slug = gr.State("")
+
+    def _adding(self) -> None:
+        with gr.Accordion("Make an axis from two sentences", open=False, elem_id="make"):
+            fields = Order.model_fields
+            self.name = gr.Textbox(label="Name", placeholder="calm", max_lines=1, elem_id="new_name")
+            self.positive = gr.Textbox(
+                label="What it should be like",
+                placeholder="an extremely calm and patient person who takes one thing at a time",
+                lines=2,
+                elem_id="new_positive",
+            )
+            self.negative = gr.Textbox(
+                label="What it should not be like",
+                placeholder="an extremely hectic and impatient person who is always in a hurry",
+                lines=2,
+                elem_id="new_negative",
+            )
+            with gr.Row(elem_classes="numbers"):
+                self.negative_pole = gr.Textbox(label="slider, left", placeholder="hectic", max_lines=1, min_width=84)
+                self.positive_pole = gr.Textbox(label="slider, right", placeholder="calm", max_lines=1, min_width=84)
+                self.minutes = gr.Number(
+                    30, label="minutes", info=fields["minutes"].description, minimum=1, precision=0, min_width=70
+                )
+            self.pairs = gr.File(
+                label="or pairs (.jsonl, .gz): prompt, chosen, rejected", file_types=[".jsonl", ".gz"], height=96
+            )
+            self.make = gr.Button("Make it", variant="primary", elem_id="make_axis")
+        with gr.Accordion("Load an axis", open=False, elem_id="load"):
+            self.files = gr.File(
+                label="its files: card.json and .safetensors",
+                file_count="multiple",
+                file_types=[".json", ".safetensors"],
+                height=110,
+                elem_id="axis_files",
+            )
+            self.folder = gr.Textbox(label="or the folder where it lies", max_lines=1, elem_id="axis_folder")
+            self.load = gr.Button("Load", elem_id="load_axis")
+
+    # -- behaviour ---------------------------------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """The axes by name."""
+        return sorted(self.hosted.axes)
+
+    def choose(self, name: str | None) -> Update:
+        """Show an axis's card."""
+        return {
+            self.card: self._card(name),
+            self.curve: gr.Plot(self._curve(name), visible=name is not None),
+            self.caption: self._caption(name),
+            self.prompt: self._prompt(name),
+            self.example: "",
+        }
+
+    def give_example(self, name: str | None, prompt: str) -> Generator[str]:
+        """Answer a prompt at either end and in the middle, as it is written."""
+        card = self._card_of(name)
+        if card is None or name is None:
+            yield ""
+            return
+        texts = ["" for _ in axis_card.EXAMPLE]
+        try:
+            rows = tuple(
+                Row(messages=conversation(prompt), strengths=(Strength(axis=name, alpha=alpha),))
+                for alpha in axis_card.EXAMPLE
+            )
+            with closing(self.hosted.run(Request(rows=rows, max_new_tokens=_EXAMPLE_TOKENS))) as events:
+                for event in events:
+                    if isinstance(event, Token):
+                        texts[event.row] += event.text
+                        if event.row == 0:
+                            yield axis_card.example(card, prompt, texts)
+            yield axis_card.example(card, prompt, texts)
+        except PlaygroundError as error:
+            yield f'<p class="status failed">{failed(error.message, error.hint)}</p>'
+
+    def begin(self, *form: Any) -> Update:
+        """Begin to make an axis."""
+        names = ("name", "positive", "negative", "positive_pole", "negative_pole", "minutes", "pairs")
+        given = {name: value for name, value in zip(names, form, strict=True) if value}
+        try:
+            self.hosted.hosting.check_own("Making axes")
+            if not str(given.get("name", "")).strip():
+                raise InvalidInput("The axis needs a name.", "Such as: calm.")
+            slug = self.workshop.begin(Order(**given))
+        except PlaygroundError as error:
+            return {self.said: _complaint(error)}
+        return {self.said: "", self.slug: slug} | self._making(slug)
+
+    def resume(self, slug: str) -> Update:
+        """Go on with a stopped training."""
+        try:
+            self.hosted.hosting.check_own("Making axes")
+            self.workshop.go_on(slug)
+        except PlaygroundError as error:
+            return {self.said: _complaint(error)}
+        return self._making(slug)
+
+    def stop(self, slug: str) -> Update:
+        """Cancel a training; its work is kept."""
+        self.hosted.hosting.check_own("Making axes")
+        self.workshop.cancel(slug)
+        return self._making(slug)
+
+    def throw_away(self, slug: str) -> Update:
+        """Throw a stopped training's work away."""
+        self.hosted.hosting.check_own("Making axes")
+        if slug:
+            self.workshop.forget(slug)
+        return self._nothing_in_hand()
+
+    def watch(self, slug: str) -> Update:
+        """How the training stands that this page watches; once it is done its axis is in the list."""
+        try:
+            one = self.workshop.look(slug)
+        except PlaygroundError:  # thrown away in another window
+            return self._nothing_in_hand()
+        shown = self._in_hand(one)
+        if one.phase != "made" or one.name in self.hosted.axes:
+            return shown
+        try:
+            axis = self.hosted.player.axis(str(self.workshop.folder / slug))
+        except PlaygroundError as error:
+            return shown | {self.said: _complaint(error), self.slug: ""}
+        return shown | self._listed(axis.card.name) | {self.slug: ""}
+
+    def add(self, files: list[str] | None, folder: str) -> Update:
+        """Load an axis from files that were chosen, or from a folder on this machine."""
+        try:
+            self.hosted.hosting.check_own("Loading axes")
+            name = self._taken_in(files) if files else self._loaded(folder)
+        except PlaygroundError as error:
+            return {self.said: _complaint(error)}
+        return self._listed(name) | {self.said: '<p class="note">Loaded.</p>', self.files: None, self.folder: ""}
+
+    def refresh(self, name: str | None) -> Update:
+        """The axes as they are now, for a page that has just been opened, and what is in the making."""
+        chosen = name if name in self.hosted.axes else next(iter(self.names()), None)
+        update = self._listed(chosen)
+        unfinished = [one for one in self.workshop.all() if one.phase != "made"] if self.may_add else []
+        if unfinished:
+            best = min(unfinished, key=lambda one: one.phase != "making")
+            update |= {self.slug: best.slug} | self._making(best.slug)
+        return update
+
+    def greet(self, blocks: gr.Blocks) -> None:
+        """Bring a page that is opened up to date."""
+        blocks.load(self.refresh, self.axis, self._shown(), **_QUICK)
+
+    # -- parts -------------------------------------------------------------------------------------------------------
+
+    def _load_own(self) -> None:
+        """Load what was made or loaded here before; what no longer fits stays where it is and is told of."""
+        for folder in self.workshop.finished():
+            try:
+                self.hosted.player.axis(str(folder))
+            except AxisMismatch as error:
+                print(f"Left out {folder.name}: {error}", flush=True)  # noqa: T201
+
+    def _loaded(self, folder: str) -> str:
+        if not folder.strip():
+            raise InvalidInput("There is nothing to load.", "Choose the axis's files, or name its folder.")
+        path = Path(folder.strip()).expanduser()
+        if not path.is_dir():
+            raise InvalidInput(f"There is no folder {path}.", "Check the path.")
+        return self.hosted.player.axis(str(path)).card.name
+
+    def _taken_in(self, files: Sequence[str]) -> str:
+        """Check uploaded files as an axis, then keep them. Nothing of a refused upload stays."""
+        from playground.axes import load
+
+        with tempfile.TemporaryDirectory() as scratch:
+            for file in files:
+                shutil.copyfile(file, Path(scratch) / Path(file).name)
+            if not (Path(scratch) / FILE_NAME).exists():
+                raise AxisMismatch(
+                    f"There is no {FILE_NAME} among the files.", "Choose all files of the axis's folder."
+                )
+            card = load(Path(scratch), self.hosted.player.model).card
+            if card.name in self.hosted.axes:
+                raise InvalidInput(f"There is an axis named {card.name} already.", "Rename one in its card.json.")
+            home = self.workshop.folder / Order(name=card.name).slug()
+            if home.exists():
+                raise InvalidInput(f"There is something at {home} already.", "Move it away first.")
+            wanted = [FILE_NAME, *card.files]
+            try:
+                home.mkdir(parents=True)
+                for name in wanted:
+                    shutil.copyfile(Path(scratch) / name, home / name)
+            except OSError as error:
+                shutil.rmtree(home, ignore_errors=True)
+                raise InvalidInput(f"It cannot be kept: {error.strerror}.", f"Make room in {home.parent}.") from None
+        return self.hosted.player.axis(str(home)).card.name
+
+    def _making(self, slug: str) -> Update:
+        return self._in_hand(self.workshop.look(slug))
+
+    def _nothing_in_hand(self) -> Update:
+        return {
+            self.slug: "", self.making: "", self.in_hand: gr.Row(visible=False), self.timer: gr.Timer(active=False),
+        }  # fmt: skip
+
+    def _in_hand(self, one: Making) -> Update:
+        return {
+            self.timer: gr.Timer(active=one.phase == "making"),
+            self.making: axis_card.making(one),
+            self.in_hand: gr.Row(visible=one.phase != "made"),
+            self.cancel: gr.Button(visible=one.phase == "making"),
+            self.go_on: gr.Button(visible=one.phase in ("stopped", "failed")),
+            self.forget: gr.Button(visible=one.phase in ("stopped", "failed")),
+        }
+
+    def _listed(self, name: str | None) -> Update:
+        """Every list of axes as it is now; this page shows `name`, the others keep their choice."""
+        names = self.names()
+        lists: Update = {box: gr.Dropdown(choices=names, visible=bool(names)) for box in self.listed}
+        radio = gr.Radio(choices=names, value=name, visible=bool(names))
+        return lists | {self.axis: radio, self.example_row: gr.Row(visible=bool(names))} | self.choose(name)
+
+    def _card_of(self, name: str | None) -> Card | None:
+        return self.hosted.axes[name].card if name is not None and name in self.hosted.axes else None
+
+    def _card(self, name: str | None) -> str:
+        if name is None or name not in self.hosted.axes:
+            return '<p class="hint">No axis fits this model yet. Make one, or load one.</p>'
+        return axis_card.card(self.hosted.axes[name].card, self.hosted.axes[name].note)
+
+    def _curve(self, name: str | None) -> Any:
+        return curves.reward_curve(self._card_of(name))
+
+    def _caption(self, name: str | None) -> str:
+        return f'<p class="caption">{curves.caption(self._card_of(name))}</p>' if name in self.hosted.axes else ""
+
+    def _prompt(self, name: str | None) -> str:
+        prompts = [preset.prompt for preset in presets.read_all() if preset.axis == name]
+        return prompts[0] if prompts else "Tell me about yourself."
+
+    def _shown(self) -> list[Any]:
+        return [
+            *self.listed, self.axis, self.said, self.making, self.in_hand, self.cancel, self.go_on, self.forget,
+            self.timer, self.card, self.curve, self.caption, self.example_row, self.prompt, self.example, self.slug,
+            *([self.files, self.folder] if self.may_add else []),
+        ]  # fmt: skip
+
+    def _connect(self) -> None:
+        shown = self._shown()
+        self.axis.input(self.choose, self.axis, shown, **_QUICK)
+        gr.on(
+            [self.show.click, self.prompt.submit], self.give_example, [self.axis, self.prompt], self.example,
+            show_progress="hidden", api_visibility="private", concurrency_limit=None, trigger_mode="multiple",
+        )  # fmt: skip
+        self.cancel.click(self.stop, self.slug, shown, **_QUICK)
+        self.go_on.click(self.resume, self.slug, shown, **_QUICK)
+        self.forget.click(self.throw_away, self.slug, shown, **_QUICK)
+        if not self.may_add:
+            return
+        form = [
+            self.name, self.positive, self.negative, self.positive_pole, self.negative_pole, self.minutes, self.pairs,
+        ]  # fmt: skip
+        self.make.click(self.begin, form, shown, **_QUICK)
+        self.load.click(self.add, [self.files, self.folder], shown, **_QUICK)
+        self.timer.tick(self.watch, self.slug, shown, **_QUICK)
+
+
+def _complaint(error: PlaygroundError) -> str:
+    return f'<p class="status failed" role="alert">{failed(error.message, error.hint)}</p>'

@@ -1,0 +1,140 @@
+"""An axis's card, and an axis in the making, as HTML. Pure strings; no gradio."""
+
+from collections.abc import Sequence
+from html import escape
+
+from playground.cards import Card
+from playground.events import Progress
+from playground.ui.workshop import STAGES, Making
+
+EXAMPLE = (-1.0, 0.0, 1.0)
+"""The strengths an example is given at."""
+
+CHECKS = {
+    "pair_accuracy": "unseen pairs the layer tells apart",
+    "reward_accuracy_pairs": "unseen pairs the reward tells apart",
+}
+
+
+def card(card: Card, note: str = "") -> str:
+    """What a person should know before dragging the axis's sliders."""
+    warning = f'<p class="warning">{escape(note)}</p>' if note else ""
+    return (
+        f'<section class="sheet" aria-label="the axis {escape(card.name)}"><h2>{escape(card.name)}</h2>'
+        f'<p class="poles"><span class="away">◂ {escape(card.poles.negative)}</span>'
+        f'<span class="toward">{escape(card.poles.positive)} ▸</span></p>'
+        f"<p>{escape(card.description)}</p>{warning}"
+        f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in _facts(card))}</dl></section>"
+    )
+
+
+def _facts(card: Card) -> list[tuple[str, str]]:
+    safe = card.safe_range
+    facts = [
+        ("safe range", f"alpha {_span(safe.alpha)}, control {_span(safe.control)}"),
+        ("reward rises", f"until alpha {_number(card.rises_until)}"),
+        ("judge", _judge(card)),
+        ("control 1", f"{card.calibration.updates} updates of step size {card.calibration.step_size:g}"),
+        ("base model", escape(card.base.name)),
+        ("data", "<br>".join(_data(one) for one in card.data) or "none named"),
+        ("licence", escape(card.licence)),
+    ]
+    facts += [(meaning, f"{card.checks[key]:.0%}") for key, meaning in CHECKS.items() if key in card.checks]
+    command = f"<details><summary>the command</summary><pre>{escape(card.command)}</pre></details>"
+    return [*facts, ("made by", f"version {escape(card.version)}{command}")]
+
+
+def _data(one: object) -> str:
+    name, licence = escape(getattr(one, "name", "")), escape(getattr(one, "licence", ""))
+    by = escape(getattr(one, "attribution", ""))
+    return f"{name} ({licence})" + (f"<br><small>{by}</small>" if by else "")
+
+
+def _judge(card: Card) -> str:
+    """Who judges the axis independently, how well, and how often it prefers the steered reply."""
+    if card.judge is None:
+        return "none"
+    told = f"{card.judge.kind}, agrees with {card.judge.agreement:.0%} of {card.judge.pairs} labelled pairs"
+    wins = [
+        f"{point.metrics['win_rate'].mean:.0%} of replies at {name} 1"
+        for name, at in (("alpha", (1.0, 0.0)), ("control", (0.0, 1.0)))
+        for point in card.curve
+        if (point.alpha, point.control) == at and "win_rate" in point.metrics
+    ]
+    return f"{told}; prefers {' and '.join(wins)} to the plain model's" if wins else told
+
+
+def example(card: Card, prompt: str, texts: Sequence[str]) -> str:
+    """One prompt answered at either end and in the middle; `texts` in the order of EXAMPLE, as far as written."""
+    if not prompt:
+        return ""
+    names = (card.poles.negative, "as it came", card.poles.positive)
+    columns = "".join(
+        f'<article class="{side}"><h3>{_number(alpha)} <span>{escape(name)}</span></h3>'
+        f'<p class="text">{escape(text) or "…"}</p></article>'
+        for alpha, name, text, side in zip(EXAMPLE, names, texts, ("negative", "neutral", "positive"), strict=True)
+    )
+    return f'<p class="user">{escape(prompt)}</p><div class="three">{columns}</div>'
+
+
+def making(one: Making | None) -> str:
+    """An axis in the making: how far it is, and what it says so far."""
+    if one is None:
+        return ""
+    parts = [f'<section class="making" aria-label="{escape(one.name)} in the making"><h3>{escape(one.name)}</h3>']
+    parts.append(f'<p class="status {one.phase}">{_phase(one)}</p>')
+    if one.phase == "making" and one.progress is not None:
+        done = one.progress.done / one.progress.total if one.progress.total else 0.0
+        parts.append(f'<progress max="1" value="{done:.4f}" aria-label="this stage"></progress>')
+        parts.append(_stages(one.progress.stage))
+    if one.pair is not None and one.phase != "made":
+        prompt, more, less = (escape(text) for text in one.pair)
+        parts.append(
+            f'<h4>It learns from pairs such as this</h4><p class="user">{prompt}</p>'
+            f'<p class="text away">◂ {less}</p><p class="text toward">{more} ▸</p>'
+        )
+    if one.says and one.phase != "made":
+        said = "".join(f'<p class="text"><b>{_number(alpha)}</b> {escape(text)}</p>' for alpha, text in one.says)
+        parts.append(f"<h4>What it says when it is checked</h4>{said}")
+    return "".join([*parts, "</section>"])
+
+
+def _phase(one: Making) -> str:
+    if one.phase == "made":
+        return "Ready. It is in the list of axes."
+    if one.phase == "failed":
+        return f"<b>It had to stop.</b> <span>{escape(one.problem)}</span>"
+    if one.phase == "stopped":
+        return "Stopped. What was done is kept; it can go on."
+    if one.progress is None:
+        return "Starting: loading the model …"
+    return f"{escape(STAGES.get(one.progress.stage, one.progress.stage)).capitalize()}{_count(one.progress)}"
+
+
+def _count(progress: Progress) -> str:
+    count = f": {progress.done:g} of {progress.total:g} {escape(progress.unit)}".rstrip()
+    left = progress.seconds_left
+    if not left:
+        return count
+    time = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
+    return f"{count}, about {time} left in this stage"
+
+
+def _stages(now: str) -> str:
+    """All stages as a row of marks, the present one named for whoever cannot see it."""
+    names = list(STAGES)
+    here = names.index(now) if now in names else -1
+    marks = "".join(
+        f'<li class="{"past" if at < here else "now" if at == here else ""}" title="{name}"></li>'
+        for at, name in enumerate(STAGES.values())
+    )
+    label = f"stage {here + 1} of {len(names)}" if here >= 0 else "stages"
+    return f'<ol class="stages" role="img" aria-label="{label}">{marks}</ol>'
+
+
+def _span(ends: tuple[float, float]) -> str:
+    return f"{_number(ends[0])} to {_number(ends[1])}"
+
+
+def _number(value: float) -> str:
+    return f"{value:g}".replace("-", "−")

@@ -1,0 +1,300 @@
+"""The Curves page: measure an axis over a grid of strengths, and watch the curves grow while it is measured.
+
+Handlers only carry values; `measuring` decides what is measured and what is seen. A sweep keeps every batch in a
+folder named by what it measures, so the same again goes on after Stop, a closed page or a restart.
+"""
+
+import tempfile
+from collections.abc import Generator
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from playground import places, sources
+from playground.errors import PlaygroundError
+from playground.events import Progress
+from playground.settings import Row, Sampling
+from playground.ui import measuring, recipes
+from playground.ui.hosting import Hosted
+from playground.ui.measuring import Found
+from playground.ui.theme import ASSETS
+
+if TYPE_CHECKING:
+    from playground.sweep import Measured, Plan
+
+_BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
+_QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+
+Update = dict[Any, Any]
+
+
+class CurvesPage:
+    """The Curves page of one player."""
+
+    def __init__(self, hosted: Hosted) -> None:
+        self.hosted = hosted
+        self.scratch = Path(tempfile.mkdtemp(prefix="playground-"))
+        self._lock, self._stopping = Lock(), set[str]()
+        self._layout()
+        self._connect()
+
+    # -- layout ------------------------------------------------------------------------------------------------------
+
+    def _layout(self) -> None:
+        self.found = gr.State(Found())
+        with gr.Row(elem_id="curves", elem_classes="two", equal_height=False):
+            with gr.Column(elem_classes="side", scale=0, min_width=336):
+                self._form()
+            with gr.Column(elem_classes="main", min_width=320):
+                self._results()
+
+    def _form(self) -> None:
+        names = sorted(self.hosted.axes)
+        self.axis = gr.Dropdown(
+            names, value=names[0] if names else None, label="Axis", elem_id="curves_axis", filterable=False
+        )
+        self.vary = gr.Radio(list(measuring.GRIDS), value="alpha", label="Vary", elem_id="vary")
+        with gr.Row(elem_classes="numbers"):
+            hint = "from:to:step, or numbers with commas"
+            self.alphas = gr.Textbox(
+                measuring.GRIDS["alpha"][0], label="alpha", info=hint, elem_id="alphas", min_width=84
+            )
+            self.controls = gr.Textbox(
+                measuring.GRIDS["alpha"][1], label="control", info=hint, elem_id="controls", min_width=84
+            )
+        self.source = gr.Radio(list(measuring.PROMPTS), value=measuring.UNSEEN, label="Prompts", elem_id="source")
+        self.count = gr.Number(12, label="How many", precision=0, minimum=1, elem_id="count")
+        self.own = gr.Textbox(
+            label="My prompts, one a line", lines=4, max_lines=12, visible=False, elem_id="own_prompts"
+        )
+        self.file = gr.File(
+            label="or a file (.txt, .jsonl, .gz)",
+            file_types=[".txt", ".jsonl", ".gz"],
+            visible=False,
+            height=96,
+            elem_id="prompts_file",
+        )
+        with gr.Row(elem_classes="numbers"):
+            self.seeds = gr.Number(
+                1, label="seeds", info="Replies to each prompt at each strength.", precision=0, minimum=1, min_width=60
+            )
+            self.seed = gr.Number(
+                0, label="seed", info=Row.model_fields["seed"].description, precision=0, minimum=0, min_width=60
+            )
+            self.temperature = gr.Number(
+                0.7, label="temperature", info=Sampling.model_fields["temperature"].description, step=0.1, min_width=84
+            )
+            self.length = gr.Number(
+                32, label="length", info="Longest reply, in tokens.", precision=0, minimum=1, step=8, min_width=60
+            )
+        self.size = gr.HTML(**_BARE, elem_id="plan_size")
+        with gr.Row(elem_classes="running"):
+            self.run = gr.Button("Run", variant="primary", elem_id="measure", min_width=80)
+            self.stop = gr.Button("Stop", interactive=False, elem_id="stop_measuring", min_width=80)
+
+    def _results(self) -> None:
+        self.standing = gr.HTML(measuring.standing(Found()), elem_id="standing", **_BARE)
+        labels = [(label, name) for label, name in measuring.metrics_of(())]
+        with gr.Row(elem_id="measured", equal_height=False):
+            with gr.Column(elem_id="charts", min_width=320):
+                with gr.Row(elem_classes="tools"):
+                    self.first = gr.Dropdown(labels, value="reward", label="Chart", filterable=False, min_width=150)
+                    self.kind = gr.Radio(list(measuring.KINDS), value=measuring.KINDS[0], label="Drawn", min_width=220)
+                self.chart = gr.Plot(measuring.chart((), "reward"), show_label=False, container=False, elem_id="chart")
+                self.told = gr.HTML(measuring.told((), "reward"), **_BARE)
+                self.second = gr.Dropdown(
+                    labels, value="perplexity", label="Second chart", filterable=False, elem_classes="tool"
+                )
+                self.below = gr.Plot(measuring.chart((), "perplexity"), show_label=False, container=False)
+                self.below_told = gr.HTML("", **_BARE)
+            self.behind = gr.HTML(
+                measuring.behind((), (), ()),
+                elem_id="behind",
+                js_on_load=(ASSETS / "measured.js").read_text(encoding="utf-8"),
+                **_BARE,
+            )
+        with gr.Row(elem_id="target", equal_height=True):
+            self.wanted = gr.Dropdown(
+                labels, value="kl", label="Find the strength for", filterable=False, min_width=150
+            )
+            self.value = gr.Number(0.5, label="Value", min_width=84)
+            self.find = gr.Button("Find", min_width=72, scale=0)
+            self.reached = gr.HTML("", **_BARE, elem_id="reached")
+        with gr.Row(elem_id="take"):
+            texts = ("Points, CSV", "Points, Parquet", "Replies, Parquet", "Prompts", "For LLM Comparator")
+            self.downloads = [
+                gr.DownloadButton(text, size="sm", interactive=False, min_width=110, scale=0) for text in texts
+            ]
+        with gr.Accordion("The command that measures this", open=False):
+            self.command = gr.Code(language="shell", show_label=False, interactive=False, elem_id="sweep_command")
+
+    # -- behaviour ---------------------------------------------------------------------------------------------------
+
+    def _plan(self, axis: str | None, alphas: str, controls: str, source: str, count: float | None, own: str,
+              file: str | None, *numbers: float | None) -> "Plan":  # fmt: skip
+        if file:
+            self.hosted.hosting.check_own("Uploading")
+        return measuring.plan(axis, alphas, controls, measuring.prompts_of(source, count, own, file), *numbers)
+
+    def describe(self, *form: Any) -> Update:
+        """What the form asks for, in words and as a command, before anything is run."""
+        try:
+            plan = self._plan(*form)
+        except PlaygroundError as error:
+            return {self.size: f'<p class="note warning">{measuring.failed(error.message, error.hint)}</p>'}
+        command = recipes.sweep_command(plan, model=self.hosted.name)
+        return {self.size: f'<p class="note">{measuring.size(plan)}</p>', self.command: command}
+
+    def measure(self, request: gr.Request, first: str, kind: str, second: str, *form: Any) -> Generator[Update]:
+        """Run the form's sweep, drawing as it grows, until done or stopped."""
+        session = request.session_hash or ""
+        self._stopping.discard(session)
+        found = Found(model=self.hosted.name, phase="measuring")
+        yield {self.standing: measuring.standing(found), self.stop: gr.Button(interactive=True)}
+        try:
+            plan = self._plan(*form)
+            self.hosted.check_axis(plan.axis)
+            self.hosted.hosting.check_plan(plan)
+            for found, replies in self._grown(plan, session):
+                yield self._shown(found, replies, first, kind, second)
+        except PlaygroundError as error:
+            found = Found(phase="failed", problem=measuring.failed(error.message, error.hint))
+            yield {self.standing: measuring.standing(found), self.stop: gr.Button(interactive=False)}
+        except OSError as error:
+            problem = measuring.failed(f"Measuring had to stop: {error}.", "Make room on the disk; Run goes on.")
+            found = Found(phase="failed", problem=problem)
+            yield {self.standing: measuring.standing(found), self.stop: gr.Button(interactive=False)}
+
+    def _grown(self, plan: "Plan", session: str) -> Generator[tuple[Found, tuple["Measured", ...]]]:
+        """What is found after each batch, with its replies; ends when all is measured or the person stops."""
+        from playground.sweep import PointMeasured, replies_in, sweep
+
+        player = self.hosted.player
+        out = self._folder() / measuring.folder_name(plan, player.name, dict(player.axis(plan.axis).card.files))
+        found = Found(plan, str(out), player.name, phase="measuring")
+        encoder = sources.resolve_encoder(sources.ENCODER) if sources.is_here(sources.ENCODER) else None
+        count, fresh = len(plan.strengths()), list[Any]()
+        with closing(sweep(player, plan, out, encoder)) as steps:
+            for event in steps:
+                if isinstance(event, Progress):
+                    found, fresh = replace(found, progress=event), []
+                    if not event.done:
+                        yield found, ()
+                if isinstance(event, PointMeasured):
+                    fresh.append(event.point)
+                    if len(fresh) == count:
+                        stopped = session in self._stopping
+                        over = found.progress is not None and found.progress.done >= found.progress.total
+                        phase = "done" if over else "stopped" if stopped else "measuring"
+                        found = replace(found, points=tuple(fresh), prompts=event.prompts, phase=phase)
+                        yield found, replies_in(out)
+                        if stopped:
+                            return
+
+    def halt(self, request: gr.Request, found: Found) -> Update:
+        """Stop after the batch in work; it is kept."""
+        self._stopping.add(request.session_hash or "")
+        stopping = replace(found, phase="stopping")
+        return {self.standing: measuring.standing(stopping), self.stop: gr.Button(interactive=False)}
+
+    def greet(self, blocks: gr.Blocks) -> None:
+        """Say at first sight what the form asks for."""
+        blocks.load(self.describe, self.form, [self.size, self.command], **_QUICK)
+
+    def left(self, request: gr.Request) -> None:
+        """The page was closed: nobody watches any more."""
+        self._stopping.add(request.session_hash or "")
+
+    def redraw(self, found: Found, first: str, kind: str, second: str) -> Update:
+        """Another chart of the same points."""
+        return self._charts(found, first, kind, second)
+
+    def aim(self, found: Found, metric: str, value: float | None) -> str:
+        """The strength at which a metric has a value."""
+        try:
+            return measuring.target(found, metric, value)
+        except PlaygroundError as error:
+            return f'<p class="caption warning">{measuring.failed(error.message, error.hint)}</p>'
+
+    def _charts(self, found: Found, first: str, kind: str, second: str) -> Update:
+        points = found.points
+        return {
+            self.chart: measuring.chart(points, first, kind),
+            self.told: measuring.told(points, first, kind),
+            self.below: measuring.chart(points, second),
+            self.below_told: measuring.told(points, second) if points else "",
+        }
+
+    def _shown(self, found: Found, replies: "tuple[Measured, ...]", first: str, kind: str, second: str) -> Update:
+        update: Update = {self.found: found, self.standing: measuring.standing(found)}
+        if found.points and found.plan is not None:
+            update |= self._charts(found, first, kind, second)
+            update[self.behind] = measuring.behind(found.points, replies, found.plan.prompts)
+        if found.phase in ("done", "stopped"):
+            files = measuring.write_files(found, replies, Path(tempfile.mkdtemp(dir=self.scratch)))
+            update |= {
+                button: gr.DownloadButton(value=file, interactive=True)
+                for button, file in zip(self.downloads, files, strict=True)
+            }
+            update[self.stop] = gr.Button(interactive=False)
+        return update
+
+    def _folder(self) -> Path:
+        """Where sweeps are kept: among the user's data, or for as long as this page runs where that cannot be."""
+        if not self.hosted.hosting.public:
+            with suppress(OSError):
+                folder = places.data_directory() / "sweeps"
+                folder.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=folder):
+                    return folder
+        return self.scratch / "sweeps"
+
+    def _connect(self) -> None:
+        form = self.form = [
+            self.axis, self.alphas, self.controls, self.source, self.count, self.own, self.file, self.seeds, self.seed,
+            self.temperature, self.length,
+        ]  # fmt: skip
+        charts = [self.first, self.kind, self.second]
+        drawn = [self.chart, self.told, self.below, self.below_told]
+        public = self.hosted.hosting.public
+        self.vary.input(lambda vary: measuring.GRIDS[vary], self.vary, [self.alphas, self.controls], **_QUICK).then(
+            self.describe, form, [self.size, self.command], **_QUICK
+        )
+        self.source.input(
+            lambda source: [
+                gr.Number(visible=source == measuring.UNSEEN),
+                gr.Textbox(visible=source == measuring.OWN),
+                gr.File(visible=source == measuring.OWN and not public),
+            ],
+            self.source,
+            [self.count, self.own, self.file],
+            **_QUICK,
+        )
+        typed = (
+            self.alphas, self.controls, self.count, self.own, self.seeds, self.seed, self.temperature, self.length,
+        )  # fmt: skip
+        changes = [self.axis.input, self.source.input, self.file.change, *(box.change for box in typed)]
+        gr.on(changes, self.describe, form, [self.size, self.command], trigger_mode="always_last", **_QUICK)
+        everything = [
+            self.found, self.standing, self.stop, *drawn, self.behind, *self.downloads,
+        ]  # fmt: skip
+        self.run.click(
+            self.measure, [*charts, *form], everything, concurrency_id="sweep", concurrency_limit=1,
+            show_progress="hidden", api_visibility="private",
+        )  # fmt: skip
+        self.stop.click(self.halt, self.found, [self.standing, self.stop], queue=False, **_QUICK)
+        gr.on(
+            [box.input for box in (self.first, self.kind, self.second)],
+            self.redraw, [self.found, *charts], drawn, trigger_mode="always_last", **_QUICK,
+        )  # fmt: skip
+        gr.on(
+            [self.find.click, self.value.submit],
+            self.aim,
+            [self.found, self.wanted, self.value],
+            self.reached,
+            **_QUICK,
+        )

@@ -1,0 +1,313 @@
+"""What the Curves page measures and says: a form becomes a plan, points become charts, sentences and files.
+
+Pure but for the files it reads and writes; no gradio.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import plotly.graph_objects as go
+
+from playground import curves, findings, places, presets
+from playground.cards import Point
+from playground.errors import InvalidInput
+from playground.events import Progress
+from playground.findings import LABELS, Along
+from playground.presets import Preset
+from playground.settings import SLIDER_RANGE
+from playground.ui import recipes, share
+from playground.ui.recipes import Compared
+
+if TYPE_CHECKING:
+    from playground.sweep import Measured, Plan
+
+Kind = Literal["along the strength", "against KL", "over both"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+GRIDS = {"alpha": ("-1:2:0.25", "0"), "control": ("0", "-1:2:0.5"), "both": ("-1:2:0.5", "0,0.5,1")}
+"""What to vary -> the grids of alpha and control that suggests."""
+
+UNSEEN, FROM_PRESETS, OWN = "new to the axis", "the presets'", "my own"
+PROMPTS = (UNSEEN, FROM_PRESETS, OWN)
+
+SHOWN = 8
+"""Replies shown behind a point; the files hold all."""
+
+_DEVELOPMENT_SHARE = 0.15  # of prompts that no shipped axis was trained on, as in the training's recipe
+_TOGETHER = 16  # rows in a batch: a prompt or two, so that the chart grows every few seconds
+
+Phase = Literal["empty", "measuring", "stopping", "stopped", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was measured so far, and how far that is."""
+
+    plan: "Plan | None" = None
+    folder: str = ""
+    model: str = ""
+    points: tuple[Point, ...] = ()
+    prompts: int = 0
+    progress: Progress | None = None
+    phase: Phase = "empty"
+    problem: str = ""
+    files: tuple[str, ...] = field(default=())
+
+
+def plan(
+    axis: str | None,
+    alphas: str,
+    controls: str,
+    prompts: Sequence[str],
+    seeds: float | None,
+    seed: float | None,
+    temperature: float | None,
+    max_new_tokens: float | None,
+) -> "Plan":
+    """The plan a form describes. Raises InvalidInput for what cannot be measured."""
+    from playground.sweep import Plan, parse_grid
+
+    if not axis:
+        raise InvalidInput("There is no axis to measure.", "Make or load one on the Axes page.")
+    if not prompts:
+        raise InvalidInput("There are no prompts.", "Type some, one a line.")
+    grid = parse_grid(alphas), parse_grid(controls)
+    size = max(_TOGETHER, len(set(grid[0])) * len(set(grid[1])) + 1)
+    numbers = {"seeds": seeds, "seed": seed, "temperature": temperature, "max_new_tokens": max_new_tokens}
+    given: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
+    return Plan(axis=axis, alphas=grid[0], controls=grid[1], prompts=tuple(prompts), batch=size, **given)
+
+
+def prompts_of(source: str, count: float | None, own: str, file: str | None) -> list[str]:
+    """The prompts a form names. Raises InvalidInput when a file holds something else."""
+    from playground.training.pairs import is_development, load_prompts
+
+    if source == FROM_PRESETS:
+        return list(dict.fromkeys(preset.prompt for preset in presets.read_all()))
+    if source == OWN:
+        typed = [line.strip() for line in own.splitlines() if line.strip()]
+        return list(dict.fromkeys([*typed, *(load_prompts(Path(file)) if file else ())]))
+    known = load_prompts(places.PRESETS / "prompts.jsonl")
+    unseen = [prompt for prompt in known if is_development(prompt, _DEVELOPMENT_SHARE)]
+    wanted = int(count) if count and count >= 1 else 1
+    return sorted(unseen, key=lambda prompt: hashlib.sha256(prompt.encode()).hexdigest())[:wanted]
+
+
+def size(plan: "Plan") -> str:
+    """How much work a plan is, in words."""
+    strengths = len(plan.strengths())
+    seeds = f" × {plan.seeds} seeds" if plan.seeds > 1 else ""
+    replies = strengths * len(plan.prompts) * plan.seeds
+    return f"{strengths} strengths × {len(plan.prompts)} prompts{seeds} = {replies} replies"
+
+
+def folder_name(plan: "Plan", model: str, files: dict[str, str]) -> str:
+    """The name of the folder where this plan is measured: the same again finds what is there and goes on."""
+    what = [plan.model_dump(mode="json"), model, files]
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+
+
+# --- charts -----------------------------------------------------------------------------------------------------------
+
+
+def metrics_of(points: Sequence[Point]) -> list[tuple[str, str]]:
+    """(label, name) of the metrics that can be drawn."""
+    return [(LABELS[name], name) for name in (findings.measured(points) or LABELS)]
+
+
+def along(points: Sequence[Point]) -> Along:
+    """Along which strength the points are drawn."""
+    return findings.longest_line(points)[0]
+
+
+def chart(points: Sequence[Point], metric: str, kind: str = KINDS[0]) -> go.Figure:
+    """A metric of the points, drawn in one of the three ways."""
+    if kind == "against KL":
+        return curves.reward_against_kl(points, metric)
+    if kind == "over both":
+        return curves.heat_map(points, metric)
+    figure = curves.metric_curve(points, metric, along(points))
+    if not points:
+        figure.update_xaxes(range=list(SLIDER_RANGE))
+        figure.update_yaxes(range=[0, 1], showticklabels=False)
+    return figure
+
+
+def told(points: Sequence[Point], metric: str, kind: str = KINDS[0]) -> str:
+    """A chart's sentence and, folded below it, the chart as text."""
+    if not points:
+        return '<p class="caption">Nothing is measured yet. Choose what to measure, then press Run.</p>'
+    sentence = {
+        "against KL": lambda: findings.price(points, metric),
+        "over both": lambda: findings.summit(points, metric),
+    }.get(kind, lambda: findings.sentence(points, metric, *findings.longest_line(points)))()
+    text = escape(findings.as_text(points, metric))
+    return (
+        f'<p class="caption">{escape(sentence)}</p>'
+        f'<details class="astext"><summary>As text</summary><pre>{text}</pre></details>'
+    )
+
+
+def behind(points: Sequence[Point], replies: Sequence["Measured"], prompts: Sequence[str]) -> str:
+    """The replies behind each point; the page's script shows one point's at a time."""
+    if not points:
+        return '<p class="hint">The replies behind a point appear here.</p>'
+    buttons, lists = "", ""
+    base = next((at for at, point in enumerate(points) if not point.alpha and not point.control), 0)
+    for place, point in enumerate(points):
+        here = [one for one in replies if (one.reply.alpha, one.reply.control) == (point.alpha, point.control)]
+        side = _side(point.alpha or point.control)
+        pressed = str(place == base).lower()
+        buttons += (
+            f'<button type="button" class="{side}" data-place="{place}" aria-pressed="{pressed}">{_at(point)}</button>'
+        )
+        more = f'<p class="hint">and {len(here) - SHOWN} more; the files hold all.</p>' if len(here) > SHOWN else ""
+        items = "".join(_one(one, prompts) for one in here[:SHOWN])
+        hidden = "" if place == base else " hidden"
+        label = f"alpha {point.alpha:g}, control {point.control:g}"
+        lists += f'<div class="replies" data-place="{place}"{hidden}><h3>{_minus(label)}</h3>{items}{more}</div>'
+    return (
+        f'<div class="places" role="group" aria-label="strengths that were measured">{buttons}</div>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="replies at one strength">{lists}</div>'
+    )
+
+
+def _side(strength: float) -> str:
+    return "positive" if strength > 0 else "negative" if strength < 0 else "neutral"
+
+
+def _at(point: Point) -> str:
+    return _minus(f"{point.alpha:g}" if not point.control else f"{point.alpha:g} · {point.control:g}")
+
+
+def _one(one: "Measured", prompts: Sequence[str]) -> str:
+    numbers = one.reading.numbers
+    chips = " ".join(
+        f'<span class="chip">{name} <b>{_minus(f"{numbers[key]:.2f}")}</b></span>'
+        for key, name in (("reward", "reward"), ("judge", "judge"), ("kl", "KL"))
+        if key in numbers
+    )
+    prompt, text = escape(prompts[one.reading.prompt]), escape(one.reply.text)
+    return f'<article><p class="user">{prompt}</p><p class="text">{text}</p><p class="chips">{chips}</p></article>'
+
+
+def standing(found: Found) -> str:
+    """One line on how far things are, with a bar."""
+    if found.phase == "failed":
+        return f'<p class="status failed">{found.problem}</p>'
+    progress = found.progress
+    share_done = progress.done / progress.total if progress and progress.total else 0.0
+    count = f"{progress.done:g} of {progress.total:g} replies" if progress else ""
+    words = {
+        "empty": "Ready to measure.",
+        "measuring": f"Measuring: {count}{_left(progress)}" if progress else "Starting …",
+        "stopping": f"Stopping after the prompt in work … {count}",
+        "stopped": f"Stopped at {count}. Run goes on from here.",
+        "done": f"Done: {count}, means over {found.prompts} prompts.",
+    }[found.phase]
+    line = f'<p class="status {found.phase}">{words}</p>'
+    if found.phase == "empty":
+        return line
+    return f'{line}<progress max="1" value="{share_done:.4f}" aria-label="replies"></progress>'
+
+
+def failed(message: str, hint: str) -> str:
+    """An error as the status line says it."""
+    return f"<b>{escape(message)}</b> <span>{escape(hint)}</span>"
+
+
+def _left(progress: Progress | None) -> str:
+    left = progress.seconds_left if progress else None
+    if left is None:
+        return ""
+    return f", about {math.ceil(left)} s left" if left < 90 else f", about {math.ceil(left / 60)} min left"
+
+
+# --- the strength that reaches a target -------------------------------------------------------------------------------
+
+
+def target(found: Found, metric: str, value: float | None) -> str:
+    """Where a metric has a value, with a link that opens Play there. Raises InvalidInput where that cannot be told."""
+    if not found.points or found.plan is None:
+        raise InvalidInput("Nothing is measured yet.", "Run first; the target is found on the curve.")
+    if value is None or not math.isfinite(value):
+        raise InvalidInput("The target is no number.", "Type one such as 0.5.")
+    way, at = findings.longest_line(found.points)
+    reached = findings.target(found.points, metric, value, way, at)
+    links = "".join(f' <a href="?{_link(found, way, at, x)}">Open in Play at {x:.2f}</a>' for x in reached.strengths)
+    return f'<p class="caption target">{escape(reached.sentence)}{links}</p>'
+
+
+def _link(found: Found, way: Along, at: float, strength: float) -> str:
+    assert found.plan is not None
+    both: dict[str, Any] = {way: round(strength, 4), findings.OTHER[way]: at}
+    preset = Preset(
+        title="Target",
+        prompt=found.plan.prompts[0],
+        axis=found.plan.axis,
+        temperature=found.plan.temperature,
+        seed=found.plan.seed,
+        max_new_tokens=found.plan.max_new_tokens,
+        **both,
+    )
+    return escape(share.encode(preset, found.model))
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def write_files(found: Found, replies: Sequence["Measured"], out: Path) -> tuple[str, ...]:
+    """Write what can be taken away into `out`: points as CSV and Parquet, replies, prompts, LLM Comparator's JSON."""
+    import pandas as pd
+
+    from playground import report
+    from playground.sweep import Sweep
+
+    assert found.plan is not None
+    command = recipes.sweep_command(found.plan, model=found.model)
+    report.write(Sweep(found.plan, found.points, tuple(replies)), out, found.model, command)
+    pd.read_parquet(out / report.POINTS).to_csv(out / "points.csv", index=False)
+    prompts = "".join(prompt.replace("\n", " ") + "\n" for prompt in found.plan.prompts)
+    (out / "prompts.txt").write_text(prompts, encoding="utf-8")
+    (out / "llm-comparator.json").write_text(comparator(found, replies), encoding="utf-8")
+    names = ("points.csv", report.POINTS, report.REPLIES, "prompts.txt", "llm-comparator.json")
+    return tuple(str(out / name) for name in names)
+
+
+def comparator(found: Found, replies: Sequence["Measured"]) -> str:
+    """The base against the strength of highest mean reward, for LLM Comparator."""
+    assert found.plan is not None
+    best = max(found.points, key=lambda point: point.metrics["reward"].mean)
+    there, plain = (_by_place(replies, strength) for strength in ((best.alpha, best.control), (0.0, 0.0)))
+    pairs = [
+        Compared(
+            found.plan.prompts[one.reading.prompt],
+            plain[place].reply.text,
+            one.reply.text,
+            plain[place].reading.numbers,
+            one.reading.numbers,
+        )
+        for place, one in there.items()
+        if place in plain
+    ]
+    name = f"{found.plan.axis} on {found.model}"
+    return recipes.llm_comparator(name, f"alpha {best.alpha:g}, control {best.control:g}", pairs)
+
+
+def _by_place(replies: Sequence["Measured"], strength: tuple[float, float]) -> dict[tuple[int, int], "Measured"]:
+    """The replies at one (alpha, control), by their prompt and seed."""
+    return {
+        (one.reading.prompt, one.reading.seed): one
+        for one in replies
+        if (one.reply.alpha, one.reply.control) == strength
+    }
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")

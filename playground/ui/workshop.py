@@ -1,0 +1,255 @@
+"""Axes in the making: each is a training command in a process of its own, which a page only watches.
+
+What a training needs and tells lies in files beside the axis's folder, so a closed page loses nothing, a restarted one
+finds what was begun, and the same order goes on where it was stopped. No gradio.
+"""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from playground.cards import FILE_NAME
+from playground.errors import InvalidInput
+from playground.events import Finished, Progress, from_json
+from playground.replies import write_json
+from playground.settings import Settings
+
+Phase = Literal["making", "stopped", "failed", "made"]
+
+STAGES = {
+    "inventing pairs": "playing both ends",
+    "choosing pairs": "choosing what tells the ends apart",
+    "replies of the base": "listening to the plain model",
+    "reward head": "learning to tell the ends apart",
+    "judge": "appointing a judge",
+    "identity layer": "training the layer behind alpha",
+    "guard": "checking that replies stay fluent",
+    "steered replies": "listening to the steered model",
+    "value function": "training the network behind control",
+    "step size": "finding the right step for control",
+    "curve": "measuring the curve",
+}
+"""Stages of the training, in their order, in words of the page; others keep their own."""
+
+
+class Order(Settings):
+    """What an axis is made from: two sentences, or a file of pairs."""
+
+    name: str = Field(min_length=1, max_length=60, description="What to call the axis.")
+    positive: str = Field(default="", description="Who answers at the positive end.")
+    negative: str = Field(default="", description="Who answers at the negative end.")
+    positive_pole: str = Field(default="", max_length=30, description="A word for that end.")
+    negative_pole: str = Field(default="", max_length=30, description="A word for the other.")
+    pairs: str = Field(default="", description="A file of pairs, instead of the sentences or beside them.")
+    minutes: float = Field(default=30, ge=1, le=24 * 60, description="Stay inside this much time.")
+
+    def slug(self) -> str:
+        """The name of its folder. Raises InvalidInput for a name without a letter or digit."""
+        slug = re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+        if not slug:
+            raise InvalidInput("The axis needs a name with a letter in it.", "Such as: calm.")
+        return slug
+
+    def arguments(self, out: Path) -> list[str]:
+        """The `playground axis` command that makes it, after the program's name."""
+        if self.positive.strip() and self.negative.strip():
+            said = ["invent", "--positive", self.positive.strip(), "--negative", self.negative.strip()]
+        elif self.pairs:
+            said = ["train"]
+        else:
+            raise InvalidInput(
+                "An axis is made from two sentences, or from pairs.",
+                "Describe who answers at either end, such as: a calm and patient person.",
+            )
+        return [
+            "axis", *said, *(["--pairs", self.pairs] if self.pairs else []), "--name", self.name.strip(),
+            "--positive-pole", self.positive_pole.strip() or "more",
+            "--negative-pole", self.negative_pole.strip() or "less",
+            "--minutes", f"{self.minutes:g}", "--out", str(out),
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Making:
+    """How an axis in the making stands."""
+
+    name: str
+    slug: str
+    phase: Phase
+    progress: Progress | None = None
+    problem: str = ""
+    pair: tuple[str, str, str] | None = None
+    """A prompt, and how the two ends answer it."""
+    says: tuple[tuple[float, str], ...] = ()
+    """(alpha, what the model answers there at present)."""
+
+
+class Workshop:
+    """The folder where axes are made, and the processes at work in it."""
+
+    def __init__(self, folder: Path, model: str, dtype: str, more: Sequence[str] = ()) -> None:
+        """`more` are arguments that every training command gets besides."""
+        self.folder = folder
+        self.more = ["--model", model, "--dtype", dtype, *more]
+        self._at_work: dict[str, subprocess.Popen[bytes]] = {}
+        self._says: dict[str, dict[float, str]] = {}
+
+    def begin(self, order: Order) -> str:
+        """Start an order, or go on with one that was stopped; its slug. Raises InvalidInput where that cannot be."""
+        slug = order.slug()
+        out = self.folder / slug
+        arguments = order.arguments(out)
+        if (busy := next((one for one in self.all() if one.phase == "making"), None)) is not None:
+            raise InvalidInput(f"{busy.name} is being made.", "Wait for it, or cancel it; it can go on later.")
+        if (out / FILE_NAME).exists():
+            raise InvalidInput(f"There is an axis named {order.name} already.", "Choose another name.")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if order.pairs:
+                arguments[arguments.index("--pairs") + 1] = str(self._keep_pairs(slug, Path(order.pairs)))
+            command = [sys.executable, "-m", "playground", *arguments, *self.more, "--json"]
+            process = self._start(slug, command)
+            write_json(self._file(slug, "json"), {"order": order.model_dump(mode="json"), "pid": process.pid})
+        except OSError as error:
+            raise InvalidInput(f"Nothing can be kept in {self.folder}: {error.strerror}.", "Make room there.") from None
+        self._at_work[slug] = process
+        return slug
+
+    def go_on(self, slug: str) -> str:
+        """Start a stopped order again; what it had done is kept."""
+        return self.begin(self.order(slug))
+
+    def order(self, slug: str) -> Order:
+        """The order of this slug. Raises InvalidInput where there is none."""
+        record = self._record(slug)
+        if record is None:
+            raise InvalidInput("There is nothing to go on with.", "Begin anew.")
+        return Order(**record["order"])
+
+    def cancel(self, slug: str) -> None:
+        """Stop a training; its work is kept."""
+        if (process := self._at_work.get(slug)) is not None:
+            process.terminate()
+            process.wait()
+        elif self._alive(slug) and (record := self._record(slug)) is not None:
+            os.kill(int(record["pid"]), signal.SIGTERM)  # it holds the lock, so the number is still its own
+
+    def forget(self, slug: str) -> None:
+        """Throw a stopped training's work away."""
+        self.cancel(slug)
+        shutil.rmtree(self.folder / slug, ignore_errors=True)
+        for path in self.folder.glob(f"{slug}.*"):
+            path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Stop all trainings, as the program ends."""
+        for slug in list(self._at_work):
+            self.cancel(slug)
+
+    def all(self) -> list[Making]:
+        """Every axis that was begun here, in order of their names."""
+        return [self.look(path.stem) for path in sorted(self.folder.glob("*.json"))] if self.folder.is_dir() else []
+
+    def finished(self) -> Iterable[Path]:
+        """The folders of axes that lie here ready, made or loaded."""
+        return sorted(path.parent for path in self.folder.glob(f"*/{FILE_NAME}"))
+
+    def look(self, slug: str) -> Making:
+        """How an order stands."""
+        order = self.order(slug)
+        out = self.folder / slug
+        alive = self._alive(slug)
+        problem = "" if alive else self._problem(slug)
+        made = (out / FILE_NAME).exists() and not alive
+        phase: Phase = "making" if alive else "made" if made else "failed" if problem else "stopped"
+        return Making(order.name, slug, phase, self._progress(slug), problem, _a_pair(out), self._said(slug, out))
+
+    def _keep_pairs(self, slug: str, path: Path) -> Path:
+        kept = self.folder / f"{slug}.pairs{''.join(path.suffixes[-2:])}"
+        if path != kept:
+            shutil.copyfile(path, kept)
+        return kept
+
+    def _file(self, slug: str, kind: str) -> Path:
+        return self.folder / f"{slug}.{kind}"
+
+    def _record(self, slug: str) -> dict[str, Any] | None:
+        try:
+            return json.loads(self._file(slug, "json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def _start(self, slug: str, command: list[str]) -> "subprocess.Popen[bytes]":
+        """A process that holds a lock until it ends, however it ends, and whoever else has ended before."""
+        with (
+            self._file(slug, "lock").open("wb") as lock,
+            self._file(slug, "log").open("wb") as log,
+            self._file(slug, "err").open("wb") as err,
+        ):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return subprocess.Popen(command, stdout=log, stderr=err, stdin=subprocess.DEVNULL, pass_fds=[lock.fileno()])
+
+    def _alive(self, slug: str) -> bool:
+        if (process := self._at_work.get(slug)) is not None:
+            return process.poll() is None
+        try:
+            with self._file(slug, "lock").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def _progress(self, slug: str) -> Progress | None:
+        """The last progress that the process told."""
+        for line in reversed(_lines(self._file(slug, "log"))):
+            if '"progress"' in line:
+                event = from_json(line)
+                return event if isinstance(event, Progress) else None
+        return None
+
+    def _problem(self, slug: str) -> str:
+        """What a process complained of before it ended by itself."""
+        process = self._at_work.get(slug)
+        if process is not None and process.returncode is not None and process.returncode <= 0:
+            return ""  # done, or stopped from here
+        lines = [line for line in _lines(self._file(slug, "err")) if line.strip()]
+        return " ".join(lines[-2:])
+
+    def _said(self, slug: str, out: Path) -> tuple[tuple[float, str], ...]:
+        """What the model under training answered when it was last checked, at either end."""
+        said = self._says.setdefault(slug, {})
+        for line in _lines(out / "training" / "guard.jsonl"):
+            event = from_json(line)
+            if isinstance(event, Finished) and event.row == 0 and event.alpha:
+                said[event.alpha] = event.text
+        return tuple(sorted(said.items()))
+
+
+def _a_pair(out: Path) -> tuple[str, str, str] | None:
+    """The first pair that is learnt from: prompt, chosen, rejected."""
+    lines = _lines(out / "training" / "pairs.jsonl")
+    if not lines:
+        return None
+    pair = json.loads(lines[0])
+    return pair["prompt"][-1]["content"], pair["chosen"], pair["rejected"]
+
+
+def _lines(path: Path) -> list[str]:
+    """The whole lines of a file that another process may be writing."""
+    try:
+        return path.read_bytes().decode("utf-8", "replace").split("\n")[:-1]
+    except OSError:
+        return []
