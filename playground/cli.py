@@ -2,11 +2,10 @@
 
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version as installed_version
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -82,21 +81,15 @@ def _options(
 def page(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
-    model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME", help="As for `say`. [default: PLAYGROUND_MODEL or smollm2]")
-    ] = None,
-    dtype: Annotated[
-        str | None, typer.Option("--dtype", metavar="TYPE", help="As for `say`. [default: PLAYGROUND_DTYPE or auto]")
-    ] = None,
+    model: Model = DEFAULT_MODEL,
+    dtype: Dtype = "auto",
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser window.")] = False,
 ) -> None:
-    """Open the page. Environment variables set its limits; see docs/space.md."""
+    """Open the page."""
     from playground.ui.app import serve
-    from playground.ui.hosting import Hosting
 
-    hosting = Hosting.read(os.environ, model=model, dtype=dtype)
     with _progress() as report:
-        serve(hosting, host=host, port=port, open_browser=not no_browser, report=report)
+        serve(model=model, dtype=dtype, host=host, port=port, open_browser=not no_browser, report=report)
 
 
 @model_commands.command("fetch")
@@ -196,6 +189,9 @@ def say(
     step_size: Annotated[
         float | None, typer.Option(help="Length of a step at control 1. [default: as calibrated]")
     ] = None,
+    merge: Annotated[
+        Literal["logits", "embeddings"], typer.Option(help="Where alpha acts; one axis can act on the embeddings.")
+    ] = "logits",
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Rows share the noise of this seed.")] = 0,
     max_new_tokens: Annotated[int, typer.Option(help="Longest reply, in tokens.")] = 128,
@@ -207,12 +203,14 @@ def say(
     """Reply to a prompt at one or more strengths, one row per pair of alpha and control."""
     if axis is None and any([*(alpha or []), *(control or [])]):
         raise InvalidInput("A strength other than 0 needs an axis.", "Name one with --axis; see: playground axes")
-    if axis is None and (updates is not None or step_size is not None):
-        raise InvalidInput("--updates and --step-size belong to an axis.", "Name one with --axis; see: playground axes")
+    if axis is None and (updates is not None or step_size is not None or merge != "logits"):
+        raise InvalidInput(
+            "--updates, --step-size and --merge belong to an axis.", "Name one with --axis; see: playground axes"
+        )
     messages = conversation(prompt, system)
     alphas = alpha or [0.0 if axis is None or control else 1.0]
     strengths = [
-        Strength(axis=axis or "none", alpha=a, control=c, updates=updates, step_size=step_size)
+        Strength(axis=axis or "none", alpha=a, control=c, updates=updates, step_size=step_size, merge=merge)
         for a in alphas
         for c in control or [0.0]
     ]

@@ -75,6 +75,10 @@ class Strength(Settings):
         le=FURTHEST,
         description="Length of a step at control 1; the axis's calibrated step size unless given.",
     )
+    merge: Literal["logits", "embeddings"] = Field(
+        default="logits",
+        description="Where alpha acts: between the logits of two streams, or before the decoder, on what one reads.",
+    )
 
 
 class Row(Settings):
@@ -106,6 +110,10 @@ class Row(Settings):
         names = [strength.axis for strength in strengths]
         if len(set(names)) < len(names):
             raise InvalidInput(f"An axis is named twice in one row: {', '.join(names)}.", "Give each axis once.")
+        if len(names) > 1 and any(strength.merge == "embeddings" for strength in strengths):
+            raise InvalidInput(
+                f"Axes cannot be mixed at the embeddings: {', '.join(names)}.", "Name one axis, or merge at the logits."
+            )
         return strengths
 
 

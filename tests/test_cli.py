@@ -78,6 +78,13 @@ def test_say_prints_each_event_as_a_line_of_json(shell: Shell, tiny: list[str], 
     assert wanted <= set(json.loads(ran.out.splitlines()[-1]))
 
 
+def test_say_merges_at_the_embeddings_where_that_is_asked(shell: Shell, tiny: list[str], cheer: Path) -> None:
+    ran = shell("say", "Hi", "--axis", str(cheer), "--merge", "embeddings", "--json", *tiny)
+    end = from_json(ran.out.splitlines()[-1])
+    assert isinstance(end, Finished)
+    assert end.strengths[0].merge == "embeddings" and end.alpha_interval is None
+
+
 def test_say_without_an_axis_is_the_base_model(shell: Shell, tiny: list[str]) -> None:
     ran = shell("say", "Hi", "--json", *tiny)
     end = from_json(ran.out.splitlines()[-1])
@@ -125,6 +132,8 @@ MISTAKES = {
     "missing folder": (["--model", "./not/here"], "not/here"),
     "no number": (["--alpha", "much"], "--alpha"),
     "unknown option": (["--aplha", "1"], "--aplha"),
+    "unknown place": (["--merge", "weights"], "embeddings"),
+    "a place without an axis": (["--merge", "embeddings"], "--axis"),
 }
 
 

@@ -106,7 +106,7 @@ class _Writer:
             return
         members = self.plan.members([[reply.index for reply in group] for group in groups])
         texts = [[*group[0].prompt, *group[0].ids] for group in groups]
-        streams = Streams(self.model, texts, self.plan.layers, members)
+        streams = Streams(self.model, texts, self.plan.fronts, members)
         states = streams.prefill()
         while True:
             for place, group in enumerate(groups):

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from weakref import ref
 
 import torch
@@ -11,6 +12,7 @@ from playground.engine import sampling
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.engine.steering import Ascent, Controlled
+from playground.engine.streams import Front
 from playground.engine.value_function import ValueFunction
 from playground.settings import Row, Sampling, Strength
 
@@ -33,19 +35,21 @@ class Plan:
 
     def __init__(self, model: LanguageModel, axes: Mapping[str, Steering], rows: Sequence[Row]) -> None:
         names = list(dict.fromkeys(strength.axis for row in rows for strength in row.strengths))
-        layered = [name for name in names if axes[name].identity_layer is not None]
-        self.layers = [layer for name in layered if (layer := axes[name].identity_layer) is not None]
+        parts = [_parts(axes, row) for row in rows]
+        places = list(dict.fromkeys(chain.from_iterable(parts)))
+        self.fronts = [
+            Front(layer, alpha) for name, alpha in places if (layer := axes[name].identity_layer) is not None
+        ]
         # Weak references: a layer loaded anew is another stream, even where the memory of the old one is used again.
         self.base: Stream = (ref(model), None)
-        self.aligned: list[Stream] = [(ref(model), ref(layer)) for layer in self.layers]
-        self.steers = [
-            [k for k, name in enumerate(layered) if any(strength.axis == name for strength in row.strengths)]
-            for row in rows
-        ]
-        """The identity layers that steer each row."""
-        self.alpha = [[_strength(row, name).alpha for name in layered] for row in rows]
-        firsts = [row.strengths[0].axis if row.strengths else None for row in rows]
-        self._first = [layered.index(first) if first in layered else None for first in firsts]
+        self.aligned: list[Stream] = [(ref(model), ref(front.layer), front.alpha) for front in self.fronts]
+        self.steers = [[k for k, place in enumerate(places) if place in own] for own in parts]
+        """The aligned streams that steer each row."""
+        self.alpha = [[own.get(place, 0.0) for place in places] for own in parts]
+        """How much each row's logits take of each aligned stream."""
+        firsts = [row.strengths[0] if row.strengths else None for row in rows]
+        lines = [(first.axis, 1.0) if first and first.merge == "logits" else None for first in firsts]
+        self._first = [places.index(line) if line in places else None for line in lines]
 
         named = [(name, function) for name in names if (function := axes[name].value_function) is not None]
         self.ascents = [Ascent(function) for _, function in named]
@@ -66,17 +70,19 @@ class Plan:
         self.controlled = ((self.step_sizes != 0) & (self.updates > 0)).any(0).tolist()
         """Whether control moves each row's states."""
         valued = [name for name, _ in named]
-        self.reads = torch.tensor([valued.index(first) if first in valued else -1 for first in firsts])
+        self.reads = torch.tensor(
+            [valued.index(first.axis) if first and first.axis in valued else -1 for first in firsts]
+        )
 
     def streams(self, row: int) -> list[Stream]:
         """The streams a row's logits are merged from."""
         return [self.base, *(self.aligned[k] for k in self.steers[row])]
 
     def members(self, groups: Sequence[Sequence[int]]) -> list[list[int]]:
-        """For each identity layer the groups of rows in which it steers any."""
+        """For each aligned stream the groups of rows in which any has it."""
         return [
             [index for index, rows in enumerate(groups) if any(k in self.steers[row] for row in rows)]
-            for k in range(len(self.layers))
+            for k in range(len(self.fronts))
         ]
 
     def control(self, hidden: Tensor, rows: Sequence[int]) -> Controlled:
@@ -95,8 +101,19 @@ class Plan:
         return Controlled(hidden, before, after)
 
     def line(self, row: int, how: Sampling) -> int | None:
-        """The layer of the row's first axis, if scores are straight lines along it: no control, no cut, no penalty."""
+        """The stream of the row's first axis, if scores are straight lines along it: no control, no cut, no penalty."""
         return self._first[row] if sampling.is_linear(how) and not self.controlled[row] else None
+
+
+def _parts(axes: Mapping[str, Steering], row: Row) -> dict[tuple[str, float], float]:
+    """The aligned streams of a row, by axis and by alpha at the embeddings, and how much its logits take of each."""
+    return dict(
+        ((strength.axis, strength.alpha), 1.0)
+        if strength.merge == "embeddings"
+        else ((strength.axis, 1.0), strength.alpha)
+        for strength in row.strengths
+        if axes[strength.axis].identity_layer is not None
+    )
 
 
 def _strength(row: Row, axis: str) -> Strength:

@@ -20,10 +20,21 @@ class States(NamedTuple):
     aligned: Tensor
 
 
+class Front(NamedTuple):
+    """What makes a stream an aligned one: in place of the embeddings e its decoder reads h = e + alpha (L(e) - e)."""
+
+    layer: IdentityLayer
+    alpha: float = 1.0
+
+    def merge(self, embeddings: Tensor, aligned: Tensor) -> Tensor:
+        """e and L(e) -> h [..., D], in the dtype of e; L(e) itself at alpha 1."""
+        return torch.lerp(embeddings.float(), aligned.float(), self.alpha).to(embeddings.dtype)
+
+
 class Streams:
     """Owns the caches. `prefill` once, then `advance` token by token, where rows may branch, end and change places.
 
-    prompts: B sequences of token ids; layers: K identity layers; members[k]: the rows that layer k aligns.
+    prompts: B sequences of token ids; fronts: of K aligned streams; members[k]: the rows that have the k-th of them.
     A prompt that several rows share is read once for each stream.
     """
 
@@ -31,14 +42,14 @@ class Streams:
         self,
         model: LanguageModel,
         prompts: Sequence[Sequence[int]],
-        layers: Sequence[IdentityLayer] = (),
+        fronts: Sequence[Front] = (),
         members: Sequence[Sequence[int]] = (),
     ) -> None:
-        self.model, self.layers = model, layers
+        self.model, self.fronts = model, fronts
         self.prompts = [tuple(prompt) for prompt in prompts]
         self.members = [list(rows) for rows in members]
         self.cache = model.new_cache()
-        self.layer_caches = [layer.new_cache() for layer in layers]
+        self.layer_caches = [front.layer.new_cache() for front in fronts]
 
     @torch.inference_mode()
     def prefill(self) -> States:
@@ -48,15 +59,15 @@ class Streams:
         embeddings = self.model.embed(ids)
         reader_of_row = [distinct.index(prompt) for prompt in self.prompts]
         parts, masks, spread = [embeddings], [mask], list(reader_of_row)
-        for layer, cache, rows in zip(self.layers, self.layer_caches, self.members, strict=True):
+        for front, cache, rows in zip(self.fronts, self.layer_caches, self.members, strict=True):
             if not rows:
                 continue
             readers = sorted({reader_of_row[row] for row in rows})
             local = [readers.index(reader_of_row[row]) for row in rows]
             spread += [sum(map(len, parts)) + position for position in local]
-            aligned = cache.prefill(embeddings[readers].to(layer.dtype), mask[readers])
+            read = embeddings[readers]
+            parts.append(front.merge(read, cache.prefill(read.to(front.layer.dtype), mask[readers])))
             cache.select(local)
-            parts.append(aligned.to(embeddings.dtype))
             masks.append(mask[readers])
         hidden = self.cache.prefill(torch.cat(parts), torch.cat(masks))[:, -1]
         self.cache.select(spread)
@@ -72,9 +83,10 @@ class Streams:
             self._inherit(parents)
         embeddings = self.model.embed(torch.tensor(tokens, device=self.model.device))
         parts = [embeddings]
-        for layer, cache, rows in zip(self.layers, self.layer_caches, self.members, strict=True):
+        for front, cache, rows in zip(self.fronts, self.layer_caches, self.members, strict=True):
             if rows:
-                parts.append(cache.step(embeddings[rows].to(layer.dtype)).to(embeddings.dtype))
+                read = embeddings[rows]
+                parts.append(front.merge(read, cache.step(read.to(front.layer.dtype))))
         return self._states(self.cache.step(torch.cat(parts)))
 
     def _inherit(self, parents: Sequence[int]) -> None:
@@ -96,7 +108,7 @@ class Streams:
         """Split the streams' hidden states [S, D] into base and aligned."""
         hidden = hidden.float()
         base = hidden[: len(self.prompts)]
-        aligned = base.repeat(len(self.layers), 1, 1)
+        aligned = base.repeat(len(self.fronts), 1, 1)
         offset = len(self.prompts)
         for k, rows in enumerate(self.members):
             aligned[k, rows] = hidden[offset : offset + len(rows)]

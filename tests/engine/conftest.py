@@ -50,7 +50,7 @@ def row(prompt: str = "How was it?", *strengths: Strength, seed: int = 0, system
     return Row(messages=conversation(prompt, system), strengths=strengths, seed=seed)
 
 
-def at(alpha: float = 0.0, control: float = 0.0, axis: str = "random", **more: float) -> Strength:
+def at(alpha: float = 0.0, control: float = 0.0, axis: str = "random", **more: Any) -> Strength:
     return Strength(axis=axis, alpha=alpha, control=control, **more)
 
 

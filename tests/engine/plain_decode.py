@@ -14,7 +14,7 @@ from torch import Tensor
 from playground.engine import sampling, steering
 from playground.engine.language_model import LanguageModel
 from playground.engine.plan import Steering
-from playground.engine.streams import States, Streams
+from playground.engine.streams import Front, States, Streams
 from playground.engine.value_function import ValueFunction
 from playground.events import Finished, Started, Token
 from playground.settings import Request, Row, Sampling, Strength
@@ -39,7 +39,7 @@ def plain_decode(
     """Started, then for each step the Token of each row, and after them the Finished of those that end with it."""
     prompts = [model.prompt_ids(row.messages) for row in request.rows]
     plan = _Plan(axes, request.rows)
-    streams = Streams(model, prompts, plan.layers, plan.members)
+    streams = Streams(model, prompts, [Front(layer) for layer in plan.layers], plan.members)
     replies = [
         _Reply(index, row, prompt) for index, (row, prompt) in enumerate(zip(request.rows, prompts, strict=True))
     ]

@@ -43,19 +43,41 @@ def test_an_untrained_layer_changes_nothing_at_any_alpha(any_lab: Lab) -> None:
     assert max(end.kl for end in ends) < 1e-6
 
 
-def test_alpha_1_is_the_aligned_stream(any_lab: Lab) -> None:
-    asked = row("Say something.", at(1.0))
-    layer = any_lab.axes["random"].identity_layer
+def one_stream(lab: Lab, asked: Row) -> tuple[int, ...]:
+    """Greedy tokens of a row merged at the embeddings, the slow way: one stream, no cache."""
+    (strength,) = asked.strengths
+    layer = lab.axes[strength.axis].identity_layer
     assert layer is not None
-    ids = any_lab.model.prompt_ids(asked.messages)
+    ids = lab.model.prompt_ids(asked.messages)
     written: list[int] = []
-    for _ in range(NEW_TOKENS):  # the slow way: no cache, one stream
+    for _ in range(NEW_TOKENS):
         tokens = torch.tensor([[*ids, *written]])
         mask = torch.ones_like(tokens)
         with torch.no_grad():
-            hidden = any_lab.model.decode(layer(any_lab.model.embed(tokens), mask), mask)
-        written.append(int(any_lab.model.head(hidden[:, -1]).argmax()))
-    assert any_lab.run(asked)[0].token_ids == tuple(written)
+            embeddings = lab.model.embed(tokens)
+            merged = embeddings + strength.alpha * (layer(embeddings, mask) - embeddings)
+            written.append(int(lab.model.head(lab.model.decode(merged, mask)[:, -1]).argmax()))
+    return tuple(written)
+
+
+def test_alpha_1_is_the_aligned_stream(any_lab: Lab) -> None:
+    asked = row("Say something.", at(1.0))
+    assert any_lab.run(asked)[0].token_ids == one_stream(any_lab, asked)
+
+
+def test_merged_at_the_embeddings_alpha_acts_on_what_the_decoder_reads(any_lab: Lab) -> None:
+    rows = [row("Say something.", at(alpha, merge="embeddings")) for alpha in (-1.0, 0.0, 0.4, 1.0, 1.6)]
+    ends = any_lab.run(*rows, row("Say something.", at(0.4)))
+    for asked, end in zip(rows, ends, strict=False):
+        assert end.token_ids == one_stream(any_lab, asked)
+        assert end.alpha_interval is None and end.changes is None
+    assert ends[1].kl == 0.0
+    assert ends[-1].kl != pytest.approx(ends[2].kl), "merged at the logits it is another reply or another distribution"
+
+
+def test_axes_are_not_mixed_at_the_embeddings() -> None:
+    with pytest.raises(InvalidInput, match=r"cannot be mixed at the embeddings: random, second\."):
+        row("Two.", at(0.5, merge="embeddings"), at(0.5, axis="second"))
 
 
 def test_a_row_alone_is_the_row_in_any_batch(any_lab: Lab) -> None:

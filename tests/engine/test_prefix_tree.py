@@ -174,6 +174,7 @@ NEXT = {
     "the base": (row("How was it?"),),
     "another axis": (row("How was it?", at(0.5, axis="second")),),
     "both axes": (row("How was it?", at(0.5), at(0.5, axis="second")),),
+    "merged at the embeddings": tuple(row("How was it?", at(alpha, merge="embeddings")) for alpha in (0.5, 0.5, 1.0)),
     "another prompt": (row("How is it?", at(0.5)),),
     "a strip": STRENGTHS,
     "many things": MIXED,

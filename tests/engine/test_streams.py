@@ -5,16 +5,17 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from playground.engine.identity_layer import IdentityLayer
-from playground.engine.streams import States, Streams
+from playground.engine.streams import Front, States, Streams
 from tests.engine.conftest import Lab
 
 SHORT, LONG = (7, 8, 9), (11, 12, 13, 14, 15, 16)
 AS_EXACT = {"atol": 2e-5, "rtol": 1e-4}
 
 
-def layers(lab: Lab) -> list[IdentityLayer]:
-    return [layer for name in ("random", "second") if (layer := lab.axes[name].identity_layer) is not None]
+def fronts(lab: Lab) -> list[Front]:
+    """One layer as it is, the other merged at the embeddings."""
+    alphas = {"random": 1.0, "second": -0.7}
+    return [Front(layer, alphas[name]) for name in alphas if (layer := lab.axes[name].identity_layer) is not None]
 
 
 def alone(lab: Lab, prompt: Sequence[int], written: Sequence[int], aligned: Sequence[int]) -> States:
@@ -25,8 +26,10 @@ def alone(lab: Lab, prompt: Sequence[int], written: Sequence[int], aligned: Sequ
         embeddings = lab.model.embed(ids)
         base = lab.model.decode(embeddings, mask)[:, -1]
         streams = [
-            lab.model.decode(layer(embeddings, mask), mask)[:, -1] if k in aligned else base
-            for k, layer in enumerate(layers(lab))
+            lab.model.decode(embeddings + alpha * (layer(embeddings, mask) - embeddings), mask)[:, -1]
+            if k in aligned
+            else base
+            for k, (layer, alpha) in enumerate(fronts(lab))
         ]
     return States(base, torch.stack(streams))
 
@@ -41,7 +44,7 @@ def compare(lab: Lab, found: States, rows: Sequence[tuple[Sequence[int], Sequenc
 @pytest.fixture
 def streams(any_lab: Lab) -> Streams:
     """Four rows: two share a prompt, two are aligned by the first layer and two by the second."""
-    return Streams(any_lab.model, [SHORT, LONG, SHORT, LONG], layers(any_lab), [[0, 1], [1, 3]])
+    return Streams(any_lab.model, [SHORT, LONG, SHORT, LONG], fronts(any_lab), [[0, 1], [1, 3]])
 
 
 def test_each_row_is_the_row_alone(any_lab: Lab, streams: Streams) -> None:
@@ -67,7 +70,7 @@ def test_rows_are_let_go_change_places_and_branch(any_lab: Lab, streams: Streams
 
 def test_a_long_chain_of_branches_is_each_text_alone(lab: Lab) -> None:
     """At every step the last row branches and the first ends: no row keeps its place for long."""
-    streams = Streams(lab.model, [LONG] * 3, layers(lab), [[0, 1, 2], []])
+    streams = Streams(lab.model, [LONG] * 3, fronts(lab), [[0, 1, 2], []])
     streams.prefill()
     written: list[tuple[int, ...]] = [(), (), ()]
     for step in range(40):
@@ -91,5 +94,5 @@ def test_a_shared_prompt_is_read_once_for_each_stream(lab: Lab) -> None:
         lambda _, args, named: read.append(len(named["inputs_embeds"])), with_kwargs=True
     )
     with counting:
-        Streams(lab.model, [LONG] * 9, layers(lab)[:1], [list(range(8))]).prefill()
+        Streams(lab.model, [LONG] * 9, fronts(lab)[:1], [list(range(8))]).prefill()
     assert read == [2]
