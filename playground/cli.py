@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version as installed_version
@@ -81,15 +82,21 @@ def _options(
 def page(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
-    model: Model = DEFAULT_MODEL,
-    dtype: Dtype = "auto",
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="As for `say`. [default: PLAYGROUND_MODEL or smollm2]")
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option("--dtype", metavar="TYPE", help="As for `say`. [default: PLAYGROUND_DTYPE or auto]")
+    ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser window.")] = False,
 ) -> None:
-    """Open the page."""
+    """Open the page. Environment variables set its limits; see docs/space.md."""
     from playground.ui.app import serve
+    from playground.ui.hosting import Hosting
 
+    hosting = Hosting.read(os.environ, model=model, dtype=dtype)
     with _progress() as report:
-        serve(model=model, dtype=dtype, host=host, port=port, open_browser=not no_browser, report=report)
+        serve(hosting, host=host, port=port, open_browser=not no_browser, report=report)
 
 
 @model_commands.command("fetch")
