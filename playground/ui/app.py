@@ -8,13 +8,14 @@ import gradio as gr
 
 from playground import presets
 from playground.events import Progress
-from playground.ui import endpoints, guide, markup
+from playground.ui import endpoints, guide, markup, recordings
 from playground.ui.address import check_port
 from playground.ui.axes import AxesPage
 from playground.ui.curves import CurvesPage
 from playground.ui.hosting import Hosted, Hosting
 from playground.ui.play import PlayPage
 from playground.ui.theme import ASSETS, theme
+from playground.ui.workshop import Workshop
 
 if TYPE_CHECKING:
     from playground.player import Player
@@ -22,21 +23,22 @@ if TYPE_CHECKING:
 _HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
 
 
-def build(player: "Player", hosting: Hosting | None = None) -> gr.Blocks:
-    """The page of a player, ready to launch with `appearance()`."""
+def build(player: "Player", hosting: Hosting | None = None, workshop: Workshop | None = None) -> gr.Blocks:
+    """The page of a player, ready to launch with `appearance()`; axes are made in the user's workshop unless given."""
     hosted = Hosted(player, hosting or Hosting())
     with gr.Blocks(title="Alignment Playground", analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(markup.header(player.name), elem_id="masthead", padding=False, apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Play", id="play"):
-                play = PlayPage(hosted, presets.read_all())
+                play = PlayPage(hosted, presets.read_all(), hosted.hosting.model, recordings.read_all().values())
             with gr.Tab("Curves", id="curves"):
                 curves = CurvesPage(hosted)
             with gr.Tab("Axes", id="axes"):
-                axes = AxesPage(hosted, [play.widgets.axis, curves.axis])
+                axes = AxesPage(hosted, [play.widgets.axis, curves.axis], workshop)
             with gr.Tab("Guide", id="guide"):
                 guide.layout()
         endpoints.offer(hosted)
+        play.greet(blocks)
         curves.greet(blocks)
         axes.greet(blocks)
         blocks.unload(play.halt)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 PREFIX = "PLAYGROUND_"
 
-_PUBLIC = {"max_new_tokens": 256, "max_rows": 16, "max_replies": 400, "queue": 32}
+PUBLIC = {"max_new_tokens": 256, "max_rows": 16, "max_replies": 400, "queue": 32}
 """Limits of a public page unless it sets its own."""
 
 
 class Hosting(Settings):
-    """One page's settings; each is also an environment variable, such as PLAYGROUND_PUBLIC=1."""
+    """One page's settings; each is also an environment variable, such as PLAYGROUNDPUBLIC=1."""
 
     model: str = Field(default="smollm2", min_length=1, description="smollm2, tiny, a folder, or a Hub id.")
     dtype: str = Field(default="auto", description="auto, float32, bfloat16, float16 or int8.")
@@ -47,7 +47,7 @@ class Hosting(Settings):
             raise InvalidInput(f"{PREFIX}{unknown[0].upper()} is no setting.", f"These are: {known}.")
         on_space: dict[str, Any] = {"public": "SPACE_ID" in environment, "zero_gpu": "SPACES_ZERO_GPU" in environment}
         values = {**on_space, **told, **{name: value for name, value in given.items() if value is not None}}
-        return cls(**{**(_PUBLIC if cls(**values).public else {}), **values})
+        return cls(**{**(PUBLIC if cls(**values).public else {}), **values})
 
     def check(self, request: Request) -> None:
         """Refuse a request beyond the limits."""

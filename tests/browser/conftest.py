@@ -28,15 +28,19 @@ QUIET = [
 Open = Callable[..., Page]
 
 
-def serve(log: Path, *arguments: str) -> Iterator[str]:
-    """Start the page in a process of its own and give its address; the process ends with the tests."""
+def serve(log: Path, *arguments: str, **environment: str) -> Iterator[str]:
+    """Start the page in a process of its own and give its address; the process ends with the tests.
+
+    What people make there stays beside the `log`.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "tests.browser.server", str(port), *arguments]
+    own = {"OMP_NUM_THREADS": "1", "XDG_DATA_HOME": str(log.parent / "data"), **environment}
     with log.open("w") as out, subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=out, stderr=out
+        command, cwd=ROOT, env=os.environ | own, stdout=out, stderr=out
     ) as server:  # fmt: skip
         try:
             _wait_for(url, server, log)

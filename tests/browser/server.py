@@ -1,8 +1,10 @@
 """Serves the page for the walks: the tiny model with an axis of random weights, at a pace a person could follow.
 
-Run as `python -m tests.browser.server PORT PACE_S [bare]`; `bare` leaves the axis out.
+Run as `python -m tests.browser.server PORT PACE_S [bare]`; `bare` leaves the axis out. PLAYGROUND_ variables count as
+they do for the real page; axes are made by the smallest of trainings.
 """
 
+import os
 import sys
 import tempfile
 import time
@@ -11,12 +13,20 @@ from pathlib import Path
 
 import torch
 
-from playground import sources
+from playground import places, sources
 from playground.events import Event, Token
 from playground.player import Player
 from playground.settings import Request
 from playground.ui.app import appearance, build
+from playground.ui.hosting import Hosting
+from playground.ui.workshop import Workshop
 from tests.tiny_axis import make_tiny_axis
+
+SMALLEST = {
+    "pairs": 16, "samples": 1, "invent_tokens": 8, "steps": 4, "check_every": 2, "guard_prompts": 2, "rollouts": 32,
+    "reply_tokens": 8, "hidden": 8, "value_epochs": 2, "updates": 2, "step_shares": [0.1], "measured_prompts": 3,
+    "alphas": [-1, 0, 1], "controls": [1],
+}  # fmt: skip
 
 
 class Paced(Player):
@@ -34,12 +44,16 @@ class Paced(Player):
 def main(port: int, pace_s: float, bare: bool) -> None:
     torch.set_num_threads(1)
     Paced.pace_s = pace_s
-    player = Paced.open("tiny")
+    hosting = Hosting.read(os.environ, model="tiny", dtype="float32")
+    player = Paced.open(hosting.model, hosting.dtype)
     player.axes.clear()
     with tempfile.TemporaryDirectory() as folder:
         if not bare:
             player.axis(str(make_tiny_axis(Path(folder) / "cheer", sources.resolve("tiny"))))
-        build(player).launch(server_name="127.0.0.1", server_port=port, quiet=True, **appearance())
+        recipe = [word for name, value in SMALLEST.items() for word in ("--set", f"{name}={value}")]
+        workshop = Workshop(places.data_directory() / "axes", hosting.model, hosting.dtype, recipe)
+        page = build(player, hosting, workshop)
+        page.launch(server_name="127.0.0.1", server_port=port, quiet=True, **appearance(hosting))
 
 
 if __name__ == "__main__":
