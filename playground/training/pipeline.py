@@ -244,16 +244,17 @@ def _value(
     """Fit the value function; a share of the prompts is kept to check it. Also returns some states [N, D]."""
     yield Progress("value function", 0, job.recipe.value_epochs, "epochs", note=f"reading {len(rollouts)} replies")
     prompts = [model.prompt_ids(row.messages) for row, _ in rollouts]
-    states = [state.cpu() for state in reply_states(model, prompts, [reply.token_ids for _, reply in rollouts])]
+    tokens = [reply.token_ids for _, reply in rollouts]
+    states = [state.cpu() for state in reply_states(model, prompts, tokens)]
     rewards = reward([row.messages for row, _ in rollouts], [reply.text for _, reply in rollouts])
+    replies = value_function.Replies(states, [torch.tensor(ids) for ids in tokens], rewards)
     asked = _some({row.messages[-1].content for row, _ in rollouts}, len(rollouts))
     held_out = set(asked[: math.ceil(len(asked) * job.recipe.development_share)])
-
-    def part(unseen: bool) -> tuple[list[Tensor], Tensor]:
-        which = [at for at, (row, _) in enumerate(rollouts) if (row.messages[-1].content in held_out) == unseen]
-        return [states[index] for index in which], rewards[which]
-
-    function, checks = yield from value_function.fit(part(False), part(True), job.recipe)
+    unseen = [row.messages[-1].content in held_out for row, _ in rollouts]
+    train = replies.part([index for index, kept in enumerate(unseen) if not kept])
+    moves = yield from value_function.move(model, train, job.recipe.seed)
+    check = replies.part([index for index, kept in enumerate(unseen) if kept])
+    function, checks = yield from value_function.fit(train, moves, check, job.recipe)
     return function.to(model.device), checks, torch.cat(states)[::16].to(model.device)
 
 

@@ -69,12 +69,15 @@ class Recipe(Settings):
     )
     hidden: int = Field(default=256, ge=1, description="Width of the value function.")
     value_learning_rate: float = Field(default=5e-4, gt=0, description="Of the value function (AdamW).")
-    value_epochs: int = Field(default=40, ge=1, description="Most passes over the rollouts.")
+    value_epochs: int = Field(default=25, ge=1, description="Most passes over the rollouts.")
+    moves: float = Field(
+        default=4.0, ge=0, description="Weight of what moved states are worth beside what visited ones are."
+    )
     weight_decay: float = Field(default=0.05, ge=0, description="Of the value function.")
 
     updates: int = Field(default=30, ge=1, description="Gradient steps per token at control 1.")
     step_shares: tuple[float, ...] = Field(
-        default=(0.3, 0.4, 0.2, 0.1, 0.5, 0.15, 0.05),
+        default=(0.12, 0.15, 0.18, 0.1, 0.22, 0.07, 0.3),
         min_length=1,
         description="Step sizes tried, the likeliest first in case time runs out: how far all updates together go, "
         "as shares of the hidden state's length.",
