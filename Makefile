@@ -5,7 +5,7 @@ PORT ?= 7860
 MODEL ?= smollm2
 BIN := .venv/bin
 
-.PHONY: install app test check fix clean
+.PHONY: install app test check fix results clean
 
 install: .venv/.installed
 
@@ -25,6 +25,13 @@ check: .venv/.installed
 fix: .venv/.installed
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+# ONLY=b,d for some findings; AXES=..., PROMPTS=..., SEEDS=..., DATA=folder with AXIS-pairs.jsonl.
+RESULTS ?= artifacts/results
+results: .venv/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[results]'
+	@$(BIN)/python -m tools.results --work $(RESULTS) $(if $(ONLY),--only $(ONLY)) $(if $(AXES),--axes $(AXES)) \
+		$(if $(PROMPTS),--prompts $(PROMPTS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(DATA),--data $(DATA))
 
 clean:
 	rm -rf .venv artifacts build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis

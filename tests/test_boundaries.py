@@ -75,7 +75,11 @@ def test_the_tree_in_the_readme_is_the_real_one() -> None:
         for path in (ROOT / part).rglob("*.py")
         if path.name != "__init__.py"
     }
-    packages = {f"{path.parent.relative_to(ROOT).as_posix()}/" for path in (ROOT / "playground").rglob("__init__.py")}
+    packages = {
+        f"{path.parent.relative_to(ROOT).as_posix()}/"
+        for part in ("playground", "tools")
+        for path in (ROOT / part).rglob("__init__.py")
+    }
     files = {name for name in ("app.py", "Makefile") if (ROOT / name).is_file()}
     assert set(drawn()) == folders | files | modules | packages
 
