@@ -16,18 +16,23 @@ SHARES = (0.5, 1.0)
 
 
 def measure(lab: Lab, axis: str) -> dict[str, Any]:
-    """The grid, and its lines at the same KL."""
-    strengths = sorted({0.0, *lab.sizes.both})
-    grid = [(alpha, control) for alpha in strengths for control in strengths if (alpha, control) != (0, 0)]
-    found = lab.steer(axis, {f"{a:g}, {c:g}": Strength(axis=axis, alpha=a, control=c) for a, c in grid})
-    found["0, 0"] = found["base"]
-    lines = {name: [found[f"{s * along[0]:g}, {s * along[1]:g}"] for s in strengths] for name, along in LINES.items()}
+    """Each line's points, and the lines at the same KL."""
+    ways = {
+        f"{name} {strength:g}": Strength(axis=axis, alpha=strength * alpha, control=strength * control)
+        for name, (alpha, control) in LINES.items()
+        for strength in lab.sizes.both
+    }
+    found = lab.steer(axis, ways)
+    lines = {name: [found["base"], *(found[f"{name} {s:g}"] for s in lab.sizes.both)] for name in LINES}
     furthest = min(numbers.furthest_kl(line) for line in lines.values())
     return {
-        "points": [
-            {"alpha": alpha, "control": control, **numbers.beside(found[f"{alpha:g}, {control:g}"], found["base"])}
-            for alpha, control in grid
-        ],
+        "lines": {
+            name: [
+                {"strength": strength, **numbers.beside(found[f"{name} {strength:g}"], found["base"])}
+                for strength in lab.sizes.both
+            ]
+            for name in LINES
+        },
         "same_kl": [
             {
                 "kl": share * furthest,
@@ -46,10 +51,11 @@ def tell(found: dict[str, Any]) -> Section:
     claims: list[Claim] = []
     pictures: dict[str, str] = {}
     for axis, at in found.items():
-        pictures[f"e-{axis}.svg"] = _picture(axis, at["points"])
+        pictures[f"e-{axis}.svg"] = _picture(axis, at["lines"])
         rows = [
-            [f"{p['alpha']:g}", f"{p['control']:g}", *words.beside(p), f"{p['gain'][0] / max(p['kl'][0], 1e-9):.2f}"]
-            for p in at["points"]
+            [name, f"{p['strength']:g}", *words.beside(p), f"{p['gain'][0] / max(p['kl'][0], 1e-9):.2f}"]
+            for name, line in at["lines"].items()
+            for p in line
         ]
         told = [
             [f"{level['kl']:.2f}", first, words.shown(level["ours"]), second, words.shown(level["theirs"]),
@@ -59,7 +65,7 @@ def tell(found: dict[str, Any]) -> Section:
         ]  # fmt: skip
         parts += [
             f"### {axis}\n\n![Reward against KL for {axis}](results/e-{axis}.svg)",
-            words.table(["alpha", "control", *words.BESIDE, "reward per nat"], rows),
+            words.table(["line", "strength", *words.BESIDE, "reward per nat"], rows),
             "At the same KL, reward over base:",
             words.table(["nats per token", "one way", "gains", "another", "gains", "the first is"], told),
         ]
@@ -70,18 +76,10 @@ def tell(found: dict[str, Any]) -> Section:
     return Section("\n\n".join(parts), claims, pictures)
 
 
-def _picture(axis: str, points: list[dict[str, Any]]) -> str:
+def _picture(axis: str, found: dict[str, Any]) -> str:
     lines = [
-        Line(name, [(0.0, 0.0, 0.0, 0.0), *sorted((p["kl"][0], *p["gain"]) for p in points if _on(p, along))])
-        for name, along in LINES.items()
+        Line(name, [(0.0, 0.0, 0.0, 0.0), *sorted((p["kl"][0], *p["gain"]) for p in points)])
+        for name, points in found.items()
     ]
-    others = sorted((p["kl"][0], *p["gain"]) for p in points if not any(_on(p, along) for along in LINES.values()))
-    lines += [Line("other", others, joined=False)] if others else []
     chart = drawing.chart(f"{axis}: reward over the base", "KL to the base, nats per token", lines, 0.0)
     return drawing.sheet([chart], f"{axis}: reward against KL for alpha, control and both")
-
-
-def _on(point: dict[str, Any], along: tuple[int, int]) -> bool:
-    """Whether a point lies on a line."""
-    furthest = max(point["alpha"], point["control"])
-    return (point["alpha"], point["control"]) == (along[0] * furthest, along[1] * furthest)

@@ -43,15 +43,15 @@ ROWS_PER_BATCH = 32
 class Sizes:
     """Every number that decides how long the findings take and how narrow their intervals are."""
 
-    prompts: int = 20
+    prompts: int = 16
     """Development prompts."""
     seeds: int = 1
-    tokens: int = 40
+    tokens: int = 32
     """Longest reply."""
     temperature: float = 0.7
     alphas: tuple[float, ...] = (-1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5)
-    both: tuple[float, ...] = (0, 0.5, 1, 1.5)
-    """Strengths of alpha and of control whose grid finding e measures."""
+    both: tuple[float, ...] = (0.5, 1, 1.5)
+    """Strengths of alpha, of control and of both alike that finding e measures."""
     step_sizes: tuple[float, ...] = (0.5, 1, 2, 4)
     """Step sizes of finding d's map, in multiples of the calibrated one."""
     updates: tuple[int, ...] = (10, 30, 90)
@@ -59,16 +59,17 @@ class Sizes:
     """k of best-of-k and of decoding by blocks."""
     block: int = 8
     """Tokens of a block."""
-    kind_prompts: int = 12
+    kind_prompts: int = 8
     """Prompts of each kind that the axes were not trained on."""
-    talks: int = 12
-    tuning_prompts: int = 12
+    talks: int = 10
+    """Prompts that talks begin with."""
+    tuning_prompts: int = 8
     """Training prompts on which learning rates and the steering vector's length are chosen."""
-    invent_prompts: int = 64
+    invent_prompts: int = 56
     """Training prompts that pairs are invented from where none are given."""
-    pairs: int = 128
-    pair_tokens: int = 48
-    steps: int = 32
+    pairs: int = 96
+    pair_tokens: int = 40
+    steps: int = 24
     batch: int = 4
     rates: tuple[tuple[Learner, tuple[float, ...]], ...] = (
         ("identity layer", (2e-4,)), ("all weights", (1e-5,)), ("LoRA", (2e-4,)), ("top layer", (2e-4,)),

@@ -24,7 +24,7 @@ from tools.results.rivals import Asked, Way, Ways, Written, linear, mean_differe
 from tools.results.words import Claim, Section
 
 OURS = "control 1"
-AT_ONCE = 10
+AT_ONCE = 8
 """Prompts answered together where time is measured."""
 
 
@@ -45,7 +45,7 @@ def measure(lab: Lab, axis: str) -> dict[str, Any]:
     )  # fmt: skip
     named: dict[str, Way] = {
         "base": ways.base,
-        **{f"control {strength:g}": ways.steered("control", control=strength) for strength in (0.5, 1, 1.5)},
+        OURS: ways.steered("control", control=1.0),
         "alpha 1": ways.steered("alpha", alpha=1.0),
         "system prompt": ways.prompted,
         "steering vector": ways.steered("vector", control=1.0),
@@ -69,7 +69,7 @@ def measure(lab: Lab, axis: str) -> dict[str, Any]:
 def _vector(lab: Lab, axis: str) -> tuple[ValueFunction, float]:
     """The mean-difference vector as a value function, and its length by the rule that chooses step sizes."""
     direction, states = mean_difference(lab.player.model, pairs.load(lab.pairs(axis)))
-    vector, recipe = linear(direction), Recipe(updates=1)
+    vector, recipe = linear(direction), Recipe(updates=1, step_shares=(0.05, 0.1, 0.2, 0.4))
     sizes = points.step_sizes(vector, states, recipe)
     asked = lab.seeded(lab.training_prompts())
     rows = {
@@ -143,7 +143,7 @@ def tell(found: dict[str, Any]) -> Section:
             for name, way in ways.items()
         ]  # fmt: skip
         head = [axis, "diversity", "coherence", "reward", "judge prefers it", "perplexity / base", "time / base"]
-        others = [name for name in ways if not name.startswith("control") and name != "base"]
+        others = [name for name in ways if name not in (OURS, "base")]
         told = [f"{words.compared(ways[name]['control_over'])} than with {name}" for name in others]
         parts += [words.table(head, rows), f"Reward with {OURS} is {words.listed(told)}."]
         ours = ways[OURS]
