@@ -1,5 +1,6 @@
 """`playground study`: from a study file to people's answers."""
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -140,6 +141,194 @@ def restore(
     from playground.study.backup import read
 
     print(f"{read(file, _url(folder, database))} rows restored.")
+
+
+@study.command("export")
+def export(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="The folder to write the files into.")],
+    database: Database = None,
+) -> None:
+    """Write the answers as CSV and Parquet, with a data dictionary, and as JSON for LLM Comparator."""
+    from playground.study import export as exports
+    from playground.study import stimuli
+    from playground.study.store import opened
+
+    loaded = stimuli.load(folder)
+    with opened(_answered(folder, database), loaded) as store:
+        files = exports.write(loaded, store, out)
+    print(f"In {out}: {', '.join(file.name for file in files)}.")
+
+
+@study.command("analyse")
+def analyse(
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option(help="Where to write. [default: analysis in the folder]")] = None,
+    exclude: Annotated[
+        str,
+        typer.Option(
+            metavar="RULES",
+            help="Whom to leave out: failed_check, inconsistent, too_fast, one_sided, unfinished; or none.",
+        ),
+    ] = "failed_check,too_fast",
+    database: Database = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON instead of sentences.")] = False,
+) -> None:
+    """Say what people prefer: a report as one HTML page, and the numbers as JSON."""
+    from playground import study_report
+    from playground.study import analysis, results, sentences, stimuli
+    from playground.study.store import opened
+
+    loaded = stimuli.load(folder)
+    rules = [] if exclude.strip() in ("", "none") else [rule.strip() for rule in exclude.split(",") if rule.strip()]
+    with opened(_answered(folder, database), loaded) as store:
+        table, people = results.long_table(store, loaded), results.people_table(store, loaded)
+    found = analysis.analyse(table, people, loaded.plan.strengths, rules)
+    about = {
+        "study": loaded.plan.name,
+        "axis": loaded.manifest.axis,
+        "model": str(loaded.manifest.model.get("name", "")),
+        "digest of plan and replies": loaded.digest,
+        "playground": loaded.manifest.version,
+    }
+    page = study_report.page(found, loaded.plan.title, tuple(about.items()))
+    numbers = json.dumps({"about": about, **found.as_json()}, ensure_ascii=False, indent=1)
+    out = out or folder / "analysis"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "report.html").write_text(page, encoding="utf-8")
+        (out / "analysis.json").write_text(f"{numbers}\n", encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"{out} cannot be written: {error.strerror}.", "Choose another place with --out.") from None
+    if as_json:
+        print(numbers)
+        return
+    print("\n".join(sentences.summary(found)))
+    print(f"In {out}: report.html, analysis.json.")
+
+
+Preferred = Annotated[
+    float | None, typer.Option(help="The strength people like best on average. [default: a little above the middle]")
+]
+Spread = Annotated[
+    float | None, typer.Option(help="How far people differ in that, a standard deviation. [default: moderate]")
+]
+Sharpness = Annotated[
+    float | None, typer.Option(help="Log-odds lost one unit away from one's own strength. [default: moderate]")
+]
+
+
+@study.command("simulate")
+def simulate(
+    folder: Folder,
+    people: Annotated[int, typer.Option(min=1, max=10_000, help="How many take part.")] = 50,
+    preferred: Preferred = None,
+    spread: Spread = None,
+    sharpness: Sharpness = None,
+    limit: Annotated[float | None, typer.Option(help="The strength half of them call too strong.")] = None,
+    careless: Annotated[float | None, typer.Option(help="The share who do not read. [default: 0.05]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes who they are.")] = 0,
+    database: Annotated[
+        str | None, typer.Option(help="An empty one of their own. [default: simulated.sqlite in the folder]")
+    ] = None,
+) -> None:
+    """Let simulated people with known preferences answer a study, to try everything out before anybody real does."""
+    import time
+
+    from playground.study import database as databases
+    from playground.study import simulate as simulated
+    from playground.study import stimuli
+    from playground.study.store import Store
+
+    loaded = stimuli.load(folder)
+    given = {"preferred": preferred, "spread": spread, "sharpness": sharpness, "limit": limit, "careless": careless}
+    about = simulated.crowd(loaded.plan, **given)
+    url = database or databases.sqlite_url((folder / "simulated.sqlite").absolute())
+    clock = simulated.Clock(time.time())
+    store = Store.open(url, loaded, clock, durable=False)
+    try:
+        for progress in simulated.answer_all(store, clock, about, people, seed):
+            if progress.done % 10 == 0:
+                print(f"{progress.done:g} of {progress.total:g} people", file=sys.stderr)
+    finally:
+        store.close()
+    print(
+        f"{people} simulated people answered. On average they like {about.preferred:g} best (standard deviation "
+        f"{about.spread:g}), and half call {about.limit:g} too strong.\n"
+        f"Now: playground study analyse {folder} --database {url}"
+    )
+
+
+@study.command("power")
+def power(
+    path: Annotated[Path, typer.Argument(help="The study file, or the folder of a built study.")],
+    preferred: Preferred = None,
+    spread: Spread = None,
+    sharpness: Sharpness = None,
+    against: Annotated[
+        float | None, typer.Option(help="The strength to be told apart from the preferred one. [default: nearest 0]")
+    ] = None,
+    width: Annotated[
+        float | None, typer.Option(help="Stop at the first number of people whose interval is this wide or less.")
+    ] = None,
+    people: Annotated[
+        str, typer.Option(metavar="NUMBERS", help="Numbers of people to try, with commas.")
+    ] = "20,30,50,75,100,150,200,300",
+    studies: Annotated[int, typer.Option(min=20, max=10_000, help="Simulated studies of each.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes the chance in it.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+) -> None:
+    """Say how many people a study needs, from simulated people who meet its own schedules."""
+    from dataclasses import asdict
+
+    from playground.study import plan as plans
+    from playground.study import simulate as simulated
+
+    plan = plans.load(path / plans.FILE_NAME if path.is_dir() else path)
+    about = simulated.crowd(plan, preferred=preferred, spread=spread, sharpness=sharpness)
+    against = min(plan.strengths, key=abs) if against is None else against
+    sizes = _sizes(people)
+    if not as_json:
+        print(
+            f"If people like {about.preferred:.3g} best on average, with a standard deviation of {about.spread:.3g} "
+            f"and a sharpness of {about.sharpness:.3g}:\n\n"
+            f"people  width of the 95 % interval  holds the truth  leaves {against:g} out"
+        )
+    for size in simulated.power(plan, about, sizes, against, studies, seed):
+        if as_json:
+            print(json.dumps(asdict(size)), flush=True)
+        else:
+            shares = f"{size.covers:15.0%}  {size.detects:{12 + len(f'{against:g}')}.0%}"
+            print(f"{size.people:6}  {size.width:26.2f}  {shares}", flush=True)
+        if width is not None and size.width <= width:
+            if not as_json:
+                print(f"\n{size.people} people give an interval of {size.width:.2f}.")
+            return
+    if width is not None and not as_json:
+        print(f"\nNone of these gives an interval of {width:g} or less: ask more pairs of each, or more people.")
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        sizes = sorted({int(one) for one in text.split(",")})
+    except ValueError:
+        sizes = []
+    if not sizes or not 5 <= sizes[0] <= sizes[-1] <= 2000:
+        raise InvalidInput(
+            f"These are no numbers of people: {text!r}.", "Give some from 5 to 2000, such as --people 50,100,200."
+        )
+    return sizes
+
+
+def _answered(folder: Path, database: str | None) -> str:
+    """The address of a database that is there; none is made."""
+    url = _url(folder, database)
+    if database is None and not (folder / "study.sqlite").is_file():
+        raise InvalidInput(
+            f"Nobody has answered yet: there is no {folder / 'study.sqlite'}.",
+            "Open the study with playground study serve, or name another with --database.",
+        )
+    return url
 
 
 def _url(folder: Path, database: str | None) -> str:

@@ -16,8 +16,6 @@ Array = NDArray[np.float64]
 Answers = Sequence[tuple[float, bool]]
 """(strength, whether it was too strong), in the order given."""
 
-_GRID_MU = 41
-_GRID_SIGMA = 9
 _LAPSES = (0.01, 0.05, 0.1)
 _LEAST = 1e-12
 _erf = np.vectorize(math.erf, otypes=[np.float64])
@@ -38,6 +36,8 @@ class Quest:
     """A grid over mu, sigma and lapse for the strengths that can be shown. `strengths` rise."""
 
     strengths: tuple[float, ...]
+    mus: int = 41
+    sigmas: int = 9
 
     @cached_property
     def grid(self) -> tuple[Array, Array, Array]:
@@ -48,8 +48,8 @@ class Quest:
         low, high = self.strengths[0], self.strengths[-1]
         span = high - low
         axes = np.meshgrid(
-            np.linspace(low - span / 4, high + span / 4, _GRID_MU),
-            np.geomspace(span / 40, span, _GRID_SIGMA),
+            np.linspace(low - span / 4, high + span / 4, self.mus),
+            np.geomspace(span / 40, span, self.sigmas),
             np.array(_LAPSES),
             indexing="ij",
         )

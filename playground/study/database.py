@@ -7,6 +7,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,10 +33,13 @@ _T = TypeVar("_T")
 _MIGRATING = 20250304  # any number that is always the same
 
 
-def connect(url: str) -> Engine:
-    """An engine whose tables are up to date. Raises InvalidInput when there is no database at the address."""
+def connect(url: str, durable: bool = True) -> Engine:
+    """An engine whose tables are up to date. Raises InvalidInput when there is no database at the address.
+
+    Not `durable`, a file is left to the system to write when it likes: for answers that can be made again.
+    """
     try:
-        engine = _engine(url)
+        engine = _engine(url, durable)
     except ImportError as error:
         raise InvalidInput(
             f"{error.name} is not installed.", "Install it: pip install 'alignment-playground[study]'"
@@ -82,7 +86,7 @@ def _is_passing(error: DBAPIError) -> bool:
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError | IntegrityError)
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, durable: bool) -> Engine:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "postgresql":
         return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
@@ -91,15 +95,15 @@ def _engine(url: str) -> Engine:
     # One connection: a file has one writer, and waiting for a place in this queue is fairer than SQLite's own lock.
     threads = {"check_same_thread": False}
     engine = sa.create_engine(parsed, pool_size=1, max_overflow=0, poolclass=QueuePool, connect_args=threads)
-    event.listen(engine, "connect", _prepare_sqlite)
+    # An acknowledged answer outlives a loss of power: synchronous is full.
+    event.listen(engine, "connect", partial(_prepare_sqlite, synchronous="FULL" if durable else "OFF"))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
+def _prepare_sqlite(connection: Any, _: Any, synchronous: str) -> None:
     connection.isolation_level = None  # this module begins transactions itself, so that they begin as writers
-    # An acknowledged answer outlives a loss of power: synchronous is full.
-    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("busy_timeout=10000", "journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

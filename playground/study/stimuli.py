@@ -186,6 +186,25 @@ def load(folder: Path) -> Study:
     return Study(plan, stimuli, manifest)
 
 
+def unmade(plan: Plan) -> Study:
+    """A study whose replies are still to be made: each stands for itself."""
+    found = [
+        (_id(prompt.id, seed, strength), prompt, seed, strength)
+        for prompt in plan.prompts
+        for seed in plan.seeds
+        for strength in plan.generated
+    ]
+    stimuli = {
+        name: Stimulus(
+            id=name, prompt=prompt.id, topic=prompt.topic, practice=prompt.practice, prompt_text=prompt.text,
+            axis=plan.axis, method=plan.method, strength=strength, alpha=0.0, control=0.0, seed=seed, reply=name,
+            tokens=1, finish_reason="stop", reward=None, kl=0.0, perplexity=1.0, sha256="",
+        )
+        for name, prompt, seed, strength in found
+    }  # fmt: skip
+    return Study(plan, stimuli, Manifest(len(stimuli), "", "", {}, plan.axis, {}, {}, ""))
+
+
 def identical_pairs(study: Study) -> int:
     """How many pairs of neighbouring strengths read the same; such pairs are never shown beside each other."""
     plan = study.plan

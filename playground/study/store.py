@@ -94,12 +94,12 @@ class Store:
         self.engine, self.study, self.study_id, self.clock = engine, study, study_id, clock
 
     @classmethod
-    def open(cls, url: str, study: Study, clock: Callable[[], float] = time.time) -> "Store":
+    def open(cls, url: str, study: Study, clock: Callable[[], float] = time.time, durable: bool = True) -> "Store":
         """Connect, bring the tables up to date and enter the study.
 
         Raises InvalidInput when the database cannot be had, or holds people of an earlier version of the study.
         """
-        engine = connect(url)
+        engine = connect(url, durable)
         try:
             return cls(engine, study, _entered(engine, study, clock()), clock)
         except BaseException:

@@ -1,0 +1,137 @@
+"""The answers as files for other programs: CSV and Parquet, what the columns mean, and JSON for LLM Comparator.
+
+What recruiting services call people is in none of them.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from playground import __version__
+from playground.errors import InvalidInput
+from playground.study import results
+from playground.study.stimuli import Stimulus, Study
+from playground.study.store import Store
+
+REPLIES: dict[str, tuple[str, str]] = {
+    "id": ("string", "Stimulus id, as in left_id, right_id and reply_id of the answers."),
+    "prompt": ("string", "Id of the prompt."),
+    "topic": ("string", "Topic of the prompt."),
+    "practice": ("bool", "Only shown for practice."),
+    "prompt_text": ("string", "The prompt."),
+    "axis": ("string", "Name of the axis."),
+    "method": ("string", "alpha or control: what the strength is of."),
+    "strength": ("float64", "Strength of the reply."),
+    "alpha": ("float64", "Its alpha; 0 if the study varies control."),
+    "control": ("float64", "Its control; 0 if the study varies alpha."),
+    "seed": ("int64", "Seed of its noise."),
+    "reply": ("string", "The reply, as people read it."),
+    "tokens": ("int64", "Its length in tokens."),
+    "finish_reason": ("string", "stop: it came to its end; length: it was cut."),
+    "reward": ("Float64", "The axis's reward of it."),
+    "kl": ("float64", "Its KL to the base model, nats per token."),
+    "perplexity": ("float64", "Its perplexity under the base model."),
+    "sha256": ("string", "sha256 of the reply's UTF-8 bytes."),
+}
+"""The table of replies: each column's dtype and meaning."""
+
+COMPARATOR = "llm-comparator.json"
+_FORMULA = ("=", "+", "-", "@", "\t")
+
+
+def write(study: Study, store: Store, folder: Path) -> list[Path]:
+    """Write all files into a folder, made if need be; returns them. Raises InvalidInput when they cannot be written."""
+    table, people = results.long_table(store, study), results.people_table(store, study)
+    replies = pd.DataFrame([asdict(one) for one in study.stimuli.values()])
+    tables = {"answers": table, "people": people, "replies": replies}
+    about = {
+        "study": study.plan.name,
+        "digest": study.digest,
+        "version": __version__,
+        "progress": asdict(store.progress()),
+        "plan": study.plan.model_dump(mode="json", exclude={"codes"}),
+        "manifest": asdict(study.manifest),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, rows in tables.items():
+            rows.to_parquet(folder / f"{name}.parquet", index=False)
+            _for_spreadsheets(rows, study).to_csv(folder / f"{name}.csv", index=False)
+        dictionary(study).to_csv(folder / "dictionary.csv", index=False)
+        for name, values in ((COMPARATOR, comparator(table, study.stimuli)), ("study.json", about)):
+            (folder / name).write_text(json.dumps(values, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"{folder} cannot be written: {error.strerror}.", "Choose another place.") from None
+    names = [f"{name}.{kind}" for name in tables for kind in ("csv", "parquet")]
+    return [folder / name for name in (*names, "dictionary.csv", COMPARATOR, "study.json")]
+
+
+def dictionary(study: Study) -> pd.DataFrame:
+    """What each column of each table means."""
+    asked = {f"q_{question.id}": ("string", question.text) for question in study.plan.questions}
+    tables = {"answers": results.COLUMNS, "people": results.PEOPLE | asked, "replies": REPLIES}
+    meanings = [(table, name, *what) for table, named in tables.items() for name, what in named.items()]
+    return pd.DataFrame(meanings, columns=["table", "column", "dtype", "meaning"])
+
+
+def comparator(table: pd.DataFrame, stimuli: Mapping[str, Stimulus]) -> dict[str, Any]:
+    """Ordinary pairs for LLM Comparator: A is the reply at the higher strength, B at the lower.
+
+    Each answer is a score from -1.5 to 1.5, above 0 where A was liked better: half its degree, or 1 if none was asked.
+    """
+    ordinary: Any = table[(table["task"] == "pair") & (table["check"] == "")]
+    rated: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in ordinary.to_dict("records"):
+        is_flipped = stimuli[row["right_id"]].strength > stimuli[row["left_id"]].strength
+        ids = (row["right_id"], row["left_id"]) if is_flipped else (row["left_id"], row["right_id"])
+        score = _rightwards(row) * (1 if is_flipped else -1) + 0.0
+        rated[ids].append({"is_flipped": bool(is_flipped), "score": score, "rationale": str(row["choice"])})
+    examples = [_example(stimuli[high], stimuli[low], scores) for (high, low), scores in sorted(rated.items())]
+    fields = examples[0]["custom_fields"] if examples else {}
+    return {
+        "metadata": {
+            "source_path": str(table["study"].iloc[0]) if len(table) else "",
+            "custom_fields_schema": [{"name": name, "type": "per_model_number"} for name in fields],
+        },
+        "models": [{"name": "higher strength"}, {"name": "lower strength"}],
+        "examples": examples,
+    }
+
+
+def _rightwards(row: Mapping[Any, Any]) -> float:
+    """-1.5 to 1.5, above 0 where right was chosen."""
+    if pd.isna(row["degree"]):
+        return {"left": -1.0, "right": 1.0}.get(row["choice"], 0.0)
+    return row["degree"] / 2
+
+
+def _example(high: Stimulus, low: Stimulus, scores: list[dict[str, Any]]) -> dict[str, Any]:
+    numbers = {
+        name: [getattr(high, name), getattr(low, name)] for name in ("strength", "tokens", "reward", "kl", "perplexity")
+    }
+    return {
+        "input_text": high.prompt_text,
+        "tags": [high.topic] if high.topic else [],
+        "output_text_a": high.reply,
+        "output_text_b": low.reply,
+        "score": float(np.mean([score["score"] for score in scores])),
+        "individual_rater_scores": scores,
+        "custom_fields": numbers,
+    }
+
+
+def _for_spreadsheets(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """People's own words with an apostrophe before what a spreadsheet would run as a formula."""
+    written = [f"q_{question.id}" for question in study.plan.questions if question.kind == "text"]
+    columns = {
+        name: table[name].map(lambda text: f"'{text}" if str(text).startswith(_FORMULA) else text)
+        for name in written
+        if name in table
+    }
+    return table.assign(**columns)

@@ -1,0 +1,178 @@
+"""From answers to a report: the numbers put in come out, exclusions count, and nothing to say is said plainly."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from playground import study_report
+from playground.errors import InvalidInput
+from playground.study import analysis, results, sentences, simulate
+from playground.study.analysis import Analysis
+from playground.study.stimuli import Study
+from playground.study.store import Store
+from tests.study.made import PLAN, make_study
+
+Tables = tuple[pd.DataFrame, pd.DataFrame]
+
+
+@pytest.fixture(scope="module")
+def long_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The made study, with twice the pairs."""
+    return make_study(tmp_path_factory.mktemp("long"), PLAN.replace("trials = 6", "trials = 12"))
+
+
+def tables_of(study: Study, people: int, **about: float) -> Tables:
+    clock = simulate.Clock(1.7e9)
+    store = Store.open("sqlite://", study, clock)
+    for _ in simulate.answer_all(store, clock, simulate.crowd(study.plan, **about), people, seed=4):
+        pass
+    tables = results.long_table(store, study), results.people_table(store, study)
+    store.close()
+    return tables
+
+
+@pytest.fixture(scope="module")
+def tables(long_study: Study) -> Tables:
+    """Forty people who like 0.6 best, a fifth of whom do not read."""
+    return tables_of(long_study, 40, preferred=0.6, spread=0.4, careless=0.2)
+
+
+@pytest.fixture(scope="module")
+def analysed(tables: Tables, long_study: Study) -> Analysis:
+    return analysis.analyse(*tables, long_study.plan.strengths)
+
+
+def test_what_simulated_people_prefer_comes_out_of_the_database(analysed: Analysis) -> None:
+    kept = analysed.kept
+    assert kept.preference.value is not None
+    assert kept.preference.value.preferred.low < 0.6 < kept.preference.value.preferred.high
+    assert kept.too_strong.value is not None
+    assert kept.too_strong.value.half is not None
+    assert kept.too_strong.value.half.low < 1.55 < kept.too_strong.value.half.high
+    assert kept.slider.value is not None
+    assert kept.slider.value.mean.mean == pytest.approx(0.6, abs=0.3)
+    assert kept.won.value is not None
+    assert max(kept.won.value, key=lambda at: at.estimate.mean).strength == 1.0
+    assert set(kept.topics.preferred) == {"home", "work"}
+
+
+def test_people_who_do_not_read_are_left_out_and_listed(analysed: Analysis, tables: Tables) -> None:
+    table, people = tables
+    out = {one.person for one in analysed.excluded}
+    assert 2 <= len(out) <= 20
+    assert out == set(people[people["flags"].str.contains("failed_check|too_fast")]["person"])
+    assert analysed.everyone.answers == len(table)
+    assert analysed.kept.answers == len(table[~table["person"].isin(out)])
+    assert analysed.kept.people == 40 - len(out)
+    shown = study_report.page(analysed, "A study")
+    assert all(f"<td>{person}</td>" in shown for person in out)
+
+
+def test_nobody_is_excluded_without_a_rule(tables: Tables, long_study: Study) -> None:
+    found = analysis.analyse(*tables, long_study.plan.strengths, rules=())
+    assert found.excluded == ()
+    assert found.kept is found.everyone
+
+
+def test_the_report_needs_no_network_and_says_each_thing(analysed: Analysis) -> None:
+    shown = study_report.page(analysed, "Of <mice> & men", [("axis", "<b>")])
+    assert "Of &lt;mice&gt; &amp; men" in shown
+    assert "<td>&lt;b&gt;</td>" in shown
+    body = shown.partition("</script></head>")[2]
+    assert not re.search(r"(src|href)=|https?://", body)
+    assert body.count("plotly-graph-div") == 7
+    assert "nan" not in re.sub(r"<script.*?</script>", "", body, flags=re.DOTALL).lower()
+    for line in sentences.summary(analysed):
+        assert line[:30] in body
+
+
+def test_the_json_is_strict(analysed: Analysis) -> None:
+    def refuse(constant: str) -> Any:
+        raise AssertionError(constant)
+
+    values = json.loads(json.dumps(analysed.as_json()), parse_constant=refuse)
+    assert values["kept"]["preference"]["value"]["preferred"].keys() == {"mean", "low", "high"}
+    assert values["everyone"]["people"] == 40
+
+
+@pytest.mark.parametrize("people", [0, 1, 2, 3])
+def test_hardly_any_answers_make_a_report_of_plain_sentences(study: Study, people: int) -> None:
+    table, persons = tables_of(study, people, careless=0.0)
+    for some in (table, table.head(1), table[table["task"] == "single"], table[table["choice"] == "tie"]):
+        found = analysis.analyse(some, persons, study.plan.strengths)
+        shown = re.sub(r"<script.*?</script>", "", study_report.page(found, "Few"), flags=re.DOTALL)
+        assert "None" not in shown
+        assert "nan" not in shown.lower().replace("finance", "")
+        json.dumps(found.as_json(), allow_nan=False)
+    if people == 0:
+        found = analysis.analyse(table, persons, study.plan.strengths)
+        assert sentences.summary(found)[0] == "Nobody has answered yet."
+
+
+def test_everybody_excluded_leaves_sentences(study: Study) -> None:
+    table, persons = tables_of(study, 3, careless=1.0)
+    found = analysis.analyse(table, persons.assign(flags="too_fast"), study.plan.strengths)
+    assert found.kept.answers == 0
+    assert sentences.summary(found)[0] == "Nobody's answers are left to analyse."
+    assert "leave out 3 people" in study_report.page(found, "None")
+
+
+def test_an_unknown_rule_is_refused(tables: Tables, long_study: Study) -> None:
+    with pytest.raises(InvalidInput, match="cannot be excluded for 'late'"):
+        analysis.analyse(*tables, long_study.plan.strengths, rules=["late"])
+
+
+def test_a_longer_reply_that_is_always_liked_is_told_from_strength(tables: Tables) -> None:
+    table, _ = tables
+    pairs = table[(table["task"] == "pair") & (table["check"] == "")].copy()
+    words = pd.Series(range(len(pairs)), index=pairs.index) * 7919 % 50 + 10
+    pairs["left_words"], pairs["right_words"] = words, words.iloc[::-1].to_numpy()
+    pairs["choice"] = ["left" if a > b else "right" for a, b in zip(pairs.left_words, pairs.right_words, strict=True)]
+    found = analysis.findings(pairs, (-1.0, 0.0, 1.0, 2.0))
+    assert found.with_length.value is not None
+    assert found.with_length.value.longer is not None
+    assert found.with_length.value.longer.low > 1
+    assert found.with_length.value.curve.low < 0 < found.with_length.value.curve.high
+
+
+def test_reports_are_written_by_the_command(folder: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from playground.cli import app
+
+    def run(*words: str) -> str:
+        ran = CliRunner().invoke(app, ["study", *words], catch_exceptions=False)
+        assert ran.exit_code == 0
+        return ran.output
+
+    database = f"sqlite:///{tmp_path}/simulated.sqlite"
+    said = run("simulate", str(folder), "--people", "6", "--database", database)
+    assert "6 simulated people answered" in said
+    assert "People like alpha" in run("analyse", str(folder), "--database", database, "--out", str(tmp_path / "a"))
+    assert json.loads((tmp_path / "a" / "analysis.json").read_text())["about"]["study"] == "made"
+    assert (tmp_path / "a" / "report.html").read_text().startswith("<!doctype html>")
+    run("export", str(folder), "--database", database, "--out", str(tmp_path / "files"))
+    assert len(pd.read_parquet(tmp_path / "files" / "people.parquet")) == 6
+
+
+def test_commands_say_what_is_missing(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from playground.cli import app
+
+    make_study(tmp_path)
+    for words, says in (
+        (["analyse", str(tmp_path)], "Nobody has answered yet"),
+        (["export", str(tmp_path), "--out", str(tmp_path / "o")], "Nobody has answered yet"),
+        (["analyse", str(tmp_path / "none")], "holds no|no study file|no built study"),
+        (["power", str(tmp_path), "--people", "a"], "no numbers of people"),
+        (["power", str(tmp_path), "--spread", "-1"], "spread"),
+        (["simulate", str(tmp_path), "--sharpness", "0"], "sharpness"),
+    ):
+        with pytest.raises(InvalidInput, match=says):
+            CliRunner().invoke(app, ["study", *words], catch_exceptions=False)
+    assert not (tmp_path / "study.sqlite").exists()
