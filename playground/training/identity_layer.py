@@ -55,9 +55,11 @@ class Encoded(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """At one alpha: DPO's margins [n] in nats, and the mean KL(steered || base) in nats per token, a scalar."""
+    """At one alpha: DPO's margins [n] in nats; in nats per token what the chosen and the rejected replies gained in
+    likelihood over the base [2], and the mean KL(steered || base), a scalar."""
 
     margins: Tensor
+    gains: Tensor
     kl: Tensor
 
 
@@ -105,7 +107,8 @@ def read(
             # Every few predictions are enough to anchor, at a fraction of the memory.
             few, few_base = steered_log[::ANCHOR_STRIDE], base_log[::ANCHOR_STRIDE]
             divergences[at].append((few.exp() * (few - few_base)).sum(-1))
-    return [_reading(found, diverged, len(which)) for found, diverged in zip(ratios, divergences, strict=True)]
+    lengths = torch.tensor([float(len(replies[text])) for text in texts])
+    return [_reading(found, lengths, diverged) for found, diverged in zip(ratios, divergences, strict=True)]
 
 
 def _of_tokens(log: Tensor, found: Predictions) -> Tensor:
@@ -113,20 +116,26 @@ def _of_tokens(log: Tensor, found: Predictions) -> Tensor:
     return log.gather(1, found.tokens.unsqueeze(1)).squeeze(1)
 
 
-def _reading(ratios: dict[int, Tensor], divergences: list[Tensor], count: int) -> Reading:
-    ordered = torch.stack([ratios[index] for index in range(2 * count)]).cpu()
-    return Reading(ordered[:count] - ordered[count:], torch.cat(divergences).mean().cpu())
+def _reading(ratios: dict[int, Tensor], lengths: Tensor, divergences: list[Tensor]) -> Reading:
+    chosen, rejected = torch.stack([ratios[index] for index in range(len(ratios))]).cpu().chunk(2)
+    gains = torch.stack([chosen.sum(), rejected.sum()]) / lengths.view(2, -1).sum(1)
+    return Reading(chosen - rejected, gains, torch.cat(divergences).mean().cpu())
 
 
 def loss(readings: Sequence[Reading], recipe: Recipe) -> Tensor:
-    """DPO with an anchor, at alpha 1 and, weighted by `recipe.opposite`, at alpha -1 with the preference reversed.
+    """DPO with two anchors, at alpha 1 and, weighted by `recipe.opposite`, at alpha -1 with the preference reversed.
 
-    -log sigmoid(beta * margin) + anchor * KL, at each end.
+    -log sigmoid(beta * margin) - likelihood * gain of the preferred replies + anchor * KL, at each end. The second term
+    (as in RPO, arXiv 2404.19733) keeps DPO from widening the margin by unlearning the other replies alone.
     """
-    signs, weights = (1.0, -1.0), (1.0, recipe.opposite)
     parts = [
-        weight * (-torch.nn.functional.logsigmoid(sign * recipe.beta * at.margins).mean() + recipe.anchor * at.kl)
-        for at, sign, weight in zip(readings, signs, weights, strict=False)
+        weight
+        * (
+            -torch.nn.functional.logsigmoid(sign * recipe.beta * at.margins).mean()
+            - recipe.likelihood * at.gains[preferred]
+            + recipe.anchor * at.kl
+        )
+        for at, (sign, preferred, weight) in zip(readings, ((1.0, 0, 1.0), (-1.0, 1, recipe.opposite)), strict=False)
     ]
     return torch.stack(parts).sum()
 

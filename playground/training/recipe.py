@@ -43,6 +43,9 @@ class Recipe(Settings):
     anchor: float = Field(
         default=0.1, ge=0, description="Weight of the KL to the base, in nats per token, in the loss."
     )
+    likelihood: float = Field(
+        default=0.2, ge=0, description="Weight of the preferred replies' likelihood, in nats per token, in the loss."
+    )
     opposite: float = Field(
         default=1.0, ge=0, description="Weight of the loss at alpha -1, preference reversed; 0 trains alpha 1 alone."
     )

@@ -7,6 +7,7 @@ import torch
 
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
+from playground.engine.reading import batches, predict
 from playground.settings import conversation
 from playground.sources import build_tiny
 from playground.training.identity_layer import Reading, _State, encode, loss, read
@@ -103,14 +104,45 @@ def test_long_replies_are_learnt_to_a_limit(model: LanguageModel) -> None:
     assert [len(state) for state in data.states] == [5, len(data.rejected[0])]
 
 
-def test_the_loss_wants_the_chosen_at_one_end_and_the_rejected_at_the_other() -> None:
-    still = torch.tensor(0.0)
+def reading(margin: float, gains: tuple[float, float] = (0.0, 0.0), kl: float = 0.0) -> Reading:
+    return Reading(torch.tensor([margin]), torch.tensor(gains), torch.tensor(kl))
 
+
+def test_the_loss_wants_the_chosen_at_one_end_and_the_rejected_at_the_other() -> None:
     def cost(up: float, down: float, opposite: float = 1.0) -> float:
-        ends = [Reading(torch.tensor([up]), still), Reading(torch.tensor([down]), still)]
-        return float(loss(ends, Recipe(opposite=opposite)))
+        return float(loss([reading(up), reading(down)], Recipe(opposite=opposite)))
 
     assert cost(9.0, -9.0) < cost(0.0, 0.0) < cost(-9.0, 9.0)
     assert cost(9.0, -9.0, opposite=0.0) == cost(9.0, 9.0, opposite=0.0)
-    moved = [Reading(torch.zeros(1), torch.tensor(2.0))]
-    assert float(loss(moved, Recipe(anchor=0.5))) - float(loss(moved, Recipe(anchor=0.0))) == pytest.approx(1.0)
+
+
+def test_the_loss_wants_little_divergence_and_the_preferred_replies_likely() -> None:
+    def cost(ends: list[Reading], **weights: float) -> float:
+        return float(loss(ends, Recipe(anchor=0.0, likelihood=0.0).model_copy(update=weights)))
+
+    moved = [reading(0.0, kl=2.0)]
+    assert cost(moved, anchor=0.5) - cost(moved) == pytest.approx(1.0)
+    gained = [reading(0.0, gains=(0.3, 7.0)), reading(0.0, gains=(7.0, 0.1))]
+    assert cost(gained, likelihood=1.0) - cost(gained) == pytest.approx(-0.3 - 0.1)
+
+
+def test_gains_are_what_the_tokens_gained_on_the_base(model: LanguageModel, layer: IdentityLayer) -> None:
+    pairs = [
+        Pair(prompt=conversation("Hello?"), chosen="Oh, hello there!", rejected="No."),
+        Pair(prompt=conversation("And you?"), chosen="Fine.", rejected="None of your business, really."),
+    ]
+    with torch.no_grad():
+        for parameter in layer.layer.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) * 0.1)
+        data = encode(model, pairs, longest=64)
+        (found,) = read(model, data, [1, 0], layer)
+        for at, replies in enumerate((data.chosen, data.rejected)):
+            steered, base = (
+                sum(
+                    float(predict(model, batch, used).logprobs(1).sum())
+                    for prompt, reply in zip(data.prompts, replies, strict=True)
+                    for batch in batches([prompt], [reply], model.device)
+                )
+                for used in (layer, None)
+            )
+            assert float(found.gains[at]) == pytest.approx((steered - base) / sum(map(len, replies)), abs=1e-4)
