@@ -1,9 +1,9 @@
-// The strength dial. Moving it only moves it; `input` fires when it is held still for a moment, `release` when it is
-// let go: pointer up, the last of several keys, Enter or leaving the number box. Double click and the key 0 go to 0.
+// The strength dial. `input` fires as it moves, at most once a frame; `release` when it is let go: pointer up, a key,
+// Enter or leaving the number box. Double click and the key 0 go to 0; the keys , and . step to the nearest change.
 const find = (selector) => element.querySelector(selector);
 const range = find('input[type=range]'), number = find('input[type=number]');
-const LOW = -1, HIGH = 3, SNAP = 0.03, STILL_MS = 180;
-let at = Number(props.value) || 0, told = at, timer = 0;
+const LOW = -1, HIGH = 3, SNAP = 0.03;
+let at = Number(props.value) || 0, told = at, frame = 0, held = false;
 
 const snapped = (x) => [0, 1].find((home) => Math.abs(x - home) < SNAP) ?? x;
 const rounded = (x) => Math.round(x * 100) / 100;
@@ -14,10 +14,11 @@ function draw(typing) {
   if (!typing) number.value = Number.isInteger(at * 100) || Math.abs(at * 100 % 1) < 1e-6 ? at.toFixed(2) : String(at);
   const side = at > 0 ? 'positive' : at < 0 ? 'negative' : 'neutral';
   const pole = at > 0 ? props.positive : at < 0 ? props.negative : 'off';
-  range.setAttribute('aria-valuetext', pole ? `${at}, ${pole}` : String(at));
+  const beyond = at < props.safe[0] || at > props.safe[1];
+  range.setAttribute('aria-valuetext', [String(at), pole, beyond && 'beyond the safe range'].filter(Boolean).join(', '));
   const root = find('.dial');
   root.dataset.side = side;
-  root.dataset.beyond = at < props.safe[0] || at > props.safe[1];
+  root.dataset.beyond = beyond;
   root.style.setProperty('--from', share(Math.min(at, 0)));
   root.style.setProperty('--to', share(Math.max(at, 0)));
   // The line over the curve follows at once, without asking the server.
@@ -25,11 +26,27 @@ function draw(typing) {
   document.body.style.setProperty(`--${props.name}-hue`, `var(--${{ positive: 'toward', negative: 'away', neutral: 'plain' }[side]})`);
 }
 
+// Where the reply holds, as a band, and every change seen so far, as a tick.
+function drawChanges() {
+  const marks = find('.dial-changes');
+  const [low, high] = props.holds ?? [0, 0];
+  const band = document.createElement('b');
+  band.style.left = `${100 * share(low ?? LOW)}%`;
+  band.style.width = `${100 * (share(high ?? HIGH) - share(low ?? LOW))}%`;
+  const ticks = (props.changes ?? []).map((alpha) => {
+    const tick = document.createElement('i');
+    tick.style.left = `${100 * share(alpha)}%`;
+    return tick;
+  });
+  marks.replaceChildren(...(props.holds ? [band] : []), ...ticks);
+}
+
 function describe() {
   find('.dial-name').textContent = props.name;
   range.setAttribute('aria-label', props.name);
   number.setAttribute('aria-label', `${props.name}, any number`);
   range.title = number.title = props.hint;
+  if (props.name === 'alpha') range.setAttribute('aria-keyshortcuts', ', . 0');
   const [left, right] = find('.dial-poles').children;
   left.textContent = props.negative;
   right.textContent = props.positive;
@@ -37,10 +54,12 @@ function describe() {
   find('.dial').classList.toggle('off', !props.enabled);
   find('.dial-beyond.low').style.width = `${100 * share(props.safe[0])}%`;
   find('.dial-beyond.high').style.width = `${100 * (1 - share(props.safe[1]))}%`;
+  drawChanges();
 }
 
 function tell(event) {
-  clearTimeout(timer);
+  cancelAnimationFrame(frame);
+  frame = 0;
   if (at === told) return;
   told = at;
   props.value = at;
@@ -51,33 +70,38 @@ function move(x, { typing = false, event = 'input' } = {}) {
   if (!Number.isFinite(x)) return;
   at = x;
   draw(typing);
-  clearTimeout(timer);
-  timer = setTimeout(() => tell(event), STILL_MS);
+  if (!frame) frame = requestAnimationFrame(() => tell(event));
 }
 
+range.addEventListener('pointerdown', () => { held = true; });
+for (const end of ['pointerup', 'pointercancel']) range.addEventListener(end, () => { held = false; });
 range.addEventListener('input', () => move(rounded(snapped(Number(range.value)))));
 range.addEventListener('change', () => tell('release'));
 range.addEventListener('dblclick', () => { move(0); tell('release'); });
 range.addEventListener('keydown', (key) => {
   if (key.ctrlKey || key.altKey || key.metaKey) return;
   const step = key.shiftKey ? 0.25 : 0.05;
+  const [before, after] = props.steps ?? [null, null];
   const go = {
     ArrowRight: at + step, ArrowUp: at + step, ArrowLeft: at - step, ArrowDown: at - step,
-    PageUp: at + 0.25, PageDown: at - 0.25, Home: LOW, End: HIGH, 0: 0,
+    PageUp: at + 0.25, PageDown: at - 0.25, Home: LOW, End: HIGH, 0: 0, ',': before, '.': after,
   }[key.key];
   if (go === undefined) return;
   key.preventDefault();
-  move(rounded(Math.min(Math.max(go, Math.min(LOW, at)), Math.max(HIGH, at))), { event: 'release' });
+  if (go === null) return;
+  const exact = key.key === ',' || key.key === '.';
+  move(exact ? go : rounded(Math.min(Math.max(go, Math.min(LOW, at)), Math.max(HIGH, at))), { event: 'release' });
 });
 number.addEventListener('input', () => number.value !== '' && move(Number(number.value), { typing: true, event: 'release' }));
 number.addEventListener('change', () => { draw(); tell('release'); });
 number.addEventListener('keydown', (key) => { if (key.key === 'Enter') { draw(); tell('release'); } });
 
 watch(['value', 'negative', 'positive', 'safe', 'enabled'], () => {
-  // A value set from elsewhere is where the dial now rests; it is not announced back.
-  if (Number(props.value) !== told) { at = told = Number(props.value); clearTimeout(timer); }
+  // A value set from elsewhere is where the dial now rests; it is not announced back. A hand on it goes before.
+  if (Number(props.value) !== told && !held) { at = told = Number(props.value); cancelAnimationFrame(frame); frame = 0; }
   describe();
   draw(document.activeElement === number);
 });
+watch(['holds', 'changes', 'steps'], drawChanges);
 describe();
 draw();

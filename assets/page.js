@@ -17,4 +17,17 @@
       if (scroll && follows) scroll.scrollTop = scroll.scrollHeight;
     }).observe(pane, { subtree: true, childList: true, characterData: true });
   }
+  // A button that copies the last text beside it says so for a moment.
+  document.addEventListener('click', async ({ target }) => {
+    const button = target.closest?.('[data-copy]');
+    if (!button) return;
+    const texts = button.closest('section').querySelectorAll(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(texts[texts.length - 1].innerText);
+      button.textContent = 'copied';
+    } catch {
+      getSelection().selectAllChildren(texts[texts.length - 1]);
+      button.textContent = 'selected';
+    }
+  });
 }

@@ -120,8 +120,7 @@ def _choice(numbers: Sequence[float], told: int) -> Choice:
     last = _NUMBERS + 2
     ids, logprobs, base_ids, base_logprobs = (numbers[last + told * k : last + told * (k + 1)] for k in range(4))
     likely, base_likely = zip(map(int, ids), logprobs, strict=True), zip(map(int, base_ids), base_logprobs, strict=True)
-    choice = Choice(*map(int, numbers[:3]), *numbers[3:last])
-    return choice._replace(likely=tuple(likely), base_likely=tuple(base_likely)) if told else choice
+    return Choice._make([*map(int, numbers[:3]), *numbers[3:last], tuple(likely), tuple(base_likely)])
 
 
 def _control(plan: Plan, stands: Sequence[Stand], where: Mapping[_Reading, int], states: Tensor) -> steering.Controlled:

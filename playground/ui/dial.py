@@ -19,8 +19,7 @@ _SCRIPT = (ASSETS / "dial.js").read_text(encoding="utf-8")
 class Dial(gr.HTML):
     """A dial from -1 to 3 whose number box takes any finite number.
 
-    Fires `input` while it is held still for a moment and `release` once it has come to rest, by mouse, touch, keys or
-    typing alike.
+    Fires `input` as it moves and `release` once it has come to rest, by mouse, touch, keys or typing alike.
     """
 
     def __init__(self, value: float = 0.0, **settings: Any) -> None:
@@ -45,3 +44,12 @@ def marks(card: Card | None, name: str) -> dict[str, Any]:
         return {"negative": "", "positive": "", "safe": [low, high], "enabled": False}
     poles, safe = card.poles, card.safe_range.alpha if name == "alpha" else card.safe_range.control
     return {"negative": poles.negative, "positive": poles.positive, "safe": list(safe), "enabled": True}
+
+
+def changes(
+    holds: tuple[float | None, float | None] | None,
+    breakpoints: tuple[float, ...],
+    steps: tuple[float | None, float | None],
+) -> dict[str, Any]:
+    """What a dial shows of a reply: the band where it holds, a tick at each change, and where the keys step to."""
+    return {"holds": None if holds is None else list(holds), "changes": list(breakpoints), "steps": list(steps)}

@@ -4,11 +4,13 @@ Pure strings. Whatever a model wrote passes through `escape` here and nowhere el
 """
 
 import math
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from html import escape
 from itertools import pairwise
 
 from playground.cards import Card
+from playground.events import Change
 from playground.ui import present
 from playground.ui.present import Reply, View
 
@@ -42,49 +44,82 @@ def caption(text: str) -> str:
     return f'<p class="caption">{escape(text.replace(" -", " −"))}</p>'
 
 
+def curve_as_text(card: Card | None, rewards: Sequence[tuple[float, float, bool]]) -> str:
+    """What the curve shows, as a table: the axis's measured means, and this prompt's own replies."""
+    measured = [
+        (point.alpha, f"{_figure(mean.mean)} ({_figure(mean.low)} to {_figure(mean.high)})", "measured mean")
+        for point in (card.curve if card else ())
+        if not point.control and (mean := point.metrics.get("reward"))
+    ]
+    own = [(a, _figure(reward), "this prompt, now" if now else "this prompt") for a, reward, now in rewards]
+    rows = "".join(
+        f"<tr><td>{_signed(alpha)}</td><td>{reward}</td><td>{of}</td></tr>"
+        for alpha, reward, of in sorted([*measured, *own])
+    )
+    return (
+        '<details class="astext"><summary>As a table</summary><div class="wide" tabindex="0"><table><thead><tr>'
+        '<th scope="col">alpha</th><th scope="col">reward</th><th scope="col">of</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></details>"
+    )
+
+
 def pane(view: View, slot: str, card: Card | None) -> str:
     """One of the two large panes: earlier turns, the present prompt, the reply and its figures."""
-    reply, ghost = view.reply(slot), view.ghosts.get(slot)
+    reply, ghost, sure = view.reply(slot), view.ghosts.get(slot), view.sure(slot)
     steered = slot == present.STEERED
+    against = view.reply(present.BASE) if steered else None
     body = _turns(view, steered) + (_bubble(view.prompt) if view.turns else "")
-    if reply is not None and (reply.tokens or reply.finished):
-        body += _reply(view, reply, against=view.reply(present.BASE) if steered else None)
-    elif ghost is not None and view.phase != "done":
+    if sure is not None:
+        body += _reply(view, sure, against)
+    elif reply is not None and reply.tokens:
+        body += _reply(view, reply, against, rest=ghost.text[len(reply.text) :] if ghost and view.writing else "")
+    elif ghost is not None and view.writing:
         body += f'<p class="text ghost">{escape(ghost.text)}</p>'
     elif view.writing:
         body += '<p class="text"><span class="caret"></span></p>'
     else:
         body += f'<p class="text hint">{escape(_invitation(slot, card))}</p>'
-    figures = chips(reply) if reply and reply.tokens else ""
+    figures = chips(sure or reply, known=sure is None or sure is reply) if sure or (reply and reply.tokens) else ""
+    copy = (
+        f'<button type="button" class="copy" data-copy=".text" title="Copy this reply"'
+        f' aria-label="copy the {slot} reply">copy</button>'
+    )
     return (
         f'<section class="pane {_hue(view, slot)}" aria-label="{slot} reply">'
-        f"<h2>{slot}{_strength(view, slot, card)}</h2>"
-        f'<div class="scroll" tabindex="0">{body}</div><footer class="chips">{figures}</footer></section>'
+        f"<h2>{slot}{_strength(view, slot, card)}{copy if sure else ''}</h2>"
+        f'<div class="scroll" tabindex="0">{body}</div>{_warning(view, slot)}'
+        f'<footer class="chips">{figures}</footer></section>'
     )
 
 
 def strip(view: View, card: Card | None) -> str:
     """The same prompt at several strengths; each card is a button that adopts its strength."""
-    cards = "".join(_strip_card(view, alpha, card) for alpha in present.STRIP)
-    return f'<div class="strip" role="group" aria-label="the same prompt at five strengths of alpha">{cards}</div>'
+    cards = "".join(_strip_card(view, alpha, card) for alpha in view.strip)
+    label = f"the same prompt at {len(view.strip)} strengths of alpha"
+    return f'<div class="strip" style="--cards:{len(view.strip)}" role="group" aria-label="{label}">{cards}</div>'
 
 
-def chips(reply: Reply, short: bool = False) -> str:
-    """A reply's figures, each with its explanation on hover and focus. A figure that has no meaning is absent."""
+def chips(reply: Reply | None, short: bool = False, known: bool = True) -> str:
+    """A reply's figures, each with its explanation on hover and focus. A figure that has no meaning is absent.
+
+    `known` is False where the text is known to stay at a new strength, but not yet how far that is from the base.
+    """
+    if reply is None:
+        return ""
     done = reply.finished
     figures = []
     if done is not None and done.reward is not None:
         figures.append(("reward", _figure(done.reward)))
-    figures.append(("KL", f"{reply.kl_per_token:.2f}"))
+    figures.append(("KL", f"{reply.kl_per_token:.2f}" if known else "…"))
     if not short:
-        figures += [("perplexity", _big(reply.perplexity)), ("tokens", f"{reply.tokens}")]
+        figures.append(("perplexity", _big(reply.perplexity)))
+    figures.append(("tokens", f"{reply.tokens}"))
     return "".join(_chip(name, value, short) for name, value in figures)
 
 
 def holds(view: View) -> str:
     """Where along alpha the steered reply stays exactly as it is."""
-    reply = view.reply(present.STEERED)
-    if reply is None or reply.finished is None:
+    if view.sure(present.STEERED) is None:
         return '<p class="holds"></p>'
     interval = present.holds(view)
     if interval is None:
@@ -97,7 +132,20 @@ def holds(view: View) -> str:
     else:
         digits = 2 if high - low >= 0.02 else 3 if high - low >= 0.002 else 4
         span = f"from <b>{_figure(low, digits)}</b> to <b>{_figure(high, digits)}</b>"
-    return f'<p class="holds">This reply holds {span}.</p>'
+    below, above = (_becomes(change) for change in present.changes(view))
+    told = [f"{name} {words}" for name, words in (("below", below), ("above", above)) if words]
+    more = f'<span class="becomes">{"; ".join(told)}</span>' if told else ""
+    return f'<p class="holds">This reply holds {span}.{more}</p>'
+
+
+def _becomes(change: Change | None) -> str:
+    """What changes at an end of the interval, in words."""
+    if change is None:
+        return ""
+    old, new = (f"<q>{escape(text.strip())}</q>" if text.strip() else "" for text in (change.old, change.new))
+    if old and new:
+        return f"{old} becomes {new}"
+    return f"it ends before {old}" if old and not change.new else f"it goes on with {new}" if new else ""
 
 
 def status(view: View) -> str:
@@ -105,22 +153,37 @@ def status(view: View) -> str:
     if view.phase == "failed" and view.error is not None:
         hint = f" <span>{escape(view.error.hint)}</span>" if view.error.hint else ""
         return f'<p class="status failed"><b>{escape(view.error.message)}</b>{hint}</p>'
+    if view.recorded:
+        return (
+            '<p class="status recorded"><b>Recorded</b> '
+            f"<span>with {escape(view.recorded)}. Turn a dial or press Run, and the model answers live.</span></p>"
+        )
     rows = len(view.asked)
     replies = f"{rows} strengths at once" if rows > 1 else "one strength"
     words = {
         "empty": "Ready. At alpha 0 the model is as it came, at 1 as trained; beyond is more, below 0 the other way.",
         "reading": "Reading the prompt …",
         "writing": f"Writing {replies} …",
-        "stopped": f"Stopped at {view.tokens} tokens.",
+        "stopped": f"Stopped at {view.tokens} tokens. Run goes on from there.",
         "done": f"Done, {view.tokens} tokens.",
     }[view.phase if view.phase != "failed" else "empty"]
     return f'<p class="status {view.phase}">{words}</p>'
 
 
-def waiting(ahead: int) -> str:
-    """The status line between asking and being served."""
-    words = f"Waiting: {ahead} before you." if ahead else "Starting …"
+def waiting(ahead: int, at_once: int = 1) -> str:
+    """The status line between asking and being served, `at_once` people at a time."""
+    if ahead >= at_once:
+        words = f"Waiting: {ahead - at_once + 1} before you."
+    elif ahead:
+        words = f"Starting, taking turns with {ahead} other{'s' if ahead > 1 else ''} …"
+    else:
+        words = "Starting …"
     return f'<p class="status reading">{words}</p>'
+
+
+def said(words: str) -> str:
+    """A status line of one's own."""
+    return f'<p class="status">{escape(words)}</p>'
 
 
 def changed(base: str, text: str) -> list[tuple[str, bool]]:
@@ -147,8 +210,20 @@ def _words(text: str) -> list[str]:
     return words
 
 
-def _reply(view: View, reply: Reply, against: Reply | None) -> str:
-    """The reply's text; where there is a base to compare with, what differs from it is marked."""
+def _warning(view: View, slot: str) -> str:
+    """A plain word where the numbers say that the reply is coming apart."""
+    troubles = present.troubles(view, slot)
+    if not troubles:
+        return ""
+    way_out = "Turn the strength towards 0." if slot == present.STEERED else "The model itself does this here."
+    return f'<p class="breaking" role="note"><b>This reply is breaking:</b> {", ".join(troubles)}. {way_out}</p>'
+
+
+def _reply(view: View, reply: Reply, against: Reply | None, rest: str = "") -> str:
+    """The reply's text; where there is a base to compare with, what differs from it is marked.
+
+    `rest` is what still stands, faded, behind a reply that is written over an older one.
+    """
     writing = view.writing and reply.finished is None
     if against is None or against.text == reply.text:
         text = escape(reply.text)
@@ -161,7 +236,8 @@ def _reply(view: View, reply: Reply, against: Reply | None) -> str:
     caret = '<span class="caret"></span>' if writing else ""
     if reply.finished and not reply.text.strip():
         return '<p class="text hint">(nothing but white space)</p>'
-    return f'<p class="text">{text}{caret}</p>'
+    faded = f'<span class="ghost" aria-hidden="true">{escape(rest)}</span>' if rest else ""
+    return f'<p class="text">{text}{caret}{faded}</p>'
 
 
 def _marked(piece: str) -> str:
@@ -173,7 +249,7 @@ def _marked(piece: str) -> str:
 def _strip_card(view: View, alpha: float, card: Card | None) -> str:
     slot = present.strip_slot(alpha)
     reply, ghost = view.reply(slot), view.ghosts.get(slot)
-    base = view.reply(present.strip_slot(0.0))
+    base = view.reply(present.BASE)
     shown = reply if reply and reply.tokens else None
     text, faded = (shown.text, "") if shown else (ghost.text, " ghost") if ghost and view.writing else ("", "")
     shared = _shared(base.text, text) if base is not None and alpha and not faded else 0

@@ -6,7 +6,7 @@ decide what is seen. Asking is quick and never waits for the engine; that is how
 
 import random
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -14,24 +14,27 @@ import gradio as gr
 
 from playground import curves
 from playground.cards import Card
-from playground.errors import PlaygroundError
-from playground.events import Event, Finished
+from playground.errors import AxisMismatch, PlaygroundError
+from playground.events import Event
 from playground.presets import Preset
 from playground.settings import Request
-from playground.ui import markup, present
-from playground.ui.desk import Desk
-from playground.ui.dial import Dial, marks
+from playground.ui import markup, present, recipes, ribbon, share
+from playground.ui.desk import NOTHING, Desk
+from playground.ui.dial import Dial, changes, marks
+from playground.ui.mixer import Mixer, listed
 from playground.ui.present import View, Wish
+from playground.ui.recordings import Recording
 from playground.ui.widgets import ASKED, Widgets, layout
 
-_REDRAW_S = 1 / 12  # a reply grows on the page at most a dozen times a second
+_REDRAW_S = 1 / 15  # a reply grows on the page at most so often
+_AT_ONCE = 8  # people answered at the same time; the engine lets them take turns, step by step
 _QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 _ENGINE: dict[str, Any] = {
     "show_progress": "hidden",
     "api_visibility": "private",
     "concurrency_id": "engine",
-    "concurrency_limit": 1,
-    "trigger_mode": "multiple",
+    "concurrency_limit": _AT_ONCE,
+    "trigger_mode": "always_last",
 }
 
 Update = dict[Any, Any]
@@ -72,9 +75,18 @@ class Plays(Protocol):
 class PlayPage:
     """The page of one player. Holds no one's replies: those live in each session's state."""
 
-    def __init__(self, player: Plays, presets: tuple[Preset, ...]) -> None:
+    def __init__(
+        self,
+        player: Plays,
+        presets: tuple[Preset, ...],
+        model: str = "smollm2",
+        recorded: Iterable[Recording] = (),
+    ) -> None:
+        """`model` is what commands call the player's model; `recorded` are presets' results."""
         self.player = player
         self.presets = presets
+        self.model = model
+        self.recorded = tuple(recorded)
         self.desk = Desk()
         self.widgets = self._layout()
         self._connect()
@@ -83,22 +95,23 @@ class PlayPage:
 
     def ask(self, request: gr.Request, view: View, *values: Any) -> Update:
         """Run: answer what the page now says."""
-        return self._put(request, view, self._wish(view, values))
+        return self._put(request, view, self._wish(view, values)) or gr.skip()
 
     def moved(self, request: gr.Request, view: View, *values: Any) -> Update:
-        """A dial came to rest: answer the present turn at that strength, if one was ever asked."""
-        if view.wish is None:
-            return {}
-        wish = self._wish(view, values)
-        return self._put(request, view, replace(wish, prompt=view.wish.prompt, system=view.wish.system))
+        """A dial moved: answer the present turn at that strength, if one was ever asked."""
+        return self._moved(request, view, values) or gr.skip()
 
-    def follow(self, request: gr.Request, view: View, text: str, *values: Any) -> Update:
-        """Send the next turn to both panes."""
+    def follow(self, request: gr.Request, view: View, text: str, edits: bool, *values: Any) -> Update:
+        """Send the next turn to both panes, or the last one anew."""
         if view.wish is None:
-            return {}
+            return gr.skip()
         wish = self._wish(view, values)
-        wish = replace(wish, prompt=view.wish.prompt, system=view.wish.system, follow_up=text)
-        return self._put(request, view, wish) | {self.widgets.follow_up: ""}
+        wish = replace(wish, prompt=view.wish.prompt, system=view.wish.system, follow_up=text, edits=edits)
+        return self._put(request, view, wish) | {self.widgets.follow_up: ""} | self._editing(False)
+
+    def begin_editing(self, view: View, edits: bool) -> Update:
+        """Take the last turn's text back into the box; a second time leaves it as it is."""
+        return self._editing(not edits) | {self.widgets.follow_up: "" if edits else view.prompt}
 
     def adopt(self, event: gr.EventData, request: gr.Request, view: View, *values: Any) -> Update:
         """A card of the strip was chosen: its alpha becomes the page's."""
@@ -114,23 +127,53 @@ class PlayPage:
 
     def reseed(self, request: gr.Request, view: View, *values: Any) -> Update:
         """A new seed, and the present turn again."""
+        if not values[ASKED.index("temperature")]:
+            words = "At temperature 0 every seed gives the same reply. Set the temperature to 0.7, say, for others."
+            return {self.widgets.status: markup.said(words)}
         seed = random.randrange(10_000)
         values = tuple(seed if name == "seed" else value for name, value in zip(ASKED, values, strict=True))
-        return {self.widgets.seed: seed} | self.moved(request, view, *values)
+        return {self.widgets.seed: seed} | self._moved(request, view, values)
 
     def choose_preset(self, request: gr.Request, index: int, view: View, *values: Any) -> Update:
         """Fill the page from a preset and answer it."""
-        preset, w = self.presets[index], self.widgets
-        chosen = preset.model_dump(exclude={"title", "axis", "more"})
-        wish = replace(self._wish(view, values), **chosen)
-        if preset.axis in self.player.axes:
-            wish = replace(wish, axis=preset.axis)
-        update = {getattr(w, name): value for name, value in chosen.items() if name not in ("alpha", "control")}
-        return update | self._axis_update(wish) | self._put(request, view, wish)
+        wish = present.of_preset(self.presets[index], self._wish(view, values), self.player.axes)
+        return self._filled(wish) | self._put(request, view, wish)
+
+    def greet(self, blocks: gr.Blocks) -> None:
+        """When the page is opened by a link that carries settings, fill them in and answer."""
+        opened = blocks.load(self.opened, None, self._everything(), **_QUICK)
+        opened.then(self.serve, self.widgets.view, self._drawn(), **_ENGINE)
+
+    def opened(self, request: gr.Request) -> Update:
+        """The page was opened: by a link that carries settings, these are filled in and answered."""
+        w = self.widgets
+        try:
+            shared = share.decode(dict(request.query_params))
+        except PlaygroundError as error:
+            return {w.status: markup.status(present.fail(View(), error))}
+        if shared is None:
+            return gr.skip()
+        missing = [name for name in share.axes_of(shared.preset) if name not in self.player.axes]
+        if missing:
+            error = AxisMismatch(
+                f"This link asks for the axis {missing[0]!r}, which is not here.",
+                "Load it on the page Axes, then open the link again.",
+            )
+            return {w.status: markup.status(present.fail(View(), error))}
+        wish = present.of_preset(shared.preset, Wish(), self.player.axes)
+        update = self._filled(wish) | self._put(request, View(), wish) | {w.view: View()}
+        if shared.model not in ("", self.player.name):
+            other = f"The link was made with {shared.model}; replies of {self.player.name} differ."
+            update[w.note] = markup.axis_note(self.card(wish.axis), other)
+        return update
 
     def choose_axis(self, request: gr.Request, view: View, *values: Any) -> Update:
         """Dials, note and curve speak of another axis; the present turn is answered along it."""
-        return self._axis_update(self._wish(view, values)) | self.moved(request, view, *values)
+        return self._axis_update(self._wish(view, values)) | self._moved(request, view, values)
+
+    def tokens(self, request: gr.Request, view: View, *values: Any) -> Update:
+        """The token view was opened or closed: the same reply, told in more or less detail."""
+        return self._moved(request, view, values) or gr.skip()
 
     def halt(self, request: gr.Request) -> None:
         """Stop: the run sees at its next event that nothing is wanted any more. Also when the page is closed."""
@@ -138,27 +181,32 @@ class PlayPage:
 
     def clear(self, request: gr.Request, axis: str | None) -> Update:
         """A new conversation: nothing behind, nothing shown, the settings stay."""
-        nothing = Wish()  # it overtakes what is being written, which then leaves the emptied page alone
-        self.desk.wish(_session(request), nothing)
-        self.desk.served(_session(request), nothing)
-        return self._shown(View(), {}, axis) | {self.widgets.follow_up: ""}
+        self.desk.wish(_session(request), NOTHING)
+        return self._shown(View(), {}, axis) | {self.widgets.follow_up: ""} | self._editing(False)
 
     # -- answering: one run at a time, the newest wish wins ------------------------------------------------------
 
     def serve(self, request: gr.Request, view: View) -> Generator[Update, None, None]:
-        """Answer the session's newest wish, drawing as it is written, until done, stopped or overtaken."""
+        """Answer the session's newest wish, drawing as it is written, and go on to whichever overtakes it.
+
+        So a dial that moves asks for one answer at a time, however many strengths it passes.
+        """
         session, drawn = _session(request), {}
-        wish = self.desk.newest(session)
-        if wish is None or (wish == view.wish and view.phase == "done"):
-            yield {self.widgets.status: markup.status(view)}
+        if not self.desk.claim(session):
+            yield gr.skip()
             return
         try:
-            view = self._begun(view, wish)
-            yield self._shown(view, drawn, wish.axis)
-            for view in self._run(view, session, wish):  # noqa: B020 - each view grows from the last
+            wish = self.desk.following(session, view.wish if view.phase == "done" and not view.recorded else None)
+            if wish is None:
+                yield {self.widgets.status: markup.status(view)}
+            while wish is not None:
+                view = self._begun(view, wish)
                 yield self._shown(view, drawn, wish.axis)
+                for view in self._run(view, session, wish):  # noqa: B020 - each view grows from the last
+                    yield self._shown(view, drawn, wish.axis)
+                wish = self.desk.following(session, wish)
         finally:
-            self.desk.served(session, wish)
+            self.desk.leave(session)
 
     @staticmethod
     def _begun(view: View, wish: Wish) -> View:
@@ -169,25 +217,24 @@ class PlayPage:
 
     def _run(self, view: View, session: str, wish: Wish) -> Iterator[View]:
         """The views worth drawing of one run."""
-        batch = present.request(view)
-        if batch is None:
-            return
-        events, due = self.player.run(batch), 0.0
-        try:
-            for event in events:
-                if self.desk.newest(session) != wish:
-                    if self.desk.newest(session) is None:
-                        yield present.stop(view)
-                    return  # overtaken: the page belongs to the newer wish
-                view = present.fold(view, event)
-                if isinstance(event, Finished) or time.monotonic() >= due:
-                    yield view
-                    due = time.monotonic() + _REDRAW_S
-            yield view
-        except PlaygroundError as error:
-            yield present.fail(view, error)
-        finally:
-            events.close()
+        while (batch := present.request(view)) is not None:
+            events, due = self.player.run(batch), time.monotonic() + _REDRAW_S
+            try:
+                for event in events:
+                    if self.desk.newest(session) != wish:
+                        if self.desk.newest(session) is None:
+                            yield present.stop(view)
+                        return  # overtaken: the page belongs to the newer wish
+                    view = present.fold(view, event)
+                    if time.monotonic() >= due:
+                        yield view
+                        due = time.monotonic() + _REDRAW_S
+                yield view
+            except PlaygroundError as error:
+                yield present.fail(view, error)
+                return
+            finally:
+                events.close()
 
     # -- the rest -------------------------------------------------------------------------------------------------
 
@@ -201,25 +248,56 @@ class PlayPage:
         start = next((preset for preset in presets if preset.axis in axes), presets[0])
         name = start.axis if start.axis in axes else axes[0] if axes else None
         note = self.player.axes[name].note if name else ""
-        return layout(self.presets, start, axes, self.card(name), note)
+        return layout(self.presets, start, self._cards(), self.card(name), note, self._recorded(start, name or ""))
+
+    def _recorded(self, start: Preset, axis: str) -> View:
+        """What the page shows before anybody touches it: what this very model has answered to that preset."""
+        wish = present.of_preset(start, Wish(axis=axis), self.player.axes)
+        fitting = (one for one in self.recorded if one.fits(self.player.name, self._cards()))
+        views = (present.recorded(wish, one.request, one.events, one.by) for one in fitting)
+        return next((view for view in views if view.recorded), View())
+
+    def _cards(self) -> dict[str, Card]:
+        return {name: axis.card for name, axis in self.player.axes.items()}
+
+    def _filled(self, wish: Wish) -> Update:
+        """The page's fields as a wish says."""
+        plain = [name for name in ASKED if name not in ("axis", "alpha", "control", "more")]
+        return {getattr(self.widgets, name): getattr(wish, name) for name in plain} | self._axis_update(wish)
+
+    def _editing(self, edits: bool) -> Update:
+        w = self.widgets
+        return {
+            w.editing: edits,
+            w.send: gr.update(value="Replace" if edits else "Send"),
+            w.edit: gr.update(value="Keep as it is" if edits else "Edit last turn"),
+        }
 
     def _wish(self, view: View, values: tuple[Any, ...]) -> Wish:
         given: dict[str, Any] = dict(zip(ASKED, values, strict=True))
-        given |= {"axis": given["axis"] or "", "system": given["system"] or "", "turn": len(view.turns)}
+        given |= {name: given[name] or "" for name in ("prompt", "axis", "system", "alphas")}
+        given |= {"turn": len(view.turns)}
         return Wish(**given)
+
+    def _moved(self, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
+        """Answer the present turn as the page now says, but for a prompt that is being typed."""
+        if view.wish is None:
+            return {}
+        wish = self._wish(view, values)
+        return self._put(request, view, replace(wish, prompt=view.wish.prompt, system=view.wish.system))
 
     def _put(self, request: gr.Request, view: View, wish: Wish) -> Update:
         """Put a wish on the desk; what was asked and is answered already stays as it is."""
         ahead = self.desk.wish(_session(request), wish)
-        if wish == view.wish and view.phase == "done":
+        if view.writing or (wish == view.wish and view.phase == "done" and not view.recorded):
             return {}
-        return {self.widgets.status: markup.waiting(ahead)}
+        return {self.widgets.status: markup.waiting(ahead, _AT_ONCE)}
 
     def _at(self, alpha: float | None, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
         if alpha is None:
-            return {}
+            return gr.skip()
         values = tuple(alpha if name == "alpha" else value for name, value in zip(ASKED, values, strict=True))
-        return {self.widgets.alpha: alpha} | self.moved(request, view, *values)
+        return {self.widgets.alpha: alpha} | self._moved(request, view, values)
 
     def _axis_update(self, wish: Wish) -> Update:
         w, card = self.widgets, self.card(wish.axis)
@@ -228,6 +306,7 @@ class PlayPage:
             w.axis: wish.axis or None,
             w.alpha: Dial(wish.alpha, **marks(card, "alpha")),
             w.control: Dial(wish.control, **marks(card, "control")),
+            w.more: Mixer(wish.more, axes=listed(self._cards(), wish.axis)),
             w.note: markup.axis_note(card, note),
             w.caption: markup.caption(curves.caption(card)),
             w.curve: curves.reward_curve(card),
@@ -238,9 +317,15 @@ class PlayPage:
         w, card = self.widgets, self.card(axis)
         before, after = present.steps(view)
         idle = view.reply(present.BASE) is not None and not view.writing
-        points = tuple(curves.Measured(*point) for point in present.rewards(view))
+        rewards = present.rewards(view)
+        points = tuple(curves.Measured(*point) for point in rewards)
+        seen = changes(present.holds(view), present.breakpoints(view), (before, after))
         page = {
             w.status: markup.status(view),
+            w.reuse: self._reuse(view),
+            w.ribbon: ribbon.ribbon(view),
+            w.alpha: seen,
+            w.curve_text: markup.curve_as_text(card, rewards),
             w.base: markup.pane(view, present.BASE, card),
             w.steered: markup.pane(view, present.STEERED, card),
             w.holds: markup.holds(view),
@@ -250,6 +335,7 @@ class PlayPage:
             w.stop: view.writing,
             w.send: idle,
             w.follow_up: idle,
+            w.edit: idle and bool(view.turns),
             w.new_conversation: view.wish is not None,
             w.curve: points,
         }
@@ -258,18 +344,31 @@ class PlayPage:
         update: Update = {widget: gr.update(interactive=v) if isinstance(v, bool) else v for widget, v in news.items()}
         if w.curve in update:
             update[w.curve] = curves.reward_curve(card, points)
+        if w.alpha in update:
+            update[w.alpha] = gr.update(**seen)
         return update | {w.view: view}
+
+    def _reuse(self, view: View) -> dict[str, Any]:
+        """What can be taken along: texts by the names of the menu's buttons."""
+        wish = view.wish
+        if wish is None or not wish.prompt.strip():
+            return gr.skip()
+        return recipes.menu(
+            present.preset_of(wish), self.player.name, self.model, present.compared(view), live=not view.recorded
+        )
 
     def _connect(self) -> None:
         w = self.widgets
         asked = [w.view, *w.asked()]
-        everything = list(vars(w).values())
-        quick: dict[str, Any] = {**_QUICK, "outputs": everything}
-        dials = [w.alpha.input, w.alpha.release, w.control.input, w.control.release]
+        quick: dict[str, Any] = {**_QUICK, "outputs": self._everything()}
+        dials = [event for dial in (w.alpha, w.control, w.more) for event in (dial.input, dial.release)]
+        follow = [w.view, w.follow_up, w.editing, *w.asked()]
         asking = [
-            gr.on([w.run.click, w.prompt.submit], self.ask, asked, **quick),
-            gr.on(dials, self.moved, asked, trigger_mode="always_last", **quick),
-            gr.on([w.send.click, w.follow_up.submit], self.follow, [w.view, w.follow_up, *w.asked()], **quick),
+            gr.on([w.run.click, w.prompt.submit, w.alphas.submit], self.ask, asked, **quick),
+            # A dial moves many times a second: one listener, latest wins, and nothing else to redraw.
+            gr.on(dials, self.moved, asked, w.status, trigger_mode="always_last", **_QUICK),
+            w.detail.input(self.tokens, asked, [w.status, w.ribbon], **_QUICK),
+            gr.on([w.send.click, w.follow_up.submit], self.follow, follow, **quick),
             w.strip.select(self.adopt, asked, **quick),
             w.previous.click(self.step_back, asked, **quick),
             w.next.click(self.step_on, asked, **quick),
@@ -278,9 +377,17 @@ class PlayPage:
             w.axis.input(self.choose_axis, asked, **quick),
         ]
         for event in asking:
-            event.then(self.serve, w.view, everything, **_ENGINE)
+            event.then(self.serve, w.view, self._drawn(), **_ENGINE)
+        w.edit.click(self.begin_editing, [w.view, w.editing], **quick)
         w.stop.click(self.halt, queue=False, **_QUICK)
-        w.new_conversation.click(self.clear, w.axis, everything, **_QUICK)
+        w.new_conversation.click(self.clear, w.axis, **quick)
+
+    def _everything(self) -> list[Any]:
+        return list(vars(self.widgets).values())
+
+    def _drawn(self) -> list[Any]:
+        """What changes while a reply is written."""
+        return list(self._shown(View(), {}, None))
 
 
 def _session(request: gr.Request) -> str:

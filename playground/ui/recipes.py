@@ -9,8 +9,11 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from playground import presets
+from playground.errors import InvalidInput
 from playground.presets import Preset
 from playground.settings import Settings, Strength
+from playground.ui import share
 
 if TYPE_CHECKING:
     from playground.sweep import Plan
@@ -120,6 +123,26 @@ def llm_comparator(name: str, strength: str, pairs: Iterable[Compared], metric: 
         ensure_ascii=False,
         indent=1,
     )
+
+
+def menu(preset: Preset, name: str, model: str, pairs: Sequence[Compared], live: bool) -> dict[str, Any]:
+    """All of it for a page's menu: texts by kind, `why` one is missing, and whether the replies are of now.
+
+    `name` is how the model is called to people, `model` how commands call it.
+    """
+    found: dict[str, Any] = {"live": live, "why": {}}
+    try:
+        found["link"] = share.encode(preset, name)
+    except InvalidInput as error:
+        found["why"]["link"] = f"{error.message} {error.hint}"
+    found["command"] = as_command(preset, model)
+    found["why"]["command"] = "The command knows one axis and no cut-off sampling. Copy it as Python instead."
+    found["python"] = as_python(preset, model)
+    found["preset"] = presets.to_toml(preset)
+    strength = ", ".join(f"{s.axis} alpha {s.alpha:g} control {s.control:g}" for s in [*_first(preset), *preset.more])
+    found["comparator"] = llm_comparator(name, strength or "as it came", pairs) if pairs else ""
+    found["why"]["comparator"] = "There is nothing to compare yet. Run the prompt first."
+    return found
 
 
 def _first(preset: Preset) -> list[Strength]:

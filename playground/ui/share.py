@@ -62,6 +62,11 @@ def decode(query: str | Mapping[str, str]) -> Shared | None:
         raise InvalidInput(f"This link cannot be opened: {error.message}", "Ask for it again.") from None
 
 
+def axes_of(preset: Preset) -> list[str]:
+    """The axes a preset names."""
+    return [name for name in (preset.axis, *(strength.axis for strength in preset.more)) if name]
+
+
 def _plain(value: str | float | None) -> str:
     return "" if value is None else value if isinstance(value, str) else repr(value).removesuffix(".0")
 

@@ -1,5 +1,6 @@
 """The Play page's components and where they stand. No behaviour: that is in `play`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -9,16 +10,18 @@ from playground import curves
 from playground.cards import Card
 from playground.presets import Preset
 from playground.settings import Request, Row, Sampling, Settings, Strength
-from playground.ui import markup, present
-from playground.ui.dial import Dial, marks
+from playground.ui import markup, present, ribbon
+from playground.ui.dial import Dial, changes, marks
+from playground.ui.mixer import Mixer, listed
 from playground.ui.present import View, Wish
 from playground.ui.theme import ASSETS
 
-ASKED = [field.name for field in fields(Wish) if field.name not in ("follow_up", "turn")]
+ASKED = [field.name for field in fields(Wish) if field.name not in ("follow_up", "edits", "turn")]
 """The names of the components a wish is read from, in the order of its fields."""
 
-_CARD_SCRIPT = (ASSETS / "strip.js").read_text(encoding="utf-8")
-
+_CARD_SCRIPT, _RIBBON_SCRIPT, _REUSE_SCRIPT, _REUSE = (
+    (ASSETS / name).read_text(encoding="utf-8") for name in ("strip.js", "ribbon.js", "reuse.js", "reuse.html")
+)
 
 _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
 
@@ -40,6 +43,9 @@ class Widgets:
     repetition_penalty: gr.Number
     updates: gr.Number
     step_size: gr.Number
+    alphas: gr.Textbox
+    more: Mixer
+    detail: gr.Checkbox
 
     preset: gr.Dropdown
     note: gr.HTML
@@ -47,17 +53,22 @@ class Widgets:
     stop: gr.Button
     new_seed: gr.Button
     status: gr.HTML
+    reuse: gr.HTML
     base: gr.HTML
     steered: gr.HTML
     holds: gr.HTML
     previous: gr.Button
     next: gr.Button
+    ribbon: gr.HTML
     follow_up: gr.Textbox
     send: gr.Button
+    edit: gr.Button
+    editing: gr.State
     new_conversation: gr.Button
     strip: gr.HTML
     curve: gr.Plot
     caption: gr.HTML
+    curve_text: gr.HTML
     view: gr.State
 
     def asked(self) -> list[Any]:
@@ -65,14 +76,17 @@ class Widgets:
         return [getattr(self, name) for name in ASKED]
 
 
-def layout(presets: tuple[Preset, ...], start: Preset, axes: list[str], card: Card | None, note: str) -> Widgets:
-    """Place every component inside the present Blocks, showing preset `start` and an axis's card."""
-    parts: dict[str, Any] = {"view": gr.State(View())}
+def layout(
+    presets: tuple[Preset, ...], start: Preset, cards: Mapping[str, Card], card: Card | None, note: str, view: View
+) -> Widgets:
+    """Place every component inside the present Blocks, showing preset `start`, an axis's card and a view."""
+    parts: dict[str, Any] = {"view": gr.State(view), "editing": gr.State(value=False)}
     with gr.Row(elem_id="play", equal_height=False):
         with gr.Column(elem_id="left", scale=0, min_width=336):
-            parts |= _asking(presets, start, axes, card, note) | _dials(start, card) | _settings(start)
+            parts |= _asking(presets, start, sorted(cards), card, note) | _dials(start, card, view)
+            parts |= _settings(start, cards, card)
         with gr.Column(elem_id="right", min_width=320):
-            parts |= _answers(card) | _strengths(card)
+            parts |= _answers(card, view) | _strengths(card, view)
     return Widgets(**parts)
 
 
@@ -108,9 +122,12 @@ def _asking(
     return {"preset": preset, "prompt": prompt, "axis": axis, "note": notes}
 
 
-def _dials(start: Preset, card: Card | None) -> dict[str, Any]:
+def _dials(start: Preset, card: Card | None, view: View) -> dict[str, Any]:
+    seen = changes(present.holds(view), present.breakpoints(view), present.steps(view))
     with gr.Column(elem_id="dials"):
-        alpha = Dial(start.alpha, elem_id="alpha", name="alpha", hint=_hint(Strength, "alpha"), **marks(card, "alpha"))
+        alpha = Dial(
+            start.alpha, elem_id="alpha", name="alpha", hint=_hint(Strength, "alpha"), **marks(card, "alpha"), **seen
+        )
         control = Dial(
             start.control, elem_id="control", name="control", hint=_hint(Strength, "control"), **marks(card, "control")
         )
@@ -120,7 +137,7 @@ def _dials(start: Preset, card: Card | None) -> dict[str, Any]:
     return {"alpha": alpha, "control": control, "run": run, "stop": stop}
 
 
-def _settings(start: Preset) -> dict[str, Any]:
+def _settings(start: Preset, cards: Mapping[str, Card], card: Card | None) -> dict[str, Any]:
     """Temperature, seed and length in sight; the rest folded away."""
     parts: dict[str, Any] = {}
     with gr.Column(elem_id="settings"):
@@ -130,7 +147,9 @@ def _settings(start: Preset) -> dict[str, Any]:
             parts["max_new_tokens"] = _number(
                 start.max_new_tokens, "max_new_tokens", Request, label="length", precision=0, step=8
             )
-        parts["new_seed"] = gr.Button("New seed", elem_id="new_seed", size="sm", min_width=80)
+        parts["new_seed"] = gr.Button("Again with another seed", elem_id="new_seed", size="sm", min_width=80)
+        with gr.Accordion("Mix in other axes", open=bool(start.more), visible=len(cards) > 1, elem_id="mixing"):
+            parts["more"] = Mixer(start.more, axes=listed(cards, card.name if card else None), elem_id="mixer")
         with gr.Accordion("System text", open=False):
             parts["system"] = gr.Textbox(
                 start.system,
@@ -144,22 +163,35 @@ def _settings(start: Preset) -> dict[str, Any]:
             parts["top_k"] = _number(0, "top_k", Sampling, precision=0)
             parts["top_p"] = _number(1.0, "top_p", Sampling, step=0.05)
             parts["repetition_penalty"] = _number(1.0, "repetition_penalty", Sampling, label="penalty", step=0.05)
-        with gr.Accordion("Advanced", open=False), gr.Row(elem_classes="numbers"):
-            parts["updates"] = _number(None, "updates", Strength, precision=0, placeholder="calibrated")
-            parts["step_size"] = _number(None, "step_size", Strength, step=0.1, placeholder="calibrated")
+        with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+            with gr.Row(elem_classes="numbers"):
+                parts["updates"] = _number(None, "updates", Strength, precision=0, placeholder="calibrated")
+                parts["step_size"] = _number(None, "step_size", Strength, step=0.1, placeholder="calibrated")
+            parts["alphas"] = gr.Textbox(
+                present.STRIP,
+                label="Strengths side by side",
+                info=f"{present.FEWEST} to {present.MOST} values of alpha, answered in one batch.",
+                max_lines=1,
+                elem_id="alphas",
+            )
     return parts
 
 
-def _answers(card: Card | None) -> dict[str, Any]:
-    view = View()
-    status = gr.HTML(markup.status(view), elem_id="status", **_BARE)
+def _answers(card: Card | None, view: View) -> dict[str, Any]:
+    with gr.Row(elem_id="top"):
+        status = gr.HTML(markup.status(view), elem_id="status", **_BARE)
+        reuse = gr.HTML({}, html_template=_REUSE, js_on_load=_REUSE_SCRIPT, elem_id="reuse", **_BARE)
     with gr.Row(elem_id="panes", equal_height=True):
         base = gr.HTML(markup.pane(view, present.BASE, card), elem_id="base", **_BARE)
         steered = gr.HTML(markup.pane(view, present.STEERED, card), elem_id="steered", **_BARE)
     with gr.Row(elem_id="holding"):
-        previous = gr.Button("◂ previous change", size="sm", interactive=False, elem_id="previous", min_width=60)
+        before, after = (step is not None for step in present.steps(view))
+        previous = gr.Button("◂ previous change", size="sm", interactive=before, elem_id="previous", min_width=60)
         holds = gr.HTML(markup.holds(view), elem_id="holds", **_BARE)
-        following = gr.Button("next change ▸", size="sm", interactive=False, elem_id="next", min_width=60)
+        following = gr.Button("next change ▸", size="sm", interactive=after, elem_id="next", min_width=60)
+    with gr.Column(elem_id="looking"):
+        detail = gr.Checkbox(value=False, label="Look at the tokens", container=False, elem_id="detail")
+        tokens = gr.HTML(ribbon.ribbon(view), elem_id="ribbon", js_on_load=_RIBBON_SCRIPT, **_BARE)
     with gr.Row(elem_id="following"):
         follow_up = gr.Textbox(
             label="Follow up",
@@ -173,37 +205,44 @@ def _answers(card: Card | None) -> dict[str, Any]:
             scale=1,
         )
         send = gr.Button("Send", interactive=False, elem_id="send", min_width=72, scale=0)
+        edit = gr.Button("Edit last turn", interactive=False, elem_id="edit", min_width=120, scale=0)
         anew = gr.Button("New conversation", interactive=False, elem_id="anew", min_width=150, scale=0)
     return {
         "status": status,
+        "reuse": reuse,
         "base": base,
         "steered": steered,
         "holds": holds,
         "previous": previous,
         "next": following,
+        "detail": detail,
+        "ribbon": tokens,
         "follow_up": follow_up,
         "send": send,
+        "edit": edit,
         "new_conversation": anew,
     }
 
 
-def _strengths(card: Card | None) -> dict[str, Any]:
+def _strengths(card: Card | None, view: View) -> dict[str, Any]:
+    points = tuple(curves.Measured(*point) for point in present.rewards(view))
     strip = gr.HTML(
-        markup.strip(View(), card),
+        markup.strip(view, card),
         elem_id="strip",
         **_BARE,
         js_on_load=_CARD_SCRIPT,
         visible=card is not None,
     )
     with gr.Column(elem_id="curve", visible=card is not None):
-        curve = gr.Plot(curves.reward_curve(card), show_label=False, container=False, elem_id="plot")
+        curve = gr.Plot(curves.reward_curve(card, points), show_label=False, container=False, elem_id="plot")
         gr.HTML(
             '<div class="you" aria-hidden="true"><i>you</i></div>',
             **_BARE,
             elem_id="you",
         )
         caption = gr.HTML(markup.caption(curves.caption(card)), **_BARE, elem_id="caption")
-    return {"strip": strip, "curve": curve, "caption": caption}
+        text = gr.HTML(markup.curve_as_text(card, present.rewards(view)), **_BARE, elem_id="curve_text")
+    return {"strip": strip, "curve": curve, "caption": caption, "curve_text": text}
 
 
 def _number(value: float | None, name: str, settings: type[Settings], label: str = "", **more: Any) -> gr.Number:

@@ -13,7 +13,7 @@ import pytest
 from playground import presets
 from playground.errors import InvalidInput, PlaygroundError
 from playground.settings import Request
-from playground.ui import app
+from playground.ui import app, play
 from playground.ui.dial import Dial, marks
 from playground.ui.hosting import Hosting
 from playground.ui.play import PlayPage
@@ -46,6 +46,11 @@ def inside_a_loop(build: Callable[[], T]) -> T:
 
     with ThreadPoolExecutor(1) as elsewhere:
         return elsewhere.submit(lambda: asyncio.run(built())).result()
+
+
+@pytest.fixture(autouse=True)
+def _every_event_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(play, "_REDRAW_S", 0.0)
 
 
 @pytest.fixture
@@ -85,17 +90,18 @@ def test_a_newer_wish_ends_the_older_run_and_closes_its_stream(page: PlayPage) -
     page.ask(person(), View(), *values())
     older = page.serve(person(), View())
     view = next(older)[page.widgets.view]
+    next(older)
     page.moved(person(), view, *values(alpha=0.25))
-    assert last(page, older) == (View(), {}), "the page belongs to the newer wish"
-    assert page.player.closed == 1  # type: ignore[attr-defined]
-    view, _ = last(page, page.serve(person(), view))
+    assert list(page.serve(person(), view)) == [gr.skip()], "one hand serves a session"
+    view, _ = last(page, older)
+    assert page.player.closed == 2  # type: ignore[attr-defined]
     assert view.phase == "done"
     assert view.wish is not None
     assert view.wish.alpha == 0.25
 
 
 def test_a_dial_moved_before_the_first_run_asks_nothing(page: PlayPage) -> None:
-    assert page.moved(person(), View(), *values(alpha=2.0)) == {}
+    assert page.moved(person(), View(), *values(alpha=2.0)) == gr.skip()
     assert page.desk.newest("one") is None
 
 
@@ -144,9 +150,13 @@ def test_two_sessions_never_see_each_other(page: PlayPage) -> None:
 def test_who_comes_second_is_told_how_many_are_before(page: PlayPage) -> None:
     page.ask(person("one"), View(), *values())
     told = page.ask(person("two"), View(), *values())
+    assert "taking turns with 1 other " in told[page.widgets.status]
+    for name in map(str, range(7)):
+        told = page.ask(person(name), View(), *values())
     assert "1 before you" in told[page.widgets.status]
     page.halt(person("one"))
-    assert "before you" not in page.ask(person("two"), View(), *values())[page.widgets.status]
+    page.halt(person("two"))
+    assert "before you" not in page.ask(person("6"), View(), *values())[page.widgets.status]
 
 
 def test_a_card_of_the_strip_and_the_steps_set_alpha(page: PlayPage) -> None:
@@ -158,15 +168,15 @@ def test_a_card_of_the_strip_and_the_steps_set_alpha(page: PlayPage) -> None:
     view, _ = run(page, view)
     assert page.step_on(person(), view, *values())[page.widgets.alpha] == pytest.approx(1.101)
     assert page.step_back(person(), view, *values())[page.widgets.alpha] == pytest.approx(0.899)
-    assert page.step_on(person(), View(), *values()) == {}
+    assert page.step_on(person(), View(), *values()) == gr.skip()
 
 
 def test_a_follow_up_continues_and_a_new_conversation_forgets(page: PlayPage) -> None:
     view, _ = run(page)
-    page.follow(person(), view, "And then?", *values())
+    page.follow(person(), view, "And then?", False, *values())
     view, _ = last(page, page.serve(person(), view))
     assert [turn.user for turn in view.turns] == ["Describe a morning."]
-    page.follow(person(), view, "And then?", *values())
+    page.follow(person(), view, "And then?", False, *values())
     view, _ = last(page, page.serve(person(), view))
     assert len(view.turns) == 2, "the same words again are another turn"
     assert page.clear(person(), "extraversion")[page.widgets.view] == View()
@@ -183,7 +193,8 @@ def test_a_new_conversation_is_left_alone_by_the_run_it_ends(page: PlayPage) -> 
 
 def test_a_new_seed_answers_again(page: PlayPage) -> None:
     view, _ = run(page)
-    seed = page.reseed(person(), view, *values())[page.widgets.seed]
+    assert "temperature 0" in page.reseed(person(), view, *values())[page.widgets.status]
+    seed = page.reseed(person(), view, *values(temperature=0.7))[page.widgets.seed]
     view, _ = last(page, page.serve(person(), view))
     assert {row.seed for row in view.slots.values()} == {seed}
 

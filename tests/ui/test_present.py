@@ -18,9 +18,11 @@ WISH = Wish(prompt="Describe a morning.", axis="extraversion", alpha=0.85, max_n
 
 def answered(view: View, wish: Wish, upto: int | None = None) -> View:
     view = present.begin(view, wish)
-    batch = present.request(view)
-    for event in list(FakePlayer().run(batch))[:upto] if batch else []:
-        view = present.fold(view, event)
+    while batch := present.request(view):
+        for event in list(FakePlayer().run(batch))[:upto]:
+            view = present.fold(view, event)
+        if upto is not None:
+            break
     return view
 
 
@@ -57,11 +59,44 @@ def test_what_changes_every_reply_asks_for_every_row_again(change: dict) -> None
     assert len(present.begin(view, Wish(**{**vars(WISH), **change})).asked) == 6
 
 
-def test_the_old_text_stays_as_a_ghost_until_the_new_one_begins() -> None:
+def test_the_old_text_stays_faded_until_the_new_one_is_written_over_it() -> None:
     view = answered(View(), WISH)
+    old = view.reply(STEERED)
+    assert old is not None
     moved = present.begin(view, Wish(**{**vars(WISH), "alpha": 0.3}))
-    assert "ghost" in markup.pane(moved, STEERED, card())
-    assert "ghost" not in markup.pane(answered(view, moved.wish or WISH, upto=2), STEERED, card())
+    assert f'<p class="text ghost">{old.text}</p>' in markup.pane(moved, STEERED, card())
+    for upto in range(2, 13):
+        half = answered(view, moved.wish or WISH, upto)
+        new = half.reply(STEERED)
+        assert new is not None
+        assert f'aria-hidden="true">{old.text[len(new.text) :]}</span>' in markup.pane(half, STEERED, card())
+    assert "ghost" not in markup.pane(answered(view, moved.wish or WISH), STEERED, card())
+
+
+def test_what_an_interval_promises_is_there_at_once_and_only_its_kl_is_out() -> None:
+    view = answered(View(), WISH)
+    old = view.reply(STEERED)
+    assert old is not None
+    moved = present.begin(view, Wish(**{**vars(WISH), "alpha": 0.8}))
+    sure = moved.sure(STEERED)
+    assert moved.reply(STEERED) is None
+    assert sure is not None
+    assert sure.text == old.text
+    assert present.holds(moved) == present.holds(view)
+    page = markup.pane(moved, STEERED, card())
+    assert "ghost" not in page
+    assert "KL <b>…</b>" in page
+    assert present.request(moved) is not None, "the numbers at the new strength are asked all the same"
+
+
+def test_under_a_dial_the_panes_go_first_and_the_strip_follows() -> None:
+    view = answered(View(), WISH)
+    turned = present.begin(view, Wish(**{**vars(WISH), "control": 1.0}))
+    assert [row.strengths[0].alpha for row in turned.asked] == [0.85]
+    assert sorted(row.strengths[0].alpha for row in turned.later) == [-0.5, 0.0, 0.5, 1.0, 1.5]
+    whole = answered(view, turned.wish or WISH)
+    assert whole.phase == "done"
+    assert all(whole.reply(slot) for slot in whole.slots)
 
 
 def test_a_follow_up_keeps_two_histories() -> None:
@@ -207,7 +242,7 @@ def test_figures_carry_their_explanation_and_absent_ones_are_absent() -> None:
 
 def test_stopping_keeps_what_is_written_and_says_how_much() -> None:
     view = present.stop(answered(View(), WISH, upto=1 + 6 * 5))
-    assert markup.status(view) == '<p class="status stopped">Stopped at 5 tokens.</p>'
+    assert markup.status(view) == '<p class="status stopped">Stopped at 5 tokens. Run goes on from there.</p>'
     assert present.stop(answered(View(), WISH)).phase == "done"
 
 

@@ -1,0 +1,160 @@
+"""Presets answered before the page is opened, so that there is something to read at once.
+
+`python -m playground.ui.recordings` answers every shipped preset with the embedded model and the shipped axes, and
+writes `presets/recorded/`. A recording is shown only where the same axes steer the same model.
+"""
+
+import hashlib
+import json
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import playground
+from playground import places, presets
+from playground.cards import Card
+from playground.errors import InvalidInput, PlaygroundError
+from playground.events import Event, Finished, Token, from_json, to_json
+from playground.presets import Preset
+from playground.settings import Request
+from playground.ui import present
+from playground.ui.present import View, Wish
+
+FOLDER = places.PRESETS / "recorded"
+
+_DIGITS = 4  # of numbers that are only looked at
+
+
+class Answers(Protocol):
+    """What answers a request: a player."""
+
+    def run(self, request: Request) -> Generator[Event, None, None]:
+        """The stream of events."""
+        ...
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a model answered: the request, its events, and what made them."""
+
+    model: str
+    version: str
+    axes: Mapping[str, str]
+    """Digests of the axes that steered, by name."""
+    request: Request
+    events: tuple[Event, ...]
+
+    @property
+    def by(self) -> str:
+        """What made it, in words."""
+        return f"{self.model}, {', '.join(self.axes) or 'no axis'}"
+
+    def fits(self, model: str, cards: Mapping[str, Card]) -> bool:
+        """Whether this model with these axes would be asked the same."""
+        return model == self.model and all(
+            name in cards and digest(cards[name]) == made_by for name, made_by in self.axes.items()
+        )
+
+
+def digest(card: Card) -> str:
+    """A short name of an axis's weights."""
+    return hashlib.sha256(json.dumps(card.files, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def asked_by(preset: Preset, axes: Iterable[str]) -> Request:
+    """What the page asks when a preset is opened."""
+    request = present.request(present.begin(View(), present.of_preset(preset, Wish(), frozenset(axes))))
+    if request is None:
+        raise InvalidInput(f"The preset {preset.title!r} asks nothing.", "Give it a prompt.")
+    return request
+
+
+def record(player: Answers, model: str, cards: Mapping[str, Card], preset: Preset) -> Recording:
+    """Answer a preset. Of the steered reply every token is kept, of the others only the end."""
+    request = asked_by(preset, cards)
+    used = sorted({strength.axis for row in request.rows for strength in row.strengths})
+    with closing(player.run(request)) as events:
+        kept = [_rounded(event) for event in events if isinstance(event, Finished) or getattr(event, "row", None) == 0]
+    axes = {name: digest(cards[name]) for name in used}
+    return Recording(model, playground.__version__, axes, request, tuple(kept))
+
+
+def _rounded(event: Event) -> Event:
+    """An event with fewer digits where they are only looked at; intervals stay exact."""
+    if isinstance(event, Token):
+        names = ("logprob", "base_logprob", "kl", "value_before", "value_after")
+    elif isinstance(event, Finished):
+        names = ("reward", "kl", "perplexity")
+    else:
+        return event
+    numbers = {name: getattr(event, name) for name in names}
+    return replace(event, **{name: round(n, _DIGITS) for name, n in numbers.items() if n is not None})
+
+
+def write(recording: Recording, path: Path) -> None:
+    """Write a recording as JSON Lines: what made it, then its events."""
+    head = {
+        "model": recording.model,
+        "version": recording.version,
+        "axes": dict(recording.axes),
+        "request": recording.request.model_dump(mode="json", exclude_defaults=True),
+    }
+    lines = [json.dumps(head, ensure_ascii=False), *(_line(event) for event in recording.events)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _line(event: Event) -> str:
+    """An event as JSON without what it leaves empty; the row's strengths are in the request."""
+    values = {key: value for key, value in json.loads(to_json(event)).items() if value not in ([], None)}
+    values.pop("strengths", None)
+    return json.dumps(values, ensure_ascii=False)
+
+
+def read(path: Path) -> Recording:
+    """The recording in a file. Raises InvalidInput for anything else."""
+    try:
+        head, *lines = path.read_text(encoding="utf-8").splitlines()
+        about = json.loads(head)
+        request = Request(**about["request"])
+        events = tuple(_event(line, request) for line in lines)
+        return Recording(about["model"], about["version"], about["axes"], request, events)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(f"The recording {path.name} cannot be read: {error}.", "Record it again.") from None
+
+
+def _event(line: str, request: Request) -> Event:
+    values = json.loads(line)
+    if values["event"] == "finished":
+        values = {"alpha_interval": None, "reward": None, **values}
+    event = from_json(json.dumps(values))
+    return replace(event, strengths=request.rows[event.row].strengths) if isinstance(event, Finished) else event
+
+
+def read_all(folder: Path | None = None) -> dict[str, Recording]:
+    """The recordings of a folder (the shipped ones unless given), by their names; broken ones are left out."""
+    found: dict[str, Recording] = {}
+    for path in sorted((folder or FOLDER).glob("*.jsonl")):
+        try:
+            found[path.stem] = read(path)
+        except PlaygroundError:
+            continue  # the page is as good without it, and the tests say so
+    return found
+
+
+def main() -> None:
+    """Record every shipped preset."""
+    from playground.player import Player  # loads torch
+
+    player = Player.open()
+    cards = {name: axis.card for name, axis in player.axes.items()}
+    FOLDER.mkdir(exist_ok=True)
+    for path in sorted(places.PRESETS.glob("*.toml")):
+        recording = record(player, player.name, cards, presets.read(path))
+        write(recording, FOLDER / f"{path.stem}.jsonl")
+        print(path.stem, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
