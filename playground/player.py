@@ -89,16 +89,22 @@ class Player:
         named = {strength.axis for row in request.rows for strength in row.strengths}
         used = {name: self.axis(name) for name in sorted(named)}
         steering = {name: axis.steering for name, axis in used.items()}
-        with self.turns.place(), closing(steps(self.model, steering, request, self.tree)) as work:
-            while (step := self._next(work)) is not None:
+        with self.turns.place(), closing(self.in_turns(steps(self.model, steering, request, self.tree))) as work:
+            for step in work:
                 yield from (event for event in step if not isinstance(event, Finished))
                 if ends := [event for event in step if isinstance(event, Finished)]:
                     with self.turns.turn():
                         ends = self._scored(ends, request.rows, used)
                     yield from ends
 
+    def in_turns(self, work: Generator[Step, None, None]) -> Generator[Step, None, None]:
+        """The steps of some work, each taken when it is its turn."""
+        with closing(work):
+            while (step := self._next(work)) is not None:
+                yield step
+
     def _next(self, work: Generator[Step, None, None]) -> Step | None:
-        """The next step, taken when it is this request's turn; None after the last."""
+        """The next step, None after the last."""
         with self.turns.turn():
             return next(work, None)
 

@@ -18,7 +18,7 @@ from pydantic import Field, field_validator, model_validator
 from playground import metrics
 from playground.axes import Axis, digest
 from playground.cards import Point
-from playground.engine.decode import decode
+from playground.engine.decode import steps
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, from_json, to_json
 from playground.metrics import Reading
@@ -169,7 +169,7 @@ def sweep(
     if encoder is not None:
         scores["coherence"] = Coherence.load(encoder)
     batches = plan.batches()
-    with _claim(out, _identity(player, axis, plan, encoder)) as store:
+    with _claim(out, identity(player, axis, plan, encoder)) as store:
         done = [_from_json(line) for line in read_lines(store)] if store else []
         found = [measured for batch in done for measured in batch]
         pace = Pace("sweep", sum(map(len, batches)), "replies")
@@ -203,11 +203,12 @@ def _measure(player: Player, plan: Plan, rows: Sequence[Row], scores: Mapping[st
         rows=tuple(rows), sampling=Sampling(temperature=plan.temperature), max_new_tokens=plan.max_new_tokens
     )
     # Without the player's memory of earlier requests: what is measured depends on the plan alone.
-    events = decode(player.model, {plan.axis: player.axis(plan.axis).steering}, request)
-    ends = sorted((end for end in events if isinstance(end, Finished)), key=lambda end: end.row)
+    work = player.in_turns(steps(player.model, {plan.axis: player.axis(plan.axis).steering}, request))
+    ends = sorted((end for step in work for end in step if isinstance(end, Finished)), key=lambda end: end.row)
     place = {prompt: number for number, prompt in enumerate(plan.prompts)}
     numbers = [place[row.messages[-1].content] for row in rows]
-    readings = metrics.read([row.messages for row in rows], numbers, ends, scores)
+    with player.turns.turn():
+        readings = metrics.read([row.messages for row in rows], numbers, ends, scores)
     base = [reading for reading, end in zip(readings, ends, strict=True) if _at(end) == (0.0, 0.0)]
     return [
         Measured(replace(end, reward=reading.numbers["reward"]), reading)
@@ -242,7 +243,7 @@ def replies_in(out: Path) -> tuple[Measured, ...]:
 # --- the folder -----------------------------------------------------------------------------------------------------
 
 
-def _identity(player: Player, axis: Axis, plan: Plan, encoder: Path | None) -> dict[str, Any]:
+def identity(player: Player, axis: Axis, plan: Plan, encoder: Path | None) -> dict[str, Any]:
     """All that the numbers depend on."""
     return {
         "plan": plan.model_dump(mode="json"),

@@ -12,7 +12,7 @@ from pyarrow import parquet
 from playground import metrics, report
 from playground import sweep as module
 from playground.cards import Card, Judge
-from playground.engine.decode import decode
+from playground.engine import decode
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress
@@ -198,7 +198,9 @@ def test_a_killed_sweep_goes_on_measures_nothing_twice_and_ends_the_same(
     kept = content[: len(content) - cut].count(b"\n")
     asked: list[int] = []
     monkeypatch.setattr(
-        module, "decode", lambda model, axes, request: asked.append(len(request.rows)) or decode(model, axes, request)
+        module,
+        "steps",
+        lambda model, axes, request: asked.append(len(request.rows)) or decode.steps(model, axes, request),
     )
     _, resumed = finish(player, what, tmp_path / "killed")
     assert asked == [4, 4, 4][kept:]

@@ -8,7 +8,7 @@ import gradio as gr
 
 from playground import presets
 from playground.events import Progress
-from playground.ui import endpoints, guide, markup, recordings
+from playground.ui import endpoints, guide, markup
 from playground.ui.address import check_port
 from playground.ui.axes import AxesPage
 from playground.ui.curves import CurvesPage
@@ -30,16 +30,15 @@ def build(player: "Player", hosting: Hosting | None = None, workshop: Workshop |
         gr.HTML(markup.header(player.name), elem_id="masthead", padding=False, apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Play", id="play"):
-                play = PlayPage(hosted, presets.read_all(), hosted.hosting.model, recordings.read_all().values())
-            with gr.Tab("Curves", id="curves"):
-                curves = CurvesPage(hosted)
+                play = PlayPage(hosted, presets.read_all())
+            with gr.Tab("Curves", id="curves") as tab:
+                curves = CurvesPage(hosted, [play.widgets.alpha, play.widgets.control])
             with gr.Tab("Axes", id="axes"):
                 axes = AxesPage(hosted, [play.widgets.axis, curves.axis], workshop)
             with gr.Tab("Guide", id="guide"):
                 guide.layout()
         endpoints.offer(hosted)
-        play.greet(blocks)
-        curves.greet(blocks)
+        curves.greet(blocks, tab)
         axes.greet(blocks)
         blocks.unload(play.halt)
         blocks.unload(curves.left)
@@ -59,7 +58,7 @@ def appearance(hosting: Hosting | None = None) -> dict[str, Any]:
         "ssr_mode": False,
         "pwa": True,
         "favicon_path": ASSETS / "icon.png",
-        "max_file_size": "200mb",
+        "max_file_size": "1kb" if hosting.public else "200mb",
         "share": False,
         "mcp_server": hosting.mcp,
         "enable_monitoring": False,

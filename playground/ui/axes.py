@@ -3,6 +3,7 @@
 Handlers only carry values: `axis_card` decides what is seen, `workshop` makes axes in processes of their own.
 """
 
+import atexit
 import shutil
 import tempfile
 from collections.abc import Generator, Sequence
@@ -17,9 +18,9 @@ from playground.cards import FILE_NAME, Card
 from playground.errors import AxisMismatch, InvalidInput, PlaygroundError
 from playground.events import Token
 from playground.settings import Request, Row, Strength, conversation
-from playground.ui import axis_card
+from playground.ui import axis_card, markup
 from playground.ui.hosting import Hosted
-from playground.ui.measuring import failed
+from playground.ui.measuring import SPOKEN, failed
 from playground.ui.workshop import Making, Order, Workshop
 
 _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
@@ -40,6 +41,7 @@ class AxesPage:
         self.may_add = not hosting.public
         if self.may_add:
             self._load_own()
+            atexit.register(self.workshop.close)
         self._layout()
         self._connect()
 
@@ -51,7 +53,7 @@ class AxesPage:
         with gr.Row(elem_id="axes", elem_classes="two", equal_height=False):
             with gr.Column(elem_classes="side", scale=0, min_width=336):
                 self.axis = gr.Radio(names, value=start, label="Axes", elem_id="axes_list", visible=bool(names))
-                self.said = gr.HTML("", elem_id="axes_said", **_BARE)
+                self.said = gr.HTML("", elem_id="axes_said", js_on_load=SPOKEN, **_BARE)
                 with gr.Column(visible=self.may_add, elem_classes="adding"):
                     self._adding()
                 if not self.may_add:
@@ -256,16 +258,18 @@ class AxesPage:
                 raise AxisMismatch(
                     f"There is no {FILE_NAME} among the files.", "Choose all files of the axis's folder."
                 )
-            card = load(Path(scratch), self.hosted.player.model).card
+            card = Card.load(Path(scratch))
+            if missing := sorted(set(card.files) - {path.name for path in Path(scratch).iterdir()}):
+                raise AxisMismatch(f"{missing[0]} is missing.", "Choose all files of the axis's folder.")
+            load(Path(scratch), self.hosted.player.model)
             if card.name in self.hosted.axes:
                 raise InvalidInput(f"There is an axis named {card.name} already.", "Rename one in its card.json.")
             home = self.workshop.folder / Order(name=card.name).slug()
             if home.exists():
                 raise InvalidInput(f"There is something at {home} already.", "Move it away first.")
-            wanted = [FILE_NAME, *card.files]
             try:
                 home.mkdir(parents=True)
-                for name in wanted:
+                for name in (FILE_NAME, *card.files):
                     shutil.copyfile(Path(scratch) / name, home / name)
             except OSError as error:
                 shutil.rmtree(home, ignore_errors=True)
@@ -309,7 +313,7 @@ class AxesPage:
         return curves.reward_curve(self._card_of(name))
 
     def _caption(self, name: str | None) -> str:
-        return f'<p class="caption">{curves.caption(self._card_of(name))}</p>' if name in self.hosted.axes else ""
+        return markup.caption(curves.caption(self._card_of(name))) if name in self.hosted.axes else ""
 
     def _prompt(self, name: str | None) -> str:
         prompts = [preset.prompt for preset in presets.read_all() if preset.axis == name]

@@ -4,15 +4,17 @@ Handlers only carry values; `measuring` decides what is measured and what is see
 folder named by what it measures, so the same again goes on after Stop, a closed page or a restart.
 """
 
+import atexit
+import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.components import Component
 
 from playground import places, sources
 from playground.errors import PlaygroundError
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
 _QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+_PICTURE = "() => document.querySelector('#chart .modebar-btn[data-title*=ownload]')?.click()"
+"""Plotly's own button draws the picture."""
 
 Update = dict[Any, Any]
 
@@ -35,10 +39,12 @@ Update = dict[Any, Any]
 class CurvesPage:
     """The Curves page of one player."""
 
-    def __init__(self, hosted: Hosted) -> None:
-        self.hosted = hosted
+    def __init__(self, hosted: Hosted, here: Sequence[Component] = ()) -> None:
+        """`here` are Play's alpha and control, which the charts mark."""
+        self.hosted, self.here = hosted, list(here)
         self.scratch = Path(tempfile.mkdtemp(prefix="playground-"))
-        self._lock, self._stopping = Lock(), set[str]()
+        atexit.register(shutil.rmtree, self.scratch, ignore_errors=True)
+        self._stopping: dict[str, bool] = {}  # whoever measures, and whether they want to stop
         self._layout()
         self._connect()
 
@@ -97,17 +103,21 @@ class CurvesPage:
             self.stop = gr.Button("Stop", interactive=False, elem_id="stop_measuring", min_width=80)
 
     def _results(self) -> None:
-        self.standing = gr.HTML(measuring.standing(Found()), elem_id="standing", **_BARE)
+        self.standing = gr.HTML(measuring.standing(Found()), elem_id="standing", js_on_load=measuring.SPOKEN, **_BARE)
         labels = [(label, name) for label, name in measuring.metrics_of(())]
         with gr.Row(elem_id="measured", equal_height=False):
             with gr.Column(elem_id="charts", min_width=320):
                 with gr.Row(elem_classes="tools"):
-                    self.first = gr.Dropdown(labels, value="reward", label="Chart", filterable=False, min_width=150)
-                    self.kind = gr.Radio(list(measuring.KINDS), value=measuring.KINDS[0], label="Drawn", min_width=220)
+                    self.first = gr.Dropdown(
+                        labels, value="reward", label="Chart", filterable=False, min_width=150, elem_id="first_metric"
+                    )
+                    self.kind = gr.Radio(
+                        list(measuring.KINDS), value=measuring.KINDS[0], label="Drawn", min_width=220, elem_id="drawn"
+                    )
                 self.chart = gr.Plot(measuring.chart((), "reward"), show_label=False, container=False, elem_id="chart")
                 self.told = gr.HTML(measuring.told((), "reward"), **_BARE)
                 self.second = gr.Dropdown(
-                    labels, value="perplexity", label="Second chart", filterable=False, elem_classes="tool"
+                    labels, value="perplexity", label="Second chart", filterable=False, elem_id="second_metric"
                 )
                 self.below = gr.Plot(measuring.chart((), "perplexity"), show_label=False, container=False)
                 self.below_told = gr.HTML("", **_BARE)
@@ -122,9 +132,11 @@ class CurvesPage:
                 labels, value="kl", label="Find the strength for", filterable=False, min_width=150
             )
             self.value = gr.Number(0.5, label="Value", min_width=84)
-            self.find = gr.Button("Find", min_width=72, scale=0)
-            self.reached = gr.HTML("", **_BARE, elem_id="reached")
+            self.find = gr.Button("Find", min_width=72, scale=0, elem_id="find")
+            self.reached = gr.HTML("", **_BARE, elem_id="reached", js_on_load=measuring.SPOKEN)
         with gr.Row(elem_id="take"):
+            picture = gr.Button("Chart, PNG", size="sm", min_width=110, scale=0, elem_id="picture")
+            picture.click(None, js=_PICTURE)
             texts = ("Points, CSV", "Points, Parquet", "Replies, Parquet", "Prompts", "For LLM Comparator")
             self.downloads = [
                 gr.DownloadButton(text, size="sm", interactive=False, min_width=110, scale=0) for text in texts
@@ -146,37 +158,53 @@ class CurvesPage:
             plan = self._plan(*form)
         except PlaygroundError as error:
             return {self.size: f'<p class="note warning">{measuring.failed(error.message, error.hint)}</p>'}
-        command = recipes.sweep_command(plan, model=self.hosted.name)
-        return {self.size: f'<p class="note">{measuring.size(plan)}</p>', self.command: command}
+        return {self.size: f'<p class="note">{measuring.size(plan)}</p>', self.command: self._command(plan)}
 
-    def measure(self, request: gr.Request, first: str, kind: str, second: str, *form: Any) -> Generator[Update]:
+    def _command(self, plan: "Plan") -> str:
+        return recipes.sweep_command(plan, model=self.hosted.hosting.model)
+
+    def asked(self, request: gr.Request) -> Update:
+        """Run was pressed: whoever measures already goes first."""
+        self._stopping[request.session_hash or ""] = False
+        return {
+            self.standing: measuring.standing(Found(phase="waiting")),
+            self.run: gr.Button(interactive=False),
+            self.stop: gr.Button(interactive=True),
+        }
+
+    def measure(self, request: gr.Request, *values: Any) -> Generator[Update]:
         """Run the form's sweep, drawing as it grows, until done or stopped."""
         session = request.session_hash or ""
-        self._stopping.discard(session)
-        found = Found(model=self.hosted.name, phase="measuring")
-        yield {self.standing: measuring.standing(found), self.stop: gr.Button(interactive=True)}
+        drawn, form = values[: len(self.drawn)], values[len(self.drawn) :]
+        idle = {self.run: gr.Button(interactive=True), self.stop: gr.Button(interactive=False)}
         try:
+            if self._stopping.setdefault(session, False):  # while it waited
+                yield {self.standing: measuring.standing(Found()), **idle}
+                return
+            yield {self.standing: measuring.standing(Found(phase="measuring"))}
             plan = self._plan(*form)
             self.hosted.check_axis(plan.axis)
             self.hosted.hosting.check_plan(plan)
             for found, replies in self._grown(plan, session):
-                yield self._shown(found, replies, first, kind, second)
+                yield self._shown(found, replies, *drawn)
+            yield idle
         except PlaygroundError as error:
             found = Found(phase="failed", problem=measuring.failed(error.message, error.hint))
-            yield {self.standing: measuring.standing(found), self.stop: gr.Button(interactive=False)}
+            yield {self.standing: measuring.standing(found), **idle}
         except OSError as error:
             problem = measuring.failed(f"Measuring had to stop: {error}.", "Make room on the disk; Run goes on.")
-            found = Found(phase="failed", problem=problem)
-            yield {self.standing: measuring.standing(found), self.stop: gr.Button(interactive=False)}
+            yield {self.standing: measuring.standing(Found(phase="failed", problem=problem)), **idle}
+        finally:
+            self._stopping.pop(session, None)
 
     def _grown(self, plan: "Plan", session: str) -> Generator[tuple[Found, tuple["Measured", ...]]]:
         """What is found after each batch, with its replies; ends when all is measured or the person stops."""
-        from playground.sweep import PointMeasured, replies_in, sweep
+        from playground.sweep import PointMeasured, identity, replies_in, sweep
 
         player = self.hosted.player
-        out = self._folder() / measuring.folder_name(plan, player.name, dict(player.axis(plan.axis).card.files))
-        found = Found(plan, str(out), player.name, phase="measuring")
         encoder = sources.resolve_encoder(sources.ENCODER) if sources.is_here(sources.ENCODER) else None
+        out = self._folder() / measuring.folder_name(identity(player, player.axis(plan.axis), plan, encoder))
+        found = Found(plan, player.name, phase="measuring", command=self._command(plan))
         count, fresh = len(plan.strengths()), list[Any]()
         with closing(sweep(player, plan, out, encoder)) as steps:
             for event in steps:
@@ -187,7 +215,7 @@ class CurvesPage:
                 if isinstance(event, PointMeasured):
                     fresh.append(event.point)
                     if len(fresh) == count:
-                        stopped = session in self._stopping
+                        stopped = self._stopping.get(session, True)
                         over = found.progress is not None and found.progress.done >= found.progress.total
                         phase = "done" if over else "stopped" if stopped else "measuring"
                         found = replace(found, points=tuple(fresh), prompts=event.prompts, phase=phase)
@@ -197,21 +225,23 @@ class CurvesPage:
 
     def halt(self, request: gr.Request, found: Found) -> Update:
         """Stop after the batch in work; it is kept."""
-        self._stopping.add(request.session_hash or "")
+        self.left(request)
         stopping = replace(found, phase="stopping")
         return {self.standing: measuring.standing(stopping), self.stop: gr.Button(interactive=False)}
 
-    def greet(self, blocks: gr.Blocks) -> None:
-        """Say at first sight what the form asks for."""
+    def greet(self, blocks: gr.Blocks, tab: gr.Tab) -> None:
+        """Say at first sight what the form asks for; whoever comes from Play sees where Play's strength lies."""
         blocks.load(self.describe, self.form, [self.size, self.command], **_QUICK)
+        tab.select(self.redraw, [self.found, *self.drawn], self.charts, **_QUICK)
 
     def left(self, request: gr.Request) -> None:
         """The page was closed: nobody watches any more."""
-        self._stopping.add(request.session_hash or "")
+        if request.session_hash in self._stopping:
+            self._stopping[request.session_hash] = True
 
-    def redraw(self, found: Found, first: str, kind: str, second: str) -> Update:
+    def redraw(self, found: Found, *drawn: Any) -> Update:
         """Another chart of the same points."""
-        return self._charts(found, first, kind, second)
+        return self._charts(found, *drawn)
 
     def aim(self, found: Found, metric: str, value: float | None) -> str:
         """The strength at which a metric has a value."""
@@ -220,19 +250,19 @@ class CurvesPage:
         except PlaygroundError as error:
             return f'<p class="caption warning">{measuring.failed(error.message, error.hint)}</p>'
 
-    def _charts(self, found: Found, first: str, kind: str, second: str) -> Update:
-        points = found.points
+    def _charts(self, found: Found, first: str, kind: str, second: str, *here: float) -> Update:
+        points, current = found.points, (here[0], here[1]) if here else None
         return {
-            self.chart: measuring.chart(points, first, kind),
+            self.chart: measuring.chart(points, first, kind, current),
             self.told: measuring.told(points, first, kind),
-            self.below: measuring.chart(points, second),
+            self.below: measuring.chart(points, second, current=current),
             self.below_told: measuring.told(points, second) if points else "",
         }
 
-    def _shown(self, found: Found, replies: "tuple[Measured, ...]", first: str, kind: str, second: str) -> Update:
+    def _shown(self, found: Found, replies: "tuple[Measured, ...]", *drawn: Any) -> Update:
         update: Update = {self.found: found, self.standing: measuring.standing(found)}
         if found.points and found.plan is not None:
-            update |= self._charts(found, first, kind, second)
+            update |= self._charts(found, *drawn)
             update[self.behind] = measuring.behind(found.points, replies, found.plan.prompts)
         if found.phase in ("done", "stopped"):
             files = measuring.write_files(found, replies, Path(tempfile.mkdtemp(dir=self.scratch)))
@@ -240,7 +270,6 @@ class CurvesPage:
                 button: gr.DownloadButton(value=file, interactive=True)
                 for button, file in zip(self.downloads, files, strict=True)
             }
-            update[self.stop] = gr.Button(interactive=False)
         return update
 
     def _folder(self) -> Path:
@@ -258,8 +287,9 @@ class CurvesPage:
             self.axis, self.alphas, self.controls, self.source, self.count, self.own, self.file, self.seeds, self.seed,
             self.temperature, self.length,
         ]  # fmt: skip
-        charts = [self.first, self.kind, self.second]
-        drawn = [self.chart, self.told, self.below, self.below_told]
+        choices = [self.first, self.kind, self.second]
+        self.drawn: list[Any] = [*choices, *self.here]
+        self.charts = [self.chart, self.told, self.below, self.below_told]
         public = self.hosted.hosting.public
         self.vary.input(lambda vary: measuring.GRIDS[vary], self.vary, [self.alphas, self.controls], **_QUICK).then(
             self.describe, form, [self.size, self.command], **_QUICK
@@ -280,16 +310,16 @@ class CurvesPage:
         changes = [self.axis.input, self.source.input, self.file.change, *(box.change for box in typed)]
         gr.on(changes, self.describe, form, [self.size, self.command], trigger_mode="always_last", **_QUICK)
         everything = [
-            self.found, self.standing, self.stop, *drawn, self.behind, *self.downloads,
+            self.found, self.standing, self.run, self.stop, *self.charts, self.behind, *self.downloads,
         ]  # fmt: skip
-        self.run.click(
-            self.measure, [*charts, *form], everything, concurrency_id="sweep", concurrency_limit=1,
+        self.run.click(self.asked, None, [self.standing, self.run, self.stop], **_QUICK).then(
+            self.measure, [*self.drawn, *form], everything, concurrency_id="sweep", concurrency_limit=1,
             show_progress="hidden", api_visibility="private",
         )  # fmt: skip
         self.stop.click(self.halt, self.found, [self.standing, self.stop], queue=False, **_QUICK)
         gr.on(
-            [box.input for box in (self.first, self.kind, self.second)],
-            self.redraw, [self.found, *charts], drawn, trigger_mode="always_last", **_QUICK,
+            [box.input for box in choices],
+            self.redraw, [self.found, *self.drawn], self.charts, trigger_mode="always_last", **_QUICK,
         )  # fmt: skip
         gr.on(
             [self.find.click, self.value.submit],

@@ -4,6 +4,7 @@ What a person can do on the page a program can do here, within the same limits. 
 """
 
 import json
+import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -15,6 +16,8 @@ from playground.errors import PlaygroundError
 from playground.events import Finished, Token, to_json
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.ui.hosting import Hosted
+
+_EVERY_S = 0.1  # replies come at most this often while they grow
 
 
 class Endpoints:
@@ -55,8 +58,8 @@ class Endpoints:
             max_new_tokens: Longest reply, in tokens.
 
         Returns:
-            One object for each strength: alpha, control and text; once it is finished also token_ids, alpha_interval,
-            reward, kl, perplexity and finish_reason.
+            One object for each strength: alpha, control and text; once it is finished also reward, kl, perplexity
+            and more, as `playground say --json` tells them.
         """
         with _as_messages():
             strengths = [Strength(axis=axis or "none", alpha=a, control=c) for a in alphas for c in controls]
@@ -65,14 +68,17 @@ class Endpoints:
             rows = tuple(Row(messages=messages, strengths=own, seed=seed) for own in used)
             sampling = Sampling(temperature=temperature)
             request = Request(rows=rows, sampling=sampling, max_new_tokens=max_new_tokens)
-            replies = [_begun(row) for row in rows]
+            replies, due = [_begun(row) for row in rows], 0.0
             with closing(self.hosted.run(request)) as events:
                 for event in events:
                     if isinstance(event, Token):
                         replies[event.row]["text"] += event.text
                     elif isinstance(event, Finished):
                         replies[event.row] = json.loads(to_json(event))
+                    if time.monotonic() >= due:
                         yield [dict(reply) for reply in replies]
+                        due = time.monotonic() + _EVERY_S
+            yield replies
 
     def sweep(
         self,

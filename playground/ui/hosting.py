@@ -121,4 +121,7 @@ class Hosted:
     def check_axis(self, name: str) -> None:
         """Refuse on a public page an axis that is named by its folder."""
         if self.hosting.public and name not in self.axes:
-            raise InvalidInput(f"There is no axis named {name!r} here.", f"Choose one of: {', '.join(self.axes)}.")
+            raise InvalidInput(
+                f"There is no axis named {name!r} here.",
+                f"Choose one of: {', '.join(self.axes) or 'none for this model'}.",
+            )

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -21,7 +21,7 @@ from playground.events import Progress
 from playground.findings import LABELS, Along
 from playground.presets import Preset
 from playground.settings import SLIDER_RANGE
-from playground.ui import recipes, share
+from playground.ui import markup, recipes, share
 from playground.ui.recipes import Compared
 
 if TYPE_CHECKING:
@@ -36,13 +36,16 @@ GRIDS = {"alpha": ("-1:2:0.25", "0"), "control": ("0", "-1:2:0.5"), "both": ("-1
 UNSEEN, FROM_PRESETS, OWN = "new to the axis", "the presets'", "my own"
 PROMPTS = (UNSEEN, FROM_PRESETS, OWN)
 
+SPOKEN = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
+"""The script of a place whose text is read aloud as it changes."""
+
 SHOWN = 8
 """Replies shown behind a point; the files hold all."""
 
 _DEVELOPMENT_SHARE = 0.15  # of prompts that no shipped axis was trained on, as in the training's recipe
 _TOGETHER = 16  # rows in a batch: a prompt or two, so that the chart grows every few seconds
 
-Phase = Literal["empty", "measuring", "stopping", "stopped", "done", "failed"]
+Phase = Literal["empty", "waiting", "measuring", "stopping", "stopped", "done", "failed"]
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,13 @@ class Found:
     """What was measured so far, and how far that is."""
 
     plan: "Plan | None" = None
-    folder: str = ""
     model: str = ""
     points: tuple[Point, ...] = ()
     prompts: int = 0
     progress: Progress | None = None
     phase: Phase = "empty"
     problem: str = ""
-    files: tuple[str, ...] = field(default=())
+    command: str = ""
 
 
 def plan(
@@ -107,10 +109,9 @@ def size(plan: "Plan") -> str:
     return f"{strengths} strengths × {len(plan.prompts)} prompts{seeds} = {replies} replies"
 
 
-def folder_name(plan: "Plan", model: str, files: dict[str, str]) -> str:
-    """The name of the folder where this plan is measured: the same again finds what is there and goes on."""
-    what = [plan.model_dump(mode="json"), model, files]
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+def folder_name(identity: dict[str, Any]) -> str:
+    """The name of the folder of what is measured: the same again finds what is there and goes on."""
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
 
 # --- charts -----------------------------------------------------------------------------------------------------------
@@ -126,16 +127,24 @@ def along(points: Sequence[Point]) -> Along:
     return findings.longest_line(points)[0]
 
 
-def chart(points: Sequence[Point], metric: str, kind: str = KINDS[0]) -> go.Figure:
-    """A metric of the points, drawn in one of the three ways."""
+def chart(
+    points: Sequence[Point], metric: str, kind: str = KINDS[0], current: tuple[float, float] | None = None
+) -> go.Figure:
+    """A metric of the points, drawn in one of the three ways, with the `current` (alpha, control) of Play marked."""
     if kind == "against KL":
-        return curves.reward_against_kl(points, metric)
+        return curves.reward_against_kl(points, metric, current)
     if kind == "over both":
-        return curves.heat_map(points, metric)
-    figure = curves.metric_curve(points, metric, along(points))
+        return curves.heat_map(points, metric, current)
+    way = along(points)
+    figure = curves.metric_curve(points, metric, way, current)
     if not points:
         figure.update_xaxes(range=list(SLIDER_RANGE))
         figure.update_yaxes(range=[0, 1], showticklabels=False)
+    elif current is not None:
+        here, measured = current[way == "control"], [getattr(point, way) for point in points]
+        if min(measured) <= here <= max(measured):
+            line = {"color": curves.BASE, "width": 1.5, "dash": "dot"}
+            figure.add_vline(x=here, line=line, annotation_text="Play", annotation_position="top right")
     return figure
 
 
@@ -148,10 +157,7 @@ def told(points: Sequence[Point], metric: str, kind: str = KINDS[0]) -> str:
         "over both": lambda: findings.summit(points, metric),
     }.get(kind, lambda: findings.sentence(points, metric, *findings.longest_line(points)))()
     text = escape(findings.as_text(points, metric))
-    return (
-        f'<p class="caption">{escape(sentence)}</p>'
-        f'<details class="astext"><summary>As text</summary><pre>{text}</pre></details>'
-    )
+    return f'{markup.caption(sentence)}<details class="astext"><summary>As text</summary><pre>{text}</pre></details>'
 
 
 def behind(points: Sequence[Point], replies: Sequence["Measured"], prompts: Sequence[str]) -> str:
@@ -206,13 +212,14 @@ def standing(found: Found) -> str:
     count = f"{progress.done:g} of {progress.total:g} replies" if progress else ""
     words = {
         "empty": "Ready to measure.",
+        "waiting": "Waiting for another measuring to end …",
         "measuring": f"Measuring: {count}{_left(progress)}" if progress else "Starting …",
         "stopping": f"Stopping after the prompt in work … {count}",
         "stopped": f"Stopped at {count}. Run goes on from here.",
         "done": f"Done: {count}, means over {found.prompts} prompts.",
     }[found.phase]
     line = f'<p class="status {found.phase}">{words}</p>'
-    if found.phase == "empty":
+    if found.phase in ("empty", "waiting"):
         return line
     return f'{line}<progress max="1" value="{share_done:.4f}" aria-label="replies"></progress>'
 
@@ -241,7 +248,7 @@ def target(found: Found, metric: str, value: float | None) -> str:
     way, at = findings.longest_line(found.points)
     reached = findings.target(found.points, metric, value, way, at)
     links = "".join(f' <a href="?{_link(found, way, at, x)}">Open in Play at {x:.2f}</a>' for x in reached.strengths)
-    return f'<p class="caption target">{escape(reached.sentence)}{links}</p>'
+    return markup.caption(reached.sentence) + (f'<p class="caption links">{links}</p>' if links else "")
 
 
 def _link(found: Found, way: Along, at: float, strength: float) -> str:
@@ -270,8 +277,7 @@ def write_files(found: Found, replies: Sequence["Measured"], out: Path) -> tuple
     from playground.sweep import Sweep
 
     assert found.plan is not None
-    command = recipes.sweep_command(found.plan, model=found.model)
-    report.write(Sweep(found.plan, found.points, tuple(replies)), out, found.model, command)
+    report.write(Sweep(found.plan, found.points, tuple(replies)), out, found.model, found.command)
     pd.read_parquet(out / report.POINTS).to_csv(out / "points.csv", index=False)
     prompts = "".join(prompt.replace("\n", " ") + "\n" for prompt in found.plan.prompts)
     (out / "prompts.txt").write_text(prompts, encoding="utf-8")

@@ -148,6 +148,7 @@ class Workshop:
     def forget(self, slug: str) -> None:
         """Throw a stopped training's work away."""
         self.cancel(slug)
+        self._says.pop(slug, None)
         shutil.rmtree(self.folder / slug, ignore_errors=True)
         for path in self.folder.glob(f"{slug}.*"):
             path.unlink(missing_ok=True)
@@ -223,8 +224,8 @@ class Workshop:
     def _problem(self, slug: str) -> str:
         """What a process complained of before it ended by itself."""
         process = self._at_work.get(slug)
-        if process is not None and process.returncode is not None and process.returncode <= 0:
-            return ""  # done, or stopped from here
+        if process is None or not process.returncode or process.returncode < 0:
+            return ""  # done, stopped, or of an earlier day: then going on tells
         lines = [line for line in _lines(self._file(slug, "err")) if line.strip()]
         return " ".join(lines[-2:])
 
