@@ -184,13 +184,11 @@ class Lab:
         card = self.player.axes[axis].card
         known = {name: value for name, value in card.recipe.items() if name in Recipe.model_fields}
         poles = card.recipe.get("descriptions")
-        some = [
-            *self._prompts(False)[: self.sizes.invent_prompts],
-            *self._prompts(True)[:2],
-        ]  # both parts must be there
+        # Of both parts, as a training wants it; those at the far end of development are not measured on.
+        prompts = [*self._prompts(False)[: self.sizes.invent_prompts], *self._prompts(True)[-8:]]
         return Job(
             name=axis, description=card.description, poles=card.poles, out=self.folder(axis) / "invented",
-            prompts=some, command="make results", data=(), descriptions=(poles[0], poles[1]) if poles else None,
+            prompts=prompts, command="make results", data=(), descriptions=(poles[0], poles[1]) if poles else None,
             recipe=Recipe(**{**known, "pairs": self.sizes.pairs}), until="pairs",
         )  # fmt: skip
 
