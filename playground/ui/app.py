@@ -8,7 +8,7 @@ import gradio as gr
 
 from playground import presets
 from playground.events import Progress
-from playground.ui import endpoints, guide, markup
+from playground.ui import endpoints, guide, markup, recordings
 from playground.ui.address import check_port
 from playground.ui.axes import AxesPage
 from playground.ui.curves import CurvesPage
@@ -30,7 +30,7 @@ def build(player: "Player", hosting: Hosting | None = None, workshop: Workshop |
         gr.HTML(markup.header(player.name), elem_id="masthead", padding=False, apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Play", id="play"):
-                play = PlayPage(hosted, presets.read_all())
+                play = PlayPage(hosted, presets.read_all(), hosted.hosting.model, recordings.opening())
             with gr.Tab("Curves", id="curves") as tab:
                 curves = CurvesPage(hosted, [play.widgets.alpha, play.widgets.control])
             with gr.Tab("Axes", id="axes"):
@@ -38,6 +38,7 @@ def build(player: "Player", hosting: Hosting | None = None, workshop: Workshop |
             with gr.Tab("Guide", id="guide"):
                 guide.layout()
         endpoints.offer(hosted)
+        play.greet(blocks)
         curves.greet(blocks, tab)
         axes.greet(blocks)
         blocks.unload(play.halt)

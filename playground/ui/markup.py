@@ -162,7 +162,7 @@ def status(view: View) -> str:
     replies = f"{rows} strengths at once" if rows > 1 else "one strength"
     words = {
         "empty": "Ready. At alpha 0 the model is as it came, at 1 as trained; beyond is more, below 0 the other way.",
-        "reading": "Reading the prompt …",
+        "reading": f"Writing {replies} …" if view.ghosts else "Reading the prompt …",
         "writing": f"Writing {replies} …",
         "stopped": f"Stopped at {view.tokens} tokens. Run goes on from there.",
         "done": f"Done, {view.tokens} tokens.",
@@ -179,11 +179,6 @@ def waiting(ahead: int, at_once: int = 1) -> str:
     else:
         words = "Starting …"
     return f'<p class="status reading">{words}</p>'
-
-
-def said(words: str) -> str:
-    """A status line of one's own."""
-    return f'<p class="status">{escape(words)}</p>'
 
 
 def changed(base: str, text: str) -> list[tuple[str, bool]]:

@@ -6,7 +6,7 @@ decide what is seen. Asking is quick and never waits for the engine; that is how
 
 import random
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -80,13 +80,13 @@ class PlayPage:
         player: Plays,
         presets: tuple[Preset, ...],
         model: str = "smollm2",
-        recorded: Iterable[Recording] = (),
+        recording: Recording | None = None,
     ) -> None:
-        """`model` is what commands call the player's model; `recorded` are presets' results."""
+        """`model` is what commands call the player's model; `recording` is shown first."""
         self.player = player
         self.presets = presets
         self.model = model
-        self.recorded = tuple(recorded)
+        self.recording = recording
         self.desk = Desk()
         self.widgets = self._layout()
         self._connect()
@@ -128,8 +128,8 @@ class PlayPage:
     def reseed(self, request: gr.Request, view: View, *values: Any) -> Update:
         """A new seed, and the present turn again."""
         if not values[ASKED.index("temperature")]:
-            words = "At temperature 0 every seed gives the same reply. Set the temperature to 0.7, say, for others."
-            return {self.widgets.status: markup.said(words)}
+            gr.Info("At temperature 0 every seed gives the same reply. Set the temperature to 0.7, say, for others.")
+            return gr.skip()
         seed = random.randrange(10_000)
         values = tuple(seed if name == "seed" else value for name, value in zip(ASKED, values, strict=True))
         return {self.widgets.seed: seed} | self._moved(request, view, values)
@@ -150,7 +150,7 @@ class PlayPage:
         try:
             shared = share.decode(dict(request.query_params))
         except PlaygroundError as error:
-            return {w.status: markup.status(present.fail(View(), error))}
+            return {w.view: present.fail(View(), error)}
         if shared is None:
             return gr.skip()
         missing = [name for name in share.axes_of(shared.preset) if name not in self.player.axes]
@@ -159,7 +159,7 @@ class PlayPage:
                 f"This link asks for the axis {missing[0]!r}, which is not here.",
                 "Load it on the page Axes, then open the link again.",
             )
-            return {w.status: markup.status(present.fail(View(), error))}
+            return {w.view: present.fail(View(), error)}
         wish = present.of_preset(shared.preset, Wish(), self.player.axes)
         update = self._filled(wish) | self._put(request, View(), wish) | {w.view: View()}
         if shared.model not in ("", self.player.name):
@@ -181,7 +181,10 @@ class PlayPage:
 
     def clear(self, request: gr.Request, axis: str | None) -> Update:
         """A new conversation: nothing behind, nothing shown, the settings stay."""
-        self.desk.wish(_session(request), NOTHING)
+        session = _session(request)
+        self.desk.wish(session, NOTHING)
+        if self.desk.claim(session):  # nobody serves it
+            self.desk.leave(session)
         return self._shown(View(), {}, axis) | {self.widgets.follow_up: ""} | self._editing(False)
 
     # -- answering: one run at a time, the newest wish wins ------------------------------------------------------
@@ -230,6 +233,8 @@ class PlayPage:
                         yield view
                         due = time.monotonic() + _REDRAW_S
                 yield view
+                if view.asked == batch.rows:
+                    return  # the stream ended before its replies did
             except PlaygroundError as error:
                 yield present.fail(view, error)
                 return
@@ -248,14 +253,16 @@ class PlayPage:
         start = next((preset for preset in presets if preset.axis in axes), presets[0])
         name = start.axis if start.axis in axes else axes[0] if axes else None
         note = self.player.axes[name].note if name else ""
-        return layout(self.presets, start, self._cards(), self.card(name), note, self._recorded(start, name or ""))
+        view = self._recorded(start, name or "")
+        return layout(self.presets, start, self._cards(), self.card(name), note, view, self._reuse(view))
 
     def _recorded(self, start: Preset, axis: str) -> View:
         """What the page shows before anybody touches it: what this very model has answered to that preset."""
+        one = self.recording
+        if one is None or not one.fits(self.player.name, self._cards()):
+            return View()
         wish = present.of_preset(start, Wish(axis=axis), self.player.axes)
-        fitting = (one for one in self.recorded if one.fits(self.player.name, self._cards()))
-        views = (present.recorded(wish, one.request, one.events, one.by) for one in fitting)
-        return next((view for view in views if view.recorded), View())
+        return present.recorded(wish, one.request, one.events, one.by)
 
     def _cards(self) -> dict[str, Card]:
         return {name: axis.card for name, axis in self.player.axes.items()}

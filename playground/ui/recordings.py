@@ -1,7 +1,7 @@
-"""Presets answered before the page is opened, so that there is something to read at once.
+"""The opening preset answered before the page is opened, so that there is something to read at once.
 
-`python -m playground.ui.recordings` answers every shipped preset with the embedded model and the shipped axes, and
-writes `presets/recorded/`. A recording is shown only where the same axes steer the same model.
+`python -m playground.ui.recordings` answers the first shipped preset with the embedded model and the shipped axes, and
+writes `presets/opening.jsonl`. It is shown only where the same axes steer the same model.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from playground.settings import Request
 from playground.ui import present
 from playground.ui.present import View, Wish
 
-FOLDER = places.PRESETS / "recorded"
+OPENING = places.PRESETS / "opening.jsonl"
 
 _DIGITS = 4  # of numbers that are only looked at
 
@@ -132,28 +132,21 @@ def _event(line: str, request: Request) -> Event:
     return replace(event, strengths=request.rows[event.row].strengths) if isinstance(event, Finished) else event
 
 
-def read_all(folder: Path | None = None) -> dict[str, Recording]:
-    """The recordings of a folder (the shipped ones unless given), by their names; broken ones are left out."""
-    found: dict[str, Recording] = {}
-    for path in sorted((folder or FOLDER).glob("*.jsonl")):
-        try:
-            found[path.stem] = read(path)
-        except PlaygroundError:
-            continue  # the page is as good without it, and the tests say so
-    return found
+def opening() -> Recording | None:
+    """What ships; None where it is missing or broken: the page works without it."""
+    try:
+        return read(OPENING)
+    except PlaygroundError:
+        return None
 
 
 def main() -> None:
-    """Record every shipped preset."""
+    """Record the opening preset."""
     from playground.player import Player  # loads torch
 
     player = Player.open()
     cards = {name: axis.card for name, axis in player.axes.items()}
-    FOLDER.mkdir(exist_ok=True)
-    for path in sorted(places.PRESETS.glob("*.toml")):
-        recording = record(player, player.name, cards, presets.read(path))
-        write(recording, FOLDER / f"{path.stem}.jsonl")
-        print(path.stem, flush=True)  # noqa: T201
+    write(record(player, player.name, cards, presets.read_all()[0]), OPENING)
 
 
 if __name__ == "__main__":

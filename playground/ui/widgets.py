@@ -77,16 +77,22 @@ class Widgets:
 
 
 def layout(
-    presets: tuple[Preset, ...], start: Preset, cards: Mapping[str, Card], card: Card | None, note: str, view: View
+    presets: tuple[Preset, ...],
+    start: Preset,
+    cards: Mapping[str, Card],
+    card: Card | None,
+    note: str,
+    view: View,
+    menu: dict[str, Any],
 ) -> Widgets:
-    """Place every component inside the present Blocks, showing preset `start`, an axis's card and a view."""
+    """Place every component inside the present Blocks: preset `start`, an axis's card, a view and its Share menu."""
     parts: dict[str, Any] = {"view": gr.State(view), "editing": gr.State(value=False)}
     with gr.Row(elem_id="play", equal_height=False):
         with gr.Column(elem_id="left", scale=0, min_width=336):
             parts |= _asking(presets, start, sorted(cards), card, note) | _dials(start, card, view)
             parts |= _settings(start, cards, card)
         with gr.Column(elem_id="right", min_width=320):
-            parts |= _answers(card, view) | _strengths(card, view)
+            parts |= _answers(card, view, menu) | _strengths(card, view)
     return Widgets(**parts)
 
 
@@ -177,10 +183,10 @@ def _settings(start: Preset, cards: Mapping[str, Card], card: Card | None) -> di
     return parts
 
 
-def _answers(card: Card | None, view: View) -> dict[str, Any]:
+def _answers(card: Card | None, view: View, menu: dict[str, Any]) -> dict[str, Any]:
     with gr.Row(elem_id="top"):
         status = gr.HTML(markup.status(view), elem_id="status", **_BARE)
-        reuse = gr.HTML({}, html_template=_REUSE, js_on_load=_REUSE_SCRIPT, elem_id="reuse", **_BARE)
+        reuse = gr.HTML(menu, html_template=_REUSE, js_on_load=_REUSE_SCRIPT, elem_id="reuse", **_BARE)
     with gr.Row(elem_id="panes", equal_height=True):
         base = gr.HTML(markup.pane(view, present.BASE, card), elem_id="base", **_BARE)
         steered = gr.HTML(markup.pane(view, present.STEERED, card), elem_id="steered", **_BARE)

@@ -75,6 +75,12 @@ def bare_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def recorded_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page of the tiny model with two axes and the first preset's answers recorded beforehand."""
+    yield from serve(tmp_path_factory.mktemp("server") / "log", "0.002", "recorded")
+
+
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as running:
         yield running

@@ -1,7 +1,8 @@
 """Serves the page for the walks: the tiny model with an axis of random weights, at a pace a person could follow.
 
-Run as `python -m tests.browser.server PORT PACE_S [bare]`; `bare` leaves the axis out. PLAYGROUND_ variables count as
-they do for the real page; axes are made by the smallest of trainings.
+Run as `python -m tests.browser.server PORT PACE_S [bare|recorded]`; `bare` leaves the axis out, `recorded` adds a
+second one and a recording of the first preset. PLAYGROUND_ variables count as they do for the real page; axes are made
+by the smallest of trainings.
 """
 
 import os
@@ -13,10 +14,11 @@ from pathlib import Path
 
 import torch
 
-from playground import places, sources
+from playground import places, presets, sources
 from playground.events import Event, Token
 from playground.player import Player
 from playground.settings import Request
+from playground.ui import recordings
 from playground.ui.app import appearance, build
 from playground.ui.hosting import Hosting
 from playground.ui.workshop import Workshop
@@ -41,15 +43,26 @@ class Paced(Player):
             yield event
 
 
-def main(port: int, pace_s: float, bare: bool) -> None:
+def record(player: Player, folder: Path) -> None:
+    """Answer the first preset as the command does that records the shipped ones."""
+    preset = presets.read_all()[0].model_copy(update={"axis": "cheer"})
+    cards = {name: axis.card for name, axis in player.axes.items()}
+    recordings.write(recordings.record(player, player.name, cards, preset), folder)
+    recordings.OPENING = folder
+
+
+def main(port: int, pace_s: float, kind: str) -> None:
     torch.set_num_threads(1)
     Paced.pace_s = pace_s
     hosting = Hosting.read(os.environ, model="tiny", dtype="float32")
     player = Paced.open(hosting.model, hosting.dtype)
     player.axes.clear()
     with tempfile.TemporaryDirectory() as folder:
-        if not bare:
+        if kind != "bare":
             player.axis(str(make_tiny_axis(Path(folder) / "cheer", sources.resolve("tiny"))))
+        if kind == "recorded":
+            player.axis(str(make_tiny_axis(Path(folder) / "noise", sources.resolve("tiny"), name="noise", seed=1)))
+            record(player, Path(folder) / "opening.jsonl")
         recipe = [word for name, value in SMALLEST.items() for word in ("--set", f"{name}={value}")]
         workshop = Workshop(places.data_directory() / "axes", hosting.model, hosting.dtype, recipe)
         page = build(player, hosting, workshop)
@@ -57,4 +70,4 @@ def main(port: int, pace_s: float, bare: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:] == ["bare"])
+    main(int(sys.argv[1]), float(sys.argv[2]), *(sys.argv[3:] or [""]))

@@ -1,11 +1,14 @@
 """Walks through the page as a person would take them, in a real browser, with a tiny model behind it."""
 
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from playground import presets
 from tests.browser.conftest import Open
 
 pytestmark = pytest.mark.browser
@@ -287,3 +290,189 @@ def test_a_model_without_an_axis_answers_as_it_came(open_page: Open, bare_url: s
     expect(page.locator("#alpha input[type=range]")).to_be_disabled()
     run(page)
     assert reply(page, "base")
+
+
+def test_the_steered_pane_follows_while_the_dial_is_held(open_page: Open) -> None:
+    page = open_page()
+    run(page)
+    before = reply(page, "steered")
+    page.mouse.move(*thumb_at(page, 1))
+    page.mouse.down()
+    page.mouse.move(*thumb_at(page, 1.6), steps=4)
+    expect(page.locator("#steered .strength")).to_contain_text(f"alpha {alpha(page):g}")
+    done(page)
+    assert reply(page, "steered") != before, "it is still held"
+    page.mouse.move(*thumb_at(page, 1), steps=4)
+    expect(page.locator("#steered .strength")).to_contain_text("alpha 1 ·")
+    done(page)
+    page.mouse.up()
+    assert reply(page, "steered") == before
+    assert alpha(page) == 1
+
+
+def test_dragging_by_touch(open_page: Open) -> None:
+    page = open_page(**PHONE)
+    run(page)
+    x, y = thumb_at(page, 1)
+    touch = page.context.new_cdp_session(page)
+    for kind, dx in (("touchStart", 0), *(("touchMove", step) for step in range(8, 49, 8)), ("touchEnd", None)):
+        points = [] if dx is None else [{"x": x + dx, "y": y}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert alpha(page) > 1.3
+    expect(page.locator("#steered .strength")).to_contain_text(f"alpha {alpha(page):g}")
+    done(page)
+
+
+def test_where_the_reply_changes_is_marked_and_the_keys_go_there(open_page: Open) -> None:
+    page = open_page()
+    run(page)
+    expect(page.locator("#alpha .dial-changes b")).to_have_count(1)
+    assert page.locator("#alpha .dial-changes i").count() >= 2
+    expect(page.locator("#holds")).to_contain_text("becomes")
+    before, ticks = reply(page, "steered"), page.locator("#alpha .dial-changes i").count()
+    page.get_by_role("slider", name="alpha").focus()
+    page.keyboard.press(".")
+    expect(page.locator("#steered .strength")).not_to_contain_text("alpha 1 ·")
+    assert alpha(page) > 1
+    done(page)
+    assert reply(page, "steered") != before
+    expect(page.locator("#alpha .dial-changes i")).not_to_have_count(ticks)
+
+
+def test_something_recorded_is_there_at_once_and_the_first_touch_is_live(
+    open_page: Open, recorded_url: str, keep: Keep
+) -> None:
+    page = open_page(at=recorded_url)
+    expect(page.locator("#status")).to_contain_text("Recorded")
+    recorded = [reply(page, pane) for pane in ("base", "steered")]
+    assert all(recorded)
+    assert page.locator("#strip .card .text").all_inner_texts() == [
+        text for text in page.locator("#strip .card .text").all_inner_texts() if text
+    ]
+    assert "?" not in page.url
+    keep(page, "recorded")
+    page.get_by_role("slider", name="alpha").focus()
+    page.keyboard.press("ArrowRight")
+    done(page)
+    assert reply(page, "base") == recorded[0], "the model says the same again"
+    expect(page.locator("#status")).not_to_contain_text("Recorded")
+
+
+def test_a_link_opens_to_the_same_in_another_browser_and_after_loading_again(open_page: Open) -> None:
+    one = open_page()
+    one.get_by_role("textbox", name="Prompt").fill("Which way, & why? 1+1 #é")
+    one.get_by_role("slider", name="alpha").focus()
+    one.keyboard.press("ArrowRight")
+    run(one)
+    expect(one).to_have_url(re.compile("alpha=1.05"))
+    text = reply(one, "steered")
+    two = open_page(one.url[one.url.index("?") :])
+    for page in (two, one):
+        if page is one:
+            page.reload()
+        done(page)
+        assert reply(page, "steered") == text
+        assert alpha(page) == 1.05
+        assert page.get_by_role("textbox", name="Prompt").input_value() == "Which way, & why? 1+1 #é"
+
+
+def test_a_link_that_cannot_be_opened_says_why(open_page: Open) -> None:
+    page = open_page("?prompt=Hi&alpha=much")
+    expect(page.locator("#status .failed")).to_contain_text("This link cannot be opened")
+    page = open_page("?prompt=Hi&axis=gone")
+    expect(page.locator("#status .failed")).to_contain_text("'gone'")
+    run(page)
+
+
+def test_what_is_shown_can_be_taken_along(open_page: Open, tmp_path: Path) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    run(page)
+    page.get_by_text("Share", exact=True).click()
+    for button, says in (
+        ("Copy link", "?prompt="),
+        ("Copy as command", "playground say"),
+        ("Copy as Python", "import"),
+    ):
+        page.get_by_role("button", name=button).click()
+        expect(page.locator(".reuse [role=status]")).to_contain_text("copied")
+        assert says in page.evaluate("navigator.clipboard.readText()")
+    for button, name in (("Save as preset", "preset.toml"), ("Save as JSON", "comparison.json")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=button).click()
+        download.value.save_as(tmp_path / name)
+    assert presets.read(tmp_path / "preset.toml").prompt == page.get_by_role("textbox", name="Prompt").input_value()
+    [example] = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))["examples"]
+    assert example["output_text_a"].strip() == reply(page, "steered").strip()
+    page.keyboard.press("Escape")
+    expect(page.locator(".reuse .menu")).to_be_hidden()
+    page.get_by_role("button", name="copy the base reply").click()
+    assert page.evaluate("navigator.clipboard.readText()").strip() == reply(page, "base").strip()
+
+
+def test_tokens_by_pointer_and_by_key(open_page: Open, keep: Keep) -> None:
+    page = open_page()
+    run(page)
+    text = reply(page, "steered")
+    page.get_by_role("checkbox", name="Look at the tokens").check()
+    tokens = page.locator("#ribbon .token")
+    expect(tokens).to_have_count(64)
+    done(page)
+    assert reply(page, "steered") == text
+    tokens.nth(3).hover()
+    told = page.locator("#ribbon .told")
+    expect(told).to_contain_text("value")
+    expect(told.locator("ol")).to_have_count(2)
+    expect(told.locator("li")).to_have_count(10)
+    tokens.first.focus()
+    first = told.inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(tokens.nth(1)).to_be_focused()
+    expect(told).not_to_have_text(first)
+    expect(page.locator("#ribbon .values polyline")).to_have_count(2)
+    keep(page, "tokens")
+    page.get_by_role("checkbox", name="Look at the tokens").uncheck()
+    expect(tokens).to_have_count(0)
+
+
+def test_another_axis_is_mixed_in(open_page: Open, recorded_url: str, keep: Keep) -> None:
+    page = open_page(at=recorded_url)
+    run(page)
+    before, base = reply(page, "steered"), reply(page, "base")
+    page.get_by_role("button", name="Mix in other axes").click()
+    page.get_by_role("slider", name="alpha of noise").fill("1")
+    expect(page).to_have_url(re.compile("more=noise"))
+    done(page)
+    assert reply(page, "steered") != before
+    assert reply(page, "base") == base
+    keep(page, "mixer")
+
+
+def test_the_strip_takes_other_strengths(open_page: Open) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Advanced").click()
+    field = page.get_by_role("textbox", name="Strengths side by side")
+    field.fill("0, 1, 2")
+    field.press("Enter")
+    done(page)
+    expect(page.locator("#strip .card")).to_have_count(3)
+    field.fill("0, 1")
+    field.press("Enter")
+    expect(page.locator("#status .failed")).to_contain_text("3 to 7")
+
+
+def test_the_last_turn_can_be_edited(open_page: Open) -> None:
+    page = open_page()
+    run(page)
+    follow = page.locator("#follow_up textarea")
+    follow.fill("And then?")
+    follow.press("Enter")
+    expect(page.locator("#base .user").last).to_contain_text("And then?")
+    done(page)
+    page.get_by_role("button", name="Edit last turn").click()
+    expect(follow).to_have_value("And then?")
+    follow.fill("And before?")
+    page.get_by_role("button", name="Replace").click()
+    expect(page.locator("#base .user").last).to_contain_text("And before?")
+    expect(page.locator("#base .user")).to_have_count(2)
+    done(page)
+    expect(page.get_by_role("button", name="Send")).to_be_visible()

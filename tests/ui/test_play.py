@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import gradio as gr
 import pytest
 
 from playground import presets
 from playground.errors import InvalidInput, PlaygroundError
-from playground.settings import Request
+from playground.settings import Request, Strength
 from playground.ui import app, play
 from playground.ui.dial import Dial, marks
 from playground.ui.hosting import Hosting
+from playground.ui.mixer import Mixer, listed
 from playground.ui.play import PlayPage
 from playground.ui.present import View, Wish
 from playground.ui.widgets import ASKED
@@ -193,7 +195,7 @@ def test_a_new_conversation_is_left_alone_by_the_run_it_ends(page: PlayPage) -> 
 
 def test_a_new_seed_answers_again(page: PlayPage) -> None:
     view, _ = run(page)
-    assert "temperature 0" in page.reseed(person(), view, *values())[page.widgets.status]
+    assert page.reseed(person(), view, *values()) == gr.skip(), "at temperature 0 it would change nothing"
     seed = page.reseed(person(), view, *values(temperature=0.7))[page.widgets.seed]
     view, _ = last(page, page.serve(person(), view))
     assert {row.seed for row in view.slots.values()} == {seed}
@@ -274,3 +276,65 @@ def test_the_page_is_private_and_asks_nothing_of_the_outside() -> None:
     styles = [look["theme"]._get_theme_css(), *(path.read_text(encoding="utf-8") for path in look["css_paths"])]
     assert not look["theme"]._stylesheets
     assert not [style for style in styles if re.search(r"@import|url\([\"']?(https?:)?//", style)]
+
+
+def opened(page: PlayPage, **query: str) -> tuple[View, dict]:
+    page.opened(SimpleNamespace(session_hash="one", query_params=query))  # type: ignore[arg-type]
+    return last(page, page.serve(person(), View()))
+
+
+def test_a_link_fills_the_page_and_is_answered(page: PlayPage) -> None:
+    first, _ = run(page, alpha=0.4, more=(Strength(axis="positivity", alpha=0.5),))
+    assert first.wish is not None
+    menu = page._reuse(first)
+    view, _ = opened(page, **dict(parse_qsl(menu["link"])))
+    assert view.wish == first.wish
+    assert view.replies == first.replies
+
+
+@pytest.mark.parametrize(
+    ("query", "says"), [({"prompt": "Hi", "alpha": "much"}, "alpha"), ({"prompt": "Hi", "axis": "gone"}, "'gone'")]
+)
+def test_a_link_that_cannot_be_opened_says_why(page: PlayPage, query: dict[str, str], says: str) -> None:
+    update = page.opened(SimpleNamespace(session_hash="one", query_params=query))  # type: ignore[arg-type]
+    failed = update[page.widgets.view]
+    assert failed.phase == "failed"
+    assert says in next(iter(page.serve(person(), failed)))[page.widgets.status]
+
+
+def test_a_page_opened_without_a_link_is_left_as_it_is(page: PlayPage) -> None:
+    request: Any = SimpleNamespace(session_hash="one", query_params={"__theme": "dark"})
+    assert page.opened(request) == gr.skip()
+
+
+def test_what_is_shown_can_be_taken_along(page: PlayPage) -> None:
+    view, _ = run(page)
+    menu = page._reuse(view)
+    assert menu["live"]
+    assert "playground say" in menu["command"]
+    assert all(menu[name] for name in ("link", "python", "preset", "comparator"))
+    mixed, _ = run(page, view, more=(Strength(axis="positivity", alpha=0.5),))
+    assert page._reuse(mixed)["command"] is None
+    assert page._reuse(mixed)["why"]["command"]
+    assert page._reuse(View()) == {}
+
+
+def test_the_mixer_takes_strengths_and_nothing_else() -> None:
+    mixer = Mixer((Strength(axis="positivity", alpha=0.5),), axes=listed({"positivity": card()}, None))
+    assert mixer.preprocess(mixer.postprocess((Strength(axis="a", control=1),))) == (Strength(axis="a", control=1),)
+    for wrong in (None, "a", [1], [{"axis": ""}]):
+        with pytest.raises(InvalidInput):
+            mixer.preprocess(wrong)
+
+
+def test_an_emptied_page_stands_in_nobodys_way(page: PlayPage) -> None:
+    run(page)
+    page.clear(person("one"), "extraversion")
+    assert "turns" not in page.ask(person("two"), View(), *values())[page.widgets.status]
+
+
+def test_a_stream_that_breaks_off_ends_the_run(page: PlayPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = page.player.run
+    monkeypatch.setattr(page.player, "run", lambda request: (event for event in list(whole(request))[:5]))
+    view, _ = run(page)
+    assert view.tokens == 1

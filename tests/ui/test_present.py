@@ -4,12 +4,13 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.errors import InvalidInput
-from playground.events import Event, Finished, Progress, Started, Token
-from playground.ui import markup, present
+from playground.events import Candidate, Change, Event, Finished, Progress, Started, Token
+from playground.settings import Strength
+from playground.ui import markup, present, ribbon
 from playground.ui.present import BASE, STEERED, View, Wish
 from tests.ui.fake_player import FakePlayer, card
 
@@ -162,6 +163,7 @@ events = st.one_of(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(events, max_size=12), st.sampled_from(["extraversion", ""]))
 def test_any_stream_folds_and_draws(stream: list[Event], axis: str) -> None:
     view = present.begin(View(), Wish(prompt="x", axis=axis, alpha=0.7))
@@ -181,6 +183,7 @@ def test_every_prefix_of_a_real_stream_is_a_page() -> None:
     assert answered(View(), WISH).phase == "done"
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60), st.text(alphabet="ab <&\n", max_size=60))
 def test_the_marked_pieces_are_the_text(base: str, text: str) -> None:
     assert "".join(piece for piece, _ in markup.changed(base, text)) == text
@@ -251,3 +254,115 @@ def test_a_session_forgets_the_oldest_replies() -> None:
     for alpha in random.Random(0).sample(range(1000), 90):
         view = answered(view, Wish(**{**vars(WISH), "alpha": alpha / 100 + 2, "max_new_tokens": 2}))
     assert len(view.replies) < 80
+
+
+@pytest.mark.parametrize("typed", ["", "1, 2", "1, 1, 2", "0 1 2", "a, b, c", "0, 1, inf", "1,2,3,4,5,6,7,8"])
+def test_the_strip_takes_3_to_7_numbers(typed: str) -> None:
+    with pytest.raises(InvalidInput, match="strip"):
+        present.begin(View(), Wish(**{**vars(WISH), "alphas": typed}))
+    view = present.begin(View(), Wish(**{**vars(WISH), "alphas": "2; −1, 0.85"}))
+    assert view.strip == (-1.0, 0.85, 2.0)
+    assert len(view.asked) == 4, "the pane's own strength is asked once"
+
+
+def test_other_axes_are_mixed_into_everything_but_the_base_pane() -> None:
+    other = Strength(axis="positivity", alpha=0.5)
+    view = present.begin(View(), Wish(**{**vars(WISH), "more": (other, Strength(axis="extraversion", alpha=9))}))
+    assert view.slots[STEERED].strengths[1:] == (other,)
+    assert view.slots[present.strip_slot(0)].strengths[1:] == (other,)
+    assert view.slots[BASE].strengths[1:] == ()
+    assert len(view.asked) == 7
+
+
+def test_editing_the_last_turn_asks_it_anew_after_the_same_history() -> None:
+    first = answered(View(), WISH)
+    second = answered(first, Wish(**{**vars(WISH), "follow_up": "And then?", "turn": 1}))
+    edited = present.begin(second, Wish(**{**vars(WISH), "follow_up": "And before?", "edits": True, "turn": 1}))
+    assert edited.turns == second.turns
+    assert edited.prompt == "And before?"
+    assert edited.slots[BASE].messages[:-1] == second.slots[BASE].messages[:-1]
+
+
+def test_looking_at_tokens_asks_for_the_likeliest_of_the_steered_row_alone() -> None:
+    view = answered(View(), WISH)
+    looking = present.begin(view, Wish(**{**vars(WISH), "detail": True}))
+    assert [(row.strengths[0].alpha, row.alternatives) for row in looking.asked] == [(0.85, 5)]
+    assert looking.sure(STEERED) is not None, "the text is known and stays"
+    assert present.holds(looking) == present.holds(view)
+
+
+def test_changes_seen_so_far_are_ticks_and_what_becomes_of_words_is_told() -> None:
+    view = answered(View(), WISH)
+    ticks = present.breakpoints(view)
+    assert ticks == tuple(sorted(ticks))
+    assert all(-1 <= tick <= 3 for tick in ticks)
+    low, high = present.holds(view) or (None, None)
+    assert {low, high} <= set(ticks)
+    view = present.begin(View(), Wish(prompt="x", axis="a", alpha=0.85))
+    change = Change(0, 1, " friendly", 2, " <energetic>")
+    ended = Finished(0, 0.85, 0, "hi", (1,), (0.5, None), 0.0, 0.1, 2.0, "stop", changes=(change, None))
+    line = markup.holds(present.fold(view, ended))
+    assert "below <q>friendly</q> becomes <q>&lt;energetic&gt;</q>" in line
+    assert "above" not in line
+
+
+def ended(text: str, ids: tuple[int, ...], row: int = 0, kl: float = 0.1, perplexity: float = 8.0) -> Finished:
+    return Finished(row, 1, 0, text, ids, None, 0.0, kl, perplexity, "length")
+
+
+@pytest.mark.parametrize(
+    ("steered", "says"),
+    [
+        (ended("a b " * 20, (1, 2) * 20), "repeats itself"),
+        (ended("x", tuple(range(40)), perplexity=80.0), "10 times"),
+        (ended("x", tuple(range(40)), kl=3.0), "3.0 nats"),
+        (ended("x", tuple(range(40))), ""),
+        (ended("x", (1, 2) * 4), ""),
+    ],
+)
+def test_a_reply_that_breaks_is_called_so_in_plain_words(steered: Finished, says: str) -> None:
+    view = present.begin(View(), Wish(prompt="x", axis="a", alpha=1.0, alphas="-1, 1, 2"))
+    base = view.asked.index(view.slots[BASE])
+    view = present.fold(present.fold(view, ended("x", tuple(range(40)), base)), steered)
+    told = present.troubles(view, STEERED)
+    assert (says in ", ".join(told)) if says else not told
+    assert ("This reply is breaking" in markup.pane(view, STEERED, card())) is bool(says)
+
+
+def test_a_wish_is_a_preset_and_back() -> None:
+    wish = Wish(**{**vars(WISH), "prompt": "word " * 30, "more": (Strength(axis="positivity", alpha=1),), "seed": 4})
+    preset = present.preset_of(wish)
+    assert len(preset.title) <= 42
+    assert present.of_preset(preset, Wish(), {"extraversion", "positivity"}) == wish
+    assert present.of_preset(preset, Wish(axis="mine"), set()) == Wish(**{**vars(wish), "axis": "mine", "more": ()})
+
+
+def test_both_panes_are_compared_once_they_are_finished() -> None:
+    assert present.compared(present.begin(View(), WISH)) == []
+    [pair] = present.compared(answered(View(), WISH))
+    assert pair.prompt == WISH.prompt
+    assert pair.steered != pair.base
+    assert pair.steered_numbers["reward"] > pair.base_numbers["reward"]
+
+
+def test_the_ribbon_tells_of_every_token_and_escapes_it() -> None:
+    view = present.begin(View(), Wish(prompt="x", axis="a", alpha=1.0, detail=True))
+    assert "appear here" in ribbon.ribbon(view)
+    likely = (Candidate(1, "<i>", -0.1), Candidate(2, "b", -3.0))
+    for position, text in enumerate(["<b>", " and", "", "\n"]):
+        token = Token(0, position, 1, text, -0.5, -2.0, 0.3, 0.25 * position, 0.5, likely, likely[::-1])
+        view = present.fold(view, token)
+    page = ribbon.ribbon(view)
+    assert page.count('class="token more"') == 4
+    assert "<b>" not in page.replace("<b>Recorded", "")
+    assert "&lt;i&gt;" in page
+    assert page.count('tabindex="0"') == 2, "one stop for the ribbon, one for its table"
+    assert "from 0.00 to 0.75 before control" in page
+    assert page.count("<tr>") == 5
+    assert ribbon.ribbon(answered(View(), WISH)) == ""
+
+
+def test_the_curve_has_a_text_version() -> None:
+    table = markup.curve_as_text(card(), present.rewards(answered(View(), WISH)))
+    assert "this prompt, now" in table
+    assert "measured mean" in table
