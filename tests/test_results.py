@@ -145,6 +145,16 @@ def test_the_judge_has_seen_no_pair_that_is_learnt_from(lab: Lab) -> None:
     assert kept and not any(pairs.is_for_judge(pair.prompt[0].content, 0.2) for pair in kept)
 
 
+def test_pairs_are_invented_from_the_descriptions_on_the_card(lab: Lab) -> None:
+    axis = lab.player.axes["cheer"]
+    recipe = {"descriptions": ["a cheerful person", "a gloomy person"], "samples": 2, "invent_tokens": 8}
+    told = replace(axis, card=axis.card.model_copy(update={"recipe": recipe}))
+    player = Player(lab.player.model, {"cheer": told})
+    found = pairs.load(replace(lab, player=player, data=None, sizes=replace(SIZES, pairs=24)).pairs("cheer"))
+    asked = {pair.prompt[-1].content for pair in found}
+    assert 16 <= len(found) <= 24 and not asked & set(lab.prompts())
+
+
 def test_pairs_that_cannot_be_had_are_asked_for(lab: Lab) -> None:
     with pytest.raises(InvalidInput) as caught:
         replace(lab, data=None).pairs("cheer")

@@ -65,8 +65,6 @@ class Sizes:
     """Prompts that talks begin with."""
     tuning_prompts: int = 8
     """Training prompts on which learning rates and the steering vector's length are chosen."""
-    invent_prompts: int = 56
-    """Training prompts that pairs are invented from where none are given."""
     pairs: int = 96
     pair_tokens: int = 40
     steps: int = 24
@@ -151,8 +149,7 @@ class Lab:
 
     def _prompts(self, development: bool) -> list[str]:
         share = Recipe().development_share
-        asked = load_prompts(places.PRESETS / "prompts.jsonl")
-        part = [prompt for prompt in asked if pairs.is_development(prompt, share) == development]
+        part = [prompt for prompt in _shipped_prompts() if pairs.is_development(prompt, share) == development]
         return sorted(part, key=lambda prompt: hashlib.sha256(prompt.encode()).digest()[8:])
 
     def pairs(self, axis: str) -> Path:
@@ -184,11 +181,10 @@ class Lab:
         card = self.player.axes[axis].card
         known = {name: value for name, value in card.recipe.items() if name in Recipe.model_fields}
         poles = card.recipe.get("descriptions")
-        # Of both parts, as a training wants it; those at the far end of development are not measured on.
-        prompts = [*self._prompts(False)[: self.sizes.invent_prompts], *self._prompts(True)[-8:]]
         return Job(
             name=axis, description=card.description, poles=card.poles, out=self.folder(axis) / "invented",
-            prompts=prompts, command="make results", data=(), descriptions=(poles[0], poles[1]) if poles else None,
+            prompts=_shipped_prompts(), command="make results", data=(),
+            descriptions=(poles[0], poles[1]) if poles else None,
             recipe=Recipe(**{**known, "pairs": self.sizes.pairs}), until="pairs",
         )  # fmt: skip
 
@@ -291,6 +287,10 @@ class Lab:
             f"{what}, {threads} thread{'s' if threads > 1 else ''}, torch {torch.__version__}, "
             f"{str(self.player.model.dtype).removeprefix('torch.')}, playground {playground.__version__}"
         )
+
+
+def _shipped_prompts() -> list[str]:
+    return load_prompts(places.PRESETS / "prompts.jsonl")
 
 
 def _processor() -> str:
