@@ -218,10 +218,7 @@ def _with_and_without(analysis: Analysis) -> str:
         ("answers", lambda found: str(found.answers)),
         (f"preferred {analysis.method}", lambda found: both(_of(found.preference, "preferred"))),
         ("the same, at equal length", lambda found: both(_of(found.with_length, "preferred"))),
-        (
-            "people's standard deviation",
-            lambda found: f"{found.spread.value.deviation:.2f}" if found.spread.value else "–",
-        ),
+        ("people's standard deviation", lambda found: both(_of(found.preference, "deviation"))),
         ("half too strong at", lambda found: both(_of(found.too_strong, "half"))),
         ("slider left at", lambda found: both(_of(found.slider, "mean"))),
         ("left won", lambda found: both(found.left)),
@@ -335,13 +332,13 @@ def _chance(score: Estimate) -> Estimate:
 _METHODS = (
     "Intervals hold 95 % and come from resampling whole people. Win rates count a tie as half a win and both bad "
     "as none; the models take both as no preference. Bradley-Terry scores are evalica's, with half a tie added "
-    "between any two strengths. The preferred strength is the top of a quadratic utility, fitted by logistic "
-    "regression with a term for the side, between the lowest and the highest strength. People's own strengths "
-    "come from a logistic mixed model with a slope for each person (statsmodels, variational Bayes) of the "
-    "decided pairs, drawn towards the mean where answers are few; that they differ is tested against answers "
-    "simulated as if they did not. Topics are compared by a Wald test in generalised estimating equations. Too "
-    "strong is a cumulative normal curve with lapses. Agreement is Krippendorff's alpha of ordinal answers, "
-    "resampled over questions."
+    "between any two strengths. The preferred strength is the top of a quadratic utility between the lowest and "
+    "the highest strength, in a logistic model with a term for the side and a normally distributed slope for each "
+    "person, fitted by quadrature; its resamples are steps by people's gradients, lengthened for few people. "
+    "People's own strengths are drawn towards the mean where answers are few; that they differ is tested against "
+    "answers simulated as if they did not. Topics are compared by a Wald test in generalised estimating equations "
+    "(statsmodels). Too strong is a cumulative normal curve with lapses. Agreement is Krippendorff's alpha of "
+    "ordinal answers, resampled over questions."
 )
 
 _PAGE = """<!doctype html>

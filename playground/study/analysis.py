@@ -14,7 +14,7 @@ import pandas as pd
 from playground.cards import Estimate
 from playground.errors import InvalidInput
 from playground.study import fits
-from playground.study.fits import Limit, Pairs, Preference, Spread, TooLittleError
+from playground.study.fits import Limit, Pairs, Preference, TooLittleError
 from playground.study.results import wilson
 
 FLAGS = ("failed_check", "inconsistent", "too_fast", "one_sided", "unfinished")
@@ -99,7 +99,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Findings:
-    """What one group of people said."""
+    """What one group of people said. `differ` is the probability of their differences if all liked the same."""
 
     people: int
     answers: int
@@ -109,7 +109,7 @@ class Findings:
     scores: Found[tuple[At, ...]]
     preference: Found[Preference]
     with_length: Found[Preference]
-    spread: Found[Spread]
+    differ: Found[float]
     shares: Found[tuple[Share, ...]]
     topics: Topics
     too_strong: Found[Limit]
@@ -175,7 +175,7 @@ def findings(table: Table, strengths: tuple[float, ...]) -> Findings:
     ordinary = table[(table["task"] == "pair") & (table["check"] == "")]
     pairs = as_pairs(ordinary)
     single = table[table["task"].isin(["single", "adaptive"])]
-    spread = found(lambda: fits.spread(pairs, strengths))
+    liked = found(lambda: fits.preference(pairs, strengths))
     return Findings(
         people=table["person"].nunique(),
         answers=len(table),
@@ -183,10 +183,10 @@ def findings(table: Table, strengths: tuple[float, ...]) -> Findings:
         choices={str(choice): int(count) for choice, count in ordinary["choice"].value_counts().items()},
         won=found(lambda: _won(ordinary, strengths)),
         scores=found(lambda: tuple(At(at, score) for at, score in fits.bradley_terry(pairs, strengths))),
-        preference=found(lambda: fits.preference(pairs, strengths)),
+        preference=liked,
         with_length=found(lambda: fits.preference(pairs, strengths, with_length=True)),
-        spread=spread,
-        shares=Found(_shares(spread.value.each, strengths)) if spread.value else Found(None, spread.reason),
+        differ=found(lambda: fits.people_differ(pairs, strengths)),
+        shares=Found(_shares(liked.value.each, strengths)) if liked.value else Found(None, liked.reason),
         topics=_topics(ordinary, pairs, strengths),
         too_strong=found(lambda: _too_strong(single, strengths)),
         said=_said(single),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,10 @@ RESAMPLES = 1000
 _CHUNK = 100
 _RIDGE = 1e-3  # on coefficients of strengths scaled to [-1, 1]: keeps a unanimous sample finite, else unfelt
 _STEPS = 25
+_LOG_DEVIATION = (-5.0, 3.0)
+_NODES, _WEIGHTS = (
+    part / norm for part, norm in zip(np.polynomial.hermite_e.hermegauss(11), (1, math.sqrt(2 * math.pi)), strict=True)
+)
 _HALF_A_TIE = 0.5
 
 
@@ -54,9 +58,11 @@ class Pairs:
 class Preference:
     """The quadratic utility u(x) = linear * x + curve * x^2 behind P(right) = sigmoid(u(right) - u(left) + side + ...).
 
-    `preferred` is its top between the lowest and the highest strength; `at_an_end` is the share of resamples whose
-    top is one of those two. `rising` holds (strength, chance to be preferred to `reference`). `longer` is the gain in
-    log-odds for each doubling of the words, if that is part of the model.
+    Each person has a `linear` of their own, drawn from a normal distribution around the one here, so that their tops
+    differ; `deviation` is the standard deviation of those tops, None where utility has none, and `each` everybody's
+    own. `preferred` is the top of the mean utility between the lowest and the highest strength; `at_an_end` is the
+    share of resamples whose top is one of those two. `rising` holds (strength, chance to be preferred to `reference`)
+    over all people. `longer` is the gain in log-odds for each doubling of the words, if that is in the model.
     """
 
     preferred: Estimate
@@ -65,20 +71,10 @@ class Preference:
     curve: Estimate
     side: Estimate
     longer: Estimate | None
+    deviation: Estimate | None
+    each: tuple[float, ...]
     reference: float
     rising: tuple[tuple[float, Estimate], ...]
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How far people differ: the standard deviation of their preferred strengths, and each one's own.
-
-    `chance` is the probability of differences as large as these if all preferred the same.
-    """
-
-    deviation: float
-    each: tuple[float, ...]
-    chance: float
 
 
 @dataclass(frozen=True)
@@ -128,22 +124,27 @@ def preference(
     if with_length and np.ptp(pairs.longer) == 0:
         raise TooLittleError("All replies are equally long.")
     middle, half = (low + high) / 2, (high - low) / 2
-    fitted = _logistic(
-        _columns(pairs, middle, half, with_length), pairs.won, resampled(pairs.people, times)[:, pairs.person]
-    )
-    linear, curve = _unscaled(fitted, middle, half)
+    columns = _columns(pairs, middle, half, with_length)
+    mixed = _mixed(columns, pairs.won, pairs.person, pairs.people, resampled(pairs.people, times))
+    linear, curve = _unscaled(mixed.fixed, middle, half)
     tops = top(linear, curve, low, high)
-    reference = min(strengths, key=abs)
-    along = np.linspace(low, high, 41)
+    with np.errstate(divide="ignore"):
+        deviations = np.where(curve < 0, mixed.deviation / half / np.abs(2 * curve), np.nan)
+    own_linear, own_curve = np.full(pairs.people, linear[0]) + mixed.own / half, np.full(pairs.people, curve[0])
+    reference, along = min(strengths, key=abs), np.linspace(low, high, 41)
     gain = np.outer(linear, along - reference) + np.outer(curve, along**2 - reference**2)
-    chances = 1 / (1 + np.exp(-gain))
+    strewn = np.outer(mixed.deviation / half, along - reference)
+    gains = np.clip(gain + _NODES[:, None, None] * strewn, -30, 30)  # [nodes, R, along]
+    chances = np.tensordot(_WEIGHTS, 1 / (1 + np.exp(-gains)), axes=1)
     return Preference(
         preferred=estimate(tops),
         at_an_end=float(np.isin(tops[1:], (low, high)).mean()),
         linear=estimate(linear),
         curve=estimate(curve),
-        side=estimate(fitted[:, 0]),
-        longer=estimate(fitted[:, 3]) if with_length else None,
+        side=estimate(mixed.fixed[:, 0]),
+        longer=estimate(mixed.fixed[:, 3]) if with_length else None,
+        deviation=estimate(deviations) if curve[0] < 0 else None,
+        each=tuple(top(own_linear, own_curve, low, high).tolist()),
         reference=reference,
         rising=tuple((float(at), estimate(chances[:, place])) for place, at in enumerate(along)),
     )
@@ -183,36 +184,26 @@ def topics_differ(pairs: Pairs, strengths: Sequence[float], topic: Sequence[str]
     return float(tested.pvalue)
 
 
-def spread(pairs: Pairs, strengths: Sequence[float]) -> Spread:
-    """How far people differ: a logistic mixed model with a slope for each person (statsmodels, variational Bayes).
+def people_differ(pairs: Pairs, strengths: Sequence[float]) -> float:
+    """The probability of differences between people as large as these if all liked the same.
 
-    Ties tell nothing about which of two replies is better once it is known that they tied (Davidson 1970,
-    doi 10.1080/01621459.1970.10481082), and are left out. Raises TooLittleError.
+    A score test that all have one slope, against answers drawn from the model in which they do. Pairs without a
+    preference are left out. Raises TooLittleError.
     """
-    from scipy import sparse
-    from statsmodels.genmod.bayes_mixed_glm import BinomialBayesMixedGLM
-
-    low, high = strengths[0], strengths[-1]
-    middle, half = (low + high) / 2, (high - low) / 2
     kept = pairs.decided
     won, person = pairs.won[kept], pairs.person[kept]
-    if pairs.people < 5 or len(won) < 3 * pairs.people or len(np.unique(won)) < 2:
+    if pairs.people < 5 or len(won) < 3 * pairs.people:
         raise TooLittleError("Telling people apart takes at least five of them, with three decided pairs each.")
+    middle, half = (strengths[0] + strengths[-1]) / 2, (strengths[-1] - strengths[0]) / 2
     columns = _columns(pairs, middle, half, False)[kept]
-    own = sparse.csr_matrix((columns[:, 1], (np.arange(len(won)), person)), shape=(len(won), pairs.people))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            model = BinomialBayesMixedGLM(won, columns, own, np.zeros(pairs.people, int), vcp_p=1, fe_p=2)
-            fitted = model.fit_vb()
-        except (Warning, ValueError, np.linalg.LinAlgError):
-            raise TooLittleError("The model of single people did not converge.") from None
-    linear, curve = float(fitted.fe_mean[1]), float(fitted.fe_mean[2])
-    if curve >= 0:
-        raise TooLittleError("Preference has no top between the strengths, so that people's tops cannot be told apart.")
-    each = np.clip(middle - half * (linear + fitted.vc_mean) / (2 * curve), low, high)
-    deviation = half * math.exp(float(fitted.vcp_mean[0])) / (2 * -curve)
-    return Spread(deviation, tuple(float(one) for one in each), _same(columns, won, person, pairs.people))
+    fitted = _logistic(columns, won)
+    chance = 1 / (1 + np.exp(-np.clip(columns @ fitted, -30, 30)))
+    rng = np.random.default_rng(0)
+    drawn = np.vstack([won, rng.random((999, len(won))) < chance]).astype(float)
+    each = np.zeros((pairs.people, len(drawn)))
+    np.add.at(each, person, ((drawn - chance) * columns[:, 1]).T)
+    strewn = (each**2).sum(axis=0)
+    return float((strewn >= strewn[0]).mean())
 
 
 def too_strong(strengths: Sequence[float], said: Array, asked: Array) -> Limit:
@@ -304,36 +295,89 @@ def _unscaled(fitted: Array, middle: float, half: float) -> tuple[Array, Array]:
     return fitted[:, 1] / half - 2 * middle * curve, curve
 
 
-def _logistic(columns: Array, won: Array, weights: Array) -> Array:
-    """Weighted logistic regression by Newton's method: [N, K], [N], [R, N] -> [R, K], all R at once."""
-    return np.vstack([_newton(columns, won, weights[at : at + _CHUNK]) for at in range(0, len(weights), _CHUNK)])
-
-
-def _newton(columns: Array, won: Array, weights: Array) -> Array:
-    size = columns.shape[1]
-    squares = (columns[:, :, None] * columns[:, None, :]).reshape(len(columns), -1)  # [N, K * K]
-    fitted = np.zeros((len(weights), size))
+def _logistic(columns: Array, won: Array) -> Array:
+    """Logistic regression by Newton's method: [N, K], [N] -> [K]."""
+    fitted = np.zeros(columns.shape[1])
     for _ in range(_STEPS):
-        chance = 1 / (1 + np.exp(-np.clip(fitted @ columns.T, -30, 30)))  # [R, N]
-        slope = (weights * (won - chance)) @ columns - _RIDGE * fitted
-        bend = ((weights * chance * (1 - chance)) @ squares).reshape(-1, size, size) + _RIDGE * np.eye(size)
-        step = np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
-        fitted += np.clip(step, -3, 3)
+        chance = 1 / (1 + np.exp(-np.clip(columns @ fitted, -30, 30)))
+        slope = (won - chance) @ columns - _RIDGE * fitted
+        bend = columns.T @ (columns * (chance * (1 - chance))[:, None]) + _RIDGE * np.eye(len(fitted))
+        step = np.clip(np.linalg.solve(bend, slope), -3, 3)
+        fitted += step
         if np.abs(step).max() < 1e-8:
             break
     return fitted
 
 
-def _same(columns: Array, won: Array, person: Places, people: int) -> float:
-    """A score test that all people have one slope, against answers drawn from the model in which they do."""
-    fitted = _logistic(columns, won, np.ones((1, len(won))))[0]
-    chance = 1 / (1 + np.exp(-np.clip(columns @ fitted, -30, 30)))
-    rng = np.random.default_rng(0)
-    drawn = np.vstack([won, rng.random((999, len(won))) < chance]).astype(float)
-    each = np.zeros((len(drawn), people))
-    np.add.at(each.T, person, ((drawn - chance) * columns[:, 1]).T)
-    strewn = (each**2).sum(axis=1)
-    return float((strewn >= strewn[0]).mean())
+class _Mixed(NamedTuple):
+    """A logistic model with a normal slope of column 1 for each person: estimates in row 0, then resamples.
+
+    `fixed` [R, K] are the coefficients, `deviation` [R] that of the slopes, `own` [people] each person's own, from 0.
+    """
+
+    fixed: Array
+    deviation: Array
+    own: Array
+
+
+def _mixed(columns: Array, won: Array, person: Places, people: int, weights: Array) -> _Mixed:
+    """Fit it by maximum likelihood, by Gauss-Hermite quadrature over each person's slope.
+
+    A resample is one step of Newton's method away from the estimate: by the gradients of the people drawn, and the
+    curvature of everybody, which is the bootstrap of a sandwich estimate of the variance. With few people the steps are
+    lengthened as is usual for few clusters (Cameron and Miller 2015, doi 10.3368/jhr.50.2.317).
+    """
+    from scipy.optimize import minimize
+    from scipy.stats import t
+
+    def loss(at: Array) -> tuple[float, Array]:
+        log, gradient, _, _ = _by_person(at, columns, won, person, people)
+        fixed = np.append(at[:-1], 0.0)
+        return _RIDGE / 2 * fixed @ fixed - log.sum(), _RIDGE * fixed - gradient.sum(axis=0)
+
+    start = np.append(_logistic(columns, won), math.log(0.5))
+    bounds = [(None, None)] * columns.shape[1] + [_LOG_DEVIATION]
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    _, gradient, bend, own = _by_person(best, columns, won, person, people)
+    whole = bend.sum(axis=0) + _RIDGE * np.eye(len(best))
+    few = math.sqrt(people / max(people - len(best), 1)) * float(t.ppf(0.975, people - 1)) / 1.96
+    step = few * (weights - 1) @ np.linalg.solve(whole, gradient.T).T
+    moved = best + step
+    return _Mixed(moved[:, :-1], np.exp(np.clip(moved[:, -1], *_LOG_DEVIATION)), own)
+
+
+def _by_person(at: Array, columns: Array, won: Array, person: Places, people: int) -> tuple[Array, Array, Array, Array]:
+    """Each person's log-likelihood [P], gradient [P, D], curvature [P, D, D] (Louis 1982) and expected slope [P].
+
+    `at` [D] are the coefficients and the logarithm of the slopes' deviation.
+    """
+    fixed, deviation = at[:-1], math.exp(at[-1])
+    size, nodes = len(at), len(_NODES)
+    slopes = deviation * _NODES
+    gain = np.clip((columns @ fixed)[:, None] + columns[:, [1]] * slopes, -30, 30)  # [N, nodes]
+    chance = 1 / (1 + np.exp(-gain))
+    fit = won[:, None] * gain - np.logaddexp(0, gain)
+    order = np.argsort(person, kind="stable")
+    first = np.searchsorted(person[order], np.arange(people))
+
+    def total(values: Array) -> Array:
+        return np.add.reduceat(values[order], first, axis=0)
+
+    joint = total(fit) + np.log(_WEIGHTS)  # [P, nodes]
+    log = np.logaddexp.reduce(joint, axis=1)
+    weight = np.exp(joint - log[:, None])
+    wide = np.empty((len(won), nodes, size))
+    wide[:, :, :-1] = columns[:, None, :]
+    wide[:, :, -1] = columns[:, [1]] * slopes
+    off = won[:, None] - chance
+    score = total(off[:, :, None] * wide)  # [P, nodes, D]
+    gradient = (weight[:, :, None] * score).sum(axis=1)
+    products = (wide[:, :, :, None] * wide[:, :, None, :]) * (chance * (1 - chance))[:, :, None, None]
+    known = total(products.reshape(len(won), -1)).reshape(people, nodes, size, size)
+    known[:, :, -1, -1] -= total(off * wide[:, :, -1])
+    missing = score[:, :, :, None] * score[:, :, None, :]
+    bend = (weight[:, :, None, None] * (known - missing)).sum(axis=1) + gradient[:, :, None] * gradient[:, None, :]
+    return log, gradient, bend, weight @ slopes
 
 
 @lru_cache(maxsize=4)

@@ -20,7 +20,7 @@ def summary(analysis: Analysis) -> list[str]:
     """The main findings of those who were kept, most important first."""
     kept = analysis.kept
     told = [_who(analysis), preferred(analysis, kept)]
-    if kept.spread.value or kept.preference.value:
+    if kept.preference.value:
         told.append(people(analysis, kept))
     if kept.too_strong.value or kept.said:
         told.append(too_strong(analysis, kept))
@@ -78,13 +78,19 @@ def length(analysis: Analysis, found: Findings) -> str:
 
 def people(analysis: Analysis, found: Findings) -> str:
     """Whether people differ."""
-    fitted = found.spread.value
-    if fitted is None:
-        return f"How far people differ cannot be told. {found.spread.reason}"
-    differ = "People differ in what they like" if fitted.chance < 0.05 else "People may all like the same"
+    fitted, p = found.preference.value, found.differ.value
+    if fitted is None or p is None:
+        return f"Whether people differ cannot be told. {found.preference.reason or found.differ.reason}"
+    told = (
+        f"People differ in what they like ({chance(p)})"
+        if p < 0.05
+        else f"No difference between people shows ({chance(p)})"
+    )
+    if fitted.deviation is None:
+        return f"{told}."
     return (
-        f"{differ} ({chance(fitted.chance)}): the strengths they like best have a standard deviation of about "
-        f"{number(fitted.deviation)} {analysis.method}."
+        f"{told}: the strengths they like best have a standard deviation of about "
+        f"{number(fitted.deviation.mean)} {analysis.method} ({interval(fitted.deviation)})."
     )
 
 

@@ -37,8 +37,8 @@ def tables_of(study: Study, people: int, **about: float) -> Tables:
 
 @pytest.fixture(scope="module")
 def tables(long_study: Study) -> Tables:
-    """Forty people who like 0.6 best, a fifth of whom do not read."""
-    return tables_of(long_study, 40, preferred=0.6, spread=0.4, careless=0.2)
+    """Thirty people who like 0.6 best, a fifth of whom do not read."""
+    return tables_of(long_study, 30, preferred=0.6, spread=0.4, careless=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_people_who_do_not_read_are_left_out_and_listed(analysed: Analysis, tabl
     assert out == set(people[people["flags"].str.contains("failed_check|too_fast")]["person"])
     assert analysed.everyone.answers == len(table)
     assert analysed.kept.answers == len(table[~table["person"].isin(out)])
-    assert analysed.kept.people == 40 - len(out)
+    assert analysed.kept.people == 30 - len(out)
     shown = study_report.page(analysed, "A study")
     assert all(f"<td>{person}</td>" in shown for person in out)
 
@@ -96,7 +96,7 @@ def test_the_json_is_strict(analysed: Analysis) -> None:
 
     values = json.loads(json.dumps(analysed.as_json()), parse_constant=refuse)
     assert values["kept"]["preference"]["value"]["preferred"].keys() == {"mean", "low", "high"}
-    assert values["everyone"]["people"] == 40
+    assert values["everyone"]["people"] == 30
 
 
 @pytest.mark.parametrize("people", [0, 1, 2, 3])

@@ -23,7 +23,7 @@ def drawn(people: int, seed: int = 0, about: Crowd = CROWD) -> Pairs:
 
 
 def test_the_preferred_strength_is_recovered() -> None:
-    found = fits.preference(drawn(150), PLAN.strengths, times=200)
+    found = fits.preference(drawn(400, seed=1), PLAN.strengths, times=200)
     assert found.preferred.mean == pytest.approx(0.8, abs=0.06)
     assert found.preferred.low < 0.8 < found.preferred.high
     assert found.curve.high < 0
@@ -51,17 +51,44 @@ def test_a_preference_beyond_what_was_shown_is_told_as_such() -> None:
     assert found.at_an_end > 0.5
 
 
-def test_weighted_logistic_regression_is_that_of_statsmodels() -> None:
+def test_logistic_regression_is_that_of_statsmodels() -> None:
     import statsmodels.api as sm
 
     rng = np.random.default_rng(1)
     columns = np.column_stack([np.ones(300), rng.normal(size=(300, 2))])
     won = rng.choice([0.0, 0.5, 1.0], 300)
-    weights = rng.integers(0, 4, (3, 300)).astype(float)
-    ours = fits._logistic(columns, won, weights)
-    for row, weight in zip(ours, weights, strict=True):
-        theirs: Any = sm.GLM(won, columns, family=sm.families.Binomial(), freq_weights=weight).fit()
-        assert row == pytest.approx(theirs.params, abs=1e-4)
+    theirs: Any = sm.GLM(won, columns, family=sm.families.Binomial()).fit()
+    assert fits._logistic(columns, won) == pytest.approx(theirs.params, abs=1e-4)
+
+
+def test_the_mixed_model_is_that_of_statsmodels() -> None:
+    """Whose variational Bayes is an approximation, so near is enough; without ties, which it cannot have."""
+    from scipy import sparse
+    from statsmodels.genmod.bayes_mixed_glm import BinomialBayesMixedGLM
+
+    pairs = drawn(80, about=CROWD.model_copy(update={"tie": 0.0}))
+    columns = fits._columns(pairs, 0.75, 1.25, False)
+    own = sparse.csr_matrix((columns[:, 1], (np.arange(len(pairs.won)), pairs.person)))
+    theirs: Any = BinomialBayesMixedGLM(pairs.won, columns, own, np.zeros(80, int), vcp_p=1, fe_p=10).fit_vb()
+    ours = fits._mixed(columns, pairs.won, pairs.person, 80, np.ones((1, 80)))
+    assert ours.fixed[0] == pytest.approx(theirs.fe_mean, rel=0.1, abs=0.1)
+    assert ours.deviation[0] == pytest.approx(np.exp(theirs.vcp_mean[0]), rel=0.25)
+    assert np.corrcoef(ours.own, theirs.vc_mean)[0, 1] > 0.98
+
+
+def test_gradient_and_curvature_of_the_mixed_model_are_its_derivatives() -> None:
+    pairs = drawn(6)
+    columns = fits._columns(pairs, 0.75, 1.25, False)
+    at = np.array([0.1, 1.0, -2.0, -0.3])
+
+    def parts(at: fits.Array) -> tuple[fits.Array, fits.Array, fits.Array, fits.Array]:
+        return fits._by_person(at, columns, pairs.won, pairs.person, 6)
+
+    _, gradient, bend, _ = parts(at)
+    for number, step in enumerate(np.eye(4) * 1e-5):
+        higher, lower = parts(at + step), parts(at - step)
+        assert (higher[0] - lower[0]) / 2e-5 == pytest.approx(gradient[:, number], abs=1e-5)
+        assert (lower[1] - higher[1]) / 2e-5 == pytest.approx(bend[:, :, number], abs=1e-5)
 
 
 def test_unanimous_answers_have_finite_estimates() -> None:
@@ -96,13 +123,15 @@ def test_bradley_terry_orders_strengths_by_their_distance_from_the_preferred_one
 
 
 def test_how_far_people_differ_is_recovered() -> None:
-    found = fits.spread(drawn(120), PLAN.strengths)
-    assert found.deviation == pytest.approx(0.4, abs=0.12)
-    assert found.chance < 0.01
-    assert len(found.each) == 120
-    alike = fits.spread(drawn(60, about=CROWD.model_copy(update={"spread": 0.0})), PLAN.strengths)
-    assert alike.chance > 0.05
-    assert alike.deviation < found.deviation
+    pairs = drawn(150)
+    found = fits.preference(pairs, PLAN.strengths)
+    assert found.deviation is not None
+    assert found.deviation.low < 0.4 < found.deviation.high
+    assert found.deviation.high - found.deviation.low < 0.3
+    assert len(found.each) == 150
+    assert fits.people_differ(pairs, PLAN.strengths) < 0.01
+    alike = drawn(60, about=CROWD.model_copy(update={"spread": 0.0}))
+    assert fits.people_differ(alike, PLAN.strengths) > 0.05
 
 
 def test_topics_that_do_not_differ_are_seldom_told_apart_and_those_that_do_often() -> None:
@@ -147,7 +176,7 @@ def test_agreement_is_krippendorffs_own_example() -> None:
     "fit",
     [
         lambda: fits.preference(drawn(1), PLAN.strengths),
-        lambda: fits.spread(drawn(4), PLAN.strengths),
+        lambda: fits.people_differ(drawn(4), PLAN.strengths),
         lambda: fits.bradley_terry(drawn(1), PLAN.strengths),
         lambda: fits.topics_differ(drawn(12), PLAN.strengths, ["one"] * 120),
         lambda: fits.too_strong((0.0, 1.0), np.zeros((1, 2)), np.ones((1, 2))),
