@@ -267,7 +267,7 @@ class CurvesPage:
         if found.phase in ("done", "stopped"):
             files = measuring.write_files(found, replies, Path(tempfile.mkdtemp(dir=self.scratch)))
             update |= {
-                button: gr.DownloadButton(value=file, interactive=True)
+                button: gr.update(value=file, interactive=True)
                 for button, file in zip(self.downloads, files, strict=True)
             }
         return update

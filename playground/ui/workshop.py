@@ -27,6 +27,8 @@ from playground.settings import Settings
 
 Phase = Literal["making", "stopped", "failed", "made"]
 
+PROGRAM = (sys.executable, "-m", "playground")
+
 STAGES = {
     "inventing pairs": "playing both ends",
     "choosing pairs": "choosing what tells the ends apart",
@@ -98,9 +100,11 @@ class Making:
 class Workshop:
     """The folder where axes are made, and the processes at work in it."""
 
-    def __init__(self, folder: Path, model: str, dtype: str, more: Sequence[str] = ()) -> None:
-        """`more` are arguments that every training command gets besides."""
-        self.folder = folder
+    def __init__(
+        self, folder: Path, model: str, dtype: str, more: Sequence[str] = (), program: Sequence[str] = PROGRAM
+    ) -> None:
+        """`more` are arguments that every training command of `program` gets besides."""
+        self.folder, self.program = folder, program
         self.more = ["--model", model, "--dtype", dtype, *more]
         self._at_work: dict[str, subprocess.Popen[bytes]] = {}
         self._says: dict[str, dict[float, str]] = {}
@@ -118,7 +122,7 @@ class Workshop:
             self.folder.mkdir(parents=True, exist_ok=True)
             if order.pairs:
                 arguments[arguments.index("--pairs") + 1] = str(self._keep_pairs(slug, Path(order.pairs)))
-            command = [sys.executable, "-m", "playground", *arguments, *self.more, "--json"]
+            command = [*self.program, *arguments, *self.more, "--json"]
             process = self._start(slug, command)
             write_json(self._file(slug, "json"), {"order": order.model_dump(mode="json"), "pid": process.pid})
         except OSError as error:

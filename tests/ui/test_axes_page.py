@@ -1,0 +1,154 @@
+"""The Axes page's handlers: cards and examples; axes from a folder, an upload or a training; what is refused."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from playground.player import Player
+from playground.ui.axes import AxesPage
+from playground.ui.hosting import Hosted, Hosting
+from playground.ui.workshop import Workshop
+from tests.conftest import FolderOf
+from tests.tiny_axis import make_tiny_axis
+from tests.ui.test_play import inside_a_loop
+
+MADE = """
+import os, shutil, sys
+given = dict(zip(sys.argv, sys.argv[1:]))
+shutil.copytree(os.environ["MADE"], given["--out"])
+"""
+
+
+@pytest.fixture
+def player(tiny_folder: FolderOf, tmp_path: Path) -> Player:
+    player = Player.open(str(tiny_folder()))
+    player.axis(str(make_tiny_axis(tmp_path / "cheer", tiny_folder())))
+    return player
+
+
+@pytest.fixture
+def other(tiny_folder: FolderOf, tmp_path: Path) -> Path:
+    """The folder of an axis that the player does not know yet."""
+    return make_tiny_axis(tmp_path / "other" / "calm", tiny_folder(), "calm", seed=1)
+
+
+def page_of(player: Player, folder: Path, **hosting: Any) -> tuple[AxesPage, gr.Dropdown]:
+    def build() -> tuple[AxesPage, gr.Dropdown]:
+        elsewhere = gr.Dropdown(["cheer"], value="cheer")
+        shop = Workshop(folder, "tiny", "float32", (), [sys.executable, "-c", MADE])
+        return AxesPage(Hosted(player, Hosting(**hosting)), [elsewhere], shop), elsewhere
+
+    return inside_a_loop(build)
+
+
+def listed(update: dict, where: Any) -> list[str]:
+    shown = update[where]
+    choices = shown["choices"] if isinstance(shown, dict) else shown.choices
+    return [choice[0] if isinstance(choice, (tuple, list)) else choice for choice in choices]
+
+
+def test_a_folder_becomes_an_axis_in_every_list(player: Player, other: Path, tmp_path: Path) -> None:
+    page, elsewhere = page_of(player, tmp_path / "shop")
+    update = page.add(None, f" {other} ")
+    assert listed(update, page.axis) == listed(update, elsewhere) == ["calm", "cheer"]
+    assert "calm" in update[page.card]
+
+
+def test_uploaded_files_are_kept_and_there_on_another_day(
+    player: Player, other: Path, tmp_path: Path, tiny_folder: FolderOf
+) -> None:
+    page, _ = page_of(player, tmp_path / "shop")
+    page.add([str(path) for path in other.iterdir()], "")
+    assert "calm" in player.axes
+    shutil.rmtree(other)
+    later = Player.open(str(tiny_folder()))
+    page_of(later, tmp_path / "shop")
+    assert "calm" in later.axes
+
+
+def test_what_no_longer_fits_is_left_out_and_told(
+    player: Player, other: Path, tmp_path: Path, tiny_folder: FolderOf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(other, tmp_path / "shop" / "calm")
+    gpt = Player.open(str(tiny_folder("gpt_neox")))
+    page_of(gpt, tmp_path / "shop")
+    assert "calm" not in gpt.axes
+    assert "Left out calm" in capsys.readouterr().out
+
+
+def test_an_upload_that_is_no_axis_is_refused_and_leaves_nothing(
+    player: Player, other: Path, tmp_path: Path, tiny_folder: FolderOf
+) -> None:
+    page, _ = page_of(player, tmp_path / "shop")
+    files = {path.name: path for path in other.iterdir()}
+    pickled = tmp_path / "identity_layer.safetensors"
+    pickled.write_bytes(b"\x80\x04\x95\x0c\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94.")
+    known = make_tiny_axis(tmp_path / "again", tiny_folder())
+    card = json.loads(files["card.json"].read_text())
+    outside = tmp_path / "outside" / "card.json"
+    outside.parent.mkdir()
+    outside.write_text(json.dumps({**card, "files": {**card["files"], "../../stolen": "0"}}))
+    for upload, complaint in (
+        ([files["reward.safetensors"]], "no card.json"),
+        ([path for name, path in files.items() if name != "reward.safetensors"], "reward.safetensors is missing"),
+        ([path for name, path in files.items() if name != pickled.name] + [pickled], "no safetensors file"),
+        ([path for name, path in files.items() if name != "card.json"] + [outside], "../../stolen is missing"),
+        (list(known.iterdir()), "an axis named cheer already"),
+    ):
+        said = page.add([str(path) for path in upload], "")[page.said]
+        assert complaint in said, said
+    for folder, complaint in (("", "nothing to load"), (str(tmp_path / "none"), "no folder")):
+        assert complaint in page.add(None, folder)[page.said]
+    assert not (tmp_path / "shop").exists()
+    assert list(player.axes) == ["cheer"]
+
+
+def test_two_sentences_become_an_axis(player: Player, other: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("MADE", str(other))
+    page, elsewhere = page_of(player, tmp_path / "shop")
+    begun = page.begin("calm", "a calm person", "a hectic person", "calm", "hectic", 5, None)
+    assert "Starting" in begun[page.making] or "Ready" in begun[page.making]
+    page.workshop._at_work["calm"].wait()
+    update = page.watch(begun[page.slug])
+    assert "Ready" in update[page.making]
+    assert listed(update, page.axis) == listed(update, elsewhere) == ["calm", "cheer"]
+    assert update[page.slug] == ""
+    assert page.refresh("calm")[page.card] == update[page.card]
+
+
+def test_an_order_that_cannot_be_is_refused_in_words(player: Player, tmp_path: Path) -> None:
+    page, _ = page_of(player, tmp_path / "shop")
+    for form, complaint in (
+        (("", "a", "b", "", "", 5, None), "needs a name"),
+        (("calm", "a", "", "", "", 5, None), "two sentences"),
+        (("calm", "a", "b", "x" * 40, "", 5, None), "positive_pole"),
+    ):
+        assert complaint in page.begin(*form)[page.said]
+    assert "nothing to go on" in page.resume("never")[page.said]
+
+
+def test_an_example_is_answered_at_either_end_as_it_is_written(player: Player, tmp_path: Path) -> None:
+    page, _ = page_of(player, tmp_path / "shop")
+    shown = list(page.give_example("cheer", "Hello."))
+    assert len(shown) > 2
+    assert shown[-1].count("<article") == 3
+    assert "prompt is empty" in list(page.give_example("cheer", " "))[-1]
+    assert list(page.give_example(None, "Hello.")) == [""]
+
+
+def test_a_public_page_takes_nothing_in_and_makes_nothing(player: Player, other: Path, tmp_path: Path) -> None:
+    shutil.copytree(other, tmp_path / "shop" / "calm")
+    page, _ = page_of(player, tmp_path / "shop", public=True)
+    assert not page.may_add and list(player.axes) == ["cheer"]
+    for refused in (
+        page.begin("calm", "a", "b", "", "", 5, None),
+        page.add(None, str(other)),
+        page.add([str(other / "card.json")], ""),
+        page.resume("calm"),
+    ):
+        assert "switched off" in refused[page.said]

@@ -1,0 +1,93 @@
+"""A card says what a person should know, an axis in the making how far it is; nothing from outside becomes HTML."""
+
+import re
+
+import pytest
+
+from playground.cards import Data, Judge
+from playground.events import Progress
+from playground.ui import axis_card
+from playground.ui.workshop import STAGES, Making
+from tests.ui.fake_player import card
+
+NASTY = "<script>alert(1)</script>"
+
+
+def text(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html)).strip()
+
+
+def test_a_card_tells_what_it_is_how_far_it_goes_and_where_it_is_from() -> None:
+    told = text(axis_card.card(card()))
+    for words in (
+        "extraversion", "shy", "outgoing", "From withdrawn", "alpha −1 to 2, control −1 to 1.5", "until alpha 2",
+        "30 updates of step size 0.5", "playground axis invent",
+    ):  # fmt: skip
+        assert words in told
+
+
+def test_a_note_is_a_warning_and_a_judge_is_told_with_what_it_is_worth() -> None:
+    judge = Judge(kind="words", file="", agreement=0.91, pairs=40, data=())
+    told = text(axis_card.card(card().model_copy(update={"judge": judge}), note="Other weights."))
+    assert "Other weights." in told
+    assert "words, agrees with 91% of 40 labelled pairs" in told
+
+
+def test_whatever_a_card_holds_is_text() -> None:
+    data = Data(name=NASTY, licence=NASTY, attribution=NASTY, rows=1, sha256="0")
+    nasty = card(NASTY, NASTY, NASTY).model_copy(
+        update={"description": NASTY, "command": NASTY, "licence": NASTY, "data": (data,)}
+    )
+    assert "<script" not in axis_card.card(nasty, NASTY)
+    assert "<script" not in axis_card.example(nasty, NASTY, [NASTY] * 3)
+    made = Making(NASTY, "a", "failed", Progress(NASTY, 1, 2), NASTY, (NASTY,) * 3, ((1.0, NASTY),))
+    assert "<script" not in axis_card.making(made)
+
+
+def test_an_example_stands_between_its_poles() -> None:
+    told = text(axis_card.example(card(), "Hello.", ["low", "middle", "high"]))
+    assert told == "Hello. −1 shy low 0 as it came middle 1 outgoing high"
+    assert axis_card.example(card(), "", ["", "", ""]) == ""
+
+
+@pytest.mark.parametrize(
+    ("making", "words"),
+    [
+        (Making("calm", "calm", "making"), "Starting: loading the model"),
+        (
+            Making("calm", "calm", "making", Progress("identity layer", 3, 60, "steps", 1.0, 57.0)),
+            "Training the layer behind alpha: 3 of 60 steps, about 57 s left in this stage",
+        ),
+        (Making("calm", "calm", "making", Progress("curve", 1, 2, "points", 1.0, 600.0)), "about 10 min left"),
+        (Making("calm", "calm", "making", Progress("something new", 1, 2)), "Something new: 1 of 2"),
+        (Making("calm", "calm", "stopped"), "it can go on"),
+        (Making("calm", "calm", "failed", problem="There is nothing to learn."), "There is nothing to learn."),
+        (Making("calm", "calm", "made"), "in the list of axes"),
+    ],
+)
+def test_every_stand_of_a_training_is_said(making: Making, words: str) -> None:
+    assert words in text(axis_card.making(making))
+
+
+def test_the_stages_are_named_for_whoever_cannot_see_them() -> None:
+    stages = [axis_card.making(Making("a", "a", "making", Progress(stage, 0, 1))) for stage in STAGES]
+    for number, html in enumerate(stages, start=1):
+        assert f'aria-label="stage {number} of {len(STAGES)}"' in html
+        assert html.count('class="past"') == number - 1
+
+
+def test_what_is_learnt_and_said_is_shown_until_it_is_made() -> None:
+    one = Making("calm", "calm", "making", None, "", ("Hello.", "Slowly.", "Now!"), ((-1.0, "Quick!"), (1.0, "Ah.")))
+    told = text(axis_card.making(one))
+    assert all(words in told for words in ("Hello.", "Slowly.", "Now!", "−1 Quick!", "1 Ah."))
+    assert "Slowly." not in axis_card.making(Making("calm", "calm", "made", pair=one.pair, says=one.says))
+
+
+def test_every_stage_the_training_tells_has_words() -> None:
+    """The words are for stages there are: each name is one that the training's own code says."""
+    from pathlib import Path
+
+    import playground.training
+
+    code = "".join(path.read_text() for path in Path(playground.training.__path__[0]).glob("*.py"))
+    assert [stage for stage in STAGES if f'"{stage}"' not in code] == []

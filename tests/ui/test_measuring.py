@@ -1,0 +1,131 @@
+"""The Curves page's pure half: a form becomes a plan, points become charts, words and links."""
+
+import json
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+
+from playground import presets
+from playground.errors import InvalidInput
+from playground.events import Progress
+from playground.sweep import Plan
+from playground.ui import measuring, share
+from playground.ui.measuring import Found
+from tests.test_findings import point
+
+LINE = tuple(point(alpha, reward=alpha, kl=alpha * alpha, surprise=2.0) for alpha in (-1.0, 0.0, 1.0, 2.0))
+GRID = tuple(point(a, c, reward=a + c, kl=1.0, surprise=2.0) for a in (0.0, 1.0) for c in (0.0, 0.5, 1.0))
+PLAN = Plan(axis="cheer", alphas=(-1.0, 0.0, 1.0, 2.0), prompts=("Hello.", "Who are you?"), seed=7, temperature=0.7)
+FOUND = Found(PLAN, "tiny", LINE, 2, phase="done")
+
+
+def form(**change: object) -> dict:
+    start = {"axis": "cheer", "alphas": "0:1:0.5", "controls": "0", "prompts": ["Hello."], "seeds": 1, "seed": 0}
+    return {**start, "temperature": 0.7, "max_new_tokens": 16, **change}
+
+
+def drawn(figure: object) -> dict:
+    return json.loads(figure.to_json())  # type: ignore[attr-defined]
+
+
+def test_a_form_becomes_a_plan_whose_batches_are_a_prompt_or_two() -> None:
+    plan = measuring.plan(**form(alphas="0:3:0.1", prompts=["a", "b", "c"]))
+    assert len(plan.strengths()) == 31
+    assert [len(batch) for batch in plan.batches()] == [31, 31, 31]
+    assert measuring.plan(**form(seeds=None, seed=None)).seeds == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"axis": None}, "no axis to measure"),
+        ({"prompts": []}, "no prompts"),
+        ({"alphas": "one"}, "neither a number"),
+        ({"temperature": 0, "seeds": 2}, "the same for every seed"),
+        ({"max_new_tokens": 0}, "max_new_tokens"),
+    ],
+)
+def test_a_form_that_cannot_be_measured_is_told_why(change: dict, complaint: str) -> None:
+    with pytest.raises(InvalidInput, match=complaint):
+        measuring.plan(**form(**change))
+
+
+def test_prompts_are_unseen_ones_the_presets_or_ones_own(tmp_path: Path) -> None:
+    few, more = (measuring.prompts_of(measuring.UNSEEN, count, "", None) for count in (3, 6))
+    assert len(few) == 3 and more[:3] == few, "more prompts begin with the same ones"
+    assert set(measuring.prompts_of(measuring.FROM_PRESETS, None, "", None)) == {
+        one.prompt for one in presets.read_all()
+    }
+    file = tmp_path / "mine.txt"
+    file.write_text("Third.\nFirst.\n")
+    own = measuring.prompts_of(measuring.OWN, None, " First.\n\nSecond.\n", str(file))
+    assert own == ["First.", "Second.", "Third."]
+
+
+def test_the_work_is_told_before_it_is_done() -> None:
+    plan = measuring.plan(**form(prompts=["a", "b"], seeds=3))
+    assert measuring.size(plan) == "3 strengths × 2 prompts × 3 seeds = 18 replies"
+
+
+@pytest.mark.parametrize("kind", measuring.KINDS)
+@pytest.mark.parametrize("points", [(), LINE, GRID, LINE[:1]])
+def test_every_chart_of_any_points_can_be_drawn_and_told(kind: str, points: tuple) -> None:
+    assert drawn(measuring.chart(points, "reward", kind, (0.3, 0.0)))["layout"]
+    told = measuring.told(points, "reward", kind)
+    assert "caption" in told
+    assert ("As text" in told) == bool(points)
+
+
+def test_plays_strength_is_marked_where_it_lies_on_the_chart() -> None:
+    def marks(current: tuple[float, float]) -> list:
+        return drawn(measuring.chart(LINE, "reward", current=current))["layout"].get("shapes", [])
+
+    assert [line["x0"] for line in marks((0.3, 0.0))] == [0.3]
+    assert marks((2.5, 0.0)) == []
+
+
+def test_a_chart_without_points_says_so_and_keeps_its_axes() -> None:
+    assert "press Run" in measuring.told((), "reward")
+    assert drawn(measuring.chart((), "reward"))["layout"]["xaxis"]["range"] == [-1, 3]
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Found(), "Ready to measure."),
+        (Found(phase="waiting"), "another measuring"),
+        (Found(phase="measuring"), "Starting"),
+        (
+            Found(phase="measuring", progress=Progress("sweep", 4, 8, "replies", 1.0, 30.2)),
+            "Measuring: 4 of 8 replies, about 31 s left",
+        ),
+        (Found(phase="measuring", progress=Progress("sweep", 4, 8, "replies", 1.0, 300.0)), "about 5 min left"),
+        (Found(phase="stopping", progress=Progress("sweep", 4, 8)), "Stopping after"),
+        (Found(phase="stopped", progress=Progress("sweep", 4, 8)), "Stopped at 4 of 8 replies. Run goes on from here."),
+        (Found(phase="done", prompts=2, progress=Progress("sweep", 8, 8)), "means over 2 prompts"),
+        (Found(phase="failed", problem="It broke."), "It broke."),
+    ],
+)
+def test_how_far_it_is_is_one_line(found: Found, words: str) -> None:
+    assert words in re.sub("<[^>]*>", "", measuring.standing(found))
+
+
+def test_a_target_comes_with_a_link_that_plays_it() -> None:
+    told = measuring.target(FOUND, "reward", 1.5)
+    links = re.findall(r'href="\?([^"]+)"', told)
+    assert len(links) == 1
+    opened = share.decode(links[0].replace("&amp;", "&"))
+    assert opened is not None
+    assert (opened.preset.axis, opened.preset.alpha, opened.preset.prompt, opened.preset.seed) == (
+        "cheer",
+        1.5,
+        "Hello.",
+        7,
+    )
+    assert parse_qs(urlparse(f"?{links[0]}").query)
+    assert "href" not in measuring.target(FOUND, "reward", 9.0)
+    for found, value, complaint in ((Found(), 0.5, "Nothing is measured"), (FOUND, None, "no number")):
+        with pytest.raises(InvalidInput, match=complaint):
+            measuring.target(found, "reward", value)
