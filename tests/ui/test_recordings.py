@@ -1,0 +1,84 @@
+"""Recordings: what ships is of the shipped axes and what the page would ask, and is shown only where it is true."""
+
+from pathlib import Path
+
+import pytest
+
+from playground import cards, presets
+from playground.errors import InvalidInput
+from playground.events import Finished, Token
+from playground.presets import Preset
+from playground.ui import markup, present, recordings
+from playground.ui.present import STEERED, View, Wish
+from tests.ui.fake_player import FakePlayer, card
+
+FIRST = presets.read_all()[0]
+CARDS = {found.name: found for found in cards.shipped().values()}
+PRESET = Preset(title="A morning", prompt="Describe a morning.", axis="extraversion", alpha=0.7, max_new_tokens=8)
+
+
+def recorded(player: FakePlayer | None = None) -> recordings.Recording:
+    player = player or FakePlayer()
+    return recordings.record(player, player.name, {name: axis.card for name, axis in player.axes.items()}, PRESET)
+
+
+def test_the_shipped_recording_is_of_the_opening_preset_and_the_shipped_axes() -> None:
+    recording = recordings.read(recordings.OPENING)
+    assert recording.request == recordings.asked_by(FIRST, CARDS), "run python -m playground.ui.recordings"
+    assert recording.fits(recording.model, CARDS), "an axis was trained anew: run python -m playground.ui.recordings"
+    assert recordings.OPENING.stat().st_size < 40_000
+    view = present.recorded(present.of_preset(FIRST, Wish(), CARDS), recording.request, recording.events, recording.by)
+    assert view.phase == "done"
+    assert all((reply := view.reply(slot)) and reply.text.strip() for slot in view.slots)
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    recording = recorded()
+    recordings.write(recording, tmp_path / "a.jsonl")
+    assert recordings.read(tmp_path / "a.jsonl") == recording
+
+
+def test_only_the_steered_reply_is_kept_token_by_token() -> None:
+    events = recorded().events
+    assert {event.row for event in events if isinstance(event, Token)} == {0}
+    assert len([event for event in events if isinstance(event, Finished)]) == 6
+
+
+def test_a_recording_is_shown_only_for_its_model_its_axes_and_its_wish() -> None:
+    recording = recorded()
+    ours = {"extraversion": card()}
+    assert recording.fits("Made-up-1B", ours)
+    assert not recording.fits("Another", ours)
+    assert not recording.fits("Made-up-1B", {})
+    assert not recording.fits("Made-up-1B", {"extraversion": card().model_copy(update={"files": {"a": "b"}})})
+    wish = present.of_preset(PRESET, Wish(), ours)
+    other = present.recorded(Wish(prompt="Else?"), recording.request, recording.events, "it")
+    assert other == View()
+    half = present.recorded(wish, recording.request, recording.events[:-1], "it")
+    assert half == View()
+
+
+def test_it_is_marked_as_recorded_and_the_first_touch_is_live() -> None:
+    recording = recorded()
+    wish = present.of_preset(PRESET, Wish(), {"extraversion"})
+    view = present.recorded(wish, recording.request, recording.events, recording.by)
+    assert "Recorded" in markup.status(view)
+    assert "Made-up-1B, extraversion" in markup.status(view)
+    reply = view.reply(STEERED)
+    assert reply is not None
+    assert reply.text in markup.pane(view, STEERED, card()).replace("<mark>", "").replace("</mark>", "")
+    live = present.begin(view, wish)
+    assert not live.recorded
+    assert len((*live.asked, *live.later)) == 6, "every reply is asked of the model"
+    assert live.ghosts[STEERED].text == reply.text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "not JSON", '{"model": "m"}\n', '{"model":"m","version":"0","axes":{},"request":{"rows":[]}}']
+)
+def test_a_broken_file_is_told_and_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    (tmp_path / "a.jsonl").write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidInput):
+        recordings.read(tmp_path / "a.jsonl")
+    monkeypatch.setattr(recordings, "OPENING", tmp_path / "a.jsonl")
+    assert recordings.opening() is None
