@@ -26,6 +26,14 @@ class KVCache(Protocol):
         """One token more for each stream, [S, D] -> its hidden states [S, D]."""
         ...
 
+    def take(self, stream: int) -> Tensor | None:
+        """A copy of what a stream has read [..., positions, head_dim]; None from a cache that cannot resume."""
+        ...
+
+    def resume(self, taken: Sequence[Tensor]) -> None:
+        """Instead of prefill: let stream i go on from taken[i], maybe cut to its first positions."""
+        ...
+
 
 def cache_maker(decoder: Any, in_int8: bool = False) -> Callable[[], KVCache]:
     """What makes empty caches for a stock decoder: lean ones if its family has a lean step."""
@@ -73,6 +81,14 @@ class StockCache:
         self.mask = nn.functional.pad(self.mask, (0, 1), value=1)
         return run_decoder(self.decoder, embeddings.unsqueeze(1), self.mask, self.cache).squeeze(1)
 
+    def take(self, stream: int) -> Tensor | None:  # noqa: ARG002
+        """See KVCache; what these caches hold differs from family to family."""
+        return None
+
+    def resume(self, taken: Sequence[Tensor]) -> None:
+        """See KVCache."""
+        raise NotImplementedError
+
 
 class LeanCaches:
     """Makes lean caches of one decoder; the weights are made ready at the first and whenever they have changed."""
@@ -106,7 +122,7 @@ class LeanCache:
         hidden = run_decoder(self.decoder, embeddings, mask, cache)
         layers: Any = cache.layers
         starts = (mask.shape[1] - mask.sum(1)).tolist()
-        self.memory = KVMemory([(layer.keys, layer.values) for layer in layers], starts)
+        self.memory = KVMemory.of_layers([(layer.keys, layer.values) for layer in layers], starts)
         return hidden
 
     def select(self, parents: Sequence[int]) -> None:
@@ -120,3 +136,11 @@ class LeanCache:
             return self.lean.step(embeddings, self.memory)
         streams = sorted(range(len(places)), key=lambda stream: places[stream])
         return self.lean.step(embeddings[streams], self.memory)[places]
+
+    def take(self, stream: int) -> Tensor | None:
+        """See KVCache."""
+        return self.memory.row(stream)
+
+    def resume(self, taken: Sequence[Tensor]) -> None:
+        """See KVCache."""
+        self.memory = KVMemory.of_rows(taken)

@@ -14,7 +14,7 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.plan import Plan, Steering, Stream
 from playground.engine.prefix_tree import Node, PrefixTree
 from playground.engine.reply import Reply
-from playground.engine.streams import States, Streams
+from playground.engine.streams import States, Streams, Taken
 from playground.errors import AxisMismatch, InvalidInput
 from playground.events import Finished, Started, Token
 from playground.settings import Request
@@ -45,7 +45,7 @@ def steps(
     """
     prompts = [model.prompt_ids(row.messages) for row in request.rows]
     _check(model, axes, request, prompts)
-    writer = _Writer(model, axes, request, prompts, PrefixTree(budget=0) if tree is None else tree)
+    writer = _Writer(model, axes, request, prompts, PrefixTree(0, 0) if tree is None else tree)
     yield [Started(tuple(len(prompt) for prompt in prompts))]
     try:
         yield from writer.read_off()
@@ -104,10 +104,7 @@ class _Writer:
         groups = _by_prefix(self.replies)
         if not groups:
             return
-        members = self.plan.members([[reply.index for reply in group] for group in groups])
-        texts = [[*group[0].prompt, *group[0].ids] for group in groups]
-        streams = Streams(self.model, texts, self.plan.fronts, members)
-        states = streams.prefill()
+        streams, states = self._begin(groups)
         while True:
             for place, group in enumerate(groups):
                 self.tree.keep(group[0].path[-1], self._read(streams, states, place))
@@ -115,7 +112,13 @@ class _Writer:
                     reply.path[-1] = group[0].path[-1]
             replies = sorted(chain.from_iterable(groups), key=lambda reply: reply.index)
             choices = choose(self.model, self.plan, [reply.stand() for reply in replies], self.request.sampling)
-            yield self._written(list(zip(replies, choices, strict=True)))
+            step = self._written(list(zip(replies, choices, strict=True)))
+            self._plant(streams, groups, ended=True)
+            try:
+                yield step
+            except GeneratorExit:
+                self._plant(streams, groups, ended=False)
+                raise
 
             place_of = {id(reply): place for place, group in enumerate(groups) for reply in group}
             groups = _by_prefix(replies)
@@ -128,6 +131,38 @@ class _Writer:
             states = streams.advance(
                 [group[0].ids[-1] for group in groups], parents=[place_of[id(group[0])] for group in groups]
             )
+
+    def _begin(self, groups: Sequence[Sequence[Reply]]) -> tuple[Streams, States]:
+        """Read the groups' prefixes: their newest token alone where the tree has kept what came before it."""
+        members = self.plan.members([[reply.index for reply in group] for group in groups])
+        texts = [[*group[0].prompt, *group[0].ids] for group in groups]
+        taken = [
+            self._taken(group, [k for k, rows in enumerate(members) if at in rows]) for at, group in enumerate(groups)
+        ]
+        known = [caches for caches in taken if caches is not None]
+        if len(known) < len(groups):
+            streams = Streams(self.model, texts, self.plan.fronts, members)
+            return streams, streams.prefill()
+        streams = Streams(self.model, [text[:-1] for text in texts], self.plan.fronts, members)
+        streams.resume(known)
+        return streams, streams.advance([text[-1] for text in texts])
+
+    def _taken(self, group: Sequence[Reply], layers: Sequence[int]) -> Taken | None:
+        """What the streams of a group held before its newest token, if the tree knows."""
+        if len(group[0].path) < 2:
+            return None
+        of_stream = {None: self.plan.base} | {k: self.plan.aligned[k] for k in layers}
+        caches = self.tree.caches(group[0].path[-2], list(of_stream.values()))
+        return None if caches is None else {k: caches[stream] for k, stream in of_stream.items()}
+
+    def _plant(self, streams: Streams, groups: Sequence[Sequence[Reply]], ended: bool) -> None:
+        """Let the tree keep what the streams hold of the groups that end here, or of those that would go on."""
+        if not self.tree.trunk_budget:
+            return
+        for place, group in enumerate(groups):
+            if all(reply.ended for reply in group) == ended and (taken := streams.take(place)) is not None:
+                caches = {self.plan.base if k is None else self.plan.aligned[k]: parts for k, parts in taken.items()}
+                self.tree.plant(group[0].path, caches)
 
     def leave(self) -> None:
         """Remember where the replies went."""

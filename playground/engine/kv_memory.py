@@ -16,17 +16,38 @@ class KVMemory:
     prompts are shorter are padded on the left: row r begins at position starts[r].
     """
 
-    def __init__(self, layers: Sequence[tuple[Tensor, Tensor]], starts: Sequence[int]) -> None:
-        """Take over each layer's keys and values [S, kv_heads, T, head_dim]."""
-        keys = layers[0][0]
-        self.length = keys.shape[2]
+    def __init__(self, tensor: Tensor, length: int, starts: Sequence[int]) -> None:
+        self.tensor = tensor
+        self.length = length
         self.starts = list(starts)
         self.places = list(range(len(starts)))
-        self.tensor = keys.new_empty(
-            len(layers), len(starts), 2 * keys.shape[1], _up(self.length + 1, COLUMNS), keys.shape[3]
-        )
-        for kept, pair in zip(self.tensor, layers, strict=True):
-            torch.cat(pair, 1, out=kept[:, :, : self.length])
+
+    @classmethod
+    def of_layers(cls, layers: Sequence[tuple[Tensor, Tensor]], starts: Sequence[int]) -> "KVMemory":
+        """Take over each layer's keys and values [S, kv_heads, T, head_dim]."""
+        keys = layers[0][0]
+        _, heads, length, width = keys.shape
+        tensor = keys.new_empty(len(layers), len(starts), 2 * heads, _up(length + 1, COLUMNS), width)
+        for kept, pair in zip(tensor, layers, strict=True):
+            torch.cat(pair, 1, out=kept[:, :, :length])
+        return cls(tensor, length, starts)
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Tensor]) -> "KVMemory":
+        """Go on from what `row` gave, maybe with its last positions cut off."""
+        layers, heads, _, width = rows[0].shape
+        length = max(row.shape[2] for row in rows)
+        # What is padding is never read, but must not hold nan: masked out is multiplied by 0.
+        tensor = rows[0].new_zeros(layers, len(rows), heads, _up(length + 1, COLUMNS), width)
+        starts = [length - row.shape[2] for row in rows]
+        for place, (row, start) in enumerate(zip(rows, starts, strict=True)):
+            tensor[:, place, :, start:length] = row
+        return cls(tensor, length, starts)
+
+    def row(self, stream: int) -> Tensor:
+        """A copy of a stream's keys and values [layers, 2 * kv_heads, T, head_dim], without padding."""
+        place = self.places[stream]
+        return self.tensor[:, place, :, self.starts[place] : self.length].clone()
 
     @property
     def rows(self) -> int:

@@ -17,16 +17,27 @@ from playground.engine.language_model import LanguageModel
 _NODE_BYTES, _STATE_BYTES = 600, 500  # what Python and torch need besides the numbers
 
 
+class Trunk:
+    """Keys and values of the streams that read a whole reply: any prefix on its way can be gone on from."""
+
+    __slots__ = ("caches",)
+
+    def __init__(self, caches: Mapping[Hashable, tuple[Tensor, ...]]) -> None:
+        self.caches = dict(caches)
+
+
 class Node:
     """A prefix: the final hidden state [D] of each stream that has read it, and the prefixes one token longer."""
 
-    __slots__ = ("children", "latest", "states")
+    __slots__ = ("children", "latest", "states", "trunk")
 
     def __init__(self) -> None:
         self.states: dict[Hashable, Tensor] = {}
         self.children: dict[int, Node] = {}
         self.latest: int | None = None
         """The token that was last written here."""
+        self.trunk: Trunk | None = None
+        """The trunk that last came along here."""
 
     def knows(self, streams: Sequence[Hashable]) -> bool:
         """Whether all these streams have read this prefix."""
@@ -42,18 +53,20 @@ class _Place(NamedTuple):
 
 
 class PrefixTree:
-    """Prefixes by model, prompt and tokens, within a budget of bytes; the least recently used go first.
+    """Prefixes by model, prompt and tokens, within budgets of bytes; the least recently used go first.
 
-    Threads may share it. A node that had to go stays good for whoever stands on it.
+    Hidden states are small (2 KB a token), keys and values large (50 KB a token for a small model), so that each has a
+    budget of its own. Threads may share a tree. A node that had to go stays good for whoever stands on it.
     """
 
-    def __init__(self, budget: int = 256 * 2**20) -> None:
-        self.budget = budget
-        self.size = 0
-        """Bytes held, at most `budget` after each call."""
+    def __init__(self, budget: int = 256 * 2**20, trunk_budget: int = 512 * 2**20) -> None:
+        self.budget, self.trunk_budget = budget, trunk_budget
+        self.size = self.trunk_size = 0
+        """Bytes held, at most `budget` and `trunk_budget` after each call."""
         self._lock = Lock()
         self._roots: dict[Any, Node] = {}
         self._places: OrderedDict[Node, _Place] = OrderedDict()  # the least recently used first
+        self._trunks: OrderedDict[Trunk, int] = OrderedDict()
 
     def root(self, model: LanguageModel, prompt: Sequence[int]) -> Node:
         """A prompt with nothing written yet."""
@@ -95,6 +108,29 @@ class PrefixTree:
             for node in reversed(path):  # a prefix is never older than what hangs on it, and goes after it
                 if node in self._places:
                     self._places.move_to_end(node)
+
+    def plant(self, path: Sequence[Node], caches: Mapping[Hashable, tuple[Tensor, ...]]) -> None:
+        """Keep what the streams of a reply hold, for whoever goes on from any node on its path."""
+        trunk, size = Trunk(caches), sum(part.nbytes for parts in caches.values() for part in parts)
+        with self._lock:
+            self._trunks[trunk] = size
+            self.trunk_size += size
+            for node in path:
+                if node.trunk is None or not node.trunk.caches.keys() > trunk.caches.keys():
+                    node.trunk = trunk
+            while self.trunk_size > self.trunk_budget:
+                oldest, size = self._trunks.popitem(last=False)
+                oldest.caches.clear()
+                self.trunk_size -= size
+
+    def caches(self, node: Node, streams: Sequence[Hashable]) -> Mapping[Hashable, tuple[Tensor, ...]] | None:
+        """Keys and values by which these streams can go on from a prefix: they hold its tokens, and maybe more."""
+        with self._lock:
+            trunk = node.trunk
+            if trunk is None or any(stream not in trunk.caches for stream in streams):
+                return None
+            self._trunks.move_to_end(trunk)
+            return dict(trunk.caches)
 
     def _at(self, siblings: dict[Any, Node], key: Hashable) -> Node:
         node = siblings.get(key)

@@ -44,7 +44,7 @@ def can_be_packed(weight: Tensor) -> bool:
 
 
 def packed(weight: Tensor, bias: Tensor | None = None) -> Product:
-    """A product with weights [out, in] in oneDNN's layout. A row's result is the same bits in any batch."""
+    """A product with weights [out, in] in oneDNN's layout. In bfloat16 a row's result is the same bits in any batch."""
     blocked = torch.ops.mkldnn._reorder_linear_weight(weight)
     return lambda x: torch.ops.mkldnn._linear_pointwise(x, blocked, bias, "none", [], "")
 

@@ -3,7 +3,8 @@
 All streams are rows of one batch of the decoder. Nothing here knows of strengths: they act after the decoder.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -29,6 +30,10 @@ class Front(NamedTuple):
     def merge(self, embeddings: Tensor, aligned: Tensor) -> Tensor:
         """e and L(e) -> h [..., D], in the dtype of e; L(e) itself at alpha 1."""
         return torch.lerp(embeddings.float(), aligned.float(), self.alpha).to(embeddings.dtype)
+
+
+Taken = Mapping[int | None, tuple[Tensor, ...]]
+"""What one row has read, by stream, None for the base: keys and values in the decoder and in the layer before it."""
 
 
 class Streams:
@@ -88,6 +93,33 @@ class Streams:
                 read = embeddings[rows]
                 parts.append(front.merge(read, cache.step(read.to(front.layer.dtype))))
         return self._states(self.cache.step(torch.cat(parts)))
+
+    def take(self, row: int) -> Taken | None:
+        """A copy of what a row has read, for `resume`; None where the caches cannot."""
+        if (base := self.cache.take(row)) is None:
+            return None
+        taken: dict[int | None, tuple[Tensor, ...]] = {None: (base,)}
+        offset = len(self.prompts)
+        for k, rows in enumerate(self.members):
+            if row in rows:
+                parts = self.cache.take(offset + rows.index(row)), self.layer_caches[k].take(rows.index(row))
+                taken[k] = tuple(part for part in parts if part is not None)
+            offset += len(rows)
+        return taken
+
+    @torch.inference_mode()
+    def resume(self, taken: Sequence[Taken]) -> None:
+        """Instead of prefill: row i has read what taken[i] holds, cut to the length of its prompt."""
+        lengths = [len(prompt) for prompt in self.prompts]
+
+        def cut(part: int, k: int | None, rows: Iterable[int]) -> list[Tensor]:
+            return [taken[row][k][part][..., : lengths[row], :] for row in rows]
+
+        aligned = [cut(0, k, rows) for k, rows in enumerate(self.members)]
+        self.cache.resume([*cut(0, None, range(len(taken))), *chain.from_iterable(aligned)])
+        for k, (cache, rows) in enumerate(zip(self.layer_caches, self.members, strict=True)):
+            if rows:
+                cache.resume(cut(1, k, rows))
 
     def _inherit(self, parents: Sequence[int]) -> None:
         """Give each new row the caches of its parent, in all its streams."""

@@ -54,8 +54,8 @@ def at(alpha: float = 0.0, control: float = 0.0, axis: str = "random", **more: A
     return Strength(axis=axis, alpha=alpha, control=control, **more)
 
 
-def make_lab(folder: Path, architecture: str) -> Lab:
-    model = LanguageModel.load(build_tiny(folder, architecture))
+def make_lab(folder: Path, architecture: str, dtype: torch.dtype = torch.float32) -> Lab:
+    model = LanguageModel.load(build_tiny(folder, architecture), dtype)
     model.stop_ids = frozenset()  # random models end their turns at random; tests that need it set their own
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(1)
@@ -65,7 +65,7 @@ def make_lab(folder: Path, architecture: str) -> Lab:
             for parameter in layer.layer.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.1)
             function = ValueFunction(model.width, 16).requires_grad_(False)
-            axes[name] = Steering(layer.requires_grad_(False), function, step_size=0.3, updates=4)
+            axes[name] = Steering(layer.requires_grad_(False).to(dtype), function, step_size=0.3, updates=4)
     axes["untrained"] = Steering(IdentityLayer(model), None, 0.0, 0)
     return Lab(model, axes)
 

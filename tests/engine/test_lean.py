@@ -120,7 +120,7 @@ def test_weights_that_moved_are_made_ready_anew(labs: dict[str, Lab]) -> None:
 
 def test_memory_grows_in_blocks_and_stays_compact() -> None:
     pair = torch.randn(2, 3, 1, 5, 4)
-    memory = KVMemory([(pair[0], pair[1])], [0, 0, 0])
+    memory = KVMemory.of_layers([(pair[0], pair[1])], [0, 0, 0])
     assert memory.tensor.shape == (1, 3, 2, COLUMNS, 4)
     memory.select([0, 1, 2, 1])
     assert memory.tensor.shape[1] == 8 and memory.places == [0, 1, 2, 3]
