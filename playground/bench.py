@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -17,6 +17,7 @@ from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.engine.plan import Steering
 from playground.engine.prefix_tree import PrefixTree
+from playground.engine.reading import reply_states
 from playground.engine.streams import Streams
 from playground.engine.value_function import ValueFunction
 from playground.errors import InvalidInput, PlaygroundError
@@ -27,8 +28,6 @@ from playground.training import identity_layer as training
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
 
-NEW_TOKENS = 64
-ROUNDS = 5
 PROMPT = "Describe a morning in your office."
 PROMPTS = (
     PROMPT, "Tell me about yourself.", "What did you do last weekend?", "How do you feel about Mondays?",
@@ -40,25 +39,26 @@ NINE = tuple(step / 4 - 0.5 for step in range(9))
 UPDATES = 30
 PAIRS = 8
 """Pairs in a training step."""
-FLOATS_READ = 2**27
-"""How many numbers are read to measure the memory's bandwidth: far more than any cache holds."""
 
 Seconds = Callable[[], float]
 Found = dict[str, Any]
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that `work` takes; on an accelerator, until it is done there too."""
-    start = time.perf_counter()
-    work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+class Scale(NamedTuple):
+    """How much is measured: tokens a reply, rounds of A and B, and numbers read to find the memory's bandwidth."""
+
+    new_tokens: int = 64
+    rounds: int = 5
+    floats: int = 2**27  # far more than any cache holds
 
 
-def ratio(first: Seconds, second: Seconds, rounds: int | None = None) -> Found:
+QUICK = Scale(8, 2, 2**16)
+"""Tries every measurement out and measures little."""
+
+
+def ratio(first: Seconds, second: Seconds, rounds: int) -> Found:
     """first / second, measured in turn after one round that does not count: their median, lowest and highest ratio."""
-    pairs = [(first(), second()) for _ in range((rounds or ROUNDS) + 1)][1:]
+    pairs = [(first(), second()) for _ in range(rounds + 1)][1:]
     return {
         **summary([a / b for a, b in pairs]),
         "seconds": [statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)],
@@ -71,10 +71,21 @@ def summary(ratios: Sequence[float]) -> Found:
 
 
 class Bench:
-    """A loaded model, an axis of it, and the measurements. Replies never end early here, so that lengths agree."""
+    """A loaded model, an axis of it, and the measurements. Replies never end early here, so that lengths agree.
 
-    def __init__(self, player: Player, model_name: str, axis: str | None = None) -> None:
+    clock: what tells seconds; time.process_time on a machine that does other work beside this.
+    """
+
+    def __init__(
+        self,
+        player: Player,
+        model_name: str,
+        axis: str | None = None,
+        scale: Scale = Scale(),  # noqa: B008
+        clock: Seconds = time.perf_counter,
+    ) -> None:
         self.model, self.model_name = player.model, model_name
+        self.scale, self.clock = scale, clock
         self.model.stop_ids = frozenset()
         self.axis = self._axis(player, axis)
         self.measures: dict[str, Callable[[], Found]] = {
@@ -117,7 +128,8 @@ class Bench:
             "device": torch.cuda.get_device_name() if on_gpu else _processor(),
             "threads": torch.get_num_threads(),
             "load": round(os.getloadavg()[0], 2),
-            "bandwidth": _bandwidth(self.model.device),
+            "clock": self.clock.__name__,
+            "bandwidth": self._bandwidth(),
             "model": self.model.name,
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "torch": torch.__version__,
@@ -126,18 +138,16 @@ class Bench:
     def sweep_speedup(self) -> Found:
         """Nine separate `generate` calls against one sweep of nine strengths, both streams."""
         rows = self._rows(NINE)
-        return ratio(
-            lambda: sum(peers.generate(self.model, PROMPT, NEW_TOKENS) for _ in NINE), lambda: self._decode(rows), 3
-        )
+        return ratio(lambda: sum(self._generate() for _ in NINE), lambda: self._decode(rows), min(3, self.scale.rounds))
 
     def sweep_27(self) -> Found:
         """A sweep of 27 strengths against one of 9 over the same range."""
         finer = [NINE[0] + (NINE[-1] - NINE[0]) * step / 26 for step in range(27)]
-        return ratio(lambda: self._decode(self._rows(finer)), lambda: self._decode(self._rows(NINE)), 3)
+        return self._ratio(lambda: self._decode(self._rows(finer)), lambda: self._decode(self._rows(NINE)))
 
     def stream_overhead(self) -> Found:
         """One strength with both streams against the base stream alone."""
-        return ratio(lambda: self._decode(self._rows([0.5])), lambda: self._decode([self._base()]))
+        return self._ratio(lambda: self._decode(self._rows([0.5])), lambda: self._decode([self._base()]))
 
     def control_overhead(self) -> Found:
         """Eight rows with 30 updates a token against the same rows with control off."""
@@ -146,18 +156,18 @@ class Bench:
             strength = Strength(axis="axis", alpha=1.0, control=control, updates=UPDATES)
             return [Row(messages=conversation(prompt), strengths=(strength,)) for prompt in PROMPTS]
 
-        return ratio(lambda: self._decode(rows(1.0)), lambda: self._decode(rows(0.0)))
+        return self._ratio(lambda: self._decode(rows(1.0)), lambda: self._decode(rows(0.0)))
 
     def replay_same(self) -> Found:
         """A redraw after alpha moved inside its interval against the same reply from scratch."""
         ratios = []
-        for alpha in NINE[:ROUNDS]:
+        for alpha in NINE[: self.scale.rounds]:
             tree = PrefixTree()
             end = self._finished(alpha, tree)
             high = end.alpha_interval[1] if end.alpha_interval else None
             inside = (alpha + (alpha + 1.0 if high is None else high)) / 2
-            again = timed(lambda at=inside, tree=tree: self._finished(at, tree))
-            ratios.append(again / timed(lambda at=inside: self._finished(at, None)))
+            again = self._timed(lambda at=inside, tree=tree: self._finished(at, tree))
+            ratios.append(again / self._timed(lambda at=inside: self._finished(at, None)))
         return summary(ratios)
 
     def replay_changed(self) -> Found:
@@ -166,12 +176,12 @@ class Bench:
         for alpha in [step / 10 for step in range(-3, 12)]:
             tree = PrefixTree()
             before = self._finished(alpha, tree).token_ids
-            redraw = timed(lambda at=alpha + 0.05, tree=tree: self._finished(at, tree))
+            redraw = self._timed(lambda at=alpha + 0.05, tree=tree: self._finished(at, tree))
             after = self._finished(alpha + 0.05, tree).token_ids
             if before == after:
                 continue
             same = next(place for place, (a, b) in enumerate(zip(before, after, strict=True)) if a != b)
-            scratch = timed(lambda at=alpha + 0.05: self._finished(at, None))
+            scratch = self._timed(lambda at=alpha + 0.05: self._finished(at, None))
             ratios.append(redraw / (scratch * (len(after) - same) / len(after)))
         if not ratios:
             raise InvalidInput("No text changed when alpha moved by 0.05.", "Try another axis.")
@@ -179,14 +189,13 @@ class Bench:
 
     def decode(self) -> Found:
         """Tokens a second of the base alone against `generate`, one row."""
-        return ratio(lambda: peers.generate(self.model, PROMPT, NEW_TOKENS), lambda: self._decode([self._base()]))
+        return self._ratio(self._generate, lambda: self._decode([self._base()]))
 
     def decode_int8(self) -> Found:
-        """The same with int8 weights, against `generate` with the weights as they are."""
+        """The same with int8 weights, against `generate` with the weights as they are, and what the rounding costs."""
         model = self._int8
-        return ratio(
-            lambda: peers.generate(self.model, PROMPT, NEW_TOKENS), lambda: self._decode([self._base()], model)
-        )
+        found = self._ratio(self._generate, lambda: self._decode([self._base()], model))
+        return {**found, "quality": self._quality(model)}
 
     def roofline(self) -> Found:
         """The time it takes to read the weights once, at the measured bandwidth, against one step of one row."""
@@ -201,9 +210,9 @@ class Bench:
             states = streams.advance([int(self.model.head(states.base).argmax())])
 
         def steps() -> float:
-            return timed(lambda: [step() for _ in range(NEW_TOKENS)]) / NEW_TOKENS
+            return self._timed(lambda: [step() for _ in range(self.scale.new_tokens)]) / self.scale.new_tokens
 
-        found = ratio(lambda: size / _bandwidth(self.model.device), steps)
+        found = self._ratio(lambda: size / self._bandwidth(), steps)
         return {**found, "weight_bytes": size}
 
     def train(self) -> Found:
@@ -225,7 +234,7 @@ class Bench:
             torch.nn.utils.clip_grad_norm_(layer.layer.parameters(), 1.0)
             optimizer.step()
 
-        theirs, ours = peers.dpo(self.model, pairs, lambda: timed(step), ROUNDS)
+        theirs, ours = peers.dpo(self.model, pairs, lambda: self._timed(step), self.scale.rounds, self.clock)
         ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
         return {**summary(ratios), "seconds": [statistics.median(theirs), statistics.median(ours)]}
 
@@ -248,6 +257,29 @@ class Bench:
                 for text in (PROMPT, f"{words} {words}", f"{words} " * 8)
             },
             "kv_bytes_per_token": self._kv_bytes(),
+        }
+
+    def _quality(self, other: LanguageModel) -> Found:
+        """How far another model's predictions are from this one's, over this one's greedy replies to a few prompts.
+
+        KL(this || other) in nats a token, the share of tokens where both would choose the same, and by how much the
+        replies' perplexity grows.
+        """
+        prompts = [self.model.prompt_ids(conversation(prompt)) for prompt in PROMPTS]
+        rows = tuple(Row(messages=conversation(prompt)) for prompt in PROMPTS)
+        request = Request(rows=rows, max_new_tokens=self.scale.new_tokens)
+        ends = [event for event in decode(self.model, {}, request) if isinstance(event, Finished)]
+        replies = [end.token_ids for end in sorted(ends, key=lambda end: end.row)]
+        ours, theirs = (
+            model.head(torch.cat(reply_states(model, prompts, replies))).log_softmax(-1)
+            for model in (self.model, other)
+        )
+        tokens = torch.tensor([token for reply in replies for token in reply], device=ours.device).unsqueeze(1)
+        return {
+            "kl": float((ours.exp() * (ours - theirs)).sum(-1).mean()),
+            "same_token": float((ours.argmax(-1) == theirs.argmax(-1)).float().mean()),
+            "perplexity_ratio": float((ours - theirs).gather(1, tokens).mean().exp()),
+            "tokens": len(tokens),
         }
 
     def _kv_bytes(self) -> int:
@@ -278,6 +310,26 @@ class Bench:
             function = ValueFunction(self.model.width, self.model.width).to(self.model.device).requires_grad_(False)
         return Steering(layer.requires_grad_(False), function, 0.1, UPDATES)
 
+    def _timed(self, work: Callable[[], object]) -> float:
+        """Seconds that `work` takes; on an accelerator, until it is done there too."""
+        start = self.clock()
+        work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return self.clock() - start
+
+    def _ratio(self, first: Seconds, second: Seconds) -> Found:
+        return ratio(first, second, self.scale.rounds)
+
+    def _generate(self) -> float:
+        """Seconds that `transformers` needs for a reply of one row."""
+        return self._timed(lambda: peers.generate(self.model, PROMPT, self.scale.new_tokens))
+
+    def _bandwidth(self) -> float:
+        """Bytes a second that all threads together read from memory: the best of a few sums."""
+        many = torch.ones(self.scale.floats, device=self.model.device)
+        return many.nbytes / min(self._timed(many.sum) for _ in range(5))
+
     def _base(self) -> Row:
         return Row(messages=conversation(PROMPT))
 
@@ -286,26 +338,20 @@ class Bench:
 
     def _decode(self, rows: Sequence[Row], model: LanguageModel | None = None, new_tokens: int | None = None) -> float:
         """Seconds to decode rows from scratch."""
-        request = Request(rows=tuple(rows), max_new_tokens=new_tokens or NEW_TOKENS)
-        return timed(lambda: [None for _ in decode(model or self.model, {"axis": self.axis}, request)])
+        request = Request(rows=tuple(rows), max_new_tokens=new_tokens or self.scale.new_tokens)
+        return self._timed(lambda: [None for _ in decode(model or self.model, {"axis": self.axis}, request)])
 
     def _finished(self, alpha: float, tree: PrefixTree | None) -> Finished:
-        request = Request(rows=tuple(self._rows([alpha])), max_new_tokens=NEW_TOKENS)
+        request = Request(rows=tuple(self._rows([alpha])), max_new_tokens=self.scale.new_tokens)
         events = decode(self.model, {"axis": self.axis}, request, tree)
         return next(event for event in events if isinstance(event, Finished))
 
     def _text(self, prompt: str, seed: int) -> str:
         """A sampled reply of the base model's, to train on."""
         rows = (Row(messages=conversation(prompt), seed=seed),)
-        request = Request(rows=rows, sampling=Sampling(temperature=0.8), max_new_tokens=NEW_TOKENS * 3 // 4)
+        request = Request(rows=rows, sampling=Sampling(temperature=0.8), max_new_tokens=self.scale.new_tokens * 3 // 4)
         events = decode(self.model, {}, request)
         return next(event.text for event in events if isinstance(event, Finished))
-
-
-def _bandwidth(device: torch.device) -> float:
-    """Bytes a second that all threads together read from memory: the best of a few sums."""
-    many = torch.ones(FLOATS_READ, device=device)
-    return many.nbytes / min(timed(many.sum) for _ in range(5))
 
 
 def _processor() -> str:

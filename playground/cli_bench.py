@@ -13,6 +13,12 @@ from playground.events import Progress
 def bench(
     only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Measure this alone; repeat.")] = None,
     axis: Annotated[str | None, typer.Option(metavar="NAME", help="An axis by its name or folder.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Try everything out on short replies; measures little.")
+    ] = False,
+    busy: Annotated[
+        bool, typer.Option("--busy", help="Count processor time, for a machine that does other work as well.")
+    ] = False,
     model: Annotated[
         str, typer.Option("--model", metavar="NAME", help="The base model; see `playground say --help`.")
     ] = "smollm2",
@@ -22,17 +28,20 @@ def bench(
 ) -> None:
     """Measure the speed against `transformers`, TRL and the memory's bandwidth; print one JSON object.
 
-    Takes some minutes; nothing else should run meanwhile.
+    Takes a quarter of an hour; nothing else should run meanwhile.
     """
+    import time
+
     from playground import sources
 
     sources.check_dtype(dtype)
     tell = Teller(as_json=False)
     sources.resolve(model, tell)
-    from playground.bench import Bench
+    from playground.bench import QUICK, Bench, Scale
     from playground.player import Player
 
-    bench = Bench(Player.open(model, dtype, tell), model, axis)
+    clock = time.process_time if busy else time.perf_counter
+    bench = Bench(Player.open(model, dtype, tell), model, axis, QUICK if quick else Scale(), clock)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the libraries it is compared with
         for found in bench.run(only or ()):

@@ -2,7 +2,6 @@
 
 import copy
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,11 +14,10 @@ from playground.settings import conversation
 from playground.training.pairs import Pair
 
 
-def generate(model: LanguageModel, prompt: str, new_tokens: int) -> float:
-    """Seconds that `transformers` needs for a greedy reply of just so many tokens."""
+def generate(model: LanguageModel, prompt: str, new_tokens: int) -> list[int]:
+    """The greedy reply of `transformers`, of just so many tokens."""
     ids = torch.tensor([model.prompt_ids(conversation(prompt))], device=model.device)
     stock: Any = model.model
-    start = time.perf_counter()
     found = stock.generate(
         ids,
         attention_mask=torch.ones_like(ids),
@@ -28,12 +26,11 @@ def generate(model: LanguageModel, prompt: str, new_tokens: int) -> float:
         max_new_tokens=new_tokens,
         pad_token_id=0,
     )
-    found.tolist()  # waits for an accelerator
-    return time.perf_counter() - start
+    return found[0, ids.shape[1] :].tolist()
 
 
 def dpo(
-    model: LanguageModel, pairs: Sequence[Pair], ours: Callable[[], float], steps: int
+    model: LanguageModel, pairs: Sequence[Pair], ours: Callable[[], float], steps: int, clock: Callable[[], float]
 ) -> tuple[list[float], list[float]]:
     """Seconds of TRL's DPO steps over all pairs and, taken in between, of ours.
 
@@ -54,10 +51,10 @@ def dpo(
         """Times TRL's steps and has ours done between them."""
 
         def on_step_begin(self, *_: Any, **__: Any) -> None:
-            self.began = time.perf_counter()
+            self.began = clock()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            their_times.append(time.perf_counter() - self.began)
+            their_times.append(clock() - self.began)
             our_times.append(ours())
 
     def turn(role: str, content: str) -> list[dict[str, str]]:

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from playground import cli
-from playground.bench import NINE, Bench, summary
+from playground.bench import NINE, PROMPTS, QUICK, Bench, summary
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
 from playground.events import Progress
@@ -19,13 +20,10 @@ RATIOS = ("sweep_speedup", "stream_overhead", "control_overhead", "replay_same",
 
 
 @pytest.fixture
-def bench(tiny_folder: FolderOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr("playground.bench.NEW_TOKENS", 8)
-    monkeypatch.setattr("playground.bench.ROUNDS", 2)
-    monkeypatch.setattr("playground.bench.FLOATS_READ", 2**16)
+def bench(tiny_folder: FolderOf, tmp_path: Path) -> Bench:
     folder = tiny_folder("llama")
     axis = make_tiny_axis(tmp_path / "cheer", folder)
-    return Bench(Player(LanguageModel.load(folder)), str(folder), str(axis))
+    return Bench(Player(LanguageModel.load(folder)), str(folder), str(axis), QUICK)
 
 
 def test_each_ratio_is_a_median_between_its_extremes(bench: Bench) -> None:
@@ -40,7 +38,14 @@ def test_each_ratio_is_a_median_between_its_extremes(bench: Bench) -> None:
 
 def test_replies_are_as_long_as_those_they_are_compared_with(bench: Bench) -> None:
     for alpha in NINE:
-        assert len(bench._finished(alpha, None).token_ids) == 8
+        assert len(bench._finished(alpha, None).token_ids) == QUICK.new_tokens
+
+
+def test_a_model_is_no_distance_from_itself_and_some_from_its_rounded_copy(bench: Bench, tiny_folder: FolderOf) -> None:
+    itself = bench._quality(bench.model)
+    assert (itself["kl"], itself["same_token"], itself["perplexity_ratio"]) == (0.0, 1.0, 1.0)
+    rounded = bench._quality(LanguageModel.load(tiny_folder("llama"), torch.int8))
+    assert 0 < rounded["kl"] < 0.1 and rounded["tokens"] == len(PROMPTS) * QUICK.new_tokens
 
 
 def test_what_cannot_be_measured_says_why(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,11 +68,10 @@ def test_the_middle_ratio_is_told_with_the_extremes() -> None:
 def test_the_command_prints_one_json_object(
     tiny_folder: FolderOf, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("playground.bench.NEW_TOKENS", 4)
-    monkeypatch.setattr("playground.bench.FLOATS_READ", 2**16)
-    monkeypatch.setattr(sys, "argv", ["playground", "bench", "--model", str(tiny_folder("qwen2")), "--only", "decode"])
+    options = ["--model", str(tiny_folder("qwen2")), "--only", "decode", "--quick", "--busy"]
+    monkeypatch.setattr(sys, "argv", ["playground", "bench", *options])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert not ended.value.code
     found = json.loads(capsys.readouterr().out)
-    assert set(found) == {"machine", "decode"}
+    assert set(found) == {"machine", "decode"} and found["machine"]["clock"] == "process_time"
