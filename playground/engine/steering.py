@@ -70,6 +70,11 @@ def first_max(scores: Tensor) -> Tensor:
     return torch.from_numpy(np.asarray(scores.numpy().argmax(-1))) if scores.is_cpu else scores.argmax(-1)
 
 
+def _first_min(scores: Tensor) -> Tensor:
+    """Where the first minimum of each line [..., V] stands [...]."""
+    return torch.from_numpy(np.asarray(scores.numpy().argmin(-1))) if scores.is_cpu else scores.argmin(-1)
+
+
 class Interval(NamedTuple):
     """Where along alpha a token stays the best, and which token takes over at either end (any, if that is infinite)."""
 
@@ -90,7 +95,7 @@ def alpha_interval(scores: Tensor, slope: Tensor, alpha: Tensor | float, chosen:
     # Scores that were compared in float32 may tie within its rounding: then the interval ends at alpha itself.
     lead = (scores.gather(-1, pick) - scores).clamp_(min=torch.finfo(torch.float64).tiny)
     pace = (slope - slope.gather(-1, pick)).div_(lead)
-    up, down = first_max(pace), first_max(-pace)
+    up, down = first_max(pace), _first_min(pace)
     fastest, slowest = pace.gather(-1, up.unsqueeze(-1)).squeeze(-1), pace.gather(-1, down.unsqueeze(-1)).squeeze(-1)
     high = torch.where(fastest > 0, alpha + 1 / fastest, torch.inf)
     low = torch.where(slowest < 0, alpha + 1 / slowest, -torch.inf)
