@@ -12,7 +12,7 @@ import pandas as pd
 
 from playground import curves
 from playground.cards import Estimate
-from playground.study import results
+from playground.study import export, results
 from playground.study.stimuli import Study
 from playground.study.store import Progress, Store
 
@@ -25,6 +25,19 @@ _ALONE: dict[str, Any] = {
     "concurrency_limit": None,
 }
 
+_PRESS = "() => setTimeout(() => document.querySelector('a#answers-file, #answers-file a, #answers-file').click(), 100)"
+_SHOWN = {
+    "person": "person",
+    "flags": "stands out for",
+    "answered": "answered",
+    "trials": "of",
+    "checks_failed": "checks failed",
+    "repeats_differ": "repeats differ",
+    "too_fast": "too fast",
+    "hidden": "looked away",
+    "left_share": "chose left",
+}
+
 
 def staff_page(study: Study, store: Store, scratch: Path) -> gr.Blocks:
     """The page, ready to launch behind a password; what is downloaded lies in `scratch` for a while.
@@ -32,7 +45,7 @@ def staff_page(study: Study, store: Store, scratch: Path) -> gr.Blocks:
     It reads the database every few seconds while it is open.
     """
 
-    def look() -> tuple[str, str, pd.DataFrame, Any]:
+    def look() -> tuple[str, str, str, Any]:
         table, people = results.long_table(store, study), results.people_table(store, study)
         points = [(one.strength, Estimate(mean=one.rate, low=one.low, high=one.high)) for one in results.liked(table)]
         standing = store.progress()
@@ -54,34 +67,30 @@ def staff_page(study: Study, store: Store, scratch: Path) -> gr.Blocks:
         figures = gr.HTML(**_BARE)
         with gr.Row():
             pause = gr.Button("Pause")
-            export = gr.DownloadButton("Download the answers")
+            download = gr.Button("Download the answers")
+            file = gr.DownloadButton(visible="hidden", elem_id="answers-file")
         gr.HTML(
             '<p class="note">Share of pairs won by strength, a tie as half a win, with 95 % intervals. A first look: '
             "the same people answer many pairs, which the analysis takes into account and this curve does not.</p>",
             **_BARE,
         )
         curve = gr.Plot(show_label=False)
-        people = gr.Dataframe(label="People who stand out", interactive=False, wrap=True)
+        people = gr.HTML(**_BARE)
         shown = [figures, pause, people, curve]
         gr.on([blocks.load, gr.Timer(_EVERY_S).tick], look, None, shown, **_ALONE)
         pause.click(turn, None, None, **_ALONE).then(look, None, shown, **_ALONE)
-        export.click(take, None, export, **_ALONE)
+        # A DownloadButton gives what it held before the click, so a hidden one is pressed once it holds the answers.
+        download.click(take, None, file, **_ALONE).then(None, None, None, js=_PRESS)
     return blocks
 
 
 def archive(study: Study, store: Store, scratch: Path) -> Path:
-    """The answers, the people and what the columns mean, as CSV in one file below `scratch`."""
-    path = Path(tempfile.mkdtemp(dir=scratch)) / f"{study.plan.name}-{time.strftime('%Y%m%d-%H%M')}.zip"
-    columns = {"answers": results.COLUMNS, "people": results.PEOPLE}
-    meanings = [(table, name, *what) for table, named in columns.items() for name, what in named.items()]
-    tables = {
-        "answers.csv": results.long_table(store, study),
-        "people.csv": results.people_table(store, study),
-        "dictionary.csv": pd.DataFrame(meanings, columns=["table", "column", "dtype", "meaning"]),
-    }
+    """All that `playground study export` writes, in one file below `scratch`."""
+    folder = Path(tempfile.mkdtemp(dir=scratch))
+    path = folder / f"{study.plan.name}-{time.strftime('%Y%m%d-%H%M')}.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, table in tables.items():
-            archive.writestr(name, table.to_csv(index=False))
+        for file in export.write(study, store, folder / "files"):
+            archive.write(file, file.name)
     return path
 
 
@@ -104,6 +113,20 @@ def _figures(standing: Progress) -> str:
     return f'<div class="figures">{chips}</div>{paused}{gone}'
 
 
-def _standing_out(people: pd.DataFrame) -> pd.DataFrame:
-    columns = ["person", "answered", "trials", "checks_failed", "repeats_differ", "too_fast", "hidden", "left_share"]
-    return people.loc[people["flags"] != "", ["flags", *columns]].reset_index(drop=True)
+def _standing_out(people: Any) -> str:
+    """A table of the people with a flag."""
+    rows = people.loc[people["flags"] != "", list(_SHOWN)].to_dict("records")
+    if not rows:
+        return '<p class="note">Nobody stands out.</p>'
+    head = "".join(f'<th scope="col">{name}</th>' for name in _SHOWN.values())
+    body = "".join(f"<tr>{''.join(f'<td>{_cell(name, row[name])}</td>' for name in _SHOWN)}</tr>" for row in rows)
+    return (
+        f'<h2>People who stand out</h2><div class="wide"><table class="plain"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(name: str, value: Any) -> str:
+    if name == "left_share":
+        return "" if pd.isna(value) else f"{value:.0%}"
+    return escape(str(value).replace(" ", ", ").replace("_", " "))
