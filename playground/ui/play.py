@@ -359,7 +359,7 @@ class PlayPage:
         """What can be taken along: texts by the names of the menu's buttons."""
         wish = view.wish
         if wish is None or not wish.prompt.strip():
-            return gr.skip()
+            return {}
         return recipes.menu(
             present.preset_of(wish), self.player.name, self.model, present.compared(view), live=not view.recorded
         )
