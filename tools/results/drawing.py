@@ -72,7 +72,7 @@ def grid(
             left = LEFT + c * wide
             parts.append(
                 f'<rect x="{left + 1:.1f}" y="{top + 1:.1f}" width="{wide - 2:.1f}" height="{tall - 2:.1f}" '
-                f'fill="{COLOURS[0]}" fill-opacity="{0.08 + 0.62 * depth:.2f}"/>'
+                f'fill="{COLOURS[0]}" fill-opacity="{0.04 + 0.36 * depth:.2f}"/>'
             )
             parts.append(_text(left + wide / 2, top + tall / 2 + 4, f"{value:.2f}", "middle"))
     parts += [_text(LEFT + (c + 0.5) * wide, FLOOR + 14, label, "middle") for c, label in enumerate(columns)]

@@ -66,6 +66,9 @@ class Sizes:
     tuning_prompts: int = 8
     """Training prompts on which learning rates and the steering vector's length are chosen."""
     pairs: int = 96
+    """What learners learn from."""
+    vector_pairs: int = 32
+    """What the steering vector is the mean difference of."""
     pair_tokens: int = 40
     steps: int = 24
     batch: int = 4

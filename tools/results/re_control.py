@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import load_file
+
 from playground import metrics
 from playground.engine.decode import Steering
 from playground.engine.reading import reply_logprobs
 from playground.engine.value_function import ValueFunction
 from playground.events import Progress
 from playground.metrics import Reading
-from playground.replies import read_lines
+from playground.replies import read_lines, save_in_one_piece
 from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
 from playground.settings import Row, Sampling, Strength, conversation
@@ -26,6 +28,8 @@ from tools.results.words import Claim, Section
 OURS = "control 1"
 AT_ONCE = 8
 """Prompts answered together where time is measured."""
+SHARES = (0.05, 0.1, 0.2, 0.4)
+"""Lengths tried for the steering vector, as shares of the hidden state's own."""
 
 
 def measure(lab: Lab, axis: str) -> dict[str, Any]:
@@ -67,10 +71,17 @@ def measure(lab: Lab, axis: str) -> dict[str, Any]:
 
 
 def _vector(lab: Lab, axis: str) -> tuple[ValueFunction, float]:
-    """The mean-difference vector as a value function, and its length by the rule that chooses step sizes."""
-    direction, states = mean_difference(lab.player.model, pairs.load(lab.pairs(axis)))
-    vector, recipe = linear(direction), Recipe(updates=1, step_shares=(0.05, 0.1, 0.2, 0.4))
-    sizes = points.step_sizes(vector, states, recipe)
+    """The mean-difference vector as a value function, and how far along it the rule of step sizes would go."""
+    store = lab.folder(axis) / f"vector-{lab.sizes.vector_pairs}x{lab.sizes.pair_tokens}.jsonl"
+    kept = store.with_suffix(".safetensors")
+    if not kept.exists():
+        lab.tell(Progress("steering vector", 0, 1, note="reading pairs"))
+        some = pairs.load(lab.pairs(axis))[: lab.sizes.vector_pairs]
+        save_in_one_piece(mean_difference(lab.player.model, some, lab.sizes.pair_tokens), kept)
+    found = load_file(kept)
+    vector = linear(found["direction"])
+    unit = float(found["length"] / found["direction"].norm())
+    sizes = [float(f"{share * unit:.3g}") for share in SHARES]
     asked = lab.seeded(lab.training_prompts())
     rows = {
         f"{size:g}": [
@@ -79,10 +90,9 @@ def _vector(lab: Lab, axis: str) -> tuple[ValueFunction, float]:
         ]
         for size in (0.0, *sizes)
     }
-    store = lab.folder(axis) / f"vector-{lab.sizes.pairs}.jsonl"
-    found = lab.ask(store, {"vector": Steering(None, vector, 0.0, 1)}, rows, lab.reader(axis))
-    base, *tried = [metrics.point(0.0, 1.0, answers.readings) for answers in found.values()]
-    return vector, points.best_step_size(sizes, tried, base, recipe)
+    answers = lab.ask(store, {"vector": Steering(None, vector, 0.0, 1)}, rows, lab.reader(axis))
+    base, *tried = [metrics.point(0.0, 1.0, answer.readings) for answer in answers.values()]
+    return vector, points.best_step_size(sizes, tried, base, Recipe())
 
 
 def _timed(

@@ -39,13 +39,17 @@ Way = Callable[[Asked], list[Written]]
 """A way to reply."""
 
 
-def mean_difference(model: LanguageModel, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
-    """The mean final hidden state of chosen replies minus that of rejected ones [D], and the states of all [N, D]."""
-    prompts = [model.prompt_ids(pair.prompt) for pair in pairs]
-    chosen = reply_states(model, prompts, [model.reply_ids(pair.chosen, pair.chosen_ends) for pair in pairs])
-    rejected = reply_states(model, prompts, [model.reply_ids(pair.rejected, pair.rejected_ends) for pair in pairs])
-    means = [torch.stack([state.mean(0) for state in side]).mean(0) for side in (chosen, rejected)]
-    return means[0] - means[1], torch.cat([*chosen, *rejected])
+def mean_difference(model: LanguageModel, pairs: Sequence[Pair], longest: int) -> dict[str, Tensor]:
+    """The mean final hidden state of chosen replies minus that of rejected ones, `direction` [D].
+
+    `length` is the mean length of all these states. Of each reply `longest` tokens are read.
+    """
+    prompts = [model.prompt_ids(pair.prompt) for pair in pairs] * 2
+    texts = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
+    states = reply_states(model, prompts, [model.reply_ids(text)[:longest] for text in texts])
+    means = torch.stack([state.mean(0) for state in states])
+    direction = means[: len(pairs)].mean(0) - means[len(pairs) :].mean(0)
+    return {"direction": direction, "length": torch.cat(states).norm(dim=1).mean()}
 
 
 def linear(direction: Tensor) -> ValueFunction:
