@@ -43,4 +43,8 @@ def layout() -> None:
             if part.kind == "text":
                 gr.Markdown(part.content, elem_classes="reading", container=False)
             else:
-                gr.HTML(f'<figure class="picture">{part.content}</figure>', padding=False, apply_default_css=False)
+                gr.HTML(
+                    f'<figure class="picture" tabindex="0">{part.content}</figure>',
+                    padding=False,
+                    apply_default_css=False,
+                )
