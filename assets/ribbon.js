@@ -1,5 +1,5 @@
 // The ribbon of tokens: one stop for the Tab key, arrow keys within, and below it what is known of the token.
-let pinned = null;
+let current = -1; // stays in view while the ribbon is drawn anew
 const made = (tag, text = '', ...inside) => { const node = document.createElement(tag); node.textContent = text; node.append(...inside); return node; };
 
 function list(title, candidates) {
@@ -16,6 +16,7 @@ function list(title, candidates) {
 function show(button) {
   const root = element.querySelector('.ribbon');
   if (!root || !button) return;
+  current = Number(button.dataset.at);
   const one = JSON.parse(root.dataset.told)[Number(button.dataset.at)];
   for (const other of root.querySelectorAll('.token')) {
     other.tabIndex = other === button ? 0 : -1;
@@ -28,7 +29,7 @@ function show(button) {
 }
 
 element.addEventListener('pointerover', ({ target }) => show(target.closest('.token')));
-element.addEventListener('focusin', ({ target }) => { pinned = target.closest('.token'); show(pinned); });
+element.addEventListener('focusin', ({ target }) => show(target.closest('.token')));
 element.addEventListener('keydown', (key) => {
   const button = key.target.closest('.token');
   const go = { ArrowRight: 'nextElementSibling', ArrowLeft: 'previousElementSibling' }[key.key];
@@ -37,3 +38,4 @@ element.addEventListener('keydown', (key) => {
   key.preventDefault();
   next.focus();
 });
+watch('value', () => show(element.querySelector(`.token[data-at="${current}"]`)));

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 Keep = Callable[[Page, str], None]
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 
 def run(page: Page) -> None:
