@@ -50,7 +50,7 @@ def serve(log: Path, *arguments: str, **environment: str) -> Iterator[str]:
 
 
 def _wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600
     while time.monotonic() < until:
         if server.poll() is not None:
             break
