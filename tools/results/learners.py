@@ -108,13 +108,13 @@ def tell(found: dict[str, Any]) -> Section:
             for learner in known
         ]  # fmt: skip
         head = [axis, "weights trained", "peak memory", "processor time", "learning rate", *words.BESIDE]
-        told = [f"{words.compared(at[name]['layer_over'])} than with {name}" for name in known[1:]]
+        told = [f"{name}, {words.compared(at[name]['layer_over'])}" for name in known[1:]]
         full, layer = at["all weights"], at[CLM]
         shares = {name: layer[name] / full[name] for name in ("parameters", "memory", "seconds")}
         parts += [
             f"{at['pairs']} pairs.",
             words.table(head, rows),
-            f"Reward with the identity layer at alpha 1 is {words.listed(told)}.",
+            f"Reward with the identity layer at alpha 1 beside that with {'; '.join(told)}.",
             f"It trains {shares['parameters']:.1%} of the weights that full fine-tuning does, in "
             f"{shares['memory']:.0%} of its memory and {shares['seconds']:.0%} of its time.",
         ]

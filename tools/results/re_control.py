@@ -154,8 +154,8 @@ def tell(found: dict[str, Any]) -> Section:
         ]  # fmt: skip
         head = [axis, "diversity", "coherence", "reward", "judge prefers it", "perplexity / base", "time / base"]
         others = [name for name in ways if name not in (OURS, "base")]
-        told = [f"{words.compared(ways[name]['control_over'])} than with {name}" for name in others]
-        parts += [words.table(head, rows), f"Reward with {OURS} is {words.listed(told)}."]
+        told = [f"{name}, {words.compared(ways[name]['control_over'])}" for name in others]
+        parts += [words.table(head, rows), f"Reward with {OURS} beside that with {'; '.join(told)}."]
         ours = ways[OURS]
         claims.append(
             Claim(f"RE-Control raises the reward ({axis})", words.compared(ours["gain"], "yes", "no, it falls"))
