@@ -108,6 +108,10 @@ def serve(
     staff_token: Annotated[
         str, typer.Option(envvar="STUDY_STAFF_TOKEN", help="Its password. [default: a new one, printed]")
     ] = "",
+    copy_to: Annotated[
+        str,
+        typer.Option(metavar="OWNER/NAME", help="Copy all answers to this private Hub dataset. [default: no copies]"),
+    ] = "",
 ) -> None:
     """Open a study to people. Runs until Ctrl-C; nothing is lost when it stops."""
     if staff_token and staff_port is None:
@@ -115,7 +119,7 @@ def serve(
     url = _url(folder, database)
     from playground.ui.study import serve as run
 
-    run(folder, url, host, port, staff_port, staff_token)
+    run(folder, url, host, port, staff_port, staff_token, copy_to)
 
 
 @study.command("backup")

@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from playground.study import stimuli
+from playground.study.copies import EVERY_S, Copies
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from playground.study.visit import Visits
@@ -79,6 +80,7 @@ def serve(
     port: int = 7870,
     staff_port: int | None = None,
     staff_token: str = "",
+    copy_to: str = "",
 ) -> None:
     """Serve a built study until interrupted. Raises PlaygroundError if the folder, database or a port cannot be had."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -88,6 +90,7 @@ def serve(
     if staff_port is not None:
         check_port(host, staff_port)
     store = Store.open(database, study)
+    copies = _copies(study, store, database, copy_to) if copy_to else None
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["GRADIO_TEMP_DIR"] = scratch  # what the staff download lies nowhere afterwards
         if staff_port is not None:
@@ -107,7 +110,18 @@ def serve(
         _say(f"{study.plan.title}: {len(study.stimuli)} replies. Try them at {url}?preview=1, which never counts.")
         _say(f"The study is at {url} (Ctrl-C stops it).")
         blocks.block_thread()
+    if copies is not None:
+        copies.close()
     store.close()
+
+
+def _copies(study: Study, store: Store, database: str, dataset: str) -> Copies:
+    from huggingface_hub import HfApi
+
+    copies = Copies(study, store, database, dataset, HfApi())
+    copies.start()
+    _say(f"Copies go to the private dataset {dataset} every {EVERY_S / 60:g} minutes.")
+    return copies
 
 
 def _say(line: str) -> None:
