@@ -1,0 +1,233 @@
+"""A walk through a whole study on a phone, reloaded half-way, by touch and by keyboard; and the staff's page."""
+
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from playground.study.database import sqlite_url
+from playground.study.results import long_table, people_table
+from playground.study.stimuli import Study
+from playground.study.store import opened
+from tests.browser.conftest import SCREENSHOTS, _is_ours
+from tests.study.browser import Server
+from tests.study.made import make_study
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+WAIT_MS = 60_000
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Study]:
+    folder = tmp_path_factory.mktemp("study")
+    return folder, make_study(folder)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    return sqlite_url(tmp_path / "study.sqlite")
+
+
+@pytest.fixture
+def served(built: tuple[Path, Study], database: str, tmp_path: Path) -> Iterator[Server]:
+    """The study with its staff page on the port after its own."""
+    server = Server(built[0], database, tmp_path / "log")
+    server.command += ["--staff-port", str(server.port + 1), "--staff-token", "the-password"]
+    with server:
+        yield server
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Open]:
+    """Open an address in a browser of its own. What it asked of others and what it complained of is checked."""
+    contexts: list[Any] = []
+    wrong: list[str] = []
+
+    def opened_at(address: str, **settings: Any) -> Page:
+        context = chromium.new_context(**settings)
+        context.set_default_timeout(WAIT_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: None if _is_ours(request.url) else wrong.append(request.url))
+        page.goto(address)
+        return page
+
+    yield opened_at
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+def kept(page: Page, name: str) -> None:
+    """Keep a screenshot for the eye: what is on the screen without scrolling."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"study-{name}.png", animations="disabled")
+
+
+def kind(page: Page) -> str:
+    """consent, instructions, pair, adjustment, single, questions or end."""
+    main = page.locator("main.study")
+    trial = main.locator("section.trial")
+    if trial.count():
+        return str(trial.get_attribute("class")).split()[-1]
+    for sign, name in (("consent", "consent"), ("begin", "instructions"), ("questions", "questions")):
+        if main.locator(f"[data-action={sign}]").count():
+            return name
+    return "end"
+
+
+def token(page: Page) -> str:
+    return str(page.locator("main.study").get_attribute("data-page"))
+
+
+def goes_on(page: Page, act: Callable[[], object]) -> None:
+    """Do something and wait for the next page."""
+    before = token(page)
+    act()
+    expect(page.locator("main.study")).not_to_have_attribute("data-page", before, timeout=WAIT_MS)
+
+
+def fits_the_screen(page: Page) -> None:
+    """Nothing sticks out sideways, and whatever is pressed is large enough for a finger and inside the screen."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # pyright: ignore
+    for button in page.locator("main.study button:visible").all():
+        box = button.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= page.viewport_size["width"]  # pyright: ignore
+
+
+def answer(page: Page) -> None:
+    """Answer whatever is shown, by touch."""
+    match kind(page):
+        case "pair":
+            asked = re.search(r"choose Reply ([12])", page.locator(".reply").first.inner_text())
+            page.get_by_role("button", name=f"Reply {asked[1] if asked else 1}").tap()
+            goes_on(page, page.get_by_role("button", name="clearly").tap)
+        case "adjustment":
+            slider = page.get_by_role("slider")
+            slider.focus()
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("ArrowLeft")
+            goes_on(page, page.get_by_role("button", name="I like this one best").tap)
+        case "single":
+            goes_on(page, page.get_by_role("button", name="just right").tap)
+        case other:
+            raise AssertionError(f"{other} cannot be answered")
+
+
+def test_a_whole_study_on_a_phone_with_a_reload_half_way(
+    served: Server, built: tuple[Path, Study], database: str, visit: Open
+) -> None:
+    page = visit(f"{served.url}/?PROLIFIC_PID=walker&STUDY_ID=s&SESSION_ID=t", **PHONE)
+    expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=WAIT_MS)
+    fits_the_screen(page)
+    kept(page, "phone-consent")
+    goes_on(page, page.get_by_role("button", name="I agree, begin").tap)
+    kept(page, "phone-instructions")
+    fits_the_screen(page)
+    goes_on(page, page.get_by_role("button", name="Begin", exact=True).tap)
+    seen: set[str] = set()
+    reloaded = answered = 0
+    while kind(page) in ("pair", "adjustment", "single"):
+        if kind(page) not in seen:
+            seen.add(kind(page))
+            fits_the_screen(page)
+            kept(page, f"phone-{kind(page)}")
+        if answered == 9:
+            place, shown = page.locator(".place").inner_text(), page.locator("section.trial").inner_text()
+            page.reload()
+            expect(page.locator(".place")).to_have_text(place, timeout=WAIT_MS)
+            assert page.locator("section.trial").inner_text() == shown
+            reloaded += 1
+        for secret in ("alpha", "strength", "extraversion", "stimul"):
+            assert secret not in page.content().lower()
+        answer(page)
+        answered += 1
+    assert seen == {"pair", "adjustment", "single"}
+    assert reloaded == 1
+    assert kind(page) == "questions"
+    goes_on(page, page.get_by_role("button", name="Finish").tap)  # one is needed
+    expect(page.get_by_role("alert")).to_contain_text("Please answer: How are you?")
+    page.locator("label", has_text=re.compile(r"^5$")).tap()
+    page.locator("textarea[name=remarks]").fill('<b>fine</b> "and" ☃')
+    fits_the_screen(page)
+    kept(page, "phone-questions")
+    goes_on(page, page.get_by_role("button", name="Finish").tap)
+    expect(page.locator(".code")).to_have_text("C-DONE")
+    kept(page, "phone-end")
+    assert (
+        page.get_by_role("link", name="Hand in the code").get_attribute("href") == "https://pay.example.org/?cc=C-DONE"
+    )
+    page.go_back()
+    page.goto(f"{served.url}/?PROLIFIC_PID=walker")
+    expect(page.locator(".code")).to_have_text("C-DONE", timeout=WAIT_MS)
+    with opened(database, built[1]) as store:
+        (person,) = people_table(store, built[1]).to_dict("records")
+        table = long_table(store, built[1])
+    assert person["outcome"] == "completed"
+    assert person["answered"] == person["trials"] == len(table)
+    assert table.loc[table["check"] == "instructed", "correct"].all()
+    assert person["q_remarks"] == '<b>fine</b> "and" ☃'
+    assert table["shows"].max() == 2
+    assert (table["client_s"] > 0).all()
+    assert (table.loc[table["task"] == "adjustment", "moves"] >= 2).all()
+
+
+def test_the_keyboard_alone_answers_on_a_wide_screen(served: Server, visit: Open) -> None:
+    page = visit(f"{served.url}/?PROLIFIC_PID=typist", viewport={"width": 1280, "height": 800}, color_scheme="dark")
+    consent = page.get_by_role("button", name="I agree, begin")
+    expect(consent).to_be_visible(timeout=WAIT_MS)
+    consent.focus()
+    goes_on(page, lambda: page.keyboard.press("Enter"))
+    page.get_by_role("button", name="Begin", exact=True).focus()
+    goes_on(page, lambda: page.keyboard.press("Enter"))
+    assert kind(page) == "pair"
+    kept(page, "wide-pair-dark")
+    page.keyboard.press("2")
+    expect(page.locator(".degree")).to_be_visible()
+    kept(page, "wide-degree-dark")
+    goes_on(page, lambda: page.keyboard.press("3"))
+
+
+def test_staff_see_answers_come_in_pause_the_study_and_take_the_answers_away(served: Server, visit: Open) -> None:
+    page = visit(f"{served.url}/?PROLIFIC_PID=worker", **PHONE)
+    expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=WAIT_MS)
+    goes_on(page, page.get_by_role("button", name="I agree, begin").tap)
+    goes_on(page, page.get_by_role("button", name="Begin", exact=True).tap)
+    while kind(page) != "adjustment" or "Practice" in page.locator(".place").inner_text():
+        answer(page)
+    staff = visit(f"http://127.0.0.1:{served.port + 1}/", viewport={"width": 1100, "height": 1000})
+    staff.get_by_label("username").fill("staff")
+    staff.get_by_label("password").fill("the-password")
+    staff.get_by_role("button", name="Login").click()
+    expect(staff.locator(".figure", has_text="under way").locator("b")).to_have_text("1", timeout=WAIT_MS)
+    expect(staff.locator(".js-plotly-plot .scatterlayer path.js-line").first).to_be_attached(timeout=WAIT_MS)
+    kept(staff, "staff")
+    with staff.expect_download() as download:
+        staff.get_by_role("button", name="Download the answers").click()
+    with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
+        answers = pd.read_csv(archive.open("answers.csv"))
+        assert {"people.csv", "dictionary.csv", "answers.parquet"} <= set(archive.namelist())
+    assert (answers["task"] == "pair").any()
+    staff.get_by_role("button", name="Pause").click()
+    expect(staff.locator(".warning")).to_have_text("The study is paused.", timeout=WAIT_MS)
+    page.reload()
+    expect(page.get_by_role("heading", name="The study is paused")).to_be_visible(timeout=WAIT_MS)
+    kept(page, "phone-paused")
+    staff.get_by_role("button", name="Go on").click()
+    expect(staff.locator(".warning")).to_have_count(0, timeout=WAIT_MS)
+    page.reload()
+    expect(page.get_by_role("slider")).to_be_visible(timeout=WAIT_MS)
