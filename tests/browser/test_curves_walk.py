@@ -1,0 +1,69 @@
+"""A walk through Curves: measure and read, take away, find a strength and play it."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+Keep = Callable[[Page, str], None]
+SLOW_MS = 180_000
+"""Far longer than anything takes: what is waited for comes, or the walk fails."""
+
+
+def curves(open_page: Open, **settings: object) -> Page:
+    expect.set_options(timeout=SLOW_MS)
+    page = open_page(**settings)
+    page.set_default_timeout(SLOW_MS)
+    page.get_by_role("tab", name="Curves", exact=True).click()
+    expect(page.locator("#plan_size")).to_contain_text("replies")
+    return page
+
+
+def measure(page: Page, alphas: str = "-1:1:0.5", count: str = "2") -> None:
+    page.locator("#alphas textarea, #alphas input").fill(alphas)
+    page.get_by_label("How many").fill(count)
+    page.get_by_label("How many").press("Tab")
+    page.locator("#measure").click()
+
+
+def done(page: Page) -> None:
+    expect(page.locator("#standing .status")).to_have_class(re.compile("done"))
+
+
+def test_measured_curves_can_be_read_taken_away_and_played(open_page: Open, keep: Keep, tmp_path: Path) -> None:
+    page = curves(open_page)
+    expect(page.locator("#charts .caption").first).to_contain_text("press Run")
+    measure(page)
+    done(page)
+    expect(page.locator("#standing")).to_contain_text("10 of 10 replies, means over 2 prompts")
+    expect(page.locator("#chart .scatterlayer .point")).to_have_count(5)
+    expect(page.locator("#behind .replies:not([hidden]) h3")).to_have_text("alpha 0, control 0")
+    page.locator("#behind .places button").nth(4).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#behind .replies:not([hidden]) h3")).to_have_text("alpha 1, control 0")
+    page.locator("#chart .scatterlayer .point").first.hover(force=True)
+    expect(page.locator("#behind .replies:not([hidden]) h3")).to_have_text("alpha −1, control 0")
+    page.locator("#charts details summary").first.click()
+    expect(page.locator("#charts details pre").first).to_contain_text("alpha")
+    keep(page, "curves")
+    page.get_by_label("against KL").check()
+    expect(page.locator("#chart .xtitle")).to_contain_text("KL")
+    for button, name in (("Points, CSV", "points.csv"), ("Chart, PNG", ".png")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=button, exact=True).click()
+        assert download.value.suggested_filename.endswith(name)
+        download.value.save_as(tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 100
+    page.locator("#target input[type=number]").fill("0")
+    page.locator("#find").click()
+    link = page.locator("#reached a").first
+    expect(link).to_contain_text("Open in Play at 0.00")
+    link.click()
+    expect(page.get_by_role("tab", name="Play", exact=True)).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#alpha input[type=number]")).to_have_value("0.00")
