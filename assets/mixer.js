@@ -7,7 +7,7 @@ const of = (name) => (props.value ?? []).find((one) => one.axis === name) ?? { a
 const made = (tag, settings, ...inside) => { const node = Object.assign(document.createElement(tag), settings); node.append(...inside); return node; };
 
 function build() {
-  root.replaceChildren(...props.axes.map(({ name, negative, positive }) => {
+  root.replaceChildren(...(props.axes ?? []).map(({ name, negative, positive }) => {
     const now = of(name);
     const row = made('div', { className: 'mixed' });
     row.dataset.axis = name;
@@ -50,7 +50,7 @@ root.addEventListener('dblclick', ({ target }) => {
 });
 watch(['value', 'axes'], () => {
   const shown = [...root.children].map((row) => row.dataset.axis).join();
-  if (shown !== props.axes.map(({ name }) => name).join()) { build(); return; }
+  if (shown !== (props.axes ?? []).map(({ name }) => name).join()) { build(); return; }
   for (const row of root.children) {
     if (row.contains(document.activeElement)) continue;
     const { alpha, control } = of(row.dataset.axis);

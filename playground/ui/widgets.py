@@ -154,8 +154,8 @@ def _settings(start: Preset, cards: Mapping[str, Card], card: Card | None) -> di
                 start.max_new_tokens, "max_new_tokens", Request, label="length", precision=0, step=8
             )
         parts["new_seed"] = gr.Button("Again with another seed", elem_id="new_seed", size="sm", min_width=80)
-        with gr.Accordion("Mix in other axes", open=bool(start.more), visible=len(cards) > 1, elem_id="mixing"):
-            parts["more"] = Mixer(start.more, axes=listed(cards, card.name if card else None), elem_id="mixer")
+        axes = listed(cards, card.name if card else None)
+        parts["more"] = Mixer(start.more, axes=axes, elem_id="mixer", visible=bool(axes))
         with gr.Accordion("System text", open=False):
             parts["system"] = gr.Textbox(
                 start.system,
