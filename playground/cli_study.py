@@ -158,8 +158,9 @@ def export(
     from playground.study import stimuli
     from playground.study.store import opened
 
+    url = _answered(folder, database)
     loaded = stimuli.load(folder)
-    with opened(_answered(folder, database), loaded) as store:
+    with opened(url, loaded) as store:
         files = exports.write(loaded, store, out)
     print(f"In {out}: {', '.join(file.name for file in files)}.")
 
@@ -183,9 +184,10 @@ def analyse(
     from playground.study import analysis, results, sentences, stimuli
     from playground.study.store import opened
 
+    url = _answered(folder, database)
     loaded = stimuli.load(folder)
     rules = [] if exclude.strip() in ("", "none") else [rule.strip() for rule in exclude.split(",") if rule.strip()]
-    with opened(_answered(folder, database), loaded) as store:
+    with opened(url, loaded) as store:
         table, people = results.long_table(store, loaded), results.people_table(store, loaded)
     found = analysis.analyse(table, people, loaded.plan.strengths, rules)
     about = {
@@ -244,6 +246,7 @@ def simulate(
     from playground.study import stimuli
     from playground.study.store import Store
 
+    _url(folder, database)  # says so if it is no built study
     loaded = stimuli.load(folder)
     given = {"preferred": preferred, "spread": spread, "sharpness": sharpness, "limit": limit, "careless": careless}
     about = simulated.crowd(loaded.plan, **given)
