@@ -1,4 +1,4 @@
-"""A walk through Curves: measure and read, take away, find a strength and play it."""
+"""Walks through Curves: measure and read, stop and go on, take away, find a strength and play it."""
 
 import re
 from collections.abc import Callable
@@ -36,6 +36,11 @@ def done(page: Page) -> None:
     expect(page.locator("#standing .status")).to_have_class(re.compile("done"))
 
 
+def replies_done(page: Page) -> int:
+    found = re.search(r"(\d+) of", page.locator("#standing").inner_text())
+    return int(found[1]) if found else 0
+
+
 def test_measured_curves_can_be_read_taken_away_and_played(open_page: Open, keep: Keep, tmp_path: Path) -> None:
     page = curves(open_page)
     expect(page.locator("#charts .caption").first).to_contain_text("press Run")
@@ -67,3 +72,31 @@ def test_measured_curves_can_be_read_taken_away_and_played(open_page: Open, keep
     link.click()
     expect(page.get_by_role("tab", name="Play", exact=True)).to_have_attribute("aria-selected", "true")
     expect(page.locator("#alpha input[type=number]")).to_have_value("0.00")
+
+
+def test_stop_keeps_what_is_measured_and_run_goes_on_after_a_reload(open_page: Open) -> None:
+    page = curves(open_page)
+    page.get_by_label("seeds").fill("30")
+    measure(page, "-1:2:0.25", "12")
+    expect(page.locator("#standing")).to_contain_text(re.compile(r"Measuring: [1-9]\d* of 4680"))
+    page.locator("#stop_measuring").click()
+    expect(page.locator("#standing")).to_contain_text("Run goes on from here")
+    kept = replies_done(page)
+    assert 0 < kept < 4680
+    page.reload()
+    page.get_by_role("tab", name="Curves", exact=True).click()
+    page.get_by_label("seeds").fill("30")
+    measure(page, "-1:2:0.25", "12")
+    expect(page.locator("#standing")).to_contain_text(re.compile(r"Measuring: [1-9]\d* of 4680"))
+    assert replies_done(page) >= kept
+    page.locator("#stop_measuring").click()
+    expect(page.locator("#standing")).to_contain_text("Run goes on from here")
+
+
+def test_a_form_that_cannot_be_measured_is_told_before_and_after_run(open_page: Open) -> None:
+    page = curves(open_page)
+    page.locator("#alphas textarea, #alphas input").fill("far")
+    expect(page.locator("#plan_size")).to_contain_text("neither a number nor start:end:step")
+    page.locator("#measure").click()
+    expect(page.locator("#standing .failed")).to_contain_text("neither a number")
+    expect(page.locator("#measure")).to_be_enabled()
