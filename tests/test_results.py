@@ -102,6 +102,16 @@ def test_learners_are_compared(with_lora: bool, lab: Lab, tmp_path: Path) -> Non
     assert all(f"| {learner} |" in text for learner in learners)
 
 
+def test_an_axis_alone_tells_what_it_does_to_the_others(lab: Lab, tmp_path: Path) -> None:
+    command.measure(lab, ["g"], tmp_path)
+    records = page.load(tmp_path, "g")
+    page.save(tmp_path, "g", {"cheer": records["cheer"]})
+    page.write(tmp_path)
+    text = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert "| steered along | cheer | calm |" in text
+    assert "cheer at alpha 1 leaves the other axes' rewards alone" in text
+
+
 def test_one_findings_page_keeps_the_others(lab: Lab, tmp_path: Path) -> None:
     command.measure(replace(lab, axes=("cheer",)), ["b"], tmp_path)
     command.measure(replace(lab, axes=("calm",)), ["d"], tmp_path)

@@ -1,6 +1,7 @@
 """Finding g, past the papers: does alpha hold over a talk of three turns, and what does one axis do to the others?"""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from playground.settings import Message, Row, Strength, conversation
@@ -96,7 +97,7 @@ def tell(found: dict[str, Any]) -> Section:
         claims.append(claim)
     parts.append("### One axis on the others")
     rows: dict[str, list[list[str]]] = {"rewards": [], "wins": []}
-    names = list(found)
+    names = list(dict.fromkeys(chain.from_iterable(both["cross"][axis]["rewards"] for axis, both in found.items())))
     for axis, both in found.items():
         for way, one in both["cross"].items():
             for kind, table in rows.items():
