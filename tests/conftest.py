@@ -1,5 +1,6 @@
 """What many tests share: tiny models, the embedded one, and a cache of their own for whoever writes to it."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import pytest
 from playground import sources
 
 FolderOf = Callable[[str], Path]
+
+# Threads that wait for each other beside another busy process make tiny models many times as slow. Torch reads this
+# when it is first imported; what the tests start inherits it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
