@@ -7,6 +7,7 @@ folder named by what it measures, so the same again goes on after Stop, a closed
 import atexit
 import shutil
 import tempfile
+import time
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -32,6 +33,8 @@ _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
 _QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 _PICTURE = "() => document.querySelector('#chart .modebar-btn[data-title*=ownload]')?.click()"
 """Plotly's own button draws the picture."""
+SECONDS_BETWEEN_DRAWINGS = 1.0
+"""A browser that draws without pause takes no clicks, Stop among them."""
 
 Update = dict[Any, Any]
 
@@ -206,6 +209,7 @@ class CurvesPage:
         out = self._folder() / measuring.folder_name(identity(player, player.axis(plan.axis), plan, encoder))
         found = Found(plan, player.name, phase="measuring", command=self._command(plan))
         count, fresh = len(plan.strengths()), list[Any]()
+        next_drawing = 0.0
         with closing(sweep(player, plan, out, encoder)) as steps:
             for event in steps:
                 if isinstance(event, Progress):
@@ -219,7 +223,10 @@ class CurvesPage:
                         over = found.progress is not None and found.progress.done >= found.progress.total
                         phase = "done" if over else "stopped" if stopped else "measuring"
                         found = replace(found, points=tuple(fresh), prompts=event.prompts, phase=phase)
+                        if phase == "measuring" and time.monotonic() < next_drawing:
+                            continue
                         yield found, replies_in(out)
+                        next_drawing = time.monotonic() + SECONDS_BETWEEN_DRAWINGS
                         if stopped:
                             return
 

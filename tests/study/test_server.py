@@ -147,6 +147,7 @@ def test_the_staff_page_wants_its_password(folder: Path, tmp_path: Path, free_po
         answers = [
             staff.post("/gradio_api/run/predict", json={"data": [], "fn_index": one["id"], "session_hash": "s"})
             for one in config["dependencies"]
+            if one["backend_fn"]  # the others happen in the browser
         ]
     assert all(answer.status_code == 200 for answer in answers)
     figures = next(answer.text for answer in answers if "figures" in answer.text)
