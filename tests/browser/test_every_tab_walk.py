@@ -9,7 +9,7 @@ from tests.browser.conftest import Open
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 TABS = ("Play", "Curves", "Axes", "Guide")
-SHOWN = {"Play": "#prompt", "Curves": "#measure", "Axes": "#card h2", "Guide": "#guide h1"}
+SHOWN = {"Play": ".js-plotly-plot", "Curves": "#measure", "Axes": "#card h2", "Guide": "#guide h1"}
 SLOW_MS = 180_000
 """Far longer than anything takes: what is waited for comes, or the walk fails."""
 
