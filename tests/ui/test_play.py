@@ -201,8 +201,9 @@ def test_a_new_seed_answers_again(page: PlayPage) -> None:
     assert {row.seed for row in view.slots.values()} == {seed}
 
 
-def test_every_preset_fills_the_page_and_is_answered(page: PlayPage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_preset_fills_the_page_and_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(play, "_REDRAW_S", 60.0)
+    page = page_of(FakePlayer(axes=tuple(card(preset.axis) for preset in presets.read_all())))
     for index, preset in enumerate(page.presets):
         update = page.choose_preset(person(), index, View(), *values())
         assert update[page.widgets.prompt] == preset.prompt
