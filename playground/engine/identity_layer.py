@@ -42,11 +42,18 @@ class IdentityLayer(nn.Module):
         self.decoder = decoder
         self.new_cache = cache_maker(decoder)
         self.layer: nn.Module = decoder.layers[0].requires_grad_(True)
-        # Both branches of a residual layer end in a projection; with these at zero the layer adds nothing.
-        for end in _BRANCH_ENDS.get(config.model_type, _BRANCH_ENDS_OF_MOST):
-            for parameter in self.layer.get_submodule(end).parameters():
-                nn.init.zeros_(parameter)
+        self.scale(0.0)
         self.eval()
+
+    @torch.no_grad()
+    def scale(self, factor: float) -> None:
+        """Multiply what the layer adds to its input, in place; 0 makes it the identity.
+
+        Both branches of a residual layer end in a projection: these are multiplied.
+        """
+        for end in _BRANCH_ENDS.get(self.decoder.config.model_type, _BRANCH_ENDS_OF_MOST):
+            for parameter in self.layer.get_submodule(end).parameters():
+                parameter.mul_(factor)
 
     def forward(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """Embeddings [B, T, D] and mask [B, T] -> aligned embeddings [B, T, D], dtype kept, without any cache."""

@@ -7,7 +7,7 @@ ends of the slider: at alpha 1 the chosen reply is to be preferred, at alpha -1 
 import json
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.reading import Predictions, batches, predict, reply_states
 from playground.events import Progress
 from playground.replies import Pace, save_in_one_piece, write_json
+from playground.training import guards
+from playground.training.guards import Guard
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
 
@@ -27,19 +29,6 @@ CHECK_PAIRS = 24
 """Most development pairs behind each check."""
 WARM_UP = 10
 ANCHOR_STRIDE = 3
-
-
-class Health(NamedTuple):
-    """How steered replies compare with the base's own to the same prompts: means over the guard's prompts.
-
-    KL and ratios are those of alpha 1; where both ends are trained the reward is half the difference between them. An
-    opposite pole that is less fluent by nature shows in the safe range instead.
-    """
-
-    reward: float
-    kl: float
-    perplexity_ratio: float
-    diversity_ratio: float
 
 
 class Encoded(NamedTuple):
@@ -144,7 +133,7 @@ def fit(
     model: LanguageModel,
     train: Sequence[Pair],
     development: Sequence[Pair],
-    guard: Callable[[IdentityLayer], Health],
+    guard: Guard,
     recipe: Recipe,
     folder: Path,
     deadline: float = math.inf,
@@ -184,6 +173,36 @@ def fit(
     return Fitted(state.kept(), state.checks)
 
 
+def strengthen(
+    fitted: Fitted, guard: Guard, recipe: Recipe, folder: Path, deadline: float = math.inf
+) -> Generator[Progress, None, Fitted]:
+    """Scale what the layer adds, so that alpha 1 is as strong as the guard allows whatever the training brought.
+
+    How far a layer moves the replies depends on data, steps and anchors; a unit of alpha should not. Of `recipe.scales`,
+    and 1, the best in the sense of `fit` is applied, in place. What was found is kept in `folder`.
+    """
+    record = folder / "scale.json"
+    if not record.exists():
+        best, checks = 1.0, fitted.checks
+        weights = {name: tensor.clone() for name, tensor in fitted.layer.layer.state_dict().items()}
+        pace = Pace("layer's scale", len(recipe.scales), "scales")
+        yield pace(0)
+        for done, factor in enumerate(recipe.scales, start=1):
+            if time.monotonic() > deadline:
+                break
+            fitted.layer.scale(factor)
+            found = {**fitted.checks, **guards.named(guard(fitted.layer))}
+            fitted.layer.layer.load_state_dict(weights)
+            found["guard_passed"] = float(guards.is_fluent(found, recipe))
+            if guards.is_better(found, checks):
+                best, checks = factor, found
+            yield pace(done, f"x{factor:g}: {guards.told(found)}")
+        write_json(record, {"scale": best, "checks": checks})
+    kept = json.loads(record.read_text(encoding="utf-8"))
+    fitted.layer.scale(kept["scale"])
+    return Fitted(fitted.layer, {**kept["checks"], "scale": kept["scale"]})
+
+
 class _State:
     """Where the training stands, mirrored in a folder at every check."""
 
@@ -197,19 +216,12 @@ class _State:
 
     def check(self, found: dict[str, float], recipe: Recipe) -> None:
         """Keep the layer if it is fluent and the best so far; remember where the training stands."""
-        fluent = (
-            all(math.isfinite(value) for value in found.values())
-            and found["guard_perplexity_ratio"] <= recipe.most_perplexity
-            and found["guard_diversity_ratio"] >= recipe.least_diversity
-        )
-        self.failed = 0 if fluent else self.failed + 1
-        if not self.checks or self._is_better(found, fluent):
-            self.checks = {**found, "guard_passed": float(fluent), "steps": float(self.step)}
+        found = {**found, "guard_passed": float(guards.is_fluent(found, recipe)), "steps": float(self.step)}
+        self.failed = 0 if found["guard_passed"] else self.failed + 1
+        if not self.checks or guards.is_better(found, self.checks):
+            self.checks = found
             save_in_one_piece(self._weights(), self.folder / "kept.safetensors")
-        self.note = (
-            f"accuracy {found['pair_accuracy']:.2f}, reward {found['guard_reward']:+.2f}, "
-            f"perplexity x{found['guard_perplexity_ratio']:.2f}, KL {found['guard_kl']:.2f}"
-        )
+        self.note = f"accuracy {found['pair_accuracy']:.2f}, {guards.told(found)}"
         moments = {
             f"{index}.{name}": value
             for index, entry in self.optimizer.state_dict()["state"].items()
@@ -220,14 +232,6 @@ class _State:
         for old in self.folder.glob("step-*.safetensors"):
             if old.stem != f"step-{self.step}":
                 old.unlink()
-
-    def _is_better(self, found: dict[str, float], fluent: bool) -> bool:
-        """A fluent layer beats one that is not; among fluent ones reward decides, among the others fluency."""
-        if fluent != bool(self.checks["guard_passed"]):
-            return fluent
-        if fluent:
-            return found["guard_reward"] > self.checks["guard_reward"]
-        return found["guard_perplexity_ratio"] < self.checks["guard_perplexity_ratio"]
 
     def kept(self) -> IdentityLayer:
         """The layer with the weights of the best check; nothing is trained in this folder from now on."""
@@ -259,15 +263,13 @@ class _State:
 
 
 @torch.no_grad()
-def _check(
-    model: LanguageModel, unseen: Encoded, layer: IdentityLayer, guard: Callable[[IdentityLayer], Health]
-) -> dict[str, float]:
+def _check(model: LanguageModel, unseen: Encoded, layer: IdentityLayer, guard: Guard) -> dict[str, float]:
     margin = read(model, unseen, range(len(unseen.prompts)), layer)[0].margins
     health = guard(layer)
     return {
         "pair_accuracy": float((margin > 0).float().mean()),
         "pair_margin": float(margin.mean()),
-        **{f"guard_{name}": value for name, value in health._asdict().items()},
+        **guards.named(health),
     }
 
 

@@ -32,6 +32,7 @@ from playground.rewards.coherence import Coherence
 from playground.rewards.preference import PreferenceReward
 from playground.settings import Row, Sampling, Strength, conversation
 from playground.training import identity_layer, judge, measure, pairs, value_function
+from playground.training.guards import Health
 from playground.training.invent import Pole, invent, pairs_each
 from playground.training.job import Job, check, claim, deadlines, digest, prompts_for
 from playground.training.pairs import Pair
@@ -206,20 +207,22 @@ def _layer(
 
     base: list[Point] = []
 
-    def guard(layer: IdentityLayer) -> identity_layer.Health:
+    def guard(layer: IdentityLayer) -> Health:
         if not base:
             base.append(answers(0.0, layer))
         ends = [answers(alpha, layer) for alpha in ((1.0, -1.0) if recipe.opposite else (1.0,))]
         other = ends[1] if recipe.opposite else base[0]
         perplexity, diversity = measure.ratios(ends[0], base[0])
-        return identity_layer.Health(
+        return Health(
             reward=(ends[0].metrics["reward"].mean - other.metrics["reward"].mean) / len(ends),
             kl=ends[0].metrics["kl"].mean,
             perplexity_ratio=perplexity,
             diversity_ratio=diversity,
         )
 
-    return (yield from identity_layer.fit(model, data.train, data.development, guard, recipe, work / "layer", deadline))
+    folder = work / "layer"
+    fitted = yield from identity_layer.fit(model, data.train, data.development, guard, recipe, folder, deadline)
+    return (yield from identity_layer.strengthen(fitted, guard, recipe, folder, deadline))
 
 
 def _rollouts(

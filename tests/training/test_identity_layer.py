@@ -1,5 +1,6 @@
 """Which layer is kept, and how the training survives a kill."""
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,12 @@ import torch
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.engine.reading import batches, predict
+from playground.events import Progress
 from playground.settings import conversation
 from playground.sources import build_tiny
-from playground.training.identity_layer import Reading, _State, encode, loss, read
+from playground.training import guards
+from playground.training.guards import Health
+from playground.training.identity_layer import Fitted, Reading, _State, encode, loss, read, strengthen
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
 
@@ -146,3 +150,50 @@ def test_gains_are_what_the_tokens_gained_on_the_base(model: LanguageModel, laye
                 for used in (layer, None)
             )
             assert float(found.gains[at]) == pytest.approx((steered - base) / sum(map(len, replies)), abs=1e-4)
+
+
+class Asked:
+    """A guard whose replies get better and then break as the layer grows."""
+
+    def __init__(self, breaks_at: float) -> None:
+        self.breaks_at = breaks_at
+        self.sizes: list[float] = []
+
+    def __call__(self, layer: IdentityLayer) -> Health:
+        size = float(layer.layer.get_submodule("mlp.down_proj").weight[0, 0].detach())
+        self.sizes.append(size)
+        return Health(
+            reward=size, kl=0.1, perplexity_ratio=1.0 if size < self.breaks_at else 9.0 * size, diversity_ratio=1.0
+        )
+
+
+@pytest.mark.parametrize(
+    ("breaks_at", "scale"), [(1.3, 1.2), (9.0, 1.7), (1.1, 1.0), (0.9, 0.8), (0.1, 0.8)],
+    ids=["as far as fluent", "all the way", "as it was", "weaker, where it was not fluent", "the least broken"],
+)  # fmt: skip
+def test_a_layer_is_as_strong_as_the_guard_allows(
+    layer: IdentityLayer, tmp_path: Path, breaks_at: float, scale: float
+) -> None:
+    with torch.no_grad():
+        for end in ("mlp.down_proj", "self_attn.o_proj"):
+            layer.layer.get_submodule(end).weight.fill_(1.0)
+    guard, recipe = Asked(breaks_at), Recipe(scales=(0.8, 1.2, 1.4, 1.7))
+    state = _State(tmp_path, layer, torch.optim.Adam(layer.layer.parameters()))
+    state.check({"pair_accuracy": 1.0, **guards.named(guard(layer))}, recipe)
+    strong = _end(strengthen(Fitted(state.kept(), state.checks), guard, recipe, tmp_path))
+    assert guard.sizes == pytest.approx([1.0, 0.8, 1.2, 1.4, 1.7])
+    assert strong.checks["scale"] == scale
+    assert strong.checks["guard_reward"] == pytest.approx(scale)
+    for end in ("mlp.down_proj", "self_attn.o_proj"):
+        assert torch.allclose(strong.layer.layer.get_submodule(end).weight, torch.tensor(scale))
+    again = _end(strengthen(Fitted(state.kept(), state.checks), guard, recipe, tmp_path))
+    assert len(guard.sizes) == 5, "what was found is not asked for again"
+    assert torch.allclose(again.layer.layer.get_submodule("mlp.down_proj").weight, torch.tensor(scale))
+
+
+def _end(steps: Generator[Progress, None, Fitted]) -> Fitted:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value

@@ -1,0 +1,56 @@
+"""What keeps alpha 1 fluent: how a candidate layer's replies are told, and which of two candidates is better."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from playground.engine.identity_layer import IdentityLayer
+from playground.training.recipe import Recipe
+
+
+class Health(NamedTuple):
+    """How steered replies compare with the base's own to the same prompts: means over the guard's prompts.
+
+    KL and ratios are those of alpha 1; where both ends are trained the reward is half the difference between them. An
+    opposite pole that is less fluent by nature shows in the safe range instead.
+    """
+
+    reward: float
+    kl: float
+    perplexity_ratio: float
+    diversity_ratio: float
+
+
+Guard = Callable[[IdentityLayer], Health]
+"""Answers some prompts through a layer and tells how the replies are."""
+
+
+def named(health: Health) -> dict[str, float]:
+    """As the card's checks call them: guard_reward, guard_kl, guard_perplexity_ratio, guard_diversity_ratio."""
+    return {f"guard_{name}": value for name, value in health._asdict().items()}
+
+
+def is_fluent(found: Mapping[str, float], recipe: Recipe) -> bool:
+    """Whether replies are about as fluent and varied as the base's; never where a number is not finite."""
+    return (
+        all(math.isfinite(value) for value in found.values())
+        and found["guard_perplexity_ratio"] <= recipe.most_perplexity
+        and found["guard_diversity_ratio"] >= recipe.least_diversity
+    )
+
+
+def is_better(found: Mapping[str, float], kept: Mapping[str, float]) -> bool:
+    """A fluent layer beats one that is not; among fluent ones reward decides, among the others fluency."""
+    if found["guard_passed"] != kept["guard_passed"]:
+        return bool(found["guard_passed"])
+    if found["guard_passed"]:
+        return found["guard_reward"] > kept["guard_reward"]
+    return found["guard_perplexity_ratio"] < kept["guard_perplexity_ratio"]
+
+
+def told(found: Mapping[str, float]) -> str:
+    """A candidate in a line of progress."""
+    return (
+        f"reward {found['guard_reward']:+.2f}, perplexity x{found['guard_perplexity_ratio']:.2f}, "
+        f"KL {found['guard_kl']:.2f}"
+    )
