@@ -178,8 +178,8 @@ def strengthen(
 ) -> Generator[Progress, None, Fitted]:
     """Scale what the layer adds, so that alpha 1 is as strong as the guard allows whatever the training brought.
 
-    How far a layer moves the replies depends on data, steps and anchors; a unit of alpha should not. Of `recipe.scales`,
-    and 1, the best in the sense of `fit` is applied, in place. What was found is kept in `folder`.
+    How far a layer moves the replies depends on data, steps and anchors; a unit of alpha should not. Of
+    `recipe.scales`, and 1, the best in the sense of `fit` is applied, in place. What was found is kept in `folder`.
     """
     record = folder / "scale.json"
     if not record.exists():
