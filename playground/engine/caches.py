@@ -1,7 +1,7 @@
 """What a decoder remembers of the streams of a request, and its two ways to go on token by token: stock and lean."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +26,13 @@ class KVCache(Protocol):
         """One token more for each stream, [S, D] -> its hidden states [S, D]."""
         ...
 
-    def take(self, stream: int) -> Tensor | None:
-        """A copy of what a stream has read [..., positions, head_dim]; None from a cache that cannot resume."""
+
+@runtime_checkable
+class ResumableCache(KVCache, Protocol):
+    """A cache whose streams can be copied out, and taken up in another request."""
+
+    def take(self, stream: int) -> Tensor:
+        """A copy of what a stream has read [..., positions, head_dim]."""
         ...
 
     def resume(self, taken: Sequence[Tensor]) -> None:
@@ -58,7 +63,7 @@ def run_decoder(decoder: nn.Module, embeddings: Tensor, mask: Tensor, cache: Dyn
 
 
 class StockCache:
-    """The cache and the step of `transformers`."""
+    """The cache and the step of `transformers`. What it holds differs from family to family, so it cannot resume."""
 
     def __init__(self, decoder: Any) -> None:
         self.decoder = decoder
@@ -80,14 +85,6 @@ class StockCache:
         """See KVCache."""
         self.mask = nn.functional.pad(self.mask, (0, 1), value=1)
         return run_decoder(self.decoder, embeddings.unsqueeze(1), self.mask, self.cache).squeeze(1)
-
-    def take(self, stream: int) -> Tensor | None:  # noqa: ARG002
-        """See KVCache; what these caches hold differs from family to family."""
-        return None
-
-    def resume(self, taken: Sequence[Tensor]) -> None:
-        """See KVCache."""
-        raise NotImplementedError
 
 
 class LeanCaches:
@@ -137,10 +134,10 @@ class LeanCache:
         streams = sorted(range(len(places)), key=lambda stream: places[stream])
         return self.lean.step(embeddings[streams], self.memory)[places]
 
-    def take(self, stream: int) -> Tensor | None:
-        """See KVCache."""
+    def take(self, stream: int) -> Tensor:
+        """See ResumableCache."""
         return self.memory.row(stream)
 
     def resume(self, taken: Sequence[Tensor]) -> None:
-        """See KVCache."""
+        """See ResumableCache."""
         self.memory = KVMemory.of_rows(taken)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from playground.engine.caches import KVCache, ResumableCache
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel, left_pad
 
@@ -96,14 +97,14 @@ class Streams:
 
     def take(self, row: int) -> Taken | None:
         """A copy of what a row has read, for `resume`; None where the caches cannot."""
-        if (base := self.cache.take(row)) is None:
+        if not isinstance(self.cache, ResumableCache):
             return None
-        taken: dict[int | None, tuple[Tensor, ...]] = {None: (base,)}
+        taken: dict[int | None, tuple[Tensor, ...]] = {None: (self.cache.take(row),)}
         offset = len(self.prompts)
         for k, rows in enumerate(self.members):
             if row in rows:
-                parts = self.cache.take(offset + rows.index(row)), self.layer_caches[k].take(rows.index(row))
-                taken[k] = tuple(part for part in parts if part is not None)
+                before = _resumable(self.layer_caches[k])
+                taken[k] = (self.cache.take(offset + rows.index(row)), before.take(rows.index(row)))
             offset += len(rows)
         return taken
 
@@ -116,10 +117,10 @@ class Streams:
             return [taken[row][k][part][..., : lengths[row], :] for row in rows]
 
         aligned = [cut(0, k, rows) for k, rows in enumerate(self.members)]
-        self.cache.resume([*cut(0, None, range(len(taken))), *chain.from_iterable(aligned)])
+        _resumable(self.cache).resume([*cut(0, None, range(len(taken))), *chain.from_iterable(aligned)])
         for k, (cache, rows) in enumerate(zip(self.layer_caches, self.members, strict=True)):
             if rows:
-                cache.resume(cut(1, k, rows))
+                _resumable(cache).resume(cut(1, k, rows))
 
     def _inherit(self, parents: Sequence[int]) -> None:
         """Give each new row the caches of its parent, in all its streams."""
@@ -146,3 +147,9 @@ class Streams:
             aligned[k, rows] = hidden[offset : offset + len(rows)]
             offset += len(rows)
         return States(base, aligned)
+
+
+def _resumable(cache: KVCache) -> ResumableCache:
+    """A layer's cache is of the same kind as its model's, and what was taken came from one that can."""
+    assert isinstance(cache, ResumableCache)
+    return cache
