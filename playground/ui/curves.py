@@ -70,10 +70,10 @@ class CurvesPage:
         with gr.Row(elem_classes="numbers"):
             hint = "from:to:step, or numbers with commas"
             self.alphas = gr.Textbox(
-                measuring.GRIDS["alpha"][0], label="alpha", info=hint, elem_id="alphas", min_width=84
+                measuring.GRIDS["alpha"][0], label="alpha", info=hint, elem_id="curves_alphas", min_width=84
             )
             self.controls = gr.Textbox(
-                measuring.GRIDS["alpha"][1], label="control", info=hint, elem_id="controls", min_width=84
+                measuring.GRIDS["alpha"][1], label="control", info=hint, elem_id="curves_controls", min_width=84
             )
         self.source = gr.Radio(list(measuring.PROMPTS), value=measuring.UNSEEN, label="Prompts", elem_id="source")
         self.count = gr.Number(12, label="How many", precision=0, minimum=1, elem_id="count")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "artifacts" / "screenshots"
@@ -25,7 +25,15 @@ QUIET = [
     "--disable-sync",
 ]
 
+WALK = [pytest.mark.browser, pytest.mark.timeout(900)]
+"""What every walk is marked with."""
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+SLOW_MS = 240_000
+"""Far longer than anything takes: what is waited for comes, or the walk fails."""
+expect.set_options(timeout=SLOW_MS)
+
 Open = Callable[..., Page]
+Keep = Callable[[Page, str], None]
 
 
 def serve(log: Path, *arguments: str, **environment: str) -> Iterator[str]:
@@ -108,6 +116,7 @@ def open_page(chromium: Browser, url: str) -> Iterator[Open]:
 
     def opened(query: str = "", at: str = url, **settings: Any) -> Page:
         context = chromium.new_context(**{"viewport": {"width": 1440, "height": 1000}, **settings})
+        context.set_default_timeout(SLOW_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: blame(message.type == "error", message.text))
@@ -129,7 +138,7 @@ def _is_ours(address: str) -> bool:
 
 
 @pytest.fixture
-def keep() -> Callable[[Page, str], None]:
+def keep() -> Keep:
     """Keep a screenshot for the eye."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
 

@@ -1,32 +1,24 @@
 """Walks through Curves: measure and read, stop and go on, take away, find a strength and play it."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import WALK, Keep, Open
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
-
-Keep = Callable[[Page, str], None]
-SLOW_MS = 180_000
-"""Far longer than anything takes: what is waited for comes, or the walk fails."""
+pytestmark = WALK
 
 
 def curves(open_page: Open, **settings: object) -> Page:
-    expect.set_options(timeout=SLOW_MS)
     page = open_page(**settings)
-    page.set_default_timeout(SLOW_MS)
     page.get_by_role("tab", name="Curves", exact=True).click()
     expect(page.locator("#plan_size")).to_contain_text("replies")
     return page
 
 
 def measure(page: Page, alphas: str = "-1:1:0.5", count: str = "2") -> None:
-    page.locator("#alphas textarea, #alphas input").fill(alphas)
+    page.locator("#curves_alphas textarea, #curves_alphas input").fill(alphas)
     page.get_by_label("How many").fill(count)
     page.get_by_label("How many").press("Tab")
     page.locator("#measure").click()
@@ -95,7 +87,7 @@ def test_stop_keeps_what_is_measured_and_run_goes_on_after_a_reload(open_page: O
 
 def test_a_form_that_cannot_be_measured_is_told_before_and_after_run(open_page: Open) -> None:
     page = curves(open_page)
-    page.locator("#alphas textarea, #alphas input").fill("far")
+    page.locator("#curves_alphas textarea, #curves_alphas input").fill("far")
     expect(page.locator("#plan_size")).to_contain_text("neither a number nor start:end:step")
     page.locator("#measure").click()
     expect(page.locator("#standing .failed")).to_contain_text("neither a number")

@@ -2,27 +2,18 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import WALK, Open
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+pytestmark = WALK
 
 TABS = ("Play", "Curves", "Axes", "Guide")
 SHOWN = {"Play": ".js-plotly-plot", "Curves": "#measure", "Axes": "#card h2", "Guide": "#guide h1"}
-SLOW_MS = 180_000
-"""Far longer than anything takes: what is waited for comes, or the walk fails."""
-
-
-def opened(open_page: Open, **settings: object) -> Page:
-    expect.set_options(timeout=SLOW_MS)
-    page = open_page(**settings)
-    page.set_default_timeout(SLOW_MS)
-    return page
 
 
 def test_every_tab_opens_by_keyboard_alone(open_page: Open) -> None:
-    page = opened(open_page)
+    page = open_page()
     for name in TABS[1:]:
         page.get_by_role("tab", name=name, exact=True).focus()
         page.keyboard.press("Enter")
@@ -31,7 +22,7 @@ def test_every_tab_opens_by_keyboard_alone(open_page: Open) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(open_page: Open, scheme: str) -> None:
-    page = opened(open_page, color_scheme=scheme, reduced_motion="reduce")
+    page = open_page(color_scheme=scheme, reduced_motion="reduce")
     serious: list[str] = []
     for name in TABS:
         page.get_by_role("tab", name=name, exact=True).click()
@@ -48,14 +39,14 @@ def test_axe_finds_nothing_serious(open_page: Open, scheme: str) -> None:
 def test_the_guide_shows_its_pictures_and_how_to_cite(open_page: Open) -> None:
     import playground
 
-    page = opened(open_page)
+    page = open_page()
     page.get_by_role("tab", name="Guide", exact=True).click()
     expect(page.locator("#guide .picture svg[role=img][aria-label]")).to_have_count(3)
     expect(page.locator("#guide")).to_contain_text(playground.__version__)
 
 
 def test_it_can_be_installed_as_an_app(open_page: Open) -> None:
-    page = opened(open_page)
+    page = open_page()
     link = "document.querySelector('link[rel=manifest]').href"
     manifest = page.evaluate(f"fetch({link}).then(answer => answer.json())")
     assert manifest["name"] == "Alignment Playground"

@@ -1,0 +1,52 @@
+"""Walks on a phone, in the dark, and with motion reduced."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import PHONE, WALK, Keep, Open
+from tests.browser.person import run
+
+pytestmark = WALK
+
+
+def test_a_phone_has_the_dials_under_the_thumb(open_page: Open, keep: Keep) -> None:
+    page = open_page(**PHONE)
+    run(page)
+    keep(page, "phone")
+    dials, steered, base = (page.locator(place).bounding_box() for place in ("#dials", "#steered", "#base"))
+    assert dials is not None
+    assert steered is not None
+    assert base is not None
+    assert dials["y"] + dials["height"] == pytest.approx(844, abs=1)
+    assert steered["y"] < base["y"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("button", name="set alpha to 0.5").tap()
+    expect(page.locator("#steered .strength")).to_contain_text("alpha 0.5")
+    page.locator("#strip").scroll_into_view_if_needed()
+    keep(page, "phone-strip")
+
+
+@pytest.mark.parametrize("query", ["", "?__theme=dark"])
+def test_dark_follows_the_system_and_the_address(open_page: Open, keep: Keep, query: str) -> None:
+    page = open_page(query, color_scheme="light" if query else "dark")
+    expect(page.locator("body")).to_have_class(re.compile("dark"))
+    run(page)
+    background = page.locator("#base .pane").evaluate("e => getComputedStyle(e).backgroundColor")
+    assert max(int(part) for part in re.findall(r"\d+", background)[:3]) < 60
+    if not query:
+        keep(page, "dark")
+        page.get_by_role("button", name="switch between light and dark").click()
+        expect(page.locator("body")).not_to_have_class(re.compile("dark"))
+
+
+def test_reduced_motion_is_respected(open_page: Open) -> None:
+    page = open_page(reduced_motion="reduce")
+    page.get_by_role("spinbutton", name="length").fill("300")
+    page.get_by_role("button", name="Run", exact=True).click()
+    caret = page.locator(".caret").first
+    caret.wait_for()
+    assert caret.evaluate("e => getComputedStyle(e).animationName") == "none"
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#status")).to_contain_text("Stopped")
