@@ -12,6 +12,7 @@ import typer
 
 from playground.cli_axis import axis as axis_commands
 from playground.cli_bench import bench as bench_command
+from playground.cli_options import Dtype, Model
 from playground.cli_progress import printable, told
 from playground.cli_spectrum import spectrum as spectrum_command
 from playground.cli_study import study as study_commands
@@ -42,15 +43,6 @@ app.command("bench")(bench_command)
 app.command("spectrum")(spectrum_command)
 app.add_typer(study_commands, name="study")
 
-Model = Annotated[
-    str, typer.Option("--model", metavar="NAME", help="smollm2, tiny, a folder, or a Hub id owner/name[@revision].")
-]
-Dtype = Annotated[
-    str,
-    typer.Option(
-        "--dtype", metavar="TYPE", help="auto (the fast one of float32 and bfloat16), either, float16, or int8."
-    ),
-]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from playground.cli_options import Dtype, Model
 from playground.cli_progress import Teller
 from playground.errors import InvalidInput
+from playground.events import exhaust
 
 if TYPE_CHECKING:
     from playground.cards import Card, Data
@@ -62,8 +64,6 @@ Set = Annotated[
 Until = Annotated[
     str, typer.Option(metavar="STAGE", help="Stop after: pairs, reward, layer, rollouts, value, calibration or card.")
 ]
-Model = Annotated[str, typer.Option("--model", metavar="NAME", help="The base model; see `playground say --help`.")]
-Dtype = Annotated[str, typer.Option("--dtype", metavar="TYPE", help="auto, float32, bfloat16, float16 or int8.")]
 Json = Annotated[bool, typer.Option("--json", help="Print progress as JSON lines, then the card.")]
 
 
@@ -183,17 +183,13 @@ def _run(
         until=until,  # pyright: ignore[reportArgumentType]
         **job,
     )
-    steps = run(language_model, ready)
-    while True:
-        try:
-            tell(next(steps))
-        except StopIteration as stop:
-            _end(ready, stop.value, as_json)
-            return
-        except OSError as error:
-            raise InvalidInput(
-                f"The training had to stop: {error}.", "Make room on the disk, then run the same command to go on."
-            ) from error
+    try:
+        card = exhaust(run(language_model, ready), tell)
+    except OSError as error:
+        raise InvalidInput(
+            f"The training had to stop: {error}.", "Make room on the disk, then run the same command to go on."
+        ) from error
+    _end(ready, card, as_json)
 
 
 def _judge(kind: str, path: Path | None, where: str | None, licence: str, attribution: str) -> dict[str, Any]:

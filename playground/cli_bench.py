@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from playground.cli_options import Dtype, Model
 from playground.cli_progress import Teller
 from playground.events import Progress
 
@@ -19,12 +20,8 @@ def bench(
     busy: Annotated[
         bool, typer.Option("--busy", help="Count processor time, for a machine that does other work as well.")
     ] = False,
-    model: Annotated[
-        str, typer.Option("--model", metavar="NAME", help="The base model; see `playground say --help`.")
-    ] = "smollm2",
-    dtype: Annotated[
-        str, typer.Option("--dtype", metavar="TYPE", help="auto, float32, bfloat16, float16 or int8.")
-    ] = "auto",
+    model: Model = "smollm2",
+    dtype: Dtype = "auto",
 ) -> None:
     """Measure the speed against `transformers`, TRL and the memory's bandwidth; print one JSON object.
 

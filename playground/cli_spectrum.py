@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from playground.cli_options import Dtype, Model
 from playground.cli_progress import Teller, printable, told
 from playground.events import Finished, Spectrum, to_json
 from playground.settings import conversation
@@ -23,12 +24,8 @@ def spectrum(
     seed: Annotated[int, typer.Option(help="All replies share the noise of this seed.")] = 0,
     max_new_tokens: Annotated[int, typer.Option(help="Longest reply, in tokens.")] = 64,
     system: Annotated[str | None, typer.Option(metavar="TEXT", help="System text before the prompt.")] = None,
-    model: Annotated[
-        str, typer.Option("--model", metavar="NAME", help="The base model; see `playground say --help`.")
-    ] = "smollm2",
-    dtype: Annotated[
-        str, typer.Option("--dtype", metavar="TYPE", help="auto, float32, bfloat16, float16 or int8.")
-    ] = "auto",
+    model: Model = "smollm2",
+    dtype: Dtype = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines for programs instead of text.")] = False,
 ) -> None:
     """Find all replies for alpha in a range, and exactly where each gives way to the next."""

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from playground.cli_options import Dtype, Model
+from playground.cli_progress import Teller
 from playground.errors import InvalidInput
-from playground.events import Progress, to_json
+from playground.events import exhaust
 
 if TYPE_CHECKING:
     from playground.study.plan import Plan
@@ -45,10 +47,8 @@ def new(path: Annotated[Path, typer.Argument(help="The file to write.")] = Path(
 def build(
     path: Annotated[Path, typer.Argument(help="The study file.")],
     out: Annotated[Path, typer.Option(help="A new folder for the study; the same one again goes on after a stop.")],
-    model: Annotated[str, typer.Option("--model", metavar="NAME", help="The base model.")] = "smollm2",
-    dtype: Annotated[
-        str, typer.Option("--dtype", metavar="TYPE", help="auto, float32, bfloat16, float16 or int8.")
-    ] = "auto",
+    model: Model = "smollm2",
+    dtype: Dtype = "auto",
     as_json: Json = False,
 ) -> None:
     """Make all replies of a study, once; they never change after that."""
@@ -61,23 +61,11 @@ def build(
     except OSError as error:
         raise InvalidInput(f"{out} cannot be a folder: {error.strerror}.", "Choose another with --out.") from None
 
-    def tell(progress: Progress) -> None:
-        if as_json:
-            print(to_json(progress), flush=True)
-        else:
-            print(
-                f"{progress.stage}: {progress.done:g} of {progress.total:g} {progress.unit}".rstrip(), file=sys.stderr
-            )
-
     from playground.player import Player  # loads torch; what is wrong with the file is told before
 
-    steps = stimuli.build(asked, path.read_text(encoding="utf-8"), Player.open(model, dtype, tell), out)
-    while True:
-        try:
-            tell(next(steps))
-        except StopIteration as stop:
-            made: stimuli.Study = stop.value
-            break
+    tell = Teller(as_json)
+    player = Player.open(model, dtype, tell)
+    made = exhaust(stimuli.build(asked, path.read_text(encoding="utf-8"), player, out), tell)
     if as_json:
         print((out / stimuli.MANIFEST).read_text(encoding="utf-8"), end="")
         return
@@ -156,12 +144,12 @@ def export(
     """Write the answers as CSV and Parquet, with a data dictionary, and as JSON for LLM Comparator."""
     from playground.study import export as exports
     from playground.study import stimuli
-    from playground.study.store import opened
+    from playground.study.records import Records
 
     url = _answered(folder, database)
     loaded = stimuli.load(folder)
-    with opened(url, loaded) as store:
-        files = exports.write(loaded, store, out)
+    with Records.open(url, loaded) as records:
+        files = exports.write(loaded, records, out)
     print(f"In {out}: {', '.join(file.name for file in files)}.")
 
 
@@ -182,13 +170,13 @@ def analyse(
     """Say what people prefer: a report as one HTML page, and the numbers as JSON."""
     from playground import study_report
     from playground.study import analysis, results, sentences, stimuli
-    from playground.study.store import opened
+    from playground.study.records import Records
 
     url = _answered(folder, database)
     loaded = stimuli.load(folder)
     rules = [] if exclude.strip() in ("", "none") else [rule.strip() for rule in exclude.split(",") if rule.strip()]
-    with opened(url, loaded) as store:
-        table, people = results.long_table(store, loaded), results.people_table(store, loaded)
+    with Records.open(url, loaded) as records:
+        table, people = results.long_table(records, loaded), results.people_table(records, loaded)
     found = analysis.analyse(table, people, loaded.plan.strengths, rules)
     about = {
         "study": loaded.plan.name,
@@ -252,13 +240,10 @@ def simulate(
     about = simulated.crowd(loaded.plan, **given)
     url = database or databases.sqlite_url((folder / "simulated.sqlite").absolute())
     clock = simulated.Clock(time.time())
-    store = Store.open(url, loaded, clock, durable=False)
-    try:
+    with Store.open(url, loaded, clock, durable=False) as store:
         for progress in simulated.answer_all(store, clock, about, people, seed):
             if progress.done % 10 == 0:
                 print(f"{progress.done:g} of {progress.total:g} people", file=sys.stderr)
-    finally:
-        store.close()
     print(
         f"{people} simulated people answered. On average they like {about.preferred:g} best (standard deviation "
         f"{about.spread:g}), and half call {about.limit:g} too strong.\n"

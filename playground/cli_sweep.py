@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from playground.cli_options import Dtype, Model
 from playground.cli_progress import Teller
 from playground.errors import InvalidInput
-from playground.events import Progress
+from playground.events import Progress, exhaust
 
 if TYPE_CHECKING:
     from playground.player import Player
@@ -35,12 +36,8 @@ def sweep(
         str, typer.Option(metavar="NAME", help="minilm, a folder, or none to leave coherence out.")
     ] = "minilm",
     batch: Annotated[int, typer.Option(help="Rows decoded together; one prompt's strengths at least.")] = 64,
-    model: Annotated[
-        str, typer.Option("--model", metavar="NAME", help="The base model; see `playground say --help`.")
-    ] = "smollm2",
-    dtype: Annotated[
-        str, typer.Option("--dtype", metavar="TYPE", help="auto, float32, bfloat16, float16 or int8.")
-    ] = "auto",
+    model: Model = "smollm2",
+    dtype: Dtype = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")] = False,
 ) -> None:
     """Measure an axis over alphas, controls, prompts and seeds: replies, points and a chart in a folder."""
@@ -76,14 +73,7 @@ def sweep(
 def _measure(player: "Player", plan: "Plan", out: Path, encoder: Path | None, tell: Teller) -> "Sweep":
     from playground.sweep import sweep as run
 
-    steps = run(player, plan, out, encoder)
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as stop:
-            return stop.value
-        if isinstance(event, Progress):
-            tell(event)
+    return exhaust(run(player, plan, out, encoder), lambda event: tell(event) if isinstance(event, Progress) else None)
 
 
 def _print(found: "Sweep", summary: dict[str, Any], out: Path) -> None:

@@ -3,8 +3,9 @@
 A run is a generator of these events; closing the generator is Stop.
 """
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -131,12 +132,24 @@ class Spectrum:
 
 Event = Started | Token | Finished | Progress | Spectrum
 
+Step = TypeVar("Step")
+Result = TypeVar("Result")
+
 _adapter: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 
 def to_json(event: Event) -> str:
     """One line of JSON; the key `event` names the kind."""
     return _adapter.dump_json(event).decode()
+
+
+def exhaust(steps: Generator[Step, None, Result], tell: Callable[[Step], object] = lambda step: None) -> Result:
+    """Run a generator to its end, telling what it yields, and give what it returns."""
+    while True:
+        try:
+            tell(next(steps))
+        except StopIteration as stop:
+            return stop.value
 
 
 def from_json(line: str) -> Event:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from playground.engine.language_model import LanguageModel
-from playground.events import Finished, Progress, from_json, to_json
+from playground.events import Finished, Progress, exhaust, from_json, to_json
 from playground.replies import Pace, gather
 from playground.settings import Row, Sampling, conversation
 from playground.sources import build_tiny
@@ -21,11 +21,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
 def collect(model: LanguageModel, store: Path, count: int = 40, **more: float) -> tuple[list[Progress], list[Finished]]:
     told: list[Progress] = []
     steps = gather(model, {}, ROWS[:count], Sampling(temperature=1.0), 6, store, "replies", **more)
-    while True:
-        try:
-            told.append(next(steps))
-        except StopIteration as stop:
-            return told, stop.value
+    return told, exhaust(steps, told.append)
 
 
 def test_replies_come_back_in_order_and_progress_ends_at_the_total(model: LanguageModel, tmp_path: Path) -> None:

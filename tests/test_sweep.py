@@ -15,7 +15,7 @@ from playground.cards import Card, Judge
 from playground.engine import decode
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
-from playground.events import Finished, Progress
+from playground.events import Finished, Progress, exhaust
 from playground.player import Player
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.sweep import LOCK, PLAN, STORE, Plan, PointMeasured, Sweep, parse_grid, sweep
@@ -43,12 +43,7 @@ def plan(**changes: Any) -> Plan:
 
 def finish(player: Player, what: Plan, out: Path | None = None) -> tuple[list[Progress | PointMeasured], Sweep]:
     told: list[Progress | PointMeasured] = []
-    steps = sweep(player, what, out)
-    while True:
-        try:
-            told.append(next(steps))
-        except StopIteration as stop:
-            return told, stop.value
+    return told, exhaust(sweep(player, what, out), told.append)
 
 
 # --- what is asked --------------------------------------------------------------------------------------------------

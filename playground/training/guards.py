@@ -7,6 +7,9 @@ from typing import NamedTuple
 from playground.engine.identity_layer import IdentityLayer
 from playground.training.recipe import Recipe
 
+LEAST_GAIN = 0.01
+"""A reward that is higher by less than this share of the spread of the base's replies is the same."""
+
 
 class Health(NamedTuple):
     """How steered replies compare with the base's own to the same prompts: means over the guard's prompts.
@@ -44,7 +47,7 @@ def is_better(found: Mapping[str, float], kept: Mapping[str, float]) -> bool:
     if found["guard_passed"] != kept["guard_passed"]:
         return bool(found["guard_passed"])
     if found["guard_passed"]:
-        return found["guard_reward"] > kept["guard_reward"]
+        return found["guard_reward"] > kept["guard_reward"] + LEAST_GAIN
     return found["guard_perplexity_ratio"] < kept["guard_perplexity_ratio"]
 
 

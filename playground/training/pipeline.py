@@ -9,7 +9,6 @@ import math
 import shutil
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file
@@ -24,7 +23,7 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.reading import reply_states
 from playground.engine.value_function import ValueFunction
 from playground.errors import InvalidInput
-from playground.events import Finished, Progress
+from playground.events import Finished, Progress, exhaust
 from playground.metrics import Reading
 from playground.replies import gather, write_json
 from playground.rewards import Reward, preference
@@ -37,7 +36,6 @@ from playground.training.invent import Pole, invent, pairs_each
 from playground.training.job import Job, check, claim, deadlines, digest, prompts_for
 from playground.training.pairs import Pair
 
-Result = TypeVar("Result")
 LEAST_PAIRS = 16
 """Fewer invented pairs than this are not worth training on."""
 SAYING_WORDS = 20
@@ -203,7 +201,7 @@ def _layer(
         strength = Strength(axis=job.name, alpha=alpha)
         scores = {"reward": reward}
         steps = measure.measure(model, {job.name: steering}, scores, [strength], prompts, recipe, scratch, "guard")
-        return metrics.point(alpha, 0.0, _result(steps)[0])
+        return metrics.point(alpha, 0.0, exhaust(steps)[0])
 
     base: list[Point] = []
 
@@ -402,12 +400,3 @@ def _store(work: Path, stage: str, what: object) -> Path:
 
 def _told(checks: dict[str, float]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in checks.items())
-
-
-def _result(steps: Generator[Progress, None, Result]) -> Result:
-    """Run a generator to its end and give what it returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from playground.cards import Base
-from playground.events import Event, Finished, Started
+from playground.events import Event, Finished, Started, exhaust
 from playground.settings import Request
 from playground.study import plan as plans
 from playground.study import stimuli
@@ -136,12 +136,7 @@ class FakePlayer:
 
 def make_study(folder: Path, source: str = PLAN, player: FakePlayer | None = None) -> Study:
     """Build a study into a folder and load it."""
-    steps = stimuli.build(plans.parse(source), source, player or FakePlayer(), folder)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
+    return exhaust(stimuli.build(plans.parse(source), source, player or FakePlayer(), folder))
 
 
 def plan() -> Plan:

@@ -1,6 +1,5 @@
 """Which layer is kept, and how the training survives a kill."""
 
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import torch
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.engine.reading import batches, predict
-from playground.events import Progress
+from playground.events import exhaust
 from playground.settings import conversation
 from playground.sources import build_tiny
 from playground.training import guards
@@ -160,7 +159,7 @@ class Asked:
         self.sizes: list[float] = []
 
     def __call__(self, layer: IdentityLayer) -> Health:
-        size = float(layer.layer.get_submodule("mlp.down_proj").weight[0, 0].detach())
+        size = float(layer.layer.state_dict()["mlp.down_proj.weight"][0, 0])
         self.sizes.append(size)
         return Health(
             reward=size, kl=0.1, perplexity_ratio=1.0 if size < self.breaks_at else 9.0 * size, diversity_ratio=1.0
@@ -176,24 +175,16 @@ def test_a_layer_is_as_strong_as_the_guard_allows(
 ) -> None:
     with torch.no_grad():
         for end in ("mlp.down_proj", "self_attn.o_proj"):
-            layer.layer.get_submodule(end).weight.fill_(1.0)
+            layer.layer.state_dict()[f"{end}.weight"].fill_(1.0)
     guard, recipe = Asked(breaks_at), Recipe(scales=(0.8, 1.2, 1.4, 1.7))
     state = _State(tmp_path, layer, torch.optim.Adam(layer.layer.parameters()))
     state.check({"pair_accuracy": 1.0, **guards.named(guard(layer))}, recipe)
-    strong = _end(strengthen(Fitted(state.kept(), state.checks), guard, recipe, tmp_path))
+    strong = exhaust(strengthen(Fitted(state.kept(), state.checks), guard, recipe, tmp_path))
     assert guard.sizes == pytest.approx([1.0, 0.8, 1.2, 1.4, 1.7])
     assert strong.checks["scale"] == scale
     assert strong.checks["guard_reward"] == pytest.approx(scale)
     for end in ("mlp.down_proj", "self_attn.o_proj"):
-        assert torch.allclose(strong.layer.layer.get_submodule(end).weight, torch.tensor(scale))
-    again = _end(strengthen(Fitted(state.kept(), state.checks), guard, recipe, tmp_path))
+        assert torch.allclose(strong.layer.layer.state_dict()[f"{end}.weight"], torch.tensor(scale))
+    again = exhaust(strengthen(Fitted(state.kept(), state.checks), guard, recipe, tmp_path))
     assert len(guard.sizes) == 5, "what was found is not asked for again"
-    assert torch.allclose(again.layer.layer.get_submodule("mlp.down_proj").weight, torch.tensor(scale))
-
-
-def _end(steps: Generator[Progress, None, Fitted]) -> Fitted:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
+    assert torch.allclose(again.layer.layer.state_dict()["mlp.down_proj.weight"], torch.tensor(scale))

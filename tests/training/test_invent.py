@@ -9,7 +9,7 @@ from torch import Tensor
 
 from playground.engine.language_model import LanguageModel
 from playground.engine.reading import reply_logprobs
-from playground.events import Finished, Progress
+from playground.events import Finished, exhaust
 from playground.settings import Message, Row, conversation
 from playground.sources import build_tiny
 from playground.training.invent import Pole, evidence, invent
@@ -27,12 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
 
 
 def invented(model: LanguageModel, folder: Path, reward: object = None) -> list[Pair]:
-    steps = invent(model, WARM, COLD, PROMPTS, SMALL, folder / "replies.jsonl", reward)  # type: ignore[arg-type]
-    while True:
-        try:
-            assert isinstance(next(steps), Progress)
-        except StopIteration as stop:
-            return stop.value
+    return exhaust(invent(model, WARM, COLD, PROMPTS, SMALL, folder / "replies.jsonl", reward))  # type: ignore[arg-type]
 
 
 def test_a_pole_speaks_by_its_description_and_a_few_sayings() -> None:

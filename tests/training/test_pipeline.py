@@ -10,7 +10,7 @@ from playground.cards import Card, Data, Poles
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
-from playground.events import Progress
+from playground.events import Progress, exhaust
 from playground.settings import conversation
 from playground.sources import build_tiny
 from playground.training import pairs, pipeline
@@ -41,12 +41,7 @@ def job(out: Path, **changes: object) -> Job:
 
 def finish(model: LanguageModel, what: Job) -> tuple[list[Progress], Card | None]:
     told: list[Progress] = []
-    steps = pipeline.train(model, what)
-    while True:
-        try:
-            told.append(next(steps))
-        except StopIteration as stop:
-            return told, stop.value
+    return told, exhaust(pipeline.train(model, what), told.append)
 
 
 def test_two_sentences_become_an_axis_that_steers(model: LanguageModel, tmp_path: Path) -> None:
@@ -172,7 +167,7 @@ def test_given_pairs_are_learnt_beside_invented_ones(model: LanguageModel, tmp_p
     said = {pair.chosen for pair in given_pairs()}
     system = [json.loads(line) for line in (tmp_path / "a" / WORK / "invented.jsonl").read_text().splitlines()]
     assert system, "pairs were invented as well"
-    learnt, kept = pipeline._result(pipeline._pairs(model, what, tmp_path / "a" / WORK, 0.0))
+    learnt, kept = exhaust(pipeline._pairs(model, what, tmp_path / "a" / WORK, 0.0))
     own = [pair for pair in learnt.train if pair.chosen in said]
     assert 0 < len(own) <= recipe.pairs // 2
     assert len(own) < len(learnt.train) <= recipe.pairs

@@ -5,6 +5,7 @@ import torch
 
 from playground.engine.language_model import LanguageModel
 from playground.engine.value_function import ValueFunction
+from playground.events import exhaust
 from playground.sources import build_tiny
 from playground.training.recipe import Recipe
 from playground.training.value_function import Moves, Replies, correlations, fit, lambda_returns, move
@@ -33,14 +34,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
     return LanguageModel.load(build_tiny(tmp_path_factory.mktemp("model"), "llama"))
 
 
-def run(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
-
-
 def synthetic(count: int, seed: int) -> Replies:
     """Replies whose states drift towards a direction in proportion to their reward."""
     generator = torch.Generator().manual_seed(seed)
@@ -61,8 +54,8 @@ def unmoved(replies: Replies) -> Moves:
 def test_it_learns_to_read_unseen_replies_and_repeats_for_a_seed() -> None:
     recipe = Recipe(value_epochs=30, hidden=32, value_learning_rate=3e-3)
     train = synthetic(200, 0)
-    first = run(fit(train, unmoved(train), synthetic(60, 1), recipe))
-    again = run(fit(train, unmoved(train), synthetic(60, 1), recipe))
+    first = exhaust(fit(train, unmoved(train), synthetic(60, 1), recipe))
+    again = exhaust(fit(train, unmoved(train), synthetic(60, 1), recipe))
     assert first.checks["value_correlation_100"] > 0.8
     assert first.checks["value_correlation_100"] > first.checks["value_correlation_25"]
     assert first.checks == again.checks
@@ -72,7 +65,7 @@ def test_it_learns_to_read_unseen_replies_and_repeats_for_a_seed() -> None:
 def test_a_move_goes_along_the_token_and_tells_its_odds(model: LanguageModel) -> None:
     tokens = [torch.tensor([5, 9, 7]), torch.tensor([3, 11])]
     states = [torch.randn(len(token), model.width, generator=torch.Generator().manual_seed(1)) for token in tokens]
-    moves = run(move(model, Replies(states, tokens, torch.zeros(2)), seed=0))
+    moves = exhaust(move(model, Replies(states, tokens, torch.zeros(2)), seed=0))
     here, token = torch.cat(states), torch.cat(tokens).unsqueeze(1)
 
     def logprobs(at: torch.Tensor) -> torch.Tensor:
@@ -106,7 +99,7 @@ def test_climbing_writes_what_is_rewarded_although_visited_states_mislead() -> N
     unseen = replies.part(range(0, 1200, 20))
 
     def gained(moves: Moves) -> float:
-        function = run(fit(replies, moves, unseen, recipe)).function
+        function = exhaust(fit(replies, moves, unseen, recipe)).function
         leaf = states.clone().requires_grad_(True)
         (slope,) = torch.autograd.grad(function(leaf).sum(), leaf)
         there = states + slope / slope.norm(dim=1, keepdim=True)

@@ -18,7 +18,7 @@ from playground import metrics, places
 from playground.engine.decode import Steering, decode
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
-from playground.events import Finished, Progress, from_json, to_json
+from playground.events import Finished, Progress, exhaust, from_json, to_json
 from playground.metrics import Reading
 from playground.player import Player
 from playground.replies import Pace, read_lines
@@ -132,13 +132,7 @@ class Lab:
 
     def run(self, steps: Generator[Any, None, Result]) -> Result:
         """Run a generator to its end, telling its progress, and give what it returns."""
-        while True:
-            try:
-                event = next(steps)
-            except StopIteration as stop:
-                return stop.value
-            if isinstance(event, Progress):
-                self.tell(event)
+        return exhaust(steps, lambda event: self.tell(event) if isinstance(event, Progress) else None)
 
     # --- prompts and pairs ------------------------------------------------------------------------------------------
 
