@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from playground.errors import InvalidInput, PlaygroundError
 from playground.study import backup, results
+from playground.study.records import Records
 from playground.study.stimuli import Study
-from playground.study.store import Store
 
 EVERY_S = 300.0
 BACKUP = "backup.zip"
@@ -41,8 +41,8 @@ class Hub(Protocol):
 class Copies:
     """Copies a study every few minutes, from a thread of its own, when something has happened since the last copy."""
 
-    def __init__(self, study: Study, store: Store, url: str, dataset: str, hub: Hub) -> None:
-        self.study, self.store, self.url, self.dataset, self.hub = study, store, url, dataset, hub
+    def __init__(self, study: Study, records: Records, url: str, dataset: str, hub: Hub) -> None:
+        self.study, self.records, self.url, self.dataset, self.hub = study, records, url, dataset, hub
         self.copied = -1
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="copies", daemon=True)
@@ -65,13 +65,13 @@ class Copies:
 
     def save(self) -> bool:
         """Copy now if something has happened since the last time; says whether it did."""
-        seen = max((event["id"] for event in self.store.events()), default=0)
+        seen = max((event["id"] for event in self.records.events()), default=0)
         if seen == self.copied:
             return False
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            results.long_table(self.store, self.study).to_parquet(folder / "answers.parquet", index=False)
-            results.people_table(self.store, self.study).to_parquet(folder / "people.parquet", index=False)
+            results.long_table(self.records, self.study).to_parquet(folder / "answers.parquet", index=False)
+            results.people_table(self.records, self.study).to_parquet(folder / "people.parquet", index=False)
             backup.write(self.url, folder / BACKUP)
             where = {"repo_id": self.dataset, "repo_type": "dataset"}
             self.hub.upload_folder(**where, folder_path=name, commit_message=f"{self.study.plan.name}: a copy")

@@ -7,9 +7,9 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
@@ -29,7 +29,16 @@ from playground.study import tables
 READS: Mapping[str, Any] = {"reads": True}
 """For `transact`: this work changes nothing."""
 
+
+class HasEngine(Protocol):
+    """Whoever has methods that are transactions."""
+
+    engine: Engine
+
+
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
+_Self = TypeVar("_Self", bound=HasEngine)
 _MIGRATING = 20250304  # any number that is always the same
 
 
@@ -74,9 +83,36 @@ def transact(engine: Engine, work: Callable[[Connection], _T], options: Mapping[
             time.sleep(waits.pop(0) * random.uniform(0.5, 1))
 
 
+def writes(method: Callable[Concatenate[_Self, Connection, _P], _T]) -> Callable[Concatenate[_Self, _P], _T]:
+    """Make a method one transaction: it is given the connection, and what it returns has been committed."""
+    return _transaction(method, {})
+
+
+def reads(method: Callable[Concatenate[_Self, Connection, _P], _T]) -> Callable[Concatenate[_Self, _P], _T]:
+    """The same for a method that changes nothing, so that it holds up nobody who writes."""
+    return _transaction(method, READS)
+
+
+def inserted(connection: Connection, table: sa.Table, **values: Any) -> int:
+    """The id of a new row."""
+    key = connection.execute(sa.insert(table).values(**values)).inserted_primary_key
+    assert key is not None
+    return key[0]
+
+
 def sqlite_url(path: Path) -> str:
     """The address of a database file."""
     return f"sqlite:///{path}"
+
+
+def _transaction(
+    method: Callable[Concatenate[_Self, Connection, _P], _T], options: Mapping[str, Any]
+) -> Callable[Concatenate[_Self, _P], _T]:
+    @wraps(method)
+    def run(self: _Self, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return transact(self.engine, lambda connection: method(self, connection, *args, **kwargs), options)
+
+    return run
 
 
 def _is_passing(error: DBAPIError) -> bool:

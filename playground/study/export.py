@@ -16,8 +16,8 @@ import pandas as pd
 from playground import __version__
 from playground.errors import InvalidInput
 from playground.study import results
+from playground.study.records import Records
 from playground.study.stimuli import Stimulus, Study
-from playground.study.store import Store
 
 REPLIES: dict[str, tuple[str, str]] = {
     "id": ("string", "Stimulus id, as in left_id, right_id and reply_id of the answers."),
@@ -45,16 +45,16 @@ COMPARATOR = "llm-comparator.json"
 _FORMULA = ("=", "+", "-", "@", "\t")
 
 
-def write(study: Study, store: Store, folder: Path) -> list[Path]:
+def write(study: Study, records: Records, folder: Path) -> list[Path]:
     """Write all files into a folder, made if need be; returns them. Raises InvalidInput when they cannot be written."""
-    table, people = results.long_table(store, study), results.people_table(store, study)
+    table, people = results.long_table(records, study), results.people_table(records, study)
     replies = pd.DataFrame([asdict(one) for one in study.stimuli.values()])
     tables = {"answers": table, "people": people, "replies": replies}
     about = {
         "study": study.plan.name,
         "digest": study.digest,
         "version": __version__,
-        "progress": asdict(store.progress()),
+        "progress": asdict(records.progress()),
         "plan": study.plan.model_dump(mode="json", exclude={"codes"}),
         "manifest": asdict(study.manifest),
     }

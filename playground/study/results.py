@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 
 from playground.study.forms import TOO_STRONG
+from playground.study.records import Records
 from playground.study.stimuli import Stimulus, Study
-from playground.study.store import Store
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "study": ("string", "Name of the study."),
@@ -110,20 +110,20 @@ class Liked:
         return self.wins / self.shown
 
 
-def long_table(store: Store, study: Study) -> pd.DataFrame:
+def long_table(records: Records, study: Study) -> pd.DataFrame:
     """One row per counted answer, with the columns of `COLUMNS`."""
-    rows = store.answered_trials()
+    rows = records.answered_trials()
     first = {(row["person_id"], row["position"]): row for row in rows}
     return _frame([_row(study, row, first) for row in rows], COLUMNS)
 
 
-def people_table(store: Store, study: Study) -> pd.DataFrame:
+def people_table(records: Records, study: Study) -> pd.DataFrame:
     """One row per person, with the columns of `PEOPLE` and one more per question."""
     mine: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for row in long_table(store, study).to_dict("records"):
+    for row in long_table(records, study).to_dict("records"):
         mine[row["person"]].append({str(name): value for name, value in row.items()})
     asked = {f"q_{question.id}": ("string", question.text) for question in study.plan.questions}
-    rows = [_person(study, person, mine[person["id"]]) for person in store.enrolled()]
+    rows = [_person(study, person, mine[person["id"]]) for person in records.enrolled()]
     return _frame(rows, PEOPLE | asked)
 
 

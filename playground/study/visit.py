@@ -13,8 +13,9 @@ from playground.errors import PlaygroundError
 from playground.study import forms
 from playground.study.forms import Form
 from playground.study.plan import Kind, Outcome, Question
+from playground.study.records import Ids
 from playground.study.stimuli import Study
-from playground.study.store import Ids, Person, Refused, Shown, Store
+from playground.study.store import Person, Refused, Shown, Store
 
 _LONGEST_ID = 200
 _LONGEST_REASON = 300

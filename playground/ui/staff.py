@@ -13,8 +13,9 @@ import pandas as pd
 from playground import curves
 from playground.cards import Estimate
 from playground.study import export, results
+from playground.study.records import Progress, Records
 from playground.study.stimuli import Study
-from playground.study.store import Progress, Store
+from playground.study.store import Store
 
 _EVERY_S = 5
 _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
@@ -84,12 +85,12 @@ def staff_page(study: Study, store: Store, scratch: Path) -> gr.Blocks:
     return blocks
 
 
-def archive(study: Study, store: Store, scratch: Path) -> Path:
+def archive(study: Study, records: Records, scratch: Path) -> Path:
     """All that `playground study export` writes, in one file below `scratch`."""
     folder = Path(tempfile.mkdtemp(dir=scratch))
     path = folder / f"{study.plan.name}-{time.strftime('%Y%m%d-%H%M')}.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in export.write(study, store, folder / "files"):
+        for file in export.write(study, records, folder / "files"):
             archive.write(file, file.name)
     return path
 

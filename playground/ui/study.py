@@ -89,9 +89,8 @@ def serve(
     check_port(host, port)
     if staff_port is not None:
         check_port(host, staff_port)
-    store = Store.open(database, study)
-    copies = _copies(study, store, database, copy_to) if copy_to else None
-    with tempfile.TemporaryDirectory() as scratch:
+    with Store.open(database, study) as store, tempfile.TemporaryDirectory() as scratch:
+        copies = _copies(study, store, database, copy_to) if copy_to else None
         os.environ["GRADIO_TEMP_DIR"] = scratch  # what the staff download lies nowhere afterwards
         if staff_port is not None:
             token = staff_token or secrets.token_urlsafe(12)
@@ -110,9 +109,8 @@ def serve(
         _say(f"{study.plan.title}: {len(study.stimuli)} replies. Try them at {url}?preview=1, which never counts.")
         _say(f"The study is at {url} (Ctrl-C stops it).")
         blocks.block_thread()
-    if copies is not None:
-        copies.close()
-    store.close()
+        if copies is not None:
+            copies.close()
 
 
 def _copies(study: Study, store: Store, database: str, dataset: str) -> Copies:

@@ -9,8 +9,9 @@ import pytest
 from playground.errors import InvalidInput
 from playground.study import backup
 from playground.study.database import sqlite_url
+from playground.study.records import Ids
 from playground.study.stimuli import Study
-from playground.study.store import Ids, Store, opened
+from playground.study.store import Store
 from tests.study.made import walk
 from tests.study.postgres import Server
 
@@ -33,7 +34,7 @@ def test_what_was_kept_comes_back_on_either_kind(
     server: Server | None = request.getfixturevalue("postgres") if to == "postgresql" else None
     target = server.new_database() if server else sqlite_url(tmp_path / "restored.sqlite")
     assert backup.read(file, target) == backup.write(target, tmp_path / "again.zip")
-    with opened(target, study) as restored:
+    with Store.open(target, study) as restored:
         assert everything(restored) == everything(store)
         walk(restored, code)  # life goes on: new rows get new numbers
         assert restored.enrol("form-0009").code != code

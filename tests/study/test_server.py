@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from playground.study.database import sqlite_url
+from playground.study.records import Records
 from playground.study.results import long_table
 from playground.study.stimuli import Study
-from playground.study.store import opened
 from tests.study.browser import ROOT, Browser, Server
 from tests.study.made import SHORT, make_study
 from tests.study.postgres import Server as Postgres
@@ -48,10 +48,10 @@ def test_a_hundred_browsers_at_once(kind: str, tmp_path: Path, request: pytest.F
     assert all("C-DONE" in html for html, _ in visits)
     acknowledged = [token for _, tokens in visits for token in tokens]
     assert len(set(acknowledged)) == len(acknowledged) == 100 * 4
-    with opened(url, study) as store:
-        assert len(store.external()) == 100
-        table = long_table(store, study)
-        answered = [event for event in store.events() if event["kind"] == "answered"]
+    with Records.open(url, study) as records:
+        assert len(records.external()) == 100
+        table = long_table(records, study)
+        answered = [event for event in records.events() if event["kind"] == "answered"]
     assert len(answered) == 100 * 4
     assert table.groupby("person").size().eq(4).all()
     assert table["person"].nunique() == 100

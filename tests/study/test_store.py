@@ -8,12 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 from playground.errors import InvalidInput
-from playground.study import store as stores
 from playground.study.database import connect, sqlite_url, transact
 from playground.study.forms import Answer
+from playground.study.records import ABANDONED_S, Ids
 from playground.study.schedule import design
 from playground.study.stimuli import Study
-from playground.study.store import Ids, Refused, Store
+from playground.study.store import Refused, Store
 from playground.study.tables import answers, events, external_ids, metadata, people, responses, trials
 from tests.study.made import PLAN, an_answer, make_study, walk
 
@@ -128,7 +128,7 @@ def test_forged_foreign_and_unshown_trials_are_refused(store: Store) -> None:
     ],
 )
 def test_an_answer_must_fit_its_question(study: Study, tmp_path: Path, kind: str, answer: Answer) -> None:
-    with stores.opened(sqlite_url(tmp_path / "x.sqlite"), study) as store:
+    with Store.open(sqlite_url(tmp_path / "x.sqlite"), study) as store:
         code = store.enrol("form-0001").code
         while (shown := store.show(code)) is not None and shown.kind != kind:
             store.answer(code, shown.token, "key-" + shown.token, an_answer(shown))
@@ -155,7 +155,7 @@ def test_people_who_stay_away_free_their_cells_and_their_answers_still_count(url
     store = Store.open(url, study, clock=lambda: now[0])
     gone = store.enrol("form-0001").code
     walk(store, gone, 6)
-    now[0] += stores.ABANDONED_S + 1
+    now[0] += ABANDONED_S + 1
     fills = transact(store.engine, store._fills)
     answered = {(row["cell"], row["content"]) for row in store.answered_trials() if not row["check"]}
     assert set(fills) == answered
@@ -199,7 +199,7 @@ def test_declining_stores_nobody(store: Store) -> None:
 
 def test_too_many_failed_checks_are_an_outcome(tmp_path: Path) -> None:
     study = make_study(tmp_path / "s", PLAN.replace("[checks]", "[checks]\nfail_after = 2"))
-    with stores.opened(sqlite_url(tmp_path / "x.sqlite"), study) as store:
+    with Store.open(sqlite_url(tmp_path / "x.sqlite"), study) as store:
         for key, wrong, outcome in (("form-0001", 2, "failed"), ("form-0002", 1, "completed")):
             code, failed = store.enrol(key).code, 0
             while (shown := store.show(code)) is not None:
@@ -238,14 +238,14 @@ def test_a_study_that_has_begun_cannot_change(url: str, study: Study, tmp_path: 
     store.close()
     with pytest.raises(InvalidInput, match="another version"):
         Store.open(url, study)
-    with stores.opened(url, other) as again:
+    with Store.open(url, other) as again:
         assert rows(again, people) == 1
 
 
 def test_two_studies_in_one_database_do_not_meet(store: Store, url: str, tmp_path: Path) -> None:
     ids = Ids("pid")
     code = finished(store, "form-0001", ids)
-    with stores.opened(url, make_study(tmp_path / "o", PLAN.replace('"made"', '"other"'))) as other:
+    with Store.open(url, make_study(tmp_path / "o", PLAN.replace('"made"', '"other"'))) as other:
         assert other.person(code) is None
         assert other.person_called("pid") is None
         assert other.enrol("form-0002", ids).code != code

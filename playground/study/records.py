@@ -1,0 +1,175 @@
+"""What is kept of a study, to be read: by its staff, by results, by exports and copies.
+
+Who opens records can read them and change nothing; `store.Store` adds what people do. These two hold the playground's
+SQL; `database` knows how to connect and `backup` how to copy whole tables.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from playground.errors import InvalidInput
+from playground.study.database import connect, inserted, reads, transact
+from playground.study.stimuli import Study
+from playground.study.tables import answers, events, external_ids, people, responses, studies, trials
+
+ABANDONED_S = 24 * 3600.0
+"""After this long without a sign of a person, trials they have not answered no longer fill their cells."""
+
+
+@dataclass(frozen=True)
+class Ids:
+    """What a recruiting service calls a person, the study and the visit."""
+
+    external: str
+    recruitment: str = ""
+    session: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How a study stands."""
+
+    consented: int
+    finished: int
+    abandoned: int
+    declined: int
+    withdrawn: int
+    answers: int
+    paused: bool
+    left_at: Mapping[int, int]
+    """How many people who stayed away have answered this many trials."""
+
+
+class Records:
+    """A connection to one study's rows, for the length of a `with`, or until `close`. Many threads may use it."""
+
+    def __init__(self, engine: Engine, study: Study, study_id: int, clock: Callable[[], float] = time.time) -> None:
+        self.engine, self.study, self.study_id, self.clock = engine, study, study_id, clock
+
+    @classmethod
+    def open(cls, url: str, study: Study, clock: Callable[[], float] = time.time, durable: bool = True) -> Self:
+        """Connect, bring the tables up to date and enter the study.
+
+        Raises InvalidInput when the database cannot be had, or holds people of an earlier version of the study.
+        """
+        engine = connect(url, durable)
+        try:
+            study_id = transact(engine, lambda connection: _entered(connection, study, clock()))
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine, study, study_id, clock)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @reads
+    def paused(self, connection: Connection) -> bool:
+        """Whether the staff have paused the study."""
+        return self._paused(connection)
+
+    @reads
+    def progress(self, connection: Connection) -> Progress:
+        """Counts of people and answers; previews are not among them."""
+        kinds = sa.select(events.c.kind, sa.func.count().label("times")).where(events.c.study_id == self.study_id)
+        counts = {row.kind: row.times for row in connection.execute(kinds.group_by(events.c.kind))}
+        behind = (
+            sa.select(people.c.finished_at, people.c.seen_at, sa.func.count(answers.c.id).label("answers"))
+            .outerjoin(trials, (trials.c.person_id == people.c.id) & trials.c.counted)
+            .outerjoin(answers, answers.c.trial_id == trials.c.id)
+            .where(people.c.study_id == self.study_id, ~people.c.preview)
+            .group_by(people.c.id)
+        )
+        rows = connection.execute(behind).all()
+        gone = [row.answers for row in rows if row.finished_at is None and row.seen_at < self.clock() - ABANDONED_S]
+        return Progress(
+            consented=len(rows),
+            finished=sum(row.finished_at is not None for row in rows),
+            abandoned=len(gone),
+            declined=counts.get("declined", 0),
+            withdrawn=counts.get("withdrawn", 0),
+            answers=sum(row.answers for row in rows),
+            paused=self._paused(connection),
+            left_at={answered: gone.count(answered) for answered in sorted(set(gone))},
+        )
+
+    @reads
+    def answered_trials(self, connection: Connection) -> list[dict[str, Any]]:
+        """Each counted answer with its trial and person, in order; previews and practice are not among them."""
+        query = (
+            sa.select(
+                trials,
+                *(column for column in answers.c if column.name not in ("id", "trial_id", "key")),
+                people.c.consented_at,
+                people.c.finished_at,
+                people.c.outcome,
+            )
+            .join(answers, answers.c.trial_id == trials.c.id)
+            .join(people, trials.c.person_id == people.c.id)
+            .where(people.c.study_id == self.study_id, ~people.c.preview, trials.c.counted)
+            .order_by(people.c.id, trials.c.position)
+        )
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+    @reads
+    def enrolled(self, connection: Connection) -> list[dict[str, Any]]:
+        """Each person with the number of their counted trials and their responses; previews are not among them."""
+        who = (people.c.study_id == self.study_id) & ~people.c.preview
+        counted = sa.select(sa.func.count()).where(trials.c.person_id == people.c.id, trials.c.counted)
+        columns = [people.c[name] for name in ("id", "consented_at", "consent_version", "finished_at", "outcome")]
+        rows = connection.execute(
+            sa.select(*columns, counted.scalar_subquery().label("trials")).where(who).order_by(people.c.id)
+        )
+        persons = {row["id"]: {**row, "responses": {}} for row in rows.mappings()}
+        query = sa.select(responses).join(people, responses.c.person_id == people.c.id).where(who)
+        for response in connection.execute(query):
+            persons[response.person_id]["responses"][response.question] = response.value
+        return list(persons.values())
+
+    @reads
+    def external(self, connection: Connection) -> dict[int, Ids]:
+        """Whom a recruiting service calls what, by person; needed to pay people, never to analyse."""
+        query = sa.select(external_ids).where(external_ids.c.study_id == self.study_id)
+        return {row.person_id: Ids(row.external, row.recruitment, row.session) for row in connection.execute(query)}
+
+    @reads
+    def events(self, connection: Connection) -> list[dict[str, Any]]:
+        """The event log, in order."""
+        query = sa.select(events).where(events.c.study_id == self.study_id).order_by(events.c.id)
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+    def _paused(self, connection: Connection) -> bool:
+        return connection.execute(sa.select(studies.c.paused).where(studies.c.id == self.study_id)).scalar_one()
+
+
+def _entered(connection: Connection, study: Study, now: float) -> int:
+    """The id of the study's row, made if need be. A study somebody has begun cannot change any more."""
+    row = connection.execute(
+        sa.select(studies).where(studies.c.name == study.plan.name).with_for_update()
+    ).one_or_none()
+    values = {"digest": study.digest, "plan": study.plan.model_dump_json(exclude={"codes"})}
+    if row is None:
+        return inserted(connection, studies, name=study.plan.name, created_at=now, paused=False, **values)
+    if row.digest == study.digest:
+        return row.id
+    begun = sa.select(people.c.id).where(people.c.study_id == row.id)
+    if connection.execute(begun.where(~people.c.preview).limit(1)).one_or_none() is not None:
+        raise InvalidInput(
+            f"People have answered another version of the study {study.plan.name!r}.",
+            "Serve the folder they began with, or give the changed study another name.",
+        )
+    connection.execute(sa.delete(people).where(people.c.study_id == row.id))  # previews of the earlier version
+    connection.execute(sa.update(studies).where(studies.c.id == row.id).values(**values))
+    return row.id
