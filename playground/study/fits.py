@@ -10,26 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from playground.cards import Estimate
+from playground.study import mixed
 from playground.study.adaptive import Quest
-
-Array = NDArray[np.float64]
-Places = NDArray[np.int64]
+from playground.study.mixed import Array, Places, chance
 
 RESAMPLES = 1000
 _CHUNK = 100
-_RIDGE = 1e-3  # on coefficients of strengths scaled to [-1, 1]: keeps a unanimous sample finite, else unfelt
-_STEPS = 25
-_LOG_DEVIATION = (-5.0, 3.0)
-_NODES, _WEIGHTS = (
-    part / norm for part, norm in zip(np.polynomial.hermite_e.hermegauss(11), (1, math.sqrt(2 * math.pi)), strict=True)
-)
 _HALF_A_TIE = 0.5
 
 
@@ -125,24 +118,22 @@ def preference(
         raise TooLittleError("All replies are equally long.")
     middle, half = (low + high) / 2, (high - low) / 2
     columns = _columns(pairs, middle, half, with_length)
-    mixed = _mixed(columns, pairs.won, pairs.person, pairs.people, resampled(pairs.people, times))
-    linear, curve = _unscaled(mixed.fixed, middle, half)
+    fitted = mixed.fit(columns, pairs.won, pairs.person, pairs.people, resampled(pairs.people, times))
+    linear, curve = _unscaled(fitted.fixed, middle, half)
     tops = top(linear, curve, low, high)
     with np.errstate(divide="ignore"):
-        deviations = np.where(curve < 0, mixed.deviation / half / np.abs(2 * curve), np.nan)
-    own_linear, own_curve = np.full(pairs.people, linear[0]) + mixed.own / half, np.full(pairs.people, curve[0])
+        deviations = np.where(curve < 0, fitted.deviation / half / np.abs(2 * curve), np.nan)
+    own_linear, own_curve = np.full(pairs.people, linear[0]) + fitted.own / half, np.full(pairs.people, curve[0])
     reference, along = min(strengths, key=abs), np.linspace(low, high, 41)
     gain = np.outer(linear, along - reference) + np.outer(curve, along**2 - reference**2)
-    strewn = np.outer(mixed.deviation / half, along - reference)
-    gains = np.clip(gain + _NODES[:, None, None] * strewn, -30, 30)  # [nodes, R, along]
-    chances = np.tensordot(_WEIGHTS, 1 / (1 + np.exp(-gains)), axes=1)
+    chances = mixed.over_people(gain, np.outer(fitted.deviation / half, along - reference))
     return Preference(
         preferred=estimate(tops),
         at_an_end=float(np.isin(tops[1:], (low, high)).mean()),
         linear=estimate(linear),
         curve=estimate(curve),
-        side=estimate(mixed.fixed[:, 0]),
-        longer=estimate(mixed.fixed[:, 3]) if with_length else None,
+        side=estimate(fitted.fixed[:, 0]),
+        longer=estimate(fitted.fixed[:, 3]) if with_length else None,
         deviation=estimate(deviations) if curve[0] < 0 else None,
         each=tuple(top(own_linear, own_curve, low, high).tolist()),
         reference=reference,
@@ -196,12 +187,11 @@ def people_differ(pairs: Pairs, strengths: Sequence[float]) -> float:
         raise TooLittleError("Telling people apart takes at least five of them, with three decided pairs each.")
     middle, half = (strengths[0] + strengths[-1]) / 2, (strengths[-1] - strengths[0]) / 2
     columns = _columns(pairs, middle, half, False)[kept]
-    fitted = _logistic(columns, won)
-    chance = 1 / (1 + np.exp(-np.clip(columns @ fitted, -30, 30)))
+    alike = chance(columns @ mixed.logistic(columns, won))
     rng = np.random.default_rng(0)
-    drawn = np.vstack([won, rng.random((999, len(won))) < chance]).astype(float)
+    drawn = np.vstack([won, rng.random((999, len(won))) < alike]).astype(float)
     each = np.zeros((pairs.people, len(drawn)))
-    np.add.at(each, person, ((drawn - chance) * columns[:, 1]).T)
+    np.add.at(each, person, ((drawn - alike) * columns[:, 1]).T)
     strewn = (each**2).sum(axis=0)
     return float((strewn >= strewn[0]).mean())
 
@@ -293,91 +283,6 @@ def _unscaled(fitted: Array, middle: float, half: float) -> tuple[Array, Array]:
     """The utility's coefficients on the strengths themselves."""
     curve = fitted[:, 2] / half**2
     return fitted[:, 1] / half - 2 * middle * curve, curve
-
-
-def _logistic(columns: Array, won: Array) -> Array:
-    """Logistic regression by Newton's method: [N, K], [N] -> [K]."""
-    fitted = np.zeros(columns.shape[1])
-    for _ in range(_STEPS):
-        chance = 1 / (1 + np.exp(-np.clip(columns @ fitted, -30, 30)))
-        slope = (won - chance) @ columns - _RIDGE * fitted
-        bend = columns.T @ (columns * (chance * (1 - chance))[:, None]) + _RIDGE * np.eye(len(fitted))
-        step = np.clip(np.linalg.solve(bend, slope), -3, 3)
-        fitted += step
-        if np.abs(step).max() < 1e-8:
-            break
-    return fitted
-
-
-class _Mixed(NamedTuple):
-    """A logistic model with a normal slope of column 1 for each person: estimates in row 0, then resamples.
-
-    `fixed` [R, K] are the coefficients, `deviation` [R] that of the slopes, `own` [people] each person's own, from 0.
-    """
-
-    fixed: Array
-    deviation: Array
-    own: Array
-
-
-def _mixed(columns: Array, won: Array, person: Places, people: int, weights: Array) -> _Mixed:
-    """Fit it by maximum likelihood, by Gauss-Hermite quadrature over each person's slope.
-
-    A resample is one step of Newton's method away from the estimate: by the gradients of the people drawn, and the
-    curvature of everybody, which is the bootstrap of a sandwich estimate of the variance. With few people the steps are
-    lengthened as is usual for few clusters (Cameron and Miller 2015, doi 10.3368/jhr.50.2.317).
-    """
-    from scipy.optimize import minimize
-    from scipy.stats import t
-
-    def loss(at: Array) -> tuple[float, Array]:
-        log, gradient, _, _ = _by_person(at, columns, won, person, people)
-        fixed = np.append(at[:-1], 0.0)
-        return _RIDGE / 2 * fixed @ fixed - log.sum(), _RIDGE * fixed - gradient.sum(axis=0)
-
-    start = np.append(_logistic(columns, won), math.log(0.5))
-    bounds = [(None, None)] * columns.shape[1] + [_LOG_DEVIATION]
-    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    _, gradient, bend, own = _by_person(best, columns, won, person, people)
-    whole = bend.sum(axis=0) + _RIDGE * np.eye(len(best))
-    few = math.sqrt(people / max(people - len(best), 1)) * float(t.ppf(0.975, people - 1)) / 1.96
-    step = few * (weights - 1) @ np.linalg.solve(whole, gradient.T).T
-    moved = best + step
-    return _Mixed(moved[:, :-1], np.exp(np.clip(moved[:, -1], *_LOG_DEVIATION)), own)
-
-
-def _by_person(at: Array, columns: Array, won: Array, person: Places, people: int) -> tuple[Array, Array, Array, Array]:
-    """Each person's log-likelihood [P], gradient [P, D], curvature [P, D, D] (Louis 1982) and expected slope [P].
-
-    `at` [D] are the coefficients and the logarithm of the slopes' deviation.
-    """
-    fixed, deviation = at[:-1], math.exp(at[-1])
-    size, nodes = len(at), len(_NODES)
-    slopes = deviation * _NODES
-    gain = np.clip((columns @ fixed)[:, None] + columns[:, [1]] * slopes, -30, 30)  # [N, nodes]
-    chance = 1 / (1 + np.exp(-gain))
-    fit = won[:, None] * gain - np.logaddexp(0, gain)
-    order = np.argsort(person, kind="stable")
-    first = np.searchsorted(person[order], np.arange(people))
-
-    def total(values: Array) -> Array:
-        return np.add.reduceat(values[order], first, axis=0)
-
-    joint = total(fit) + np.log(_WEIGHTS)  # [P, nodes]
-    log = np.logaddexp.reduce(joint, axis=1)
-    weight = np.exp(joint - log[:, None])
-    wide = np.empty((len(won), nodes, size))
-    wide[:, :, :-1] = columns[:, None, :]
-    wide[:, :, -1] = columns[:, [1]] * slopes
-    off = won[:, None] - chance
-    score = total(off[:, :, None] * wide)  # [P, nodes, D]
-    gradient = (weight[:, :, None] * score).sum(axis=1)
-    products = (wide[:, :, :, None] * wide[:, :, None, :]) * (chance * (1 - chance))[:, :, None, None]
-    known = total(products.reshape(len(won), -1)).reshape(people, nodes, size, size)
-    known[:, :, -1, -1] -= total(off * wide[:, :, -1])
-    missing = score[:, :, :, None] * score[:, :, None, :]
-    bend = (weight[:, :, None, None] * (known - missing)).sum(axis=1) + gradient[:, :, None] * gradient[:, None, :]
-    return log, gradient, bend, weight @ slopes
 
 
 @lru_cache(maxsize=4)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from scipy.stats import binom, norm
 
-from playground.study import fits, simulate
+from playground.study import fits, mixed, simulate
 from playground.study import plan as plans
 from playground.study.fits import Pairs
 from playground.study.simulate import Crowd
@@ -57,7 +57,7 @@ def test_logistic_regression_is_that_of_statsmodels() -> None:
     columns = np.column_stack([np.ones(300), rng.normal(size=(300, 2))])
     won = rng.choice([0.0, 0.5, 1.0], 300)
     theirs: Any = sm.GLM(won, columns, family=sm.families.Binomial()).fit()
-    assert fits._logistic(columns, won) == pytest.approx(theirs.params, abs=1e-4)
+    assert mixed.logistic(columns, won) == pytest.approx(theirs.params, abs=1e-4)
 
 
 def test_the_mixed_model_is_that_of_statsmodels() -> None:
@@ -69,7 +69,7 @@ def test_the_mixed_model_is_that_of_statsmodels() -> None:
     columns = fits._columns(pairs, 0.75, 1.25, False)
     own = sparse.csr_matrix((columns[:, 1], (np.arange(len(pairs.won)), pairs.person)))
     theirs: Any = BinomialBayesMixedGLM(pairs.won, columns, own, np.zeros(80, int), vcp_p=1, fe_p=10).fit_vb()
-    ours = fits._mixed(columns, pairs.won, pairs.person, 80, np.ones((1, 80)))
+    ours = mixed.fit(columns, pairs.won, pairs.person, 80, np.ones((1, 80)))
     assert ours.fixed[0] == pytest.approx(theirs.fe_mean, rel=0.1, abs=0.1)
     assert ours.deviation[0] == pytest.approx(np.exp(theirs.vcp_mean[0]), rel=0.25)
     assert np.corrcoef(ours.own, theirs.vc_mean)[0, 1] > 0.98
@@ -80,8 +80,8 @@ def test_gradient_and_curvature_of_the_mixed_model_are_its_derivatives() -> None
     columns = fits._columns(pairs, 0.75, 1.25, False)
     at = np.array([0.1, 1.0, -2.0, -0.3])
 
-    def parts(at: fits.Array) -> tuple[fits.Array, fits.Array, fits.Array, fits.Array]:
-        return fits._by_person(at, columns, pairs.won, pairs.person, 6)
+    def parts(at: mixed.Array) -> tuple[mixed.Array, mixed.Array, mixed.Array, mixed.Array]:
+        return mixed.by_person(at, columns, pairs.won, pairs.person, 6)
 
     _, gradient, bend, _ = parts(at)
     for number, step in enumerate(np.eye(4) * 1e-5):

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from playground.study.database import connect, sqlite_url, transact
 from playground.study.schedule import design
 from playground.study.stimuli import Study
-from playground.study.store import Store, opened
+from playground.study.store import Store
 from playground.study.tables import answers, people, trials
 from tests.study.browser import ROOT, Browser, Server
 from tests.study.made import an_answer
@@ -46,7 +46,7 @@ class Acknowledged:
     def wait_for(self, more: int) -> None:
         with self.changed:
             wanted = len(self.tokens) + more
-            assert self.changed.wait_for(lambda: len(self.tokens) >= wanted, timeout=120)
+            assert self.changed.wait_for(lambda: len(self.tokens) >= wanted, timeout=600)
 
 
 def assert_all_is_kept(url: str, study: Study, acknowledged: list[str]) -> None:
@@ -136,7 +136,7 @@ def voter(store: Store, acknowledged: Acknowledged, name: int, over: threading.E
 
 def test_postgresql_is_killed_20_times(study: Study, own_postgres: Postgres) -> None:
     url, rng, acknowledged = own_postgres.new_database(), random.Random(), Acknowledged()
-    with opened(url, study) as store, crowd(partial(voter, store, acknowledged), 4):
+    with Store.open(url, study) as store, crowd(partial(voter, store, acknowledged), 4):
         for _ in range(20):
             acknowledged.wait_for(rng.randrange(1, 40))
             own_postgres.kill()
@@ -157,28 +157,29 @@ def walker(url: str, acknowledged: Acknowledged, name: int, over: threading.Even
                     acknowledged.add(form["token"])
 
 
-def test_the_whole_server_is_killed_5_times(folder: Path, study: Study, tmp_path: Path) -> None:
-    url, rng, acknowledged = sqlite_url(tmp_path / "study.sqlite"), random.Random(), Acknowledged()
-    with Server(folder, url, tmp_path / "log") as server, crowd(partial(walker, server.url, acknowledged), 6):
+def assert_answers_outlive(victim: Server | Postgres, server: Server, url: str, study: Study) -> None:
+    """Kill the victim five times while people answer at the server."""
+    rng, acknowledged = random.Random(), Acknowledged()
+    with server, crowd(partial(walker, server.url, acknowledged), 6):
         for _ in range(5):
             acknowledged.wait_for(rng.randrange(1, 60))
-            server.kill()
-            server.start()
+            victim.kill()
+            victim.start()
         acknowledged.wait_for(6)
     assert_all_is_kept(url, study, acknowledged.tokens)
+
+
+def test_the_whole_server_is_killed_5_times(folder: Path, study: Study, tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "study.sqlite")
+    server = Server(folder, url, tmp_path / "log")
+    assert_answers_outlive(server, server, url, study)
 
 
 def test_postgresql_is_killed_5_times_under_the_whole_server(
     folder: Path, study: Study, tmp_path: Path, own_postgres: Postgres
 ) -> None:
-    url, rng, acknowledged = own_postgres.new_database(), random.Random(), Acknowledged()
-    with Server(folder, url, tmp_path / "log") as server, crowd(partial(walker, server.url, acknowledged), 6):
-        for _ in range(5):
-            acknowledged.wait_for(rng.randrange(1, 60))
-            own_postgres.kill()
-            own_postgres.start()
-        acknowledged.wait_for(6)
-    assert_all_is_kept(url, study, acknowledged.tokens)
+    url = own_postgres.new_database()
+    assert_answers_outlive(own_postgres, Server(folder, url, tmp_path / "log"), url, study)
 
 
 @pytest.fixture(scope="module")
