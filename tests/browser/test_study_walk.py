@@ -1,4 +1,7 @@
-"""A walk through a whole study on a phone, reloaded half-way, by touch and by keyboard; and the staff's page."""
+"""A walk through a whole study on a phone, reloaded half-way, by touch and by keyboard; and the staff's page.
+
+Every screen of both is looked at by axe-core, in light and in dark.
+"""
 
 import io
 import re
@@ -9,12 +12,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from playground.study.database import sqlite_url
+from playground.study.records import Records
 from playground.study.results import long_table, people_table
 from playground.study.stimuli import Study
-from playground.study.store import opened
 from tests.browser.conftest import SCREENSHOTS, _is_ours
 from tests.study.browser import Server
 from tests.study.made import make_study
@@ -22,6 +26,7 @@ from tests.study.made import make_study
 pytestmark = pytest.mark.browser
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+WIDE = {"width": 1100, "height": 1000}
 WAIT_MS = 60_000
 Open = Callable[..., Page]
 
@@ -128,6 +133,22 @@ def answer(page: Page) -> None:
             raise AssertionError(f"{other} cannot be answered")
 
 
+def serious(page: Page) -> list[str]:
+    """What axe-core finds wrong with what is shown, if it is serious."""
+    return [
+        f"{kind(page)}: {one['id']}: {[node['html'][:160] for node in one['nodes']]}"
+        for one in Axe().run(page).response["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+def log_in(staff: Page) -> None:
+    staff.get_by_label("username").fill("staff")
+    staff.get_by_label("password").fill("the-password")
+    staff.get_by_role("button", name="Login").click()
+    expect(staff.locator(".figure", has_text="began")).to_be_visible(timeout=WAIT_MS)
+
+
 def test_a_whole_study_on_a_phone_with_a_reload_half_way(
     served: Server, built: tuple[Path, Study], database: str, visit: Open
 ) -> None:
@@ -174,9 +195,9 @@ def test_a_whole_study_on_a_phone_with_a_reload_half_way(
     page.go_back()
     page.goto(f"{served.url}/?PROLIFIC_PID=walker")
     expect(page.locator(".code")).to_have_text("C-DONE", timeout=WAIT_MS)
-    with opened(database, built[1]) as store:
-        (person,) = people_table(store, built[1]).to_dict("records")
-        table = long_table(store, built[1])
+    with Records.open(database, built[1]) as records:
+        (person,) = people_table(records, built[1]).to_dict("records")
+        table = long_table(records, built[1])
     assert person["outcome"] == "completed"
     assert person["answered"] == person["trials"] == len(table)
     assert table.loc[table["check"] == "instructed", "correct"].all()
@@ -209,10 +230,8 @@ def test_staff_see_answers_come_in_pause_the_study_and_take_the_answers_away(ser
     goes_on(page, page.get_by_role("button", name="Begin", exact=True).tap)
     while kind(page) != "adjustment" or "Practice" in page.locator(".place").inner_text():
         answer(page)
-    staff = visit(f"http://127.0.0.1:{served.port + 1}/", viewport={"width": 1100, "height": 1000})
-    staff.get_by_label("username").fill("staff")
-    staff.get_by_label("password").fill("the-password")
-    staff.get_by_role("button", name="Login").click()
+    staff = visit(f"http://127.0.0.1:{served.port + 1}/", viewport=WIDE)
+    log_in(staff)
     expect(staff.locator(".figure", has_text="under way").locator("b")).to_have_text("1", timeout=WAIT_MS)
     expect(staff.locator(".js-plotly-plot .scatterlayer path.js-line").first).to_be_attached(timeout=WAIT_MS)
     kept(staff, "staff")
@@ -231,3 +250,36 @@ def test_staff_see_answers_come_in_pause_the_study_and_take_the_answers_away(ser
     expect(staff.locator(".warning")).to_have_count(0, timeout=WAIT_MS)
     page.reload()
     expect(page.get_by_role("slider")).to_be_visible(timeout=WAIT_MS)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_screen(served: Server, visit: Open, scheme: str) -> None:
+    look = PHONE | {"color_scheme": scheme, "reduced_motion": "reduce"}
+    page = visit(f"{served.url}/?PROLIFIC_PID=walker", **look)
+    expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=WAIT_MS)
+    wrong, seen = serious(page), {"consent"}
+    goes_on(page, page.get_by_role("button", name="I agree, begin").tap)
+    wrong, seen = wrong + serious(page), seen | {kind(page)}
+    goes_on(page, page.get_by_role("button", name="Begin", exact=True).tap)
+    while kind(page) in ("pair", "adjustment", "single"):
+        if kind(page) not in seen:
+            seen.add(kind(page))
+            if kind(page) == "pair":
+                page.get_by_role("button", name="Reply 1").tap()  # asks how much better
+            page.get_by_text("Withdraw", exact=True).tap()
+            wrong += serious(page)
+        answer(page)
+    goes_on(page, page.get_by_role("button", name="Finish").tap)  # one is needed, and is asked for
+    wrong, seen = wrong + serious(page), seen | {kind(page)}
+    page.locator("label", has_text=re.compile(r"^5$")).tap()
+    goes_on(page, page.get_by_role("button", name="Finish").tap)
+    wrong, seen = wrong + serious(page), seen | {kind(page)}
+    assert seen == {"consent", "instructions", "pair", "adjustment", "single", "questions", "end"}
+    page.goto(f"{served.url}/?code=nobody")
+    expect(page.get_by_role("heading", name="This address belongs to nobody")).to_be_visible(timeout=WAIT_MS)
+    wrong += serious(page)
+    staff = visit(f"http://127.0.0.1:{served.port + 1}/", viewport=WIDE, color_scheme=scheme, reduced_motion="reduce")
+    log_in(staff)
+    expect(staff.locator(".js-plotly-plot .scatterlayer path.js-line").first).to_be_attached(timeout=WAIT_MS)
+    wrong += serious(staff)
+    assert not wrong, "\n".join(wrong)
