@@ -36,6 +36,18 @@ element.addEventListener('click', async ({ target }) => {
   else await copied(take === 'link' ? `${location.origin}${location.pathname}?${text}` : text);
   told.textContent = DONE[take] ?? `Saved as ${FILES[take][0]}.`;
 });
+
+// A preset saved earlier: the file stays in the browser, only its text is sent.
+const file = element.querySelector('input[type=file]');
+element.querySelector('[data-open]').addEventListener('click', () => file.click());
+file.addEventListener('change', async () => {
+  const [chosen] = file.files;
+  if (!chosen) return;
+  details.open = false;
+  trigger('select', { name: chosen.name, text: await chosen.slice(0, 200_000).text() });
+  file.value = '';
+});
+
 document.addEventListener('click', ({ target }) => { if (!element.contains(target)) details.open = false; });
 element.addEventListener('keydown', ({ key }) => {
   if (key !== 'Escape') return;

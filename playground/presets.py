@@ -37,13 +37,20 @@ class Preset(Settings):
 def read(path: Path) -> Preset:
     """The preset a TOML file holds. Raises InvalidInput that names the file and says what is wrong in it."""
     try:
-        return Preset(**tomllib.loads(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"The preset {path.name} cannot be read: {error}.", "Check the file.") from None
+    return parse(text, path.name)
+
+
+def parse(text: str, name: str) -> Preset:
+    """The preset in the text of a file of this name. Raises InvalidInput."""
+    try:
+        return Preset(**tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise InvalidInput(f"The preset {path.name} is not valid TOML: {error}.", "Correct that line.") from None
+        raise InvalidInput(f"The preset {name} is not valid TOML: {error}.", "Correct that line.") from None
     except PlaygroundError as error:
-        raise InvalidInput(f"In the preset {path.name}, {error.message}", error.hint) from None
+        raise InvalidInput(f"In the preset {name}, {error.message}", error.hint) from None
 
 
 def read_all(folder: Path | None = None) -> tuple[Preset, ...]:

@@ -8,11 +8,12 @@ import random
 import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
+from html import escape
 from typing import Any, Protocol
 
 import gradio as gr
 
-from playground import curves
+from playground import curves, presets
 from playground.cards import Card
 from playground.errors import AxisMismatch, PlaygroundError
 from playground.events import Event
@@ -27,6 +28,7 @@ from playground.ui.recordings import Recording
 from playground.ui.widgets import ASKED, Widgets, layout
 
 _REDRAW_S = 1 / 15  # a reply grows on the page at most so often
+_LONGEST_FILE = 200_000  # letters of a preset that are read
 _AT_ONCE = 8  # people answered at the same time; the engine lets them take turns, step by step
 _QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 _ENGINE: dict[str, Any] = {
@@ -78,13 +80,13 @@ class PlayPage:
     def __init__(
         self,
         player: Plays,
-        presets: tuple[Preset, ...],
+        offered: tuple[Preset, ...],
         model: str = "smollm2",
         recording: Recording | None = None,
     ) -> None:
         """`model` is what commands call the player's model; `recording` is shown first."""
         self.player = player
-        self.presets = presets
+        self.presets = offered
         self.model = model
         self.recording = recording
         self.desk = Desk()
@@ -136,8 +138,30 @@ class PlayPage:
 
     def choose_preset(self, request: gr.Request, index: int, view: View, *values: Any) -> Update:
         """Fill the page from a preset and answer it."""
-        wish = present.of_preset(self.presets[index], self._wish(view, values), self.player.axes)
+        return self._from(self.presets[index], request, view, values)
+
+    def open_preset(self, event: gr.EventData, request: gr.Request, view: View, *values: Any) -> Update:
+        """Fill the page from a preset that was saved earlier and answer it."""
+        try:
+            preset = presets.parse(str(event.text)[:_LONGEST_FILE], str(event.name))
+            self._check_axes(preset, "preset")
+        except PlaygroundError as error:
+            gr.Warning(escape(f"{error.message} {error.hint}"))  # shown as HTML
+            return gr.skip()
+        return self._from(preset, request, view, values) | {self.widgets.preset: None}
+
+    def _from(self, preset: Preset, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
+        wish = present.of_preset(preset, self._wish(view, values), self.player.axes)
         return self._filled(wish) | self._put(request, view, wish)
+
+    def _check_axes(self, preset: Preset, what: str) -> None:
+        """Refuse settings from elsewhere whose axes are not all here."""
+        missing = [name for name in share.axes_of(preset) if name not in self.player.axes]
+        if missing:
+            raise AxisMismatch(
+                f"This {what} asks for the axis {missing[0]!r}, which is not here.",
+                f"Load it on the page Axes, then open the {what} again.",
+            )
 
     def greet(self, blocks: gr.Blocks) -> None:
         """When the page is opened by a link that carries settings, fill them in and answer."""
@@ -149,16 +173,10 @@ class PlayPage:
         w = self.widgets
         try:
             shared = share.decode(dict(request.query_params))
+            if shared is None:
+                return gr.skip()
+            self._check_axes(shared.preset, "link")
         except PlaygroundError as error:
-            return {w.view: present.fail(View(), error)}
-        if shared is None:
-            return gr.skip()
-        missing = [name for name in share.axes_of(shared.preset) if name not in self.player.axes]
-        if missing:
-            error = AxisMismatch(
-                f"This link asks for the axis {missing[0]!r}, which is not here.",
-                "Load it on the page Axes, then open the link again.",
-            )
             return {w.view: present.fail(View(), error)}
         wish = present.of_preset(shared.preset, Wish(), self.player.axes)
         update = self._filled(wish) | self._put(request, View(), wish) | {w.view: View()}
@@ -249,8 +267,8 @@ class PlayPage:
 
     def _layout(self) -> Widgets:
         axes = sorted(self.player.axes)
-        presets = self.presets or (Preset(title="Hello", prompt="Tell me about yourself."),)
-        start = next((preset for preset in presets if preset.axis in axes), presets[0])
+        offered = self.presets or (Preset(title="Hello", prompt="Tell me about yourself."),)
+        start = next((preset for preset in offered if preset.axis in axes), offered[0])
         name = start.axis if start.axis in axes else axes[0] if axes else None
         note = self.player.axes[name].note if name else ""
         view = self._recorded(start, name or "")
@@ -381,6 +399,7 @@ class PlayPage:
             w.next.click(self.step_on, asked, **quick),
             w.new_seed.click(self.reseed, asked, **quick),
             w.preset.input(self.choose_preset, [w.preset, *asked], **quick),
+            w.reuse.select(self.open_preset, asked, **quick),
             w.axis.input(self.choose_axis, asked, **quick),
         ]
         for event in asking:

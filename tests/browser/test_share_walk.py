@@ -62,3 +62,28 @@ def test_what_is_shown_can_be_taken_along(open_page: Open, tmp_path: Path) -> No
     expect(page.locator(".reuse .menu")).to_be_hidden()
     page.get_by_role("button", name="copy the base reply").click()
     assert page.evaluate("navigator.clipboard.readText()").strip() == reply(page, "base").strip()
+
+
+def test_a_saved_preset_is_opened_again(open_page: Open, tmp_path: Path) -> None:
+    page = open_page()
+    page.get_by_role("textbox", name="Prompt").fill("Which way?")
+    page.get_by_role("slider", name="alpha").focus()
+    page.keyboard.press("ArrowRight")
+    run(page)
+    text = reply(page, "steered")
+    page.get_by_text("Share", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as preset").click()
+    download.value.save_as(tmp_path / "mine.toml")
+    (tmp_path / "broken.toml").write_text('title = "x"\nalfa = 1', encoding="utf-8")
+    later = open_page()
+    for name in ("broken.toml", "mine.toml"):
+        later.get_by_text("Share", exact=True).click()
+        with later.expect_file_chooser() as chooser:
+            later.get_by_role("button", name="Open a preset").click()
+        chooser.value.set_files(tmp_path / name)
+        if name == "broken.toml":
+            expect(later.get_by_role("alert")).to_contain_text("In the preset broken.toml")
+    expect(later.get_by_role("textbox", name="Prompt")).to_have_value("Which way?")
+    done(later)
+    assert (alpha(later), reply(later, "steered")) == (1.05, text)

@@ -304,6 +304,41 @@ def test_a_link_that_cannot_be_opened_says_why(page: PlayPage, query: dict[str, 
     assert says in next(iter(page.serve(person(), failed)))[page.widgets.status]
 
 
+def opened_file(text: str, name: str = "mine.toml") -> Any:
+    return SimpleNamespace(text=text, name=name)
+
+
+def test_a_saved_preset_opens_to_what_was_saved(page: PlayPage) -> None:
+    view, shown = run(page, prompt='Say "one"\nand two.', alpha=0.4, temperature=0.7, seed=3)
+    saved = shown[page.widgets.reuse]["preset"]
+    other, _ = run(page, View(), prompt="Something else.")
+    update = page.open_preset(opened_file(saved), person(), other, *values(prompt="Something else."))
+    assert update[page.widgets.prompt] == 'Say "one"\nand two.'
+    again, _ = last(page, page.serve(person(), other))
+    assert (again.wish, again.replies[next(iter(view.replies))]) == (view.wish, next(iter(view.replies.values())))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("<b>no</b>", "not valid TOML"),
+        ('title = "x"', "prompt"),
+        ('title = "x"\nprompt = "y"\naxis = "gone"', "gone"),
+        ('title = "x"\nprompt = "y"\npath = "/etc"', "path"),
+    ],
+)
+def test_a_preset_that_cannot_be_opened_says_why_and_changes_nothing(
+    page: PlayPage, monkeypatch: pytest.MonkeyPatch, text: str, says: str
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(gr, "Warning", warned.append)
+    view, _ = run(page)
+    assert page.open_preset(opened_file(text, "<i>.toml"), person(), view, *values()) == gr.skip()
+    [message] = warned
+    assert says in message and "<" not in message
+    assert page.desk.newest("one") == view.wish
+
+
 def test_a_page_opened_without_a_link_is_left_as_it_is(page: PlayPage) -> None:
     request: Any = SimpleNamespace(session_hash="one", query_params={"__theme": "dark"})
     assert page.opened(request) == gr.skip()
