@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -32,15 +33,22 @@ SMALLEST = {
 
 
 class Paced(Player):
-    """A player that takes its time, so that there is something to stop."""
+    """A player that takes its time, so that there is something to stop, and tells of each request that was left."""
 
     pace_s = 0.0
 
     def run(self, request: Request) -> Generator[Event, None, None]:
-        for event in super().run(request):
-            if isinstance(event, Token):
-                time.sleep(self.pace_s)
-            yield event
+        written = 0
+        try:
+            with closing(super().run(request)) as events:
+                for event in events:
+                    if isinstance(event, Token):
+                        written += 1
+                        time.sleep(self.pace_s)
+                    yield event
+        except GeneratorExit:
+            print(f"left after {written} tokens, {self.turns.taken} go on", flush=True)  # noqa: T201
+            raise
 
 
 def record(player: Player, folder: Path) -> None:

@@ -46,8 +46,10 @@ def axes(open_page: Open, **settings: object) -> Page:
 @contextmanager
 def held_at_work(page: Page, home: Path, name: str) -> Iterator[None]:
     """Hold the process that makes an axis as soon as it has checked a layer, so that there is time to look."""
-    while not any(path.stat().st_size for path in home.glob(f"data/**/{name}/training/guard.jsonl")):
+    told = [""]
+    while not any(re.search(r'"row":0,"alpha":-?1\.0.*\n', text) for text in told):
         page.wait_for_timeout(20)
+        told = [path.read_text(encoding="utf-8") for path in home.glob(f"data/**/{name}/training/guard.jsonl")]
     [record] = home.glob(f"data/**/axes/{name}.json")
     process = int(json.loads(record.read_text(encoding="utf-8"))["pid"])
     os.kill(process, signal.SIGSTOP)

@@ -1,0 +1,50 @@
+"""Leaving: whoever closes the page in mid-reply gives the model back to the others at once."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import WALK, Open, serve
+
+pytestmark = WALK
+
+LEFT = re.compile(r"left after \d+ tokens, (\d+) go on")
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the server tells."""
+    return tmp_path_factory.mktemp("server") / "log"
+
+
+@pytest.fixture(scope="module")
+def url(log: Path) -> Iterator[str]:
+    """The page at a pace at which five long replies take minutes."""
+    yield from serve(log, "0.1")
+
+
+def write(page: Page) -> None:
+    page.get_by_role("spinbutton", name="length").fill("400")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator("#status .status")).to_have_class(re.compile("writing"))
+
+
+def left(log: Path, page: Page, times: int) -> list[int]:
+    """How many requests went on whenever one was left; waits until so many were."""
+    while len(told := LEFT.findall(log.read_text(encoding="utf-8"))) < times:
+        page.wait_for_timeout(20)
+    return [int(others) for others in told]
+
+
+def test_a_closed_page_frees_its_rows_at_once(open_page: Open, log: Path) -> None:
+    leaver, stayer, watcher = (open_page() for _ in range(3))
+    write(leaver)
+    write(stayer)
+    leaver.close()
+    assert left(log, watcher, 1) == [1]
+    expect(stayer.locator("#status .status")).to_have_class(re.compile("writing"))
+    stayer.context.close()
+    assert left(log, watcher, 2) == [1, 0]
