@@ -212,7 +212,7 @@ def metric_curve(
     `current` is the (alpha, control) that is drawn large. Each mark's customdata begins with the place of its point in
     `points`, by which whoever shows the figure finds the replies behind it.
     """
-    figure = go.Figure(layout=_chart_layout(along, LABELS.get(metric, metric), height))
+    figure = go.Figure(layout=chart_layout(along, LABELS.get(metric, metric), height))
     other = OTHER[along]
     lines = sorted({getattr(point, other) for point in points if metric in point.metrics})
     for number, at in enumerate(lines):
@@ -233,7 +233,7 @@ def heat_map(
     alphas, controls = (sorted({getattr(mark.point, name) for mark in marks}) for name in ("alpha", "control"))
     cells = {(mark.point.alpha, mark.point.control): mark for mark in marks}
     grid = [[cells.get((alpha, control)) for alpha in alphas] for control in controls]
-    figure = go.Figure(layout=_chart_layout("alpha", "control", height))
+    figure = go.Figure(layout=chart_layout("alpha", "control", height))
     figure.add_trace(
         go.Heatmap(
             x=[f"{alpha:g}" for alpha in alphas],
@@ -263,7 +263,7 @@ def reward_against_kl(
     points: Sequence[Point], metric: str = "reward", current: tuple[float, float] | None = None, height: int = 320
 ) -> go.Figure:
     """What a nat buys: a metric against KL to the base, one way for each control, from low alpha to high."""
-    figure = go.Figure(layout=_chart_layout(LABELS["kl"], LABELS.get(metric, metric), height))
+    figure = go.Figure(layout=chart_layout(LABELS["kl"], LABELS.get(metric, metric), height))
     marks = [mark for mark in _marks(points, "alpha", metric) if "kl" in mark.point.metrics]
     controls = sorted({mark.point.control for mark in marks})
     for number, control in enumerate(controls):
@@ -320,7 +320,8 @@ def _line(
     )
 
 
-def _chart_layout(x: str, y: str, height: int) -> go.Layout:
+def chart_layout(x: str, y: str, height: int) -> go.Layout:
+    """The look of every chart, on a page or in a report: quiet grid, no background, names of both axes."""
     grid = {"gridcolor": "rgba(125,131,140,.18)", "zeroline": False, "tickfont": {"size": 12}, "automargin": True}
     return go.Layout(
         height=height,

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from playground.cards import Estimate
-from playground.curves import BASE, NEGATIVE, POSITIVE, UNSAFE
+from playground.curves import BASE, NEGATIVE, POSITIVE, UNSAFE, chart_layout
 from playground.study import sentences
 from playground.study.analysis import VERDICTS, Analysis, Findings, Found
 from playground.study.sentences import both
@@ -243,26 +243,9 @@ def _part(heading: str, told: str, figure: go.Figure | None = None, table: str =
 
 
 def _figure(x: str, y: str, share: bool = False, legend: bool = False, height: int = 320) -> go.Figure:
-    grid = {"gridcolor": "rgba(125,131,140,.18)", "zeroline": False, "automargin": True, "fixedrange": True}
-    return go.Figure(
-        layout=go.Layout(
-            height=height,
-            margin={"l": 56, "r": 14, "t": 10, "b": 44},
-            hovermode="closest",
-            dragmode=False,
-            showlegend=legend,
-            paper_bgcolor="rgba(0,0,0,0)",
-            plot_bgcolor="rgba(0,0,0,0)",
-            font={"family": "ui-sans-serif, system-ui, sans-serif", "size": 13, "color": BASE},
-            legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-            xaxis={**grid, "title": {"text": x, "standoff": 6}},
-            yaxis={
-                **grid,
-                "title": {"text": y, "standoff": 6},
-                **({"tickformat": ".0%", "range": [0, 1]} if share else {}),
-            },
-        )
-    )
+    figure = go.Figure(layout=chart_layout(x, y, height))
+    figure.update_layout(showlegend=legend).update_xaxes(fixedrange=True).update_yaxes(fixedrange=True)
+    return figure.update_yaxes(tickformat=".0%", range=[0, 1]) if share else figure
 
 
 def _by_category(figure: go.Figure) -> go.Figure:
