@@ -146,7 +146,7 @@ class PlayPage:
             preset = presets.parse(str(event.text)[:_LONGEST_FILE], str(event.name))
             self._check_axes(preset, "preset")
         except PlaygroundError as error:
-            gr.Warning(escape(f"{error.message} {error.hint}"))  # shown as HTML
+            gr.Warning(escape(f"{error.message} {error.hint}"), title="The preset was not opened")  # shown as HTML
             return gr.skip()
         return self._from(preset, request, view, values) | {self.widgets.preset: None}
 

@@ -83,7 +83,7 @@ def test_a_saved_preset_is_opened_again(open_page: Open, tmp_path: Path) -> None
             later.get_by_role("button", name="Open a preset").click()
         chooser.value.set_files(tmp_path / name)
         if name == "broken.toml":
-            expect(later.get_by_role("alert")).to_contain_text("In the preset broken.toml")
+            expect(later.get_by_test_id("toast-text")).to_contain_text("In the preset broken.toml")
     expect(later.get_by_role("textbox", name="Prompt")).to_have_value("Which way?")
     done(later)
     assert (alpha(later), reply(later, "steered")) == (1.05, text)

@@ -331,7 +331,7 @@ def test_a_preset_that_cannot_be_opened_says_why_and_changes_nothing(
     page: PlayPage, monkeypatch: pytest.MonkeyPatch, text: str, says: str
 ) -> None:
     warned: list[str] = []
-    monkeypatch.setattr(gr, "Warning", warned.append)
+    monkeypatch.setattr(gr, "Warning", lambda message, title: warned.append(message))
     view, _ = run(page)
     assert page.open_preset(opened_file(text, "<i>.toml"), person(), view, *values()) == gr.skip()
     [message] = warned
