@@ -75,7 +75,7 @@ def target(points: Sequence[Point], metric: str, value: float, along: Along = "a
     return Target(
         (),
         f"No measured {along} gives {label}: from {along} {where[0][0]:g} to {where[-1][0]:g} "
-        f"it lies between {min(means):.3g} and {max(means):.3g}.",
+        f"it lies between {_figure(min(means))} and {_figure(max(means))}.",
     )
 
 
@@ -102,16 +102,16 @@ def _course(where: Sequence[tuple[float, Estimate]], along: str) -> str:
     top, bottom = max(range(len(where)), key=means.__getitem__), min(range(len(where)), key=means.__getitem__)
     if where[top][1].low <= where[bottom][1].high:
         around = sum(means) / len(means)
-        return f"hardly changes from {along} {first:g} to {last:g}: all intervals meet, around {around:.3g}"
+        return f"hardly changes from {along} {first:g} to {last:g}: all intervals meet, around {_figure(around)}"
 
     def turn(index: int) -> str:
-        return f"{means[index]:.3g} at {along} {where[index][0]:g}"
+        return f"{_figure(means[index])} at {along} {where[index][0]:g}"
 
     def clearly(higher: Estimate, lower: Estimate) -> bool:
         return higher.low > lower.high
 
     def side(index: int) -> str:
-        return f"{means[index]:.3g} at {where[index][0]:g}"
+        return f"{_figure(means[index])} at {where[index][0]:g}"
 
     peak, ends = where[top][1], len(where) - 1
     if clearly(peak, begin) and clearly(peak, end):
@@ -146,7 +146,8 @@ def summit(points: Sequence[Point], metric: str) -> str:
         return f"{_capital(_name(metric))} was not measured."
     ordered = sorted(known, key=lambda p: p.metrics[metric].mean)
     lowest, highest = (
-        f"{p.metrics[metric].mean:.3g} at alpha {p.alpha:g}, control {p.control:g}" for p in (ordered[0], ordered[-1])
+        f"{_figure(p.metrics[metric].mean)} at alpha {p.alpha:g}, control {p.control:g}"
+        for p in (ordered[0], ordered[-1])
     )
     return f"{_capital(_name(metric))} is highest, {highest}, and lowest, {lowest}."
 
@@ -175,9 +176,14 @@ def as_text(points: Sequence[Point], metric: str) -> str:
     for point in sorted(points, key=lambda p: (p.control, p.alpha)):
         if metric in point.metrics:
             found = point.metrics[metric]
-            span = f"{found.mean:.3g}, {found.low:.3g} to {found.high:.3g}"
+            span = f"{_figure(found.mean)}, {_figure(found.low)} to {_figure(found.high)}"
             lines.append(f"alpha {point.alpha:g}, control {point.control:g}: {span}")
     return "\n".join(lines)
+
+
+def _figure(value: float) -> str:
+    """Three digits, and never as a power of ten."""
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
 
 
 def _name(metric: str) -> str:

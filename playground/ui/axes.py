@@ -98,8 +98,13 @@ class AxesPage:
                 elem_id="new_negative",
             )
             with gr.Row(elem_classes="numbers"):
-                self.negative_pole = gr.Textbox(label="slider, left", placeholder="hectic", max_lines=1, min_width=84)
-                self.positive_pole = gr.Textbox(label="slider, right", placeholder="calm", max_lines=1, min_width=84)
+                for_left, for_right = (f"What stands at the slider's {end} end." for end in ("left", "right"))
+                self.negative_pole = gr.Textbox(
+                    label="slider, left", info=for_left, placeholder="hectic", max_lines=1, min_width=84
+                )
+                self.positive_pole = gr.Textbox(
+                    label="slider, right", info=for_right, placeholder="calm", max_lines=1, min_width=84
+                )
                 self.minutes = gr.Number(
                     30, label="minutes", info=fields["minutes"].description, minimum=1, precision=0, min_width=70
                 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import WALK, Keep, Open
+from tests.browser.conftest import PHONE, WALK, Keep, Open
 
 pytestmark = WALK
 
@@ -92,3 +92,21 @@ def test_a_form_that_cannot_be_measured_is_told_before_and_after_run(open_page: 
     page.locator("#measure").click()
     expect(page.locator("#standing .failed")).to_contain_text("neither a number")
     expect(page.locator("#measure")).to_be_enabled()
+
+
+def test_on_a_phone_in_the_dark_the_charts_fit_and_their_text_can_be_read(open_page: Open, keep: Keep) -> None:
+    page = curves(open_page, color_scheme="dark", **PHONE)
+    measure(page)
+    done(page)
+    expect(page.locator("#chart .scatterlayer .point")).to_have_count(5)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for part in ("#chart", "#behind .places", "#behind .scroll", "#target", "#take"):
+        box = page.locator(part).bounding_box()
+        assert box is not None
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    light = page.locator("#chart .xtick text").first.evaluate("e => getComputedStyle(e).fill")
+    assert min(int(part) for part in re.findall(r"\d+", light)[:3]) > 120
+    page.locator("#behind .places button").last.tap()
+    expect(page.locator("#behind .replies:not([hidden]) h3")).to_have_text("alpha 1, control 0")
+    page.locator("#chart").scroll_into_view_if_needed()
+    keep(page, "phone-curves-dark")
