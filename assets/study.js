@@ -1,6 +1,7 @@
 // One page of a study. It tells the server which button was pressed, when, and whether the page was looked at; the
-// server answers with the next page, after it has saved. A page that gets no answer is sent again, with its own key.
-const RETRY_MS = 10000, LONGEST_PATH = 500;
+// server answers with the next page, after it has saved. A form that gets no answer is sent again, with its own key, also
+// after the page was loaded anew.
+const RETRY_MS = 10000, LONGEST_PATH = 500, UNSAVED = 'unsaved';
 let page = {}, began = 0, choice = null, changes = 0, path = [], hidden = 0, hiddenMs = 0, away = null, sending = null, timer = 0;
 
 const find = (selector) => element.querySelector(selector);
@@ -9,6 +10,7 @@ const now = () => performance.now();
 
 function begin() {
   clearTimeout(timer);
+  if (sending) sessionStorage.removeItem(UNSAVED);
   const root = find('main.study');
   page = JSON.parse(root?.dataset.page ?? '{}');
   began = now();
@@ -19,6 +21,16 @@ function begin() {
   if (slider) path.push([0, Number(slider.value)]);
   window.scrollTo(0, 0);
   find('h1')?.focus({ preventScroll: true });
+  resume();
+}
+
+// What was pressed before the page was loaded anew and is still asked for.
+function resume() {
+  const form = JSON.parse(sessionStorage.getItem(UNSAVED) ?? 'null');
+  if (!form || !page.key) return;
+  const asked = form.action === 'answer' ? form.token === page.token : find(`[data-action="${form.action}"]`);
+  if (asked && form.code === page.code) send(form);
+  else sessionStorage.removeItem(UNSAVED);
 }
 
 // A person without an id of a recruiting service finds the way back by the code in the address.
@@ -33,6 +45,7 @@ function remember() {
 function send(form) {
   if (sending) return;
   sending = { code: page.code ?? '', key: page.key, token: page.token ?? '', ...form };
+  sessionStorage.setItem(UNSAVED, JSON.stringify(sending));
   all('button, input, textarea').forEach((one) => { one.disabled = true; });
   deliver();
 }
@@ -41,14 +54,16 @@ function deliver() {
   tell('Saving…');
   trigger('submit', sending);
   timer = setTimeout(() => {
-    tell('Not saved yet: no answer from the server. Trying again…');
+    tell('Not saved yet: no answer from the server. Trying again…', true);
     timer = setTimeout(deliver, 1500);
   }, RETRY_MS);
 }
 
-function tell(text) {
+function tell(text, urgent = false) {
   const line = find('.saving');
-  if (line) line.textContent = text;
+  if (!line) return;
+  line.textContent = text;
+  line.classList.toggle('urgent', urgent);
 }
 
 function answer(extra) {

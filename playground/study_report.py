@@ -11,6 +11,7 @@ from playground.cards import Estimate
 from playground.curves import BASE, NEGATIVE, POSITIVE, UNSAFE, chart_layout
 from playground.study import sentences
 from playground.study.analysis import VERDICTS, Analysis, Findings, Found
+from playground.study.results import wilson
 from playground.study.sentences import both
 
 _VERDICTS = {
@@ -200,10 +201,9 @@ def _times_told(found: Findings) -> str:
 def _verdicts_told(found: Findings) -> str:
     if not found.said:
         return "No single replies were shown."
-    best = max(found.said, key=lambda one: one.shares["right"])
-    return (
-        f"Replies at {best.strength:g} were called just right most often, {best.shares['right']:.0%} of {best.answers}."
-    )
+    # A strength that few replies were shown at may not win by chance: the lower end of its interval counts.
+    best = max(found.said, key=lambda one: wilson(one.shares["right"] * one.answers, one.answers)[0])
+    return f"Replies at {best.strength:g} were called just right by most: {best.shares['right']:.0%} of {best.answers}."
 
 
 def _excluded(analysis: Analysis) -> str:

@@ -31,7 +31,7 @@ REPLIES: dict[str, tuple[str, str]] = {
     "alpha": ("float64", "Its alpha; 0 if the study varies control."),
     "control": ("float64", "Its control; 0 if the study varies alpha."),
     "seed": ("int64", "Seed of its noise."),
-    "reply": ("string", "The reply, as people read it."),
+    "reply": ("string", "The reply; people read one that was cut with an ellipsis at its end."),
     "tokens": ("int64", "Its length in tokens."),
     "finish_reason": ("string", "stop: it came to its end; length: it was cut."),
     "reward": ("Float64", "The axis's reward of it."),

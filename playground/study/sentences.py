@@ -130,10 +130,11 @@ def slider(analysis: Analysis, found: Findings) -> str:
     fitted = found.slider.value
     if fitted is None:
         return f"No slider was used. {found.slider.reason}"
-    pulled = "" if fitted.pull.low <= 0 <= fitted.pull.high else ", so where it began mattered"
+    mattered = "does not show to matter" if fitted.pull.low <= 0 <= fitted.pull.high else "mattered"
     return (
         f"People left the slider at {analysis.method} {number(fitted.mean.mean)} on average ({interval(fitted.mean)}). "
-        f"Per unit that it began higher it ended {fitted.pull.mean:+.2f} higher ({interval(fitted.pull)}){pulled}."
+        f"Where it began {mattered}: for each 1 that it began higher it ended {number(fitted.pull.mean)} higher "
+        f"({interval(fitted.pull)})."
     )
 
 
@@ -150,7 +151,7 @@ def agreement(found: Findings) -> str:
     """How far people agree with each other and with themselves."""
     names = {"pairs": "which of two replies is better", "single": "how a single reply is"}
     told = [
-        f"Agreement on {names[kind]}: Krippendorff's alpha {one.value.mean:.2f} ({interval(one.value)})."
+        f"Agreement on {names[kind]}: Krippendorff's alpha {number(one.value.mean)} ({interval(one.value)})."
         for kind, one in found.agreement.items()
         if one.value
     ]
@@ -183,13 +184,13 @@ def _who(analysis: Analysis) -> str:
 
 
 def number(value: float) -> str:
-    """A strength to two places."""
-    return f"{value:.2f}"
+    """Two places, and no minus before a zero."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def interval(found: Estimate) -> str:
     """The interval of an estimate."""
-    return f"95 % interval {found.low:.2f} to {found.high:.2f}"
+    return f"95 % interval {number(found.low)} to {number(found.high)}"
 
 
 def percent(found: Estimate) -> str:
@@ -210,4 +211,4 @@ def count(many: int, one: str, more: str = "") -> str:
 def both(found: Found[Estimate]) -> str:
     """An estimate with its interval, or a dash."""
     one = found.value
-    return "–" if one is None else f"{one.mean:.2f} ({one.low:.2f} to {one.high:.2f})"
+    return "–" if one is None else f"{number(one.mean)} ({number(one.low)} to {number(one.high)})"

@@ -50,6 +50,11 @@ class Stimulus:
     perplexity: float
     sha256: str
 
+    @property
+    def shown(self) -> str:
+        """The reply as people read it: one that was cut ends in an ellipsis."""
+        return f"{self.reply} …" if self.finish_reason == "length" else self.reply
+
 
 @dataclass(frozen=True)
 class Manifest:

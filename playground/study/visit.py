@@ -184,7 +184,7 @@ class Visits:
             kind="single" if shown.kind == "adaptive" else shown.kind,
             question=task.wording,
             prompt=replies[0].prompt_text if replies else "",
-            replies=tuple(reply.reply for reply in replies),
+            replies=tuple(reply.shown for reply in replies),
             token=shown.token,
             degree=task.degree,
             practice=not shown.counted,

@@ -207,6 +207,24 @@ def test_a_whole_study_on_a_phone_with_a_reload_half_way(
     assert (table.loc[table["task"] == "adjustment", "moves"] >= 2).all()
 
 
+def test_what_was_pressed_while_the_server_was_away_is_saved_when_it_is_back(served: Server, chromium: Browser) -> None:
+    """The page is loaded anew once the server is back, and sends what was pressed again."""
+    with chromium.new_context(**PHONE) as context:
+        page = context.new_page()
+        page.goto(served.url)
+        expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=WAIT_MS)
+        goes_on(page, page.get_by_role("button", name="I agree, begin").tap)
+        goes_on(page, page.get_by_role("button", name="Begin", exact=True).tap)
+        expect(page.locator(".place")).to_have_text("Practice 1 of 4")
+        served.kill()
+        page.get_by_role("button", name="both bad").tap()
+        expect(page.locator(".saving.urgent")).to_contain_text("Not saved yet", timeout=WAIT_MS)
+        kept(page, "phone-away")
+        served.start()
+        expect(page.locator(".place")).to_have_text("Practice 2 of 4", timeout=2 * WAIT_MS)
+        assert page.evaluate("sessionStorage.length") == 0
+
+
 def test_the_keyboard_alone_answers_on_a_wide_screen(served: Server, visit: Open) -> None:
     page = visit(f"{served.url}/?PROLIFIC_PID=typist", viewport={"width": 1280, "height": 800}, color_scheme="dark")
     consent = page.get_by_role("button", name="I agree, begin")

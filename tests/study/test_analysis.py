@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from playground import study_report
 from playground.errors import InvalidInput
 from playground.study import analysis, results, sentences, simulate
-from playground.study.analysis import Analysis
+from playground.study.analysis import Analysis, Said
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.study.made import PLAN, make_study
@@ -89,6 +90,20 @@ def test_the_report_needs_no_network_and_says_each_thing(analysed: Analysis) -> 
     assert "nan" not in re.sub(r"<script.*?</script>", "", body, flags=re.DOTALL).lower()
     for line in sentences.summary(analysed):
         assert line[:30] in body
+
+
+def test_two_answers_do_not_make_a_strength_the_best(analysed: Analysis) -> None:
+    def said(strength: float, right: float, answers: int) -> Said:
+        return Said(strength, answers, {"weak": 0.0, "right": right, "strong": 1 - right, "broken": 0.0})
+
+    kept = replace(analysed.kept, said=(said(0.0, 1.0, 2), said(1.0, 0.9, 50)))
+    assert "Replies at 1 were called just right by most: 90% of 50." in study_report.page(
+        replace(analysed, kept=kept), ""
+    )
+
+
+def test_no_number_is_less_than_nothing_by_a_hair() -> None:
+    assert [sentences.number(one) for one in (-0.004, 0.0, -0.006, 1.0)] == ["0.00", "0.00", "-0.01", "1.00"]
 
 
 def test_the_json_is_strict(analysed: Analysis) -> None:

@@ -1,6 +1,7 @@
 """Replies are made once and never change: coupled noise, digests that prove them, and a build that goes on."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -91,6 +92,12 @@ def test_a_folder_without_replies_and_an_unknown_axis_are_told(tmp_path: Path) -
     with pytest.raises(InvalidInput, match="nosuch"):
         stimuli.check_axis(plans.parse(PLAN.replace("extraversion", "nosuch")))
     stimuli.check_axis(plan())
+
+
+def test_people_see_that_a_reply_was_cut(tmp_path: Path) -> None:
+    whole = next(iter(make_study(tmp_path).stimuli.values()))
+    assert whole.shown == whole.reply
+    assert replace(whole, finish_reason="length").shown == f"{whole.reply} …"
 
 
 def test_replies_that_read_the_same_are_counted(tmp_path: Path) -> None:
