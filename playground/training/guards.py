@@ -1,10 +1,19 @@
 """What keeps alpha 1 fluent: how a candidate layer's replies are told, and which of two candidates is better."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from playground import metrics
+from playground.cards import Point
+from playground.engine.decode import Steering
 from playground.engine.identity_layer import IdentityLayer
+from playground.engine.language_model import LanguageModel
+from playground.events import exhaust
+from playground.rewards import Reward
+from playground.settings import Strength
+from playground.training import measure
 from playground.training.recipe import Recipe
 
 LEAST_GAIN = 0.01
@@ -14,8 +23,8 @@ LEAST_GAIN = 0.01
 class Health(NamedTuple):
     """How steered replies compare with the base's own to the same prompts: means over the guard's prompts.
 
-    KL and ratios are those of alpha 1; where both ends are trained the reward is half the difference between them. An
-    opposite pole that is less fluent by nature shows in the safe range instead.
+    KL and ratios are those of alpha 1; the reward is over the base's, or half the difference where both ends are asked.
+    An opposite pole that is less fluent by nature shows in the safe range instead.
     """
 
     reward: float
@@ -26,6 +35,35 @@ class Health(NamedTuple):
 
 Guard = Callable[[IdentityLayer], Health]
 """Answers some prompts through a layer and tells how the replies are."""
+
+
+def answering(
+    model: LanguageModel, reward: Reward, prompts: Sequence[str], recipe: Recipe, scratch: Path, both: bool
+) -> Guard:
+    """A guard that answers these prompts at alpha 1 and, for `both` ends, at alpha -1, by way of the file `scratch`."""
+    base: list[Point] = []
+
+    def answers(alpha: float, layer: IdentityLayer) -> Point:
+        scratch.unlink(missing_ok=True)
+        axes = {"axis": Steering(layer, None, 0.0, 0)}
+        strengths = [Strength(axis="axis", alpha=alpha)]
+        steps = measure.measure(model, axes, {"reward": reward}, strengths, prompts, recipe, scratch, "guard")
+        return metrics.point(alpha, 0.0, exhaust(steps)[0])
+
+    def guard(layer: IdentityLayer) -> Health:
+        if not base:
+            base.append(answers(0.0, layer))
+        at = answers(1.0, layer)
+        other = answers(-1.0, layer) if both else base[0]
+        perplexity, diversity = measure.ratios(at, base[0])
+        return Health(
+            reward=(at.metrics["reward"].mean - other.metrics["reward"].mean) / (2 if both else 1),
+            kl=at.metrics["kl"].mean,
+            perplexity_ratio=perplexity,
+            diversity_ratio=diversity,
+        )
+
+    return guard
 
 
 def named(health: Health) -> dict[str, float]:

@@ -178,29 +178,30 @@ def strengthen(
 ) -> Generator[Progress, None, Fitted]:
     """Scale what the layer adds, so that alpha 1 is as strong as the guard allows whatever the training brought.
 
-    How far a layer moves the replies depends on data, steps and anchors; a unit of alpha should not. Of
-    `recipe.scales`, and 1, the best in the sense of `fit` is applied, in place. What was found is kept in `folder`.
+    How far a layer moves the replies depends on data, steps and anchors; a unit of alpha should not. The best of
+    `recipe.scales`, in the sense of `fit`, is applied in place; those beyond one that breaks the replies are not tried.
+    What was found is kept in `folder`.
     """
     record = folder / "scale.json"
     if not record.exists():
-        best, checks = 1.0, fitted.checks
         weights = {name: tensor.clone() for name, tensor in fitted.layer.layer.state_dict().items()}
+        best: dict[str, float] = {}
         pace = Pace("layer's scale", len(recipe.scales), "scales")
         yield pace(0)
-        for done, factor in enumerate(recipe.scales, start=1):
-            if time.monotonic() > deadline:
-                break
+        for done, factor in enumerate(sorted(recipe.scales), start=1):
             fitted.layer.scale(factor)
-            found = {**fitted.checks, **guards.named(guard(fitted.layer))}
+            found = {**fitted.checks, **guards.named(guard(fitted.layer)), "scale": factor}
             fitted.layer.layer.load_state_dict(weights)
             found["guard_passed"] = float(guards.is_fluent(found, recipe))
-            if guards.is_better(found, checks):
-                best, checks = factor, found
+            if not best or guards.is_better(found, best):
+                best = found
             yield pace(done, f"x{factor:g}: {guards.told(found)}")
-        write_json(record, {"scale": best, "checks": checks})
-    kept = json.loads(record.read_text(encoding="utf-8"))
-    fitted.layer.scale(kept["scale"])
-    return Fitted(fitted.layer, {**kept["checks"], "scale": kept["scale"]})
+            if time.monotonic() > deadline or best["guard_passed"] > found["guard_passed"]:
+                break
+        write_json(record, best)
+    checks: dict[str, float] = json.loads(record.read_text(encoding="utf-8"))
+    fitted.layer.scale(checks["scale"])
+    return Fitted(fitted.layer, checks)
 
 
 class _State:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import playground
-from playground import axes, metrics
+from playground import axes
 from playground.cards import Calibration, Card, Data, Point
 from playground.engine.decode import Steering
 from playground.engine.identity_layer import IdentityLayer
@@ -23,15 +23,14 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.reading import reply_states
 from playground.engine.value_function import ValueFunction
 from playground.errors import InvalidInput
-from playground.events import Finished, Progress, exhaust
+from playground.events import Finished, Progress
 from playground.metrics import Reading
 from playground.replies import gather, write_json
 from playground.rewards import Reward, preference
 from playground.rewards.coherence import Coherence
 from playground.rewards.preference import PreferenceReward
 from playground.settings import Row, Sampling, Strength, conversation
-from playground.training import identity_layer, judge, measure, pairs, value_function
-from playground.training.guards import Health
+from playground.training import guards, identity_layer, judge, measure, pairs, value_function
 from playground.training.invent import Pole, invent, pairs_each
 from playground.training.job import Job, check, claim, deadlines, digest, prompts_for
 from playground.training.pairs import Pair
@@ -190,36 +189,13 @@ def _judge(job: Job, kept: Sequence[Pair], data: pairs.Split, work: Path) -> Gen
 def _layer(
     model: LanguageModel, job: Job, data: pairs.Split, reward: PreferenceReward, work: Path, deadline: float
 ) -> Generator[Progress, None, tuple[IdentityLayer, dict[str, float]]]:
-    """Fit the identity layer under a guard that answers some training prompts at each end at each check."""
-    recipe = job.recipe
-    prompts = _some(prompts_for(job, development=False), recipe.guard_prompts)
-
-    def answers(alpha: float, layer: IdentityLayer) -> Point:
-        steering = Steering(layer, None, 0.0, 0)
-        scratch = work / "guard.jsonl"
-        scratch.unlink(missing_ok=True)
-        strength = Strength(axis=job.name, alpha=alpha)
-        scores = {"reward": reward}
-        steps = measure.measure(model, {job.name: steering}, scores, [strength], prompts, recipe, scratch, "guard")
-        return metrics.point(alpha, 0.0, exhaust(steps)[0])
-
-    base: list[Point] = []
-
-    def guard(layer: IdentityLayer) -> Health:
-        if not base:
-            base.append(answers(0.0, layer))
-        ends = [answers(alpha, layer) for alpha in ((1.0, -1.0) if recipe.opposite else (1.0,))]
-        other = ends[1] if recipe.opposite else base[0]
-        perplexity, diversity = measure.ratios(ends[0], base[0])
-        return Health(
-            reward=(ends[0].metrics["reward"].mean - other.metrics["reward"].mean) / len(ends),
-            kl=ends[0].metrics["kl"].mean,
-            perplexity_ratio=perplexity,
-            diversity_ratio=diversity,
-        )
-
-    folder = work / "layer"
+    """Fit the identity layer, then choose its scale, each under a guard that answers some training prompts."""
+    recipe, folder, scratch = job.recipe, work / "layer", work / "guard.jsonl"
+    prompts = prompts_for(job, development=False)
+    few, many = _some(prompts, recipe.guard_prompts), _some(prompts, recipe.scale_prompts)
+    guard = guards.answering(model, reward, few, recipe, scratch, both=recipe.opposite > 0)
     fitted = yield from identity_layer.fit(model, data.train, data.development, guard, recipe, folder, deadline)
+    guard = guards.answering(model, reward, many, recipe, scratch, both=False)
     return (yield from identity_layer.strengthen(fitted, guard, recipe, folder, deadline))
 
 

@@ -60,12 +60,14 @@ class Recipe(Settings):
     least_diversity: float = Field(
         default=0.92, gt=0, le=1, description="Guard: diversity at strength 1 over the base's own."
     )
-    scales: tuple[float, ...] = Field(
-        default=(0.8, 1.2, 1.4, 1.7),
-        description="What the fitted layer adds is multiplied by the one of these, or 1, with the highest reward that "
-        "passes the guard: alpha 1 is as strong as stays fluent.",
-    )
     guard_prompts: int = Field(default=32, ge=1, description="Prompts answered at each end at each check.")
+    scales: tuple[float, ...] = Field(
+        default=(0.8, 1, 1.2, 1.4, 1.7),
+        min_length=1,
+        description="What the fitted layer adds is multiplied by the one of these, the smallest tried first, with the "
+        "highest reward that passes the guard: alpha 1 is as strong as stays fluent.",
+    )
+    scale_prompts: int = Field(default=80, ge=1, description="Prompts answered at alpha 1 for each scale.")
 
     rollouts: int = Field(
         default=640, ge=16, description="The model's own replies that the value function learns from."
