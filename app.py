@@ -3,6 +3,12 @@
 import importlib.util
 import os
 import sys
+import tempfile
+
+try:
+    tempfile.gettempdir()
+except FileNotFoundError:  # gradio would end in a traceback
+    sys.exit("No temporary folder can be written. Mount one, and name it by TMPDIR.")
 
 if importlib.util.find_spec("spaces") is not None:
     import spaces  # noqa: F401 - before torch, for ZeroGPU  # pyright: ignore[reportMissingImports]

@@ -141,6 +141,13 @@ def test_a_public_page_keeps_its_limits_and_leaves_no_trace(player: Player, tmp_
     assert "switched off" in list(run(page, file=str(tmp_path / "mine.txt")))[-1][page.standing]
 
 
+def test_where_nothing_can_be_kept_it_measures_all_the_same(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/dev/null")
+    page = page_of(player)
+    assert phases(page, list(run(page)))[-1] == "done"
+    assert list((page.scratch / "sweeps").iterdir())
+
+
 def test_a_chart_of_another_metric_is_of_the_same_points(player: Player) -> None:
     page = page_of(player)
     found = [update[page.found] for update in run(page, seeds=1) if page.found in update][-1]

@@ -280,6 +280,12 @@ def test_the_page_is_private_and_asks_nothing_of_the_outside() -> None:
     assert not [style for style in styles if re.search(r"@import|url\([\"']?(https?:)?//", style)]
 
 
+def test_only_so_many_may_wait_and_strangers_upload_nothing() -> None:
+    hosting = Hosting(public=True, queue=3)
+    assert inside_a_loop(lambda: app.build(FakePlayer(), hosting))._queue.max_size == 3
+    assert (app.appearance(hosting)["max_file_size"], app.appearance()["max_file_size"]) == ("1kb", "200mb")
+
+
 def opened(page: PlayPage, **query: str) -> tuple[View, dict]:
     page.opened(SimpleNamespace(session_hash="one", query_params=query))  # type: ignore[arg-type]
     return last(page, page.serve(person(), View()))
