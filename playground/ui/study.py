@@ -99,6 +99,7 @@ def serve(
                 server_port=staff_port,
                 prevent_thread_lock=True,
                 auth=("staff", token),
+                auth_message="The user is staff; the password was printed when the study was opened.",
                 **appearance(),
             )
             _say(f"The staff page is at {url}: user staff, password {'as given' if staff_token else token}.")
