@@ -10,7 +10,7 @@ const now = () => performance.now();
 
 function begin() {
   clearTimeout(timer);
-  if (sending) sessionStorage.removeItem(UNSAVED);
+  if (sending) keep(null);
   const root = find('main.study');
   page = JSON.parse(root?.dataset.page ?? '{}');
   began = now();
@@ -26,11 +26,19 @@ function begin() {
 
 // What was pressed before the page was loaded anew and is still asked for.
 function resume() {
-  const form = JSON.parse(sessionStorage.getItem(UNSAVED) ?? 'null');
+  const form = kept();
   if (!form || !page.key) return;
   const asked = form.action === 'answer' ? form.token === page.token : find(`[data-action="${form.action}"]`);
   if (asked && form.code === page.code) send(form);
-  else sessionStorage.removeItem(UNSAVED);
+  else keep(null);
+}
+
+// A browser that may keep nothing throws: then a page loaded anew asks again.
+function keep(form) {
+  try { sessionStorage.setItem(UNSAVED, JSON.stringify(form)); } catch { /* not kept */ }
+}
+function kept() {
+  try { return JSON.parse(sessionStorage.getItem(UNSAVED)); } catch { return null; }
 }
 
 // A person without an id of a recruiting service finds the way back by the code in the address.
@@ -45,7 +53,7 @@ function remember() {
 function send(form) {
   if (sending) return;
   sending = { code: page.code ?? '', key: page.key, token: page.token ?? '', ...form };
-  sessionStorage.setItem(UNSAVED, JSON.stringify(sending));
+  keep(sending);
   all('button, input, textarea').forEach((one) => { one.disabled = true; });
   deliver();
 }

@@ -222,7 +222,19 @@ def test_what_was_pressed_while_the_server_was_away_is_saved_when_it_is_back(ser
         kept(page, "phone-away")
         served.start()
         expect(page.locator(".place")).to_have_text("Practice 2 of 4", timeout=2 * WAIT_MS)
-        assert page.evaluate("sessionStorage.length") == 0
+        assert page.evaluate("sessionStorage.unsaved") == "null"
+
+
+def test_a_browser_that_keeps_nothing_can_take_part(served: Server, visit: Open) -> None:
+    page = visit("about:blank", **PHONE)
+    page.add_init_script(
+        "Storage.prototype.getItem = Storage.prototype.setItem = () => { throw new Error('refused'); }"
+    )
+    page.goto(f"{served.url}/?PROLIFIC_PID=private")
+    expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=WAIT_MS)
+    goes_on(page, page.get_by_role("button", name="I agree, begin").tap)
+    goes_on(page, page.get_by_role("button", name="Begin", exact=True).tap)
+    assert kind(page) == "pair"
 
 
 def test_the_keyboard_alone_answers_on_a_wide_screen(served: Server, visit: Open) -> None:
