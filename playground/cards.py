@@ -110,6 +110,16 @@ class Card(Settings):
     files: dict[str, str] = Field(description="sha256 of each weight file.")
     version: str = Field(description="The version of this software that made the axis.")
 
+    @property
+    def preferred(self) -> dict[str, float]:
+        """How often the judge prefers replies at alpha 1 and at control 1 to the base's, of what was measured."""
+        return {
+            name: point.metrics["win_rate"].mean
+            for name, strength in (("alpha", (1.0, 0.0)), ("control", (0.0, 1.0)))
+            for point in self.curve
+            if (point.alpha, point.control) == strength and "win_rate" in point.metrics
+        }
+
     def save(self, folder: Path) -> None:
         """Write the card into an axis's folder."""
         (folder / FILE_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")

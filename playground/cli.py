@@ -155,12 +155,7 @@ def _judged(card: "Card") -> str:
     if card.judge is None:
         return "none yet"
     told = f"{card.judge.kind}, agrees with {card.judge.agreement:.0%} of {card.judge.pairs} labelled pairs"
-    wins = [
-        f"{point.metrics['win_rate'].mean:.0%} at {what} 1"
-        for what, strength in (("alpha", (1.0, 0.0)), ("control", (0.0, 1.0)))
-        for point in card.curve
-        if (point.alpha, point.control) == strength and "win_rate" in point.metrics
-    ]
+    wins = [f"{share:.0%} at {name} 1" for name, share in card.preferred.items()]
     return f"{told}; prefers the steered reply in {', '.join(wins)}" if wins else told
 
 

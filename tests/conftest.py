@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from playground import sources
 
@@ -13,6 +14,10 @@ FolderOf = Callable[[str], Path]
 # Threads that wait for each other beside another busy process make tiny models many times as slow. Torch reads this
 # when it is first imported; what the tests start inherits it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,21 +4,18 @@ Handlers only carry values: `axis_card` decides what is seen, `workshop` makes a
 """
 
 import atexit
-import shutil
-import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from playground import curves, places, presets
-from playground.cards import FILE_NAME, Card
+from playground.cards import Card
 from playground.errors import AxisMismatch, InvalidInput, PlaygroundError
 from playground.events import Token
 from playground.settings import Request, Row, Strength, conversation
-from playground.ui import axis_card, markup
+from playground.ui import axis_card, intake, markup
 from playground.ui.hosting import Hosted
 from playground.ui.measuring import SPOKEN, failed
 from playground.ui.workshop import Making, Order, Workshop
@@ -215,7 +212,8 @@ class AxesPage:
         """Load an axis from files that were chosen, or from a folder on this machine."""
         try:
             self.hosted.hosting.check_own("Loading axes")
-            name = self._taken_in(files) if files else self._loaded(folder)
+            player, keep = self.hosted.player, self.workshop.folder
+            name = intake.from_files(player, files, keep) if files else intake.from_folder(player, folder)
         except PlaygroundError as error:
             return {self.said: _complaint(error)}
         return self._listed(name) | {self.said: '<p class="note">Loaded.</p>', self.files: None, self.folder: ""}
@@ -243,43 +241,6 @@ class AxesPage:
                 self.hosted.player.axis(str(folder))
             except AxisMismatch as error:
                 print(f"Left out {folder.name}: {error}", flush=True)  # noqa: T201
-
-    def _loaded(self, folder: str) -> str:
-        if not folder.strip():
-            raise InvalidInput("There is nothing to load.", "Choose the axis's files, or name its folder.")
-        path = Path(folder.strip()).expanduser()
-        if not path.is_dir():
-            raise InvalidInput(f"There is no folder {path}.", "Check the path.")
-        return self.hosted.player.axis(str(path)).card.name
-
-    def _taken_in(self, files: Sequence[str]) -> str:
-        """Check uploaded files as an axis, then keep them. Nothing of a refused upload stays."""
-        from playground.axes import load
-
-        with tempfile.TemporaryDirectory() as scratch:
-            for file in files:
-                shutil.copyfile(file, Path(scratch) / Path(file).name)
-            if not (Path(scratch) / FILE_NAME).exists():
-                raise AxisMismatch(
-                    f"There is no {FILE_NAME} among the files.", "Choose all files of the axis's folder."
-                )
-            card = Card.load(Path(scratch))
-            if missing := sorted(set(card.files) - {path.name for path in Path(scratch).iterdir()}):
-                raise AxisMismatch(f"{missing[0]} is missing.", "Choose all files of the axis's folder.")
-            load(Path(scratch), self.hosted.player.model)
-            if card.name in self.hosted.axes:
-                raise InvalidInput(f"There is an axis named {card.name} already.", "Rename one in its card.json.")
-            home = self.workshop.folder / Order(name=card.name).slug()
-            if home.exists():
-                raise InvalidInput(f"There is something at {home} already.", "Move it away first.")
-            try:
-                home.mkdir(parents=True)
-                for name in (FILE_NAME, *card.files):
-                    shutil.copyfile(Path(scratch) / name, home / name)
-            except OSError as error:
-                shutil.rmtree(home, ignore_errors=True)
-                raise InvalidInput(f"It cannot be kept: {error.strerror}.", f"Make room in {home.parent}.") from None
-        return self.hosted.player.axis(str(home)).card.name
 
     def _making(self, slug: str) -> Update:
         return self._in_hand(self.workshop.look(slug))

@@ -5,6 +5,7 @@ from html import escape
 
 from playground.cards import Card
 from playground.events import Progress
+from playground.ui.figures import signed
 from playground.ui.workshop import STAGES, Making
 
 EXAMPLE = (-1.0, 0.0, 1.0)
@@ -32,7 +33,7 @@ def _facts(card: Card) -> list[tuple[str, str]]:
     safe = card.safe_range
     facts = [
         ("safe range", f"alpha {_span(safe.alpha)}, control {_span(safe.control)}"),
-        ("reward rises", f"until alpha {_number(card.rises_until)}"),
+        ("reward rises", f"until alpha {signed(card.rises_until)}"),
         ("judge", _judge(card)),
         ("control 1", f"{card.calibration.updates} updates of step size {card.calibration.step_size:g}"),
         ("base model", escape(card.base.name)),
@@ -55,12 +56,7 @@ def _judge(card: Card) -> str:
     if card.judge is None:
         return "none"
     told = f"{card.judge.kind}, agrees with {card.judge.agreement:.0%} of {card.judge.pairs} labelled pairs"
-    wins = [
-        f"{point.metrics['win_rate'].mean:.0%} of replies at {name} 1"
-        for name, at in (("alpha", (1.0, 0.0)), ("control", (0.0, 1.0)))
-        for point in card.curve
-        if (point.alpha, point.control) == at and "win_rate" in point.metrics
-    ]
+    wins = [f"{share:.0%} of replies at {name} 1" for name, share in card.preferred.items()]
     return f"{told}; prefers {' and '.join(wins)} to the plain model's" if wins else told
 
 
@@ -70,7 +66,7 @@ def example(card: Card, prompt: str, texts: Sequence[str]) -> str:
         return ""
     names = (card.poles.negative, "as it came", card.poles.positive)
     columns = "".join(
-        f'<article class="{side}"><h3>{_number(alpha)} <span>{escape(name)}</span></h3>'
+        f'<article class="{side}"><h3>{signed(alpha)} <span>{escape(name)}</span></h3>'
         f'<p class="text">{escape(text) or "…"}</p></article>'
         for alpha, name, text, side in zip(EXAMPLE, names, texts, ("negative", "neutral", "positive"), strict=True)
     )
@@ -94,7 +90,7 @@ def making(one: Making | None) -> str:
             f'<p class="text away">◂ {less}</p><p class="text toward">{more} ▸</p>'
         )
     if one.says and one.phase != "made":
-        said = "".join(f'<p class="text"><b>{_number(alpha)}</b> {escape(text)}</p>' for alpha, text in one.says)
+        said = "".join(f'<p class="text"><b>{signed(alpha)}</b> {escape(text)}</p>' for alpha, text in one.says)
         parts.append(f"<h4>What it says when it is checked</h4>{said}")
     return "".join([*parts, "</section>"])
 
@@ -133,8 +129,4 @@ def _stages(now: str) -> str:
 
 
 def _span(ends: tuple[float, float]) -> str:
-    return f"{_number(ends[0])} to {_number(ends[1])}"
-
-
-def _number(value: float) -> str:
-    return f"{value:g}".replace("-", "−")
+    return f"{signed(ends[0])} to {signed(ends[1])}"

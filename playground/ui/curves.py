@@ -21,7 +21,7 @@ from playground import places, sources
 from playground.errors import PlaygroundError
 from playground.events import Progress
 from playground.settings import Row, Sampling
-from playground.ui import measuring, recipes
+from playground.ui import measuring, recipes, takeaway
 from playground.ui.hosting import Hosted
 from playground.ui.measuring import Found
 from playground.ui.theme import ASSETS
@@ -272,7 +272,7 @@ class CurvesPage:
             update |= self._charts(found, *drawn)
             update[self.behind] = measuring.behind(found.points, replies, found.plan.prompts)
         if found.phase in ("done", "stopped"):
-            files = measuring.write_files(found, replies, Path(tempfile.mkdtemp(dir=self.scratch)))
+            files = takeaway.write_files(found, replies, Path(tempfile.mkdtemp(dir=self.scratch)))
             update |= {
                 button: gr.update(value=file, interactive=True)
                 for button, file in zip(self.downloads, files, strict=True)

@@ -5,7 +5,7 @@ Holds plain values only, never a reply: two sessions share the engine's time and
 
 from threading import Lock
 
-from playground.ui.present import Wish
+from playground.ui.view import Wish
 
 NOTHING = Wish()
 """What a session wants after its page was emptied: the run under way ends and leaves the page alone."""

@@ -1,6 +1,6 @@
-"""What the Curves page measures and says: a form becomes a plan, points become charts, sentences and files.
+"""What the Curves page measures and says: a form becomes a plan, points become charts and sentences.
 
-Pure but for the files it reads and writes; no gradio.
+Pure but for the files it reads; no gradio.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ from playground.events import Progress
 from playground.findings import LABELS, Along
 from playground.presets import Preset
 from playground.settings import SLIDER_RANGE
-from playground.ui import markup, recipes, share
-from playground.ui.recipes import Compared
+from playground.ui import markup, share
+from playground.ui.figures import figure, minus, side
 
 if TYPE_CHECKING:
     from playground.sweep import Measured, Plan
@@ -168,34 +168,28 @@ def behind(points: Sequence[Point], replies: Sequence["Measured"], prompts: Sequ
     base = next((at for at, point in enumerate(points) if not point.alpha and not point.control), 0)
     for place, point in enumerate(points):
         here = [one for one in replies if (one.reply.alpha, one.reply.control) == (point.alpha, point.control)]
-        side = _side(point.alpha or point.control)
-        pressed = str(place == base).lower()
-        buttons += (
-            f'<button type="button" class="{side}" data-place="{place}" aria-pressed="{pressed}">{_at(point)}</button>'
-        )
+        towards, pressed = side(point.alpha or point.control), str(place == base).lower()
+        button = f'<button type="button" class="{towards}" data-place="{place}" aria-pressed="{pressed}">'
+        buttons += f"{button}{_at(point)}</button>"
         more = f'<p class="hint">and {len(here) - SHOWN} more; the files hold all.</p>' if len(here) > SHOWN else ""
         items = "".join(_one(one, prompts) for one in here[:SHOWN])
         hidden = "" if place == base else " hidden"
         label = f"alpha {point.alpha:g}, control {point.control:g}"
-        lists += f'<div class="replies" data-place="{place}"{hidden}><h3>{_minus(label)}</h3>{items}{more}</div>'
+        lists += f'<div class="replies" data-place="{place}"{hidden}><h3>{minus(label)}</h3>{items}{more}</div>'
     return (
         f'<div class="places" role="group" aria-label="strengths that were measured">{buttons}</div>'
         f'<div class="scroll" tabindex="0" role="region" aria-label="replies at one strength">{lists}</div>'
     )
 
 
-def _side(strength: float) -> str:
-    return "positive" if strength > 0 else "negative" if strength < 0 else "neutral"
-
-
 def _at(point: Point) -> str:
-    return _minus(f"{point.alpha:g}" if not point.control else f"{point.alpha:g} · {point.control:g}")
+    return minus(f"{point.alpha:g}" if not point.control else f"{point.alpha:g} · {point.control:g}")
 
 
 def _one(one: "Measured", prompts: Sequence[str]) -> str:
     numbers = one.reading.numbers
     chips = " ".join(
-        f'<span class="chip">{name} <b>{_minus(f"{numbers[key]:.2f}")}</b></span>'
+        f'<span class="chip">{name} <b>{figure(numbers[key])}</b></span>'
         for key, name in (("reward", "reward"), ("judge", "judge"), ("kl", "KL"))
         if key in numbers
     )
@@ -264,56 +258,3 @@ def _link(found: Found, way: Along, at: float, strength: float) -> str:
         **both,
     )
     return escape(share.encode(preset, found.model))
-
-
-# --- files ------------------------------------------------------------------------------------------------------------
-
-
-def write_files(found: Found, replies: Sequence["Measured"], out: Path) -> tuple[str, ...]:
-    """Write what can be taken away into `out`: points as CSV and Parquet, replies, prompts, LLM Comparator's JSON."""
-    import pandas as pd
-
-    from playground import report
-    from playground.sweep import Sweep
-
-    assert found.plan is not None
-    report.write(Sweep(found.plan, found.points, tuple(replies)), out, found.model, found.command)
-    pd.read_parquet(out / report.POINTS).to_csv(out / "points.csv", index=False)
-    prompts = "".join(prompt.replace("\n", " ") + "\n" for prompt in found.plan.prompts)
-    (out / "prompts.txt").write_text(prompts, encoding="utf-8")
-    (out / "llm-comparator.json").write_text(comparator(found, replies), encoding="utf-8")
-    names = ("points.csv", report.POINTS, report.REPLIES, "prompts.txt", "llm-comparator.json")
-    return tuple(str(out / name) for name in names)
-
-
-def comparator(found: Found, replies: Sequence["Measured"]) -> str:
-    """The base against the strength of highest mean reward, for LLM Comparator."""
-    assert found.plan is not None
-    best = max(found.points, key=lambda point: point.metrics["reward"].mean)
-    there, plain = (_by_place(replies, strength) for strength in ((best.alpha, best.control), (0.0, 0.0)))
-    pairs = [
-        Compared(
-            found.plan.prompts[one.reading.prompt],
-            plain[place].reply.text,
-            one.reply.text,
-            plain[place].reading.numbers,
-            one.reading.numbers,
-        )
-        for place, one in there.items()
-        if place in plain
-    ]
-    name = f"{found.plan.axis} on {found.model}"
-    return recipes.llm_comparator(name, f"alpha {best.alpha:g}, control {best.control:g}", pairs)
-
-
-def _by_place(replies: Sequence["Measured"], strength: tuple[float, float]) -> dict[tuple[int, int], "Measured"]:
-    """The replies at one (alpha, control), by their prompt and seed."""
-    return {
-        (one.reading.prompt, one.reading.seed): one
-        for one in replies
-        if (one.reply.alpha, one.reply.control) == strength
-    }
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")

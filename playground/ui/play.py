@@ -19,12 +19,12 @@ from playground.errors import AxisMismatch, PlaygroundError
 from playground.events import Event
 from playground.presets import Preset
 from playground.settings import Request
-from playground.ui import markup, present, recipes, ribbon, share
+from playground.ui import gauges, markup, panes, present, recipes, ribbon, share
 from playground.ui.desk import NOTHING, Desk
 from playground.ui.dial import Dial, changes, marks
 from playground.ui.mixer import Mixer, listed
-from playground.ui.present import View, Wish
 from playground.ui.recordings import Recording
+from playground.ui.view import BASE, STEERED, View, Wish
 from playground.ui.widgets import ASKED, Widgets, layout
 
 _REDRAW_S = 1 / 15  # a reply grows on the page at most so often
@@ -121,11 +121,11 @@ class PlayPage:
 
     def step_back(self, request: gr.Request, view: View, *values: Any) -> Update:
         """To the nearest lower alpha at which the reply is another."""
-        return self._at(present.steps(view)[0], request, view, values)
+        return self._at(gauges.steps(view)[0], request, view, values)
 
     def step_on(self, request: gr.Request, view: View, *values: Any) -> Update:
         """To the nearest higher alpha at which the reply is another."""
-        return self._at(present.steps(view)[1], request, view, values)
+        return self._at(gauges.steps(view)[1], request, view, values)
 
     def reseed(self, request: gr.Request, view: View, *values: Any) -> Update:
         """A new seed, and the present turn again."""
@@ -340,21 +340,21 @@ class PlayPage:
     def _shown(self, view: View, drawn: dict[Any, Any], axis: str | None) -> Update:
         """What must change on the page for it to show `view`; `drawn` remembers what it shows already."""
         w, card = self.widgets, self.card(axis)
-        before, after = present.steps(view)
-        idle = view.reply(present.BASE) is not None and not view.writing
-        rewards = present.rewards(view)
+        before, after = gauges.steps(view)
+        idle = view.reply(BASE) is not None and not view.writing
+        rewards = gauges.rewards(view)
         points = tuple(curves.Measured(*point) for point in rewards)
-        seen = changes(present.holds(view), present.breakpoints(view), (before, after))
+        seen = changes(gauges.holds(view), gauges.breakpoints(view), (before, after))
         page = {
             w.status: markup.status(view),
             w.reuse: self._reuse(view),
             w.ribbon: ribbon.ribbon(view),
             w.alpha: seen,
             w.curve_text: markup.curve_as_text(card, rewards),
-            w.base: markup.pane(view, present.BASE, card),
-            w.steered: markup.pane(view, present.STEERED, card),
+            w.base: panes.pane(view, BASE, card),
+            w.steered: panes.pane(view, STEERED, card),
             w.holds: markup.holds(view),
-            w.strip: markup.strip(view, card),
+            w.strip: panes.strip(view, card),
             w.previous: before is not None,
             w.next: after is not None,
             w.stop: view.writing,
@@ -379,7 +379,7 @@ class PlayPage:
         if wish is None or not wish.prompt.strip():
             return {}
         return recipes.menu(
-            present.preset_of(wish), self.player.name, self.model, present.compared(view), live=not view.recorded
+            present.preset_of(wish), self.player.name, self.model, gauges.compared(view), live=not view.recorded
         )
 
     def _connect(self) -> None:

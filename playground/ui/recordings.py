@@ -20,7 +20,7 @@ from playground.events import Event, Finished, Token, from_json, to_json
 from playground.presets import Preset
 from playground.settings import Request
 from playground.ui import present
-from playground.ui.present import View, Wish
+from playground.ui.view import View, Wish
 
 OPENING = places.PRESETS / "opening.jsonl"
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from html import escape
 
 from playground.events import Candidate, Token
-from playground.ui import present
-from playground.ui.present import View
+from playground.ui.figures import figure
+from playground.ui.view import STEERED, View
 
 _FULL = 3.0  # nats of shift at which the tint is full
 _HEIGHT = 56
@@ -19,7 +19,7 @@ def ribbon(view: View) -> str:
     """The token view of a page whose visitor asked for it."""
     if view.wish is None or not view.wish.detail:
         return ""
-    reply = view.reply(present.STEERED) or view.ghosts.get(present.STEERED)
+    reply = view.reply(STEERED) or view.ghosts.get(STEERED)
     if reply is None or not reply.pieces:
         return '<p class="hint">The steered reply\'s tokens appear here as they are written.</p>'
     tokens = "".join(_token(index, token) for index, token in enumerate(reply.pieces))
@@ -45,7 +45,7 @@ def _token(index: int, token: Token) -> str:
     text = escape(token.text or "·")
     return (
         f'<button type="button" class="token {side}" style="--shift:{strength:.2f}" data-at="{index}"'
-        f' tabindex="{0 if index == 0 else -1}" aria-label="{escape(_name(token))}, shift {_nats(amount)} nats">'
+        f' tabindex="{0 if index == 0 else -1}" aria-label="{escape(_name(token))}, shift {figure(amount)} nats">'
         f"{text}</button>"
     )
 
@@ -54,10 +54,10 @@ def _told(token: Token) -> dict[str, object]:
     """What the script shows of a token; numbers as they are read."""
     return {
         "text": _name(token),
-        "logprob": _nats(token.logprob),
-        "base": _nats(token.base_logprob),
-        "kl": _nats(token.kl),
-        "values": [_nats(value) for value in (token.value_before, token.value_after) if value is not None],
+        "logprob": figure(token.logprob),
+        "base": figure(token.base_logprob),
+        "kl": figure(token.kl),
+        "values": [figure(value) for value in (token.value_before, token.value_after) if value is not None],
         "likely": [_listed(candidate) for candidate in token.likely],
         "base_likely": [_listed(candidate) for candidate in token.base_likely],
     }
@@ -86,12 +86,12 @@ def _chart(tokens: Sequence[Token]) -> str:
 
     first, last = known[0], known[-1]
     told = (
-        f"value over the reply, from {_nats(first[1])} to {_nats(last[1])} before control"
-        f" and from {_nats(first[2])} to {_nats(last[2])} after"
+        f"value over the reply, from {figure(first[1])} to {figure(last[1])} before control"
+        f" and from {figure(first[2])} to {figure(last[2])} after"
     )
     return (
         f'<figure class="values"><figcaption>value <span class="before">before</span> and'
-        f' <span class="after">after</span> control <small>{_nats(low)} to {_nats(high)}</small></figcaption>'
+        f' <span class="after">after</span> control <small>{figure(low)} to {figure(high)}</small></figcaption>'
         f'<svg role="img" aria-label="{told}" viewBox="0 0 100 {_HEIGHT}" preserveAspectRatio="none">'
         f"{line(1, 'before')}{line(2, 'after')}</svg></figure>"
     )
@@ -107,7 +107,7 @@ def _table(tokens: Sequence[Token]) -> str:
             f"<td>{escape(cell)}</td>"
             for cell in (
                 _name(token),
-                *(_nats(number) for number in (token.logprob, token.base_logprob, token.kl)),
+                *(figure(number) for number in (token.logprob, token.base_logprob, token.kl)),
                 *([_value(token.value_before), _value(token.value_after)] if valued else []),
             )
         )
@@ -129,8 +129,4 @@ def _name(token: Token) -> str:
 
 
 def _value(number: float | None) -> str:
-    return "" if number is None else _nats(number)
-
-
-def _nats(number: float) -> str:
-    return f"{number:.2f}".replace("-", "−")
+    return "" if number is None else figure(number)

@@ -10,11 +10,11 @@ from playground import curves
 from playground.cards import Card
 from playground.presets import Preset
 from playground.settings import Request, Row, Sampling, Settings, Strength
-from playground.ui import markup, present, ribbon
+from playground.ui import gauges, markup, panes, ribbon
 from playground.ui.dial import Dial, changes, marks
 from playground.ui.mixer import Mixer, listed
-from playground.ui.present import View, Wish
 from playground.ui.theme import ASSETS
+from playground.ui.view import BASE, FEWEST, MOST, STEERED, STRIP, View, Wish
 
 ASKED = [field.name for field in fields(Wish) if field.name not in ("follow_up", "edits", "turn")]
 """The names of the components a wish is read from, in the order of its fields."""
@@ -129,7 +129,7 @@ def _asking(
 
 
 def _dials(start: Preset, card: Card | None, view: View) -> dict[str, Any]:
-    seen = changes(present.holds(view), present.breakpoints(view), present.steps(view))
+    seen = changes(gauges.holds(view), gauges.breakpoints(view), gauges.steps(view))
     with gr.Column(elem_id="dials"):
         alpha = Dial(
             start.alpha, elem_id="alpha", name="alpha", hint=_hint(Strength, "alpha"), **marks(card, "alpha"), **seen
@@ -174,9 +174,9 @@ def _settings(start: Preset, cards: Mapping[str, Card], card: Card | None) -> di
                 parts["updates"] = _number(None, "updates", Strength, precision=0, placeholder="calibrated")
                 parts["step_size"] = _number(None, "step_size", Strength, step=0.1, placeholder="calibrated")
             parts["alphas"] = gr.Textbox(
-                present.STRIP,
+                STRIP,
                 label="Strengths side by side",
-                info=f"{present.FEWEST} to {present.MOST} values of alpha, answered in one batch.",
+                info=f"{FEWEST} to {MOST} values of alpha, answered in one batch.",
                 max_lines=1,
                 elem_id="alphas",
             )
@@ -188,10 +188,10 @@ def _answers(card: Card | None, view: View, menu: dict[str, Any]) -> dict[str, A
         status = gr.HTML(markup.status(view), elem_id="status", **_BARE)
         reuse = gr.HTML(menu, html_template=_REUSE, js_on_load=_REUSE_SCRIPT, elem_id="reuse", **_BARE)
     with gr.Row(elem_id="panes", equal_height=True):
-        base = gr.HTML(markup.pane(view, present.BASE, card), elem_id="base", **_BARE)
-        steered = gr.HTML(markup.pane(view, present.STEERED, card), elem_id="steered", **_BARE)
+        base = gr.HTML(panes.pane(view, BASE, card), elem_id="base", **_BARE)
+        steered = gr.HTML(panes.pane(view, STEERED, card), elem_id="steered", **_BARE)
     with gr.Row(elem_id="holding"):
-        before, after = (step is not None for step in present.steps(view))
+        before, after = (step is not None for step in gauges.steps(view))
         previous = gr.Button("◂ previous change", size="sm", interactive=before, elem_id="previous", min_width=60)
         holds = gr.HTML(markup.holds(view), elem_id="holds", **_BARE)
         following = gr.Button("next change ▸", size="sm", interactive=after, elem_id="next", min_width=60)
@@ -231,9 +231,9 @@ def _answers(card: Card | None, view: View, menu: dict[str, Any]) -> dict[str, A
 
 
 def _strengths(card: Card | None, view: View) -> dict[str, Any]:
-    points = tuple(curves.Measured(*point) for point in present.rewards(view))
+    points = tuple(curves.Measured(*point) for point in gauges.rewards(view))
     strip = gr.HTML(
-        markup.strip(view, card),
+        panes.strip(view, card),
         elem_id="strip",
         **_BARE,
         js_on_load=_CARD_SCRIPT,
@@ -247,7 +247,7 @@ def _strengths(card: Card | None, view: View) -> dict[str, Any]:
             elem_id="you",
         )
         caption = gr.HTML(markup.caption(curves.caption(card)), **_BARE, elem_id="caption")
-        text = gr.HTML(markup.curve_as_text(card, present.rewards(view)), **_BARE, elem_id="curve_text")
+        text = gr.HTML(markup.curve_as_text(card, gauges.rewards(view)), **_BARE, elem_id="curve_text")
     return {"strip": strip, "curve": curve, "caption": caption, "curve_text": text}
 
 

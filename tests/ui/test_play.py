@@ -19,7 +19,7 @@ from playground.ui.dial import Dial, marks
 from playground.ui.hosting import Hosting
 from playground.ui.mixer import Mixer, listed
 from playground.ui.play import PlayPage
-from playground.ui.present import View, Wish
+from playground.ui.view import View, Wish
 from playground.ui.widgets import ASKED
 from tests.ui.fake_player import FakePlayer, card
 

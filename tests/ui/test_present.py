@@ -4,14 +4,14 @@ import math
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from playground.errors import InvalidInput
 from playground.events import Candidate, Change, Event, Finished, Progress, Started, Token
 from playground.settings import Strength
-from playground.ui import markup, present, ribbon
-from playground.ui.present import BASE, STEERED, View, Wish
+from playground.ui import gauges, markup, panes, present, ribbon
+from playground.ui.view import BASE, STEERED, View, Wish, strip_slot
 from tests.ui.fake_player import FakePlayer, card
 
 WISH = Wish(prompt="Describe a morning.", axis="extraversion", alpha=0.85, max_new_tokens=12)
@@ -28,8 +28,8 @@ def answered(view: View, wish: Wish, upto: int | None = None) -> View:
 
 
 def html(view: View) -> str:
-    parts = [markup.pane(view, slot, card()) for slot in (BASE, STEERED)]
-    return "".join([*parts, markup.strip(view, card()), markup.holds(view), markup.status(view)])
+    parts = [panes.pane(view, slot, card()) for slot in (BASE, STEERED)]
+    return "".join([*parts, panes.strip(view, card()), markup.holds(view), markup.status(view)])
 
 
 def test_one_batch_answers_panes_and_strip_and_equal_rows_are_one() -> None:
@@ -42,8 +42,8 @@ def test_control_applies_to_the_strip_but_never_to_the_base_pane() -> None:
     view = present.begin(View(), Wish(prompt="x", axis="a", alpha=1.0, control=0.5, updates=7))
     base = view.slots[BASE].strengths[0]
     assert (base.alpha, base.control, base.updates) == (0, 0, None)
-    assert view.slots[present.strip_slot(0)].strengths[0].control == 0.5
-    assert view.slots[present.strip_slot(1)] == view.slots[STEERED]
+    assert view.slots[strip_slot(0)].strengths[0].control == 0.5
+    assert view.slots[strip_slot(1)] == view.slots[STEERED]
 
 
 def test_moving_alpha_asks_for_the_one_new_row_only() -> None:
@@ -65,13 +65,13 @@ def test_the_old_text_stays_faded_until_the_new_one_is_written_over_it() -> None
     old = view.reply(STEERED)
     assert old is not None
     moved = present.begin(view, Wish(**{**vars(WISH), "alpha": 0.3}))
-    assert f'<p class="text ghost">{old.text}</p>' in markup.pane(moved, STEERED, card())
+    assert f'<p class="text ghost">{old.text}</p>' in panes.pane(moved, STEERED, card())
     for upto in range(2, 13):
         half = answered(view, moved.wish or WISH, upto)
         new = half.reply(STEERED)
         assert new is not None
-        assert f'aria-hidden="true">{old.text[len(new.text) :]}</span>' in markup.pane(half, STEERED, card())
-    assert "ghost" not in markup.pane(answered(view, moved.wish or WISH), STEERED, card())
+        assert f'aria-hidden="true">{old.text[len(new.text) :]}</span>' in panes.pane(half, STEERED, card())
+    assert "ghost" not in panes.pane(answered(view, moved.wish or WISH), STEERED, card())
 
 
 def test_what_an_interval_promises_is_there_at_once_and_only_its_kl_is_out() -> None:
@@ -83,8 +83,8 @@ def test_what_an_interval_promises_is_there_at_once_and_only_its_kl_is_out() -> 
     assert moved.reply(STEERED) is None
     assert sure is not None
     assert sure.text == old.text
-    assert present.holds(moved) == present.holds(view)
-    page = markup.pane(moved, STEERED, card())
+    assert gauges.holds(moved) == gauges.holds(view)
+    page = panes.pane(moved, STEERED, card())
     assert "ghost" not in page
     assert "KL <b>…</b>" in page
     assert present.request(moved) is not None, "the numbers at the new strength are asked all the same"
@@ -109,8 +109,8 @@ def test_a_follow_up_keeps_two_histories() -> None:
     view = answered(view, asked)
     assert [m.content for m in view.slots[BASE].messages] == [WISH.prompt, base.text, "And then?"]
     assert [m.content for m in view.slots[STEERED].messages] == [WISH.prompt, steered.text, "And then?"]
-    assert view.slots[present.strip_slot(0)].messages == view.slots[STEERED].messages
-    assert "And then?" in markup.pane(view, BASE, card())
+    assert view.slots[strip_slot(0)].messages == view.slots[STEERED].messages
+    assert "And then?" in panes.pane(view, BASE, card())
     again = present.begin(view, Wish(**{**vars(WISH), "alpha": 0.2, "turn": 1}))
     assert again.prompt == "And then?"
     assert present.begin(view, Wish(**{**vars(WISH), "prompt": "Something else"})).turns == ()
@@ -163,15 +163,14 @@ events = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.lists(events, max_size=12), st.sampled_from(["extraversion", ""]))
 def test_any_stream_folds_and_draws(stream: list[Event], axis: str) -> None:
     view = present.begin(View(), Wish(prompt="x", axis=axis, alpha=0.7))
     for event in stream:
         view = present.fold(view, event)
         assert html(view)
-        assert present.rewards(view) is not None
-        assert all(step is None or math.isfinite(step) for step in present.steps(view))
+        assert gauges.rewards(view) is not None
+        assert all(step is None or math.isfinite(step) for step in gauges.steps(view))
     for ended in (present.stop(view), present.fail(view, InvalidInput("No.", "Yes."))):
         assert html(ended)
 
@@ -183,17 +182,16 @@ def test_every_prefix_of_a_real_stream_is_a_page() -> None:
     assert answered(View(), WISH).phase == "done"
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60), st.text(alphabet="ab <&\n", max_size=60))
 def test_the_marked_pieces_are_the_text(base: str, text: str) -> None:
-    assert "".join(piece for piece, _ in markup.changed(base, text)) == text
-    assert all(not differs for _, differs in markup.changed(text, text))
+    assert "".join(piece for piece, _ in panes.changed(base, text)) == text
+    assert all(not differs for _, differs in panes.changed(text, text))
 
 
 def test_what_differs_is_marked_in_runs_of_words() -> None:
-    pieces = markup.changed("The cat sat on the mat today", "The cat ran to the mat today")
+    pieces = panes.changed("The cat sat on the mat today", "The cat ran to the mat today")
     assert [piece for piece, differs in pieces if differs] == ["ran to "]
-    [whole] = markup.changed("one two three four", "nine two eight seven")
+    [whole] = panes.changed("one two three four", "nine two eight seven")
     assert whole == ("nine two eight seven", True)
 
 
@@ -212,8 +210,8 @@ def test_model_output_and_prompts_are_never_html() -> None:
 
 def test_steps_lead_just_beyond_the_interval() -> None:
     view = answered(View(), Wish(prompt="x", axis="extraversion", alpha=1.0))
-    low, high = present.holds(view) or (None, None)
-    before, after = present.steps(view)
+    low, high = gauges.holds(view) or (None, None)
+    before, after = gauges.steps(view)
     assert low is not None
     assert high is not None
     assert before is not None
@@ -225,22 +223,22 @@ def test_steps_lead_just_beyond_the_interval() -> None:
 
 def test_rewards_are_those_of_this_turn_and_this_control() -> None:
     view = answered(View(), WISH)
-    assert [alpha for alpha, _, _ in present.rewards(view)] == [-0.5, 0.0, 0.5, 0.85, 1.0, 1.5]
-    assert [alpha for alpha, _, current in present.rewards(view) if current] == [0.85]
+    assert [alpha for alpha, _, _ in gauges.rewards(view)] == [-0.5, 0.0, 0.5, 0.85, 1.0, 1.5]
+    assert [alpha for alpha, _, current in gauges.rewards(view) if current] == [0.85]
     turned = answered(view, Wish(**{**vars(WISH), "control": 1.0}))
-    assert len(present.rewards(turned)) == 6
+    assert len(gauges.rewards(turned)) == 6
 
 
 def test_figures_carry_their_explanation_and_absent_ones_are_absent() -> None:
     view = answered(View(), WISH)
     reply = view.reply(STEERED)
     assert reply is not None
-    assert markup.chips(reply).count("data-tip") == 4
+    assert panes.chips(reply).count("data-tip") == 4
     base = present.begin(View(), Wish(prompt="x"))
     base = present.fold(base, Finished(0, 0, 0, "hi", (1,), None, None, 0.0, 2.0, "stop"))
     only = base.reply(BASE)
     assert only is not None
-    assert "reward" not in markup.chips(only)
+    assert "reward" not in panes.chips(only)
 
 
 def test_stopping_keeps_what_is_written_and_says_how_much() -> None:
@@ -269,7 +267,7 @@ def test_other_axes_are_mixed_into_everything_but_the_base_pane() -> None:
     other = Strength(axis="positivity", alpha=0.5)
     view = present.begin(View(), Wish(**{**vars(WISH), "more": (other, Strength(axis="extraversion", alpha=9))}))
     assert view.slots[STEERED].strengths[1:] == (other,)
-    assert view.slots[present.strip_slot(0)].strengths[1:] == (other,)
+    assert view.slots[strip_slot(0)].strengths[1:] == (other,)
     assert view.slots[BASE].strengths[1:] == ()
     assert len(view.asked) == 7
 
@@ -288,15 +286,15 @@ def test_looking_at_tokens_asks_for_the_likeliest_of_the_steered_row_alone() -> 
     looking = present.begin(view, Wish(**{**vars(WISH), "detail": True}))
     assert [(row.strengths[0].alpha, row.alternatives) for row in looking.asked] == [(0.85, 5)]
     assert looking.sure(STEERED) is not None, "the text is known and stays"
-    assert present.holds(looking) == present.holds(view)
+    assert gauges.holds(looking) == gauges.holds(view)
 
 
 def test_changes_seen_so_far_are_ticks_and_what_becomes_of_words_is_told() -> None:
     view = answered(View(), WISH)
-    ticks = present.breakpoints(view)
+    ticks = gauges.breakpoints(view)
     assert ticks == tuple(sorted(ticks))
     assert all(-1 <= tick <= 3 for tick in ticks)
-    low, high = present.holds(view) or (None, None)
+    low, high = gauges.holds(view) or (None, None)
     assert {low, high} <= set(ticks)
     view = present.begin(View(), Wish(prompt="x", axis="a", alpha=0.85))
     change = Change(0, 1, " friendly", 2, " <energetic>")
@@ -324,9 +322,9 @@ def test_a_reply_that_breaks_is_called_so_in_plain_words(steered: Finished, says
     view = present.begin(View(), Wish(prompt="x", axis="a", alpha=1.0, alphas="-1, 1, 2"))
     base = view.asked.index(view.slots[BASE])
     view = present.fold(present.fold(view, ended("x", tuple(range(40)), base)), steered)
-    told = present.troubles(view, STEERED)
+    told = gauges.troubles(view, STEERED)
     assert (says in ", ".join(told)) if says else not told
-    assert ("This reply is breaking" in markup.pane(view, STEERED, card())) is bool(says)
+    assert ("This reply is breaking" in panes.pane(view, STEERED, card())) is bool(says)
 
 
 def test_a_wish_is_a_preset_and_back() -> None:
@@ -338,8 +336,8 @@ def test_a_wish_is_a_preset_and_back() -> None:
 
 
 def test_both_panes_are_compared_once_they_are_finished() -> None:
-    assert present.compared(present.begin(View(), WISH)) == []
-    [pair] = present.compared(answered(View(), WISH))
+    assert gauges.compared(present.begin(View(), WISH)) == []
+    [pair] = gauges.compared(answered(View(), WISH))
     assert pair.prompt == WISH.prompt
     assert pair.steered != pair.base
     assert pair.steered_numbers["reward"] > pair.base_numbers["reward"]
@@ -363,6 +361,6 @@ def test_the_ribbon_tells_of_every_token_and_escapes_it() -> None:
 
 
 def test_the_curve_has_a_text_version() -> None:
-    table = markup.curve_as_text(card(), present.rewards(answered(View(), WISH)))
+    table = markup.curve_as_text(card(), gauges.rewards(answered(View(), WISH)))
     assert "this prompt, now" in table
     assert "measured mean" in table

@@ -8,8 +8,8 @@ from playground import cards, presets
 from playground.errors import InvalidInput
 from playground.events import Finished, Token
 from playground.presets import Preset
-from playground.ui import markup, present, recordings
-from playground.ui.present import STEERED, View, Wish
+from playground.ui import markup, panes, present, recordings
+from playground.ui.view import STEERED, View, Wish
 from tests.ui.fake_player import FakePlayer, card
 
 FIRST = presets.read_all()[0]
@@ -66,7 +66,7 @@ def test_it_is_marked_as_recorded_and_the_first_touch_is_live() -> None:
     assert "Made-up-1B, extraversion" in markup.status(view)
     reply = view.reply(STEERED)
     assert reply is not None
-    assert reply.text in markup.pane(view, STEERED, card()).replace("<mark>", "").replace("</mark>", "")
+    assert reply.text in panes.pane(view, STEERED, card()).replace("<mark>", "").replace("</mark>", "")
     live = present.begin(view, wish)
     assert not live.recorded
     assert len((*live.asked, *live.later)) == 6, "every reply is asked of the model"

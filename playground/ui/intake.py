@@ -1,0 +1,61 @@
+"""Axes from elsewhere: a folder on this machine, or uploaded files, which are kept once they are found sound."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playground.cards import FILE_NAME, Card
+from playground.errors import AxisMismatch, InvalidInput
+from playground.ui.workshop import Order
+
+if TYPE_CHECKING:
+    from playground.player import Player
+
+
+def from_folder(player: "Player", folder: str) -> str:
+    """Load the axis that lies in a folder; its name. Raises InvalidInput or AxisMismatch."""
+    if not folder.strip():
+        raise InvalidInput("There is nothing to load.", "Choose the axis's files, or name its folder.")
+    path = Path(folder.strip()).expanduser()
+    if not path.is_dir():
+        raise InvalidInput(f"There is no folder {path}.", "Check the path.")
+    return player.axis(str(path)).card.name
+
+
+def from_files(player: "Player", files: Sequence[str], keep: Path) -> str:
+    """Check uploaded files as an axis, keep them in a folder of their own under `keep`, and load it; its name.
+
+    Nothing of a refused upload stays. Raises InvalidInput or AxisMismatch.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        for file in files:
+            shutil.copyfile(file, Path(scratch) / Path(file).name)
+        card = _checked(player, Path(scratch))
+        home = keep / Order(name=card.name).slug()
+        if home.exists():
+            raise InvalidInput(f"There is something at {home} already.", "Move it away first.")
+        try:
+            home.mkdir(parents=True)
+            for name in (FILE_NAME, *card.files):
+                shutil.copyfile(Path(scratch) / name, home / name)
+        except OSError as error:
+            shutil.rmtree(home, ignore_errors=True)
+            raise InvalidInput(f"It cannot be kept: {error.strerror}.", f"Make room in {home.parent}.") from None
+    return player.axis(str(home)).card.name
+
+
+def _checked(player: "Player", folder: Path) -> Card:
+    """The card of a whole axis that fits the model and whose name is free."""
+    from playground.axes import load
+
+    if not (folder / FILE_NAME).exists():
+        raise AxisMismatch(f"There is no {FILE_NAME} among the files.", "Choose all files of the axis's folder.")
+    card = Card.load(folder)
+    if missing := sorted(set(card.files) - {path.name for path in folder.iterdir()}):
+        raise AxisMismatch(f"{missing[0]} is missing.", "Choose all files of the axis's folder.")
+    load(folder, player.model)
+    if card.name in player.axes:
+        raise InvalidInput(f"There is an axis named {card.name} already.", "Rename one in its card.json.")
+    return card

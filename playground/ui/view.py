@@ -1,0 +1,182 @@
+"""What the Play page shows, as values: what is wished, what is written, and the whole page of one moment.
+
+`present` makes views, `gauges` reads them, `markup` and `panes` draw them. Knows neither gradio nor torch.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from playground.errors import InvalidInput, PlaygroundError
+from playground.events import Finished, Token
+from playground.settings import Row, Sampling, Strength
+
+STRIP = "-0.5, 0, 0.5, 1, 1.5"
+"""The strengths at which the strip shows the same prompt, unless the person says others."""
+
+FEWEST, MOST = 3, 7
+"""How many strengths the strip takes."""
+
+BASE, STEERED = "base", "steered"
+
+Phase = Literal["empty", "reading", "writing", "stopped", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Everything on the page that decides what is answered, as it stood when the person asked."""
+
+    prompt: str = ""
+    system: str = ""
+    axis: str = ""
+    alpha: float = 0.0
+    control: float = 0.0
+    temperature: float = 0.0
+    seed: int = 0
+    max_new_tokens: int = 64
+    top_k: int = 0
+    top_p: float = 1.0
+    repetition_penalty: float = 1.0
+    updates: int | None = None
+    step_size: float | None = None
+    alphas: str = STRIP
+    more: tuple[Strength, ...] = ()
+    """Further axes mixed into everything but the base pane."""
+    detail: bool = False
+    """Whether the person looks at tokens, so that the likeliest others are told as well."""
+    follow_up: str | None = None
+    """A next turn to send; None answers the present one."""
+    edits: bool = False
+    """The follow-up takes the place of the present turn instead of coming after it."""
+    turn: int = 0
+    """How many turns lay behind when it was asked: the same words sent twice are two wishes."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One row's reply as far as it is written."""
+
+    row: Row
+    text: str = ""
+    pieces: tuple[Token, ...] = ()
+    finished: Finished | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Its length in tokens."""
+        return len(self.finished.token_ids) if self.finished else len(self.pieces)
+
+    @property
+    def kl_per_token(self) -> float:
+        """Mean KL to the base model, in nats per token."""
+        return self.finished.kl if self.finished else sum(t.kl for t in self.pieces) / max(self.tokens, 1)
+
+    @property
+    def perplexity(self) -> float:
+        """Perplexity under the base model."""
+        surprise = -sum(token.base_logprob for token in self.pieces) / max(self.tokens, 1)
+        return self.finished.perplexity if self.finished else math.exp(min(surprise, 50.0))
+
+    def holds_at(self, alpha: float) -> bool:
+        """Whether exactly this reply is given at another alpha, all else equal."""
+        interval = self.finished.alpha_interval if self.finished else None
+        if interval is None:
+            return False
+        low, high = interval
+        return (low is None or low < alpha) and (high is None or alpha < high)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A user turn behind us, with what each pane replied to it."""
+
+    user: str
+    base: str
+    steered: str
+
+
+@dataclass(frozen=True)
+class View:
+    """The whole page: past turns, the rows of the present one, their replies, and how far things are."""
+
+    wish: Wish | None = None
+    turns: tuple[Turn, ...] = ()
+    prompt: str = ""
+    slots: Mapping[str, Row] = field(default_factory=dict)
+    replies: Mapping[str, Reply] = field(default_factory=dict)
+    """What is written, finished or not, by the key of its row."""
+    ghosts: Mapping[str, Reply] = field(default_factory=dict)
+    """What a slot showed before; it stays, faded, until it is written over. One whose row is the slot's own is sure:
+    the same words come at this strength, and only their numbers are still out."""
+    asked: tuple[Row, ...] = ()
+    """The rows of the running request, in the order of the events' row numbers."""
+    later: tuple[Row, ...] = ()
+    """Rows to be asked after those: the strip gives way to the pane that a hand on the dial waits for."""
+    sampling: Sampling = Sampling()
+    max_new_tokens: int = 64
+    phase: Phase = "empty"
+    error: PlaygroundError | None = None
+    recorded: str = ""
+    """What made these replies before the page was opened; empty for replies of now."""
+
+    def reply(self, slot: str) -> Reply | None:
+        """What has been written in a slot, None before its first token."""
+        row = self.slots.get(slot)
+        return None if row is None else self.replies.get(key_of(row))
+
+    def sure(self, slot: str) -> Reply | None:
+        """A slot's whole reply: finished, or known from another alpha of its interval (whose KL differs)."""
+        reply, ghost = self.reply(slot), self.ghosts.get(slot)
+        if reply is not None and reply.finished:
+            return reply
+        return ghost if ghost is not None and ghost.finished and ghost.row == self.slots.get(slot) else None
+
+    @property
+    def strip(self) -> tuple[float, ...]:
+        """The alphas of the strip."""
+        return alphas_of(self.wish.alphas if self.wish else STRIP)
+
+    @property
+    def writing(self) -> bool:
+        """Whether a run is under way."""
+        return self.phase in ("reading", "writing")
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the steered reply, or of the base reply where nothing steers."""
+        reply = self.reply(STEERED) or self.reply(BASE)
+        return reply.tokens if reply else 0
+
+
+def strip_slot(alpha: float) -> str:
+    """The name of the strip's slot at a strength."""
+    return f"strip {alpha:g}"
+
+
+def alphas_of(text: str) -> tuple[float, ...]:
+    """The strip's strengths as typed, in rising order. Raises InvalidInput."""
+    try:
+        alphas = {float(part) for part in text.replace(";", ",").replace("−", "-").split(",") if part.strip()}
+    except ValueError:
+        raise InvalidInput(f"The strip's strengths are not all numbers: {text!r}.", f"Type such as {STRIP}.") from None
+    if not FEWEST <= len(alphas) <= MOST or not all(map(math.isfinite, alphas)):
+        raise InvalidInput(
+            f"The strip shows {FEWEST} to {MOST} strengths (got {len(alphas)}).", f"Type such as {STRIP}."
+        )
+    return tuple(sorted(alphas))
+
+
+def comparable(row: Row, other: Row) -> bool:
+    """Whether two rows differ in the alpha of their first axis alone, so that their rewards belong on one curve."""
+    if not row.strengths or not other.strengths:
+        return False
+    ours, theirs = row.strengths[0], other.strengths[0]
+    return (row.messages, row.seed, row.strengths[1:]) == (other.messages, other.seed, other.strengths[1:]) and (
+        ours.model_copy(update={"alpha": theirs.alpha}) == theirs
+    )
+
+
+def key_of(row: Row) -> str:
+    """Equal rows have equal keys."""
+    return row.model_dump_json()
