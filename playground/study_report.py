@@ -234,7 +234,7 @@ def _of(found: Found[Any], name: str) -> Found[Estimate]:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th scope=col>{escape(one)}</th>" for one in heads) if any(heads) else ""
     body = "".join(f"<tr>{''.join(f'<td>{escape(one)}</td>' for one in row)}</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _part(heading: str, told: str, figure: go.Figure | None = None, table: str = "") -> str:
@@ -338,7 +338,7 @@ th, td {{ padding: .3rem 1.2rem .3rem 0; text-align: left; border-bottom: 1px so
 th {{ font-weight: 600 }}
 </style>
 <script>{plotly}</script></head>
-<body><h1>{title}</h1><ul>{short}</ul>
+<body><main><h1>{title}</h1><ul>{short}</ul>
 {parts}
-</body></html>
+</main></body></html>
 """

@@ -122,7 +122,7 @@ def _standing_out(people: Any) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in _SHOWN.values())
     body = "".join(f"<tr>{''.join(f'<td>{_cell(name, row[name])}</td>' for name in _SHOWN)}</tr>" for row in rows)
     return (
-        f'<h2>People who stand out</h2><div class="wide"><table class="plain"><thead><tr>{head}</tr></thead>'
+        f'<h2>People who stand out</h2><div class="wide" tabindex="0"><table class="plain"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 

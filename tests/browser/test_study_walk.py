@@ -15,10 +15,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from playground import study_report
+from playground.study import analysis, simulate
 from playground.study.database import sqlite_url
 from playground.study.records import Records
 from playground.study.results import long_table, people_table
 from playground.study.stimuli import Study
+from playground.study.store import Store
 from tests.browser.conftest import SCREENSHOTS, _is_ours
 from tests.study.browser import Server
 from tests.study.made import make_study
@@ -308,8 +311,25 @@ def test_axe_finds_nothing_serious_on_any_screen(served: Server, visit: Open, sc
     page.goto(f"{served.url}/?code=nobody")
     expect(page.get_by_role("heading", name="This address belongs to nobody")).to_be_visible(timeout=WAIT_MS)
     wrong += serious(page)
-    staff = visit(f"http://127.0.0.1:{served.port + 1}/", viewport=WIDE, color_scheme=scheme, reduced_motion="reduce")
+    staff = visit(f"http://127.0.0.1:{served.port + 1}/", **look)
     log_in(staff)
     expect(staff.locator(".js-plotly-plot .scatterlayer path.js-line").first).to_be_attached(timeout=WAIT_MS)
     wrong += serious(staff)
     assert not wrong, "\n".join(wrong)
+
+
+def test_axe_finds_nothing_serious_in_the_report(built: tuple[Path, Study], chromium: Browser, tmp_path: Path) -> None:
+    study, clock = built[1], simulate.Clock(1.7e9)
+    with Store.open("sqlite://", study, clock) as store:
+        for _ in simulate.answer_all(store, clock, simulate.crowd(study.plan, careless=0.5), 6, seed=1):
+            pass
+        tables = long_table(store, study), people_table(store, study)
+    found = analysis.analyse(*tables, study.plan.strengths)
+    path = tmp_path / "report.html"
+    path.write_text(study_report.page(found, study.plan.title, [("axis", "extraversion")]), encoding="utf-8")
+    for scheme in ("light", "dark"):
+        with chromium.new_context(**PHONE, color_scheme=scheme) as context:
+            page = context.new_page()
+            page.goto(path.as_uri())
+            expect(page.locator(".js-plotly-plot .main-svg").first).to_be_attached(timeout=WAIT_MS)
+            assert not serious(page)
