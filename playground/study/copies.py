@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any, Protocol
 
-from playground.errors import InvalidInput, PlaygroundError
+from playground.errors import InvalidInput
 from playground.study import backup, results
 from playground.study.records import Records
 from playground.study.stimuli import Study
@@ -52,7 +52,9 @@ class Copies:
         try:
             self.hub.create_repo(self.dataset, repo_type="dataset", private=True, exist_ok=True)
             is_private = self.hub.repo_info(self.dataset, repo_type="dataset").private
-        except (OSError, ValueError) as error:
+            if is_private:
+                self.save()
+        except Exception as error:  # the Hub's library lets its network library's own errors through
             raise InvalidInput(
                 f"The dataset {self.dataset} cannot be had: {error}.", "Set HF_TOKEN to a token that may write it."
             ) from None
@@ -60,7 +62,6 @@ class Copies:
             raise InvalidInput(
                 f"The dataset {self.dataset} is public.", "Name a private one, or one that is not there."
             )
-        self.save()
         self._thread.start()
 
     def save(self) -> bool:
@@ -90,8 +91,8 @@ class Copies:
             self._try()
 
     def _try(self) -> None:
-        """A copy that fails is made again next time: people are never held up by it."""
+        """A copy that fails is made again next time, whatever failed: the network, the Hub, or the database."""
         try:
             self.save()
-        except (OSError, ValueError, PlaygroundError) as error:
+        except Exception as error:
             print(f"No copy was made: {error}. It is tried again.", flush=True)  # noqa: T201

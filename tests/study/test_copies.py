@@ -17,23 +17,32 @@ from playground.study.store import Store
 from tests.study.made import walk
 
 
+class NoConnectionError(Exception):
+    """As network libraries raise them: no OSError."""
+
+
 class FakeHub:
     """A dataset in a folder."""
 
     def __init__(self, folder: Path, private: bool = True) -> None:
-        self.folder, self.private, self.fails = folder, private, False
+        self.folder, self.private = folder, private
+        self.fails: str | None = None
         self.calls: list[str] = []
+
+    def _fail(self, call: str) -> None:
+        if self.fails == call:
+            raise NoConnectionError("no network")
 
     def create_repo(self, repo_id: str, *, repo_type: str, private: bool, exist_ok: bool) -> None:
         assert private
+        self._fail("create")
         self.calls.append("create")
 
     def repo_info(self, repo_id: str, *, repo_type: str) -> Any:
         return SimpleNamespace(private=self.private)
 
     def upload_folder(self, *, repo_id: str, repo_type: str, folder_path: str, commit_message: str) -> None:
-        if self.fails:
-            raise OSError("no network")
+        self._fail("upload")
         self.calls.append("upload")
         for path in Path(folder_path).iterdir():
             (self.folder / path.name).write_bytes(path.read_bytes())
@@ -49,9 +58,9 @@ def test_a_copy_holds_all_and_is_made_only_when_something_happened(study: Study,
     copies = Copies(study, store, url, "lab/answers", hub)
     copies.start()
     walk(store, store.enrol("form-0001", Ids("pid-1")).code)
-    hub.fails = True
+    hub.fails = "upload"
     copies._try()
-    hub.fails = False
+    hub.fails = None
     assert copies.save()
     assert not copies.save()
     assert hub.calls == ["create", "upload", "squash", "upload", "squash"]
@@ -66,6 +75,14 @@ def test_a_copy_holds_all_and_is_made_only_when_something_happened(study: Study,
     assert len(again.answered_trials()) == answered
     assert again.person_called("pid-1") is not None
     again.close()
+
+
+@pytest.mark.parametrize("call", ["create", "upload"])
+def test_a_hub_that_is_away_at_the_start_is_told(study: Study, tmp_path: Path, call: str) -> None:
+    hub = FakeHub(tmp_path)
+    hub.fails = call
+    with Store.open("sqlite://", study) as store, pytest.raises(InvalidInput, match="cannot be had: no network"):
+        Copies(study, store, "sqlite://", "lab/answers", hub).start()
 
 
 def test_a_public_dataset_is_refused_before_anything_is_sent(study: Study, tmp_path: Path) -> None:
