@@ -1,30 +1,28 @@
 """The Play page: turn a dial, and one batch answers the same prompt at every strength the page shows.
 
-Handlers only carry values: a person's wish goes to the desk, `serve` answers the newest one, `present` and `markup`
+Handlers only carry values: a person's wish goes to the desk, `serve` answers the newest one, `present` and `drawing`
 decide what is seen. Asking is quick and never waits for the engine; that is how a newer wish stops an older run.
 """
 
 import random
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from html import escape
 from typing import Any, Protocol
 
 import gradio as gr
 
-from playground import curves, presets
-from playground.cards import Card
+from playground import presets
 from playground.errors import AxisMismatch, PlaygroundError
 from playground.events import Event
 from playground.presets import Preset
 from playground.settings import Request
-from playground.ui import gauges, markup, panes, present, recipes, ribbon, share
+from playground.ui import gauges, markup, present, share
 from playground.ui.desk import NOTHING, Desk
-from playground.ui.dial import Dial, changes, marks
-from playground.ui.mixer import Mixer, listed
+from playground.ui.drawing import Drawing, HasAxes, Update, card_of, cards_of, menu
 from playground.ui.recordings import Recording
-from playground.ui.view import BASE, STEERED, View, Wish
+from playground.ui.view import View, Wish
 from playground.ui.widgets import ASKED, Widgets, layout
 
 _REDRAW_S = 1 / 15  # a reply grows on the page at most so often
@@ -39,35 +37,9 @@ _ENGINE: dict[str, Any] = {
     "trigger_mode": "always_last",
 }
 
-Update = dict[Any, Any]
 
-
-class HasCard(Protocol):
-    """An axis as the page needs it."""
-
-    @property
-    def card(self) -> Card:
-        """What is known of it."""
-        ...
-
-    @property
-    def note(self) -> str:
-        """A warning to show beside it, or nothing."""
-        ...
-
-
-class Plays(Protocol):
+class Plays(HasAxes, Protocol):
     """What the page asks of a player."""
-
-    @property
-    def name(self) -> str:
-        """The base model's display name."""
-        ...
-
-    @property
-    def axes(self) -> Mapping[str, HasCard]:
-        """Its axes by name."""
-        ...
 
     def run(self, request: Request) -> Generator[Event, None, None]:
         """Answer a request as a stream of events; closing it stops."""
@@ -91,6 +63,7 @@ class PlayPage:
         self.recording = recording
         self.desk = Desk()
         self.widgets = self._layout()
+        self.drawing = Drawing(self.widgets, player, model)
         self._connect()
 
     # -- asking: quick, never waits for the engine ---------------------------------------------------------------
@@ -109,11 +82,11 @@ class PlayPage:
             return gr.skip()
         wish = self._wish(view, values)
         wish = replace(wish, prompt=view.wish.prompt, system=view.wish.system, follow_up=text, edits=edits)
-        return self._put(request, view, wish) | {self.widgets.follow_up: ""} | self._editing(False)
+        return self._put(request, view, wish) | {self.widgets.follow_up: ""} | self.drawing.editing(False)
 
     def begin_editing(self, view: View, edits: bool) -> Update:
         """Take the last turn's text back into the box; a second time leaves it as it is."""
-        return self._editing(not edits) | {self.widgets.follow_up: "" if edits else view.prompt}
+        return self.drawing.editing(not edits) | {self.widgets.follow_up: "" if edits else view.prompt}
 
     def adopt(self, event: gr.EventData, request: gr.Request, view: View, *values: Any) -> Update:
         """A card of the strip was chosen: its alpha becomes the page's."""
@@ -152,7 +125,7 @@ class PlayPage:
 
     def _from(self, preset: Preset, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
         wish = present.of_preset(preset, self._wish(view, values), self.player.axes)
-        return self._filled(wish) | self._put(request, view, wish)
+        return self.drawing.filled(wish) | self._put(request, view, wish)
 
     def _check_axes(self, preset: Preset, what: str) -> None:
         """Refuse settings from elsewhere whose axes are not all here."""
@@ -179,15 +152,15 @@ class PlayPage:
         except PlaygroundError as error:
             return {w.view: present.fail(View(), error)}
         wish = present.of_preset(shared.preset, Wish(), self.player.axes)
-        update = self._filled(wish) | self._put(request, View(), wish) | {w.view: View()}
+        update = self.drawing.filled(wish) | self._put(request, View(), wish) | {w.view: View()}
         if shared.model not in ("", self.player.name):
             other = f"The link was made with {shared.model}; replies of {self.player.name} differ."
-            update[w.note] = markup.axis_note(self.card(wish.axis), other)
+            update[w.note] = markup.axis_note(card_of(self.player, wish.axis), other)
         return update
 
     def choose_axis(self, request: gr.Request, view: View, *values: Any) -> Update:
         """Dials, note and curve speak of another axis; the present turn is answered along it."""
-        return self._axis_update(self._wish(view, values)) | self._moved(request, view, values)
+        return self.drawing.of_axis(self._wish(view, values)) | self._moved(request, view, values)
 
     def tokens(self, request: gr.Request, view: View, *values: Any) -> Update:
         """The token view was opened or closed: the same reply, told in more or less detail."""
@@ -203,7 +176,7 @@ class PlayPage:
         self.desk.wish(session, NOTHING)
         if self.desk.claim(session):  # nobody serves it
             self.desk.leave(session)
-        return self._shown(View(), {}, axis) | {self.widgets.follow_up: ""} | self._editing(False)
+        return self.drawing.shown(View(), {}, axis) | {self.widgets.follow_up: ""} | self.drawing.editing(False)
 
     # -- answering: one run at a time, the newest wish wins ------------------------------------------------------
 
@@ -222,9 +195,9 @@ class PlayPage:
                 yield {self.widgets.status: markup.status(view)}
             while wish is not None:
                 view = self._begun(view, wish)
-                yield self._shown(view, drawn, wish.axis)
+                yield self.drawing.shown(view, drawn, wish.axis)
                 for view in self._run(view, session, wish):  # noqa: B020 - each view grows from the last
-                    yield self._shown(view, drawn, wish.axis)
+                    yield self.drawing.shown(view, drawn, wish.axis)
                 wish = self.desk.following(session, wish)
         finally:
             self.desk.leave(session)
@@ -261,10 +234,6 @@ class PlayPage:
 
     # -- the rest -------------------------------------------------------------------------------------------------
 
-    def card(self, axis: str | None) -> Card | None:
-        """The card of an axis, None without one."""
-        return self.player.axes[axis].card if axis and axis in self.player.axes else None
-
     def _layout(self) -> Widgets:
         axes = sorted(self.player.axes)
         offered = self.presets or (Preset(title="Hello", prompt="Tell me about yourself."),)
@@ -272,31 +241,23 @@ class PlayPage:
         name = start.axis if start.axis in axes else axes[0] if axes else None
         note = self.player.axes[name].note if name else ""
         view = self._recorded(start, name or "")
-        return layout(self.presets, start, self._cards(), self.card(name), note, view, self._reuse(view))
+        return layout(
+            self.presets,
+            start,
+            cards_of(self.player),
+            card_of(self.player, name),
+            note,
+            view,
+            menu(view, self.player, self.model),
+        )
 
     def _recorded(self, start: Preset, axis: str) -> View:
         """What the page shows before anybody touches it: what this very model has answered to that preset."""
         one = self.recording
-        if one is None or not one.fits(self.player.name, self._cards()):
+        if one is None or not one.fits(self.player.name, cards_of(self.player)):
             return View()
         wish = present.of_preset(start, Wish(axis=axis), self.player.axes)
         return present.recorded(wish, one.request, one.events, one.by)
-
-    def _cards(self) -> dict[str, Card]:
-        return {name: axis.card for name, axis in self.player.axes.items()}
-
-    def _filled(self, wish: Wish) -> Update:
-        """The page's fields as a wish says."""
-        plain = [name for name in ASKED if name not in ("axis", "alpha", "control", "more")]
-        return {getattr(self.widgets, name): getattr(wish, name) for name in plain} | self._axis_update(wish)
-
-    def _editing(self, edits: bool) -> Update:
-        w = self.widgets
-        return {
-            w.editing: edits,
-            w.send: gr.update(value="Replace" if edits else "Send"),
-            w.edit: gr.update(value="Keep as it is" if edits else "Edit last turn"),
-        }
 
     def _wish(self, view: View, values: tuple[Any, ...]) -> Wish:
         given: dict[str, Any] = dict(zip(ASKED, values, strict=True))
@@ -323,64 +284,6 @@ class PlayPage:
             return gr.skip()
         values = tuple(alpha if name == "alpha" else value for name, value in zip(ASKED, values, strict=True))
         return {self.widgets.alpha: alpha} | self._moved(request, view, values)
-
-    def _axis_update(self, wish: Wish) -> Update:
-        w, card = self.widgets, self.card(wish.axis)
-        note = self.player.axes[wish.axis].note if wish.axis in self.player.axes else ""
-        return {
-            w.axis: wish.axis or None,
-            w.alpha: Dial(wish.alpha, **marks(card, "alpha")),
-            w.control: Dial(wish.control, **marks(card, "control")),
-            w.more: Mixer(wish.more, axes=listed(self._cards(), wish.axis)),
-            w.note: markup.axis_note(card, note),
-            w.caption: markup.caption(curves.caption(card)),
-            w.curve: curves.reward_curve(card),
-        }
-
-    def _shown(self, view: View, drawn: dict[Any, Any], axis: str | None) -> Update:
-        """What must change on the page for it to show `view`; `drawn` remembers what it shows already."""
-        w, card = self.widgets, self.card(axis)
-        before, after = gauges.steps(view)
-        idle = view.reply(BASE) is not None and not view.writing
-        rewards = gauges.rewards(view)
-        points = tuple(curves.Measured(*point) for point in rewards)
-        seen = changes(gauges.holds(view), gauges.breakpoints(view), (before, after))
-        page = {
-            w.status: markup.status(view),
-            w.reuse: self._reuse(view),
-            w.ribbon: ribbon.ribbon(view),
-            w.alpha: seen,
-            w.curve_text: markup.curve_as_text(card, rewards),
-            w.base: panes.pane(view, BASE, card),
-            w.steered: panes.pane(view, STEERED, card),
-            w.holds: markup.holds(view),
-            w.strip: panes.strip(view, card),
-            w.previous: before is not None,
-            w.next: after is not None,
-            w.stop: view.writing,
-            w.send: idle,
-            w.follow_up: idle,
-            w.edit: idle and bool(view.turns),
-            w.new_conversation: view.wish is not None,
-            w.curve: points,
-        }
-        news = {widget: value for widget, value in page.items() if drawn.get(widget) != value}
-        drawn.update(news)
-        update: Update = {widget: gr.update(interactive=v) if isinstance(v, bool) else v for widget, v in news.items()}
-        if w.curve in update:
-            update[w.curve] = curves.reward_curve(card, points)
-        if w.alpha in update:
-            update[w.alpha] = gr.update(**seen)
-        return update | {w.view: view}
-
-    def _reuse(self, view: View) -> dict[str, Any]:
-        """What can be taken along: texts by the names of the menu's buttons."""
-        wish = view.wish
-        if wish is None or not wish.prompt.strip():
-            return {}
-        return recipes.menu(
-            present.preset_of(wish), self.player.name, self.model, gauges.compared(view), live=not view.recorded
-        )
 
     def _connect(self) -> None:
         w = self.widgets
@@ -413,7 +316,7 @@ class PlayPage:
 
     def _drawn(self) -> list[Any]:
         """What changes while a reply is written."""
-        return list(self._shown(View(), {}, None))
+        return list(self.drawing.shown(View(), {}, None))
 
 
 def _session(request: gr.Request) -> str:

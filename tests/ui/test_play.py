@@ -16,6 +16,7 @@ from playground.errors import InvalidInput, PlaygroundError
 from playground.settings import Request, Strength
 from playground.ui import app, play
 from playground.ui.dial import Dial, marks
+from playground.ui.drawing import menu
 from playground.ui.hosting import Hosting
 from playground.ui.mixer import Mixer, listed
 from playground.ui.play import PlayPage
@@ -294,8 +295,8 @@ def opened(page: PlayPage, **query: str) -> tuple[View, dict]:
 def test_a_link_fills_the_page_and_is_answered(page: PlayPage) -> None:
     first, _ = run(page, alpha=0.4, more=(Strength(axis="positivity", alpha=0.5),))
     assert first.wish is not None
-    menu = page._reuse(first)
-    view, _ = opened(page, **dict(parse_qsl(menu["link"])))
+    taken = menu(first, page.player, page.model)
+    view, _ = opened(page, **dict(parse_qsl(taken["link"])))
     assert view.wish == first.wish
     assert view.replies == first.replies
 
@@ -352,14 +353,14 @@ def test_a_page_opened_without_a_link_is_left_as_it_is(page: PlayPage) -> None:
 
 def test_what_is_shown_can_be_taken_along(page: PlayPage) -> None:
     view, _ = run(page)
-    menu = page._reuse(view)
-    assert menu["live"]
-    assert "playground say" in menu["command"]
-    assert all(menu[name] for name in ("link", "python", "preset", "comparator"))
+    taken = menu(view, page.player, page.model)
+    assert taken["live"]
+    assert "playground say" in taken["command"]
+    assert all(taken[name] for name in ("link", "python", "preset", "comparator"))
     mixed, _ = run(page, view, more=(Strength(axis="positivity", alpha=0.5),))
-    assert page._reuse(mixed)["command"] is None
-    assert page._reuse(mixed)["why"]["command"]
-    assert page._reuse(View()) == {}
+    assert menu(mixed, page.player, page.model)["command"] is None
+    assert menu(mixed, page.player, page.model)["why"]["command"]
+    assert menu(View(), page.player, page.model) == {}
 
 
 def test_the_mixer_takes_strengths_and_nothing_else() -> None:
