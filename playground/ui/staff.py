@@ -122,8 +122,8 @@ def _standing_out(people: Any) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in _SHOWN.values())
     body = "".join(f"<tr>{''.join(f'<td>{_cell(name, row[name])}</td>' for name in _SHOWN)}</tr>" for row in rows)
     return (
-        f'<h2>People who stand out</h2><div class="wide" tabindex="0"><table class="plain"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f'<h2>People who stand out</h2><div class="wide" tabindex="0"><table class="plain">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
