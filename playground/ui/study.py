@@ -27,6 +27,7 @@ _HEAD = (
     '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
     '<meta name="robots" content="noindex">'
 )
+_LONGEST_FORM = 1_000_000  # bytes; a long slider path and long answers come to a tenth of that
 _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
 _ALONE: dict[str, Any] = {
     "queue": False,  # answered within its own request, so that it does not matter which server process gets the next
@@ -68,7 +69,7 @@ def appearance() -> dict[str, Any]:
         "enable_monitoring": False,
         "show_error": False,
         "max_file_size": "1kb",
-        "app_kwargs": {"openapi_url": None, "docs_url": None, "redoc_url": None},
+        "app_kwargs": {"openapi_url": None, "docs_url": None, "redoc_url": None, "max_body_size": _LONGEST_FORM},
         "quiet": True,
     }
 

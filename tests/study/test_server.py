@@ -100,6 +100,15 @@ def test_a_form_of_any_shape_gets_a_page_and_changes_nothing(server: Server) -> 
     browser.close()
 
 
+def test_a_form_far_too_long_is_refused_unread(server: Server) -> None:
+    browser = Browser(server.url).open()
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        browser.send(browser.form("consent", values={"remarks": "x" * 2_000_000}))
+    assert refused.value.response.status_code == 413
+    assert browser.open().kind == "consent"
+    browser.close()
+
+
 def test_the_log_and_the_pages_hold_no_address_or_id(server: Server, tmp_path: Path) -> None:
     browser = Browser(server.url, "?PROLIFIC_PID=somebody-known").open()
     browser.send(browser.form("consent"))
