@@ -1,0 +1,34 @@
+"""The page as a program: it comes up for programs and people, and Ctrl-C ends it without a complaint."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMMAND = ["-m", "playground", "app", "--no-browser"]
+
+
+@pytest.mark.parametrize("program", [["app.py"], COMMAND], ids=["app.py", "command"])
+def test_it_comes_up_and_ctrl_c_ends_it(program: list[str], tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    told = {"PLAYGROUND_MODEL": "tiny", "GRADIO_SERVER_PORT": port, "BROWSER": "true"}
+    command = [sys.executable, *program, *(["--model", "tiny", "--port", port] if program == COMMAND else [])]
+    with (tmp_path / "log").open("w") as log, subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | told, stdout=subprocess.PIPE, stderr=log, text=True
+    ) as page:  # fmt: skip
+        assert page.stdout is not None
+        assert any("The page is at" in line for line in page.stdout), (tmp_path / "log").read_text()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}") as answer:
+            assert "Alignment Playground" in answer.read().decode()
+        page.send_signal(signal.SIGINT)
+        page.communicate()
+    assert page.returncode == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()
