@@ -110,3 +110,20 @@ def test_on_a_phone_in_the_dark_the_charts_fit_and_their_text_can_be_read(open_p
     expect(page.locator("#behind .replies:not([hidden]) h3")).to_have_text("alpha 1, control 0")
     page.locator("#chart").scroll_into_view_if_needed()
     keep(page, "phone-curves-dark")
+
+
+def test_both_strengths_over_prompts_of_my_own_make_a_map(open_page: Open, keep: Keep) -> None:
+    page = curves(open_page)
+    page.get_by_role("radio", name="both", exact=True).check()
+    expect(page.locator("#curves_controls textarea, #curves_controls input")).to_have_value("0,0.5,1")
+    page.locator("#curves_controls textarea, #curves_controls input").fill("0,1")
+    page.locator("#curves_alphas textarea, #curves_alphas input").fill("0,1")
+    page.get_by_label("my own").check()
+    page.locator("#own_prompts textarea").fill("Who are you?\n\nWhich way?")
+    expect(page.locator("#plan_size")).to_contain_text("4 strengths × 2 prompts = 8 replies")
+    page.locator("#measure").click()
+    done(page)
+    page.get_by_label("over both").check()
+    expect(page.locator("#chart .heatmaplayer image")).to_have_count(1)
+    expect(page.locator("#behind .replies:not([hidden]) .user").first).to_have_text("Who are you?")
+    keep(page, "curves-map")
