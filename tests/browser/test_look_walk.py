@@ -50,3 +50,19 @@ def test_reduced_motion_is_respected(open_page: Open) -> None:
     assert caret.evaluate("e => getComputedStyle(e).animationName") == "none"
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_contain_text("Stopped")
+
+
+def test_zoomed_for_the_back_row_the_panes_stand_side_by_side_above_the_dials(open_page: Open, keep: Keep) -> None:
+    """At 200 % a screen of 1440 by 900 has this many pixels of the page's own."""
+    page = open_page(viewport={"width": 720, "height": 450}, device_scale_factor=2)
+    run(page)
+    base, steered, dials = (page.locator(place).bounding_box() for place in ("#base", "#steered", "#dials"))
+    assert base is not None
+    assert steered is not None
+    assert dials is not None
+    assert base["y"] == steered["y"] and base["x"] < steered["x"]
+    assert dials["y"] + dials["height"] == pytest.approx(450, abs=1)
+    assert dials["height"] < 120
+    assert page.evaluate("document.documentElement.scrollWidth") <= 720
+    page.locator("#top").evaluate("e => e.scrollIntoView()")
+    keep(page, "zoomed")
