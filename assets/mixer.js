@@ -17,7 +17,8 @@ function build() {
     alpha.setAttribute('aria-label', `alpha of ${name}, any number`);
     const control = made('input', { type: 'number', step: 0.05, value: now.control, className: 'control' });
     control.setAttribute('aria-label', `control of ${name}`);
-    row.append(made('span', { className: 'name', textContent: name }), range, alpha, made('label', {}, 'control ', control));
+    const poles = made('span', { className: 'dial-poles' }, made('span', {}, negative), made('span', {}, positive));
+    row.append(made('span', { className: 'name' }, name), range, alpha, poles, made('label', {}, 'control ', control));
     return row;
   }));
 }
