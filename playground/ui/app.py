@@ -1,5 +1,6 @@
 """Opens the page in a browser: the look, the tabs, the server, and nothing else."""
 
+import importlib.util
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from playground import presets
+from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.ui import endpoints, guide, markup, recordings
 from playground.ui.address import check_port
@@ -76,11 +78,13 @@ def serve(
 ) -> None:
     """Load a model and serve its page until interrupted; `report` hears how far a first fetch has come.
 
-    Raises PlaygroundError if the model or the port cannot be had.
+    Raises PlaygroundError if the model, the port or a package that was asked for cannot be had.
     """
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     check_port(host, port)  # before the model is loaded: that takes longer
+    if hosting.mcp and importlib.util.find_spec("mcp") is None:  # gradio would go on without it and say nothing
+        raise InvalidInput("PLAYGROUND_MCP needs the package mcp, which is not installed.", "Run: pip install 'mcp<2'.")
     from playground.player import Player  # loads torch
 
     player = Player.open(hosting.model, hosting.dtype, report)

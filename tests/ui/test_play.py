@@ -271,6 +271,14 @@ def test_a_taken_port_is_told_before_any_model_is_loaded() -> None:
         app.serve(Hosting(model="tiny"), port=99999, open_browser=False)
 
 
+def test_tools_that_cannot_be_offered_are_told_before_any_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    with pytest.raises(InvalidInput, match="package mcp"):
+        app.serve(Hosting(model="nowhere", mcp=True), port=0, open_browser=False)
+
+
 def test_the_page_is_private_and_asks_nothing_of_the_outside() -> None:
     blocks = inside_a_loop(lambda: app.build(FakePlayer()))
     look = app.appearance()
