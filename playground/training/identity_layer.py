@@ -178,25 +178,34 @@ def strengthen(
 ) -> Generator[Progress, None, Fitted]:
     """Scale what the layer adds, so that alpha 1 is as strong as the guard allows whatever the training brought.
 
-    How far a layer moves the replies depends on data, steps and anchors; a unit of alpha should not. The best of
-    `recipe.scales`, in the sense of `fit`, is applied in place; those beyond one that breaks the replies are not tried.
-    What was found is kept in `folder`.
+    How far a layer moves the replies depends on data, steps and anchors; a unit of alpha should not. From 1 on, scales
+    are tried upwards as long as the guard is passed, or downwards until it is. The best in the sense of `fit` is
+    applied, in place; what was found is kept in `folder`.
     """
     record = folder / "scale.json"
     if not record.exists():
         weights = {name: tensor.clone() for name, tensor in fitted.layer.layer.state_dict().items()}
-        best: dict[str, float] = {}
-        pace = Pace("layer's scale", len(recipe.scales), "scales")
-        yield pace(0)
-        for done, factor in enumerate(sorted(recipe.scales), start=1):
+
+        def tried(factor: float) -> dict[str, float]:
             fitted.layer.scale(factor)
             found = {**fitted.checks, **guards.named(guard(fitted.layer)), "scale": factor}
             fitted.layer.layer.load_state_dict(weights)
-            found["guard_passed"] = float(guards.is_fluent(found, recipe))
-            if not best or guards.is_better(found, best):
+            return {**found, "guard_passed": float(guards.is_fluent(found, recipe))}
+
+        pace = Pace("layer's scale", len(recipe.scales) + 1, "scales")
+        yield pace(0)
+        first = best = tried(1.0)
+        yield pace(1, f"x1: {guards.told(first)}")
+        upwards = bool(first["guard_passed"])
+        on_the_way = [factor for factor in recipe.scales if factor != 1 and (factor > 1) == upwards]
+        for done, factor in enumerate(sorted(on_the_way, reverse=not upwards), start=2):
+            if time.monotonic() > deadline:
+                break
+            found = tried(factor)
+            if guards.is_better(found, best):
                 best = found
             yield pace(done, f"x{factor:g}: {guards.told(found)}")
-            if time.monotonic() > deadline or best["guard_passed"] > found["guard_passed"]:
+            if found["guard_passed"] != first["guard_passed"]:
                 break
         write_json(record, best)
     checks: dict[str, float] = json.loads(record.read_text(encoding="utf-8"))

@@ -166,25 +166,26 @@ class Asked:
 
 
 @pytest.mark.parametrize(
-    ("breaks_at", "scale", "tried"),
-    [(1.3, 1.2, 4), (9.0, 1.7, 5), (1.1, 1.0, 3), (0.9, 0.8, 2), (0.1, 0.8, 5)],
-    ids=["as far as fluent", "all the way", "as it was", "weaker, where it was not fluent", "the least broken"],
-)
+    ("breaks_at", "tried", "scale"),
+    [(1.3, [1, 1.2, 1.4], 1.2), (9, [1, 1.2, 1.4, 1.7], 1.7), (1.1, [1, 1.2], 1), (0.7, [1, 0.8, 0.5], 0.5),
+     (0.9, [1, 0.8], 0.8), (0.1, [1, 0.8, 0.5], 0.5)],
+    ids=["as far as fluent", "all the way", "as it was", "much weaker", "a little weaker", "the least broken"],
+)  # fmt: skip
 def test_a_layer_is_as_strong_as_the_guard_allows(
-    layer: IdentityLayer, tmp_path: Path, breaks_at: float, scale: float, tried: int
+    layer: IdentityLayer, tmp_path: Path, breaks_at: float, tried: list[float], scale: float
 ) -> None:
     with torch.no_grad():
         for end in ("mlp.down_proj", "self_attn.o_proj"):
             layer.layer.state_dict()[f"{end}.weight"].fill_(1.0)
-    guard, recipe = Asked(breaks_at), Recipe(scales=(1.7, 0.8, 1, 1.2, 1.4))
+    guard, recipe = Asked(breaks_at), Recipe(scales=(1.7, 0.8, 0.5, 1.2, 1.4))
     state = _State(tmp_path, layer, torch.optim.Adam(layer.layer.parameters()))
     state.check(found(1.0, 1.0), recipe)
     strong = exhaust(strengthen(Fitted(state.kept(), state.checks), guard, recipe, tmp_path))
-    assert guard.sizes == pytest.approx([0.8, 1.0, 1.2, 1.4, 1.7][:tried])
+    assert guard.sizes == pytest.approx(tried)
     assert strong.checks["scale"] == scale
     assert strong.checks["guard_reward"] == pytest.approx(scale)
     for end in ("mlp.down_proj", "self_attn.o_proj"):
-        assert torch.allclose(strong.layer.layer.state_dict()[f"{end}.weight"], torch.tensor(scale))
+        assert torch.allclose(strong.layer.layer.state_dict()[f"{end}.weight"], torch.tensor(float(scale)))
     again = exhaust(strengthen(Fitted(state.kept(), state.checks), guard, recipe, tmp_path))
-    assert len(guard.sizes) == tried, "what was found is not asked for again"
-    assert torch.allclose(again.layer.layer.state_dict()["mlp.down_proj.weight"], torch.tensor(scale))
+    assert len(guard.sizes) == len(tried), "what was found is not asked for again"
+    assert torch.allclose(again.layer.layer.state_dict()["mlp.down_proj.weight"], torch.tensor(float(scale)))
