@@ -59,7 +59,8 @@ def sweep(
     try:
         found = _measure(player, plan, out, folder, tell)
         summary = report.write(found, out, player.name, command)
-        (out / "curve.html").write_text(curves.sheet(found.points, f"{axis} on {player.name}", command), "utf-8")
+        safe = player.axis(plan.axis).card.safe_range
+        (out / "curve.html").write_text(curves.sheet(found.points, f"{axis} on {player.name}", command, safe), "utf-8")
     except OSError as error:
         raise InvalidInput(
             f"The sweep had to stop: {error}.", "Make room on the disk, then run the same command to go on."

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from playground import findings
-from playground.cards import Card, Estimate, Point
+from playground.cards import Card, Estimate, Point, SafeRange
 from playground.findings import LABELS, OTHER, Along, as_text, sentence
 from playground.settings import SLIDER_RANGE
 
@@ -205,12 +205,14 @@ def metric_curve(
     metric: str,
     along: Along = "alpha",
     current: tuple[float, float] | None = None,
+    safe: SafeRange | None = None,
     height: int = 320,
 ) -> go.Figure:
     """A metric against alpha or control: for each value of the other strength a line with its 95 % interval.
 
-    `current` is the (alpha, control) that is drawn large. Each mark's customdata begins with the place of its point in
-    `points`, by which whoever shows the figure finds the replies behind it.
+    `current` is the (alpha, control) that is drawn large; what lies beyond the axis's `safe` range is shaded. Each
+    mark's customdata begins with the place of its point in `points`, by which whoever shows the figure finds the
+    replies behind it.
     """
     figure = go.Figure(layout=chart_layout(along, LABELS.get(metric, metric), height))
     other = OTHER[along]
@@ -222,7 +224,18 @@ def metric_curve(
         figure.add_trace(_band(strengths, [mark.estimate for mark in marks], colour))
         figure.add_trace(_line(strengths, marks, colour, f"{other} {at:g}", current))
     figure.update_layout(showlegend=len(lines) > 1)
+    if safe is not None and lines:
+        _shade(figure, [getattr(point, along) for point in points], getattr(safe, along))
     return figure
+
+
+def _shade(figure: go.Figure, strengths: Sequence[float], safe: tuple[float, float]) -> None:
+    """Mark where the strengths that were measured leave the safe range."""
+    for start, end in ((min(strengths), safe[0]), (safe[1], max(strengths))):
+        if start < end:
+            note = {"annotation_text": "beyond the safe range", "annotation_font_size": 11}
+            inside = {"x0": start, "x1": end, "fillcolor": UNSAFE, "opacity": 0.14, "line_width": 0, "layer": "below"}
+            figure.add_vrect(**inside, **note, annotation_position="bottom left")
 
 
 def heat_map(
@@ -337,12 +350,14 @@ def chart_layout(x: str, y: str, height: int) -> go.Layout:
     )
 
 
-def sheet(points: Sequence[Point], title: str, about: str = "") -> str:
+def sheet(points: Sequence[Point], title: str, about: str = "", safe: SafeRange | None = None) -> str:
     """All charts of some points as one HTML page that needs no network, each with its sentence and as text."""
     along, at = findings.longest_line(points)
     metrics = findings.measured(points)
     told = {metric: sentence(points, metric, along, at) for metric in metrics}
-    charts = [(f"{_heading(m)} against {along}", metric_curve(points, m, along), told[m], m) for m in metrics]
+    charts = [
+        (f"{_heading(m)} against {along}", metric_curve(points, m, along, safe=safe), told[m], m) for m in metrics
+    ]
     if all(len({getattr(p, name) for p in points}) > 1 for name in ("alpha", "control")):
         charts += [
             (f"{_heading(m)} over alpha and control", heat_map(points, m), findings.summit(points, m), m)

@@ -3,12 +3,13 @@
 import json
 import re
 from html import unescape
+from typing import Any
 
 import pytest
 from plotly.graph_objects import Figure
 
 from playground import curves, findings
-from playground.cards import Point
+from playground.cards import Point, SafeRange
 from playground.curves import Measured
 from tests.test_findings import point
 from tests.ui.fake_player import card
@@ -106,6 +107,18 @@ def test_intervals_surround_the_means() -> None:
     band = traces(figure)["95 % interval"]
     assert band["x"] == [-1, 0, 1, 1, 0, -1]
     assert band["y"] == pytest.approx([-0.9, 0.1, 1.1, 0.9, -0.1, -1.1])
+
+
+@pytest.mark.parametrize(
+    ("safe", "shaded"), [((-0.5, 0.5), [(-1, -0.5), (0.5, 1)]), ((-0.5, 3.0), [(-1, -0.5)]), ((-1.0, 1.0), [])]
+)
+def test_what_was_measured_beyond_the_safe_range_is_shaded(
+    safe: tuple[float, float], shaded: list[tuple[float, float]]
+) -> None:
+    figure = curves.metric_curve(GRID, "reward", safe=SafeRange(alpha=safe, control=(0.0, 1.0)))
+    layout: Any = figure.layout
+    assert [(shape.x0, shape.x1) for shape in layout.shapes] == shaded
+    assert {note.text for note in layout.annotations} == ({"beyond the safe range"} if shaded else set())
 
 
 def test_a_heat_map_leaves_empty_what_was_not_measured() -> None:

@@ -206,8 +206,9 @@ class CurvesPage:
 
         player = self.hosted.player
         encoder = sources.resolve_encoder(sources.ENCODER) if sources.is_here(sources.ENCODER) else None
-        out = self._folder() / measuring.folder_name(identity(player, player.axis(plan.axis), plan, encoder))
-        found = Found(plan, player.name, phase="measuring", command=self._command(plan))
+        axis = player.axis(plan.axis)
+        out = self._folder() / measuring.folder_name(identity(player, axis, plan, encoder))
+        found = Found(plan, player.name, phase="measuring", command=self._command(plan), safe=axis.card.safe_range)
         count, fresh = len(plan.strengths()), list[Any]()
         next_drawing = 0.0
         with closing(sweep(player, plan, out, encoder)) as steps:
@@ -260,9 +261,9 @@ class CurvesPage:
     def _charts(self, found: Found, first: str, kind: str, second: str, *here: float) -> Update:
         points, current = found.points, (here[0], here[1]) if here else None
         return {
-            self.chart: measuring.chart(points, first, kind, current),
+            self.chart: measuring.chart(points, first, kind, current, found.safe),
             self.told: measuring.told(points, first, kind),
-            self.below: measuring.chart(points, second, current=current),
+            self.below: measuring.chart(points, second, current=current, safe=found.safe),
             self.below_told: measuring.told(points, second) if points else "",
         }
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import plotly.graph_objects as go
 
 from playground import curves, findings, places, presets
-from playground.cards import Point
+from playground.cards import Point, SafeRange
 from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.findings import LABELS, Along
@@ -60,6 +60,7 @@ class Found:
     phase: Phase = "empty"
     problem: str = ""
     command: str = ""
+    safe: SafeRange | None = None
 
 
 def plan(
@@ -128,7 +129,11 @@ def along(points: Sequence[Point]) -> Along:
 
 
 def chart(
-    points: Sequence[Point], metric: str, kind: str = KINDS[0], current: tuple[float, float] | None = None
+    points: Sequence[Point],
+    metric: str,
+    kind: str = KINDS[0],
+    current: tuple[float, float] | None = None,
+    safe: SafeRange | None = None,
 ) -> go.Figure:
     """A metric of the points, drawn in one of the three ways, with the `current` (alpha, control) of Play marked."""
     if kind == "against KL":
@@ -136,7 +141,7 @@ def chart(
     if kind == "over both":
         return curves.heat_map(points, metric, current)
     way = along(points)
-    figure = curves.metric_curve(points, metric, way, current)
+    figure = curves.metric_curve(points, metric, way, current, safe)
     if not points:
         figure.update_xaxes(range=list(SLIDER_RANGE))
         figure.update_yaxes(range=[0, 1], showticklabels=False)
