@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,15 @@ ROOT = Path(__file__).parents[2]
 COMMAND = ["-m", "playground", "app", "--no-browser"]
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """As in a terminal: a shell's background jobs, the tests maybe among them, pass on that they ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize("program", [["app.py"], COMMAND], ids=["app.py", "command"])
 def test_it_comes_up_and_ctrl_c_ends_it(program: list[str], tmp_path: Path) -> None:
     with socket.socket() as probe:
@@ -24,11 +34,14 @@ def test_it_comes_up_and_ctrl_c_ends_it(program: list[str], tmp_path: Path) -> N
     with (tmp_path / "log").open("w") as log, subprocess.Popen(
         command, cwd=ROOT, env=os.environ | told, stdout=subprocess.PIPE, stderr=log, text=True
     ) as page:  # fmt: skip
-        assert page.stdout is not None
-        assert any("The page is at" in line for line in page.stdout), (tmp_path / "log").read_text()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}") as answer:
-            assert "Alignment Playground" in answer.read().decode()
-        page.send_signal(signal.SIGINT)
-        page.communicate()
+        try:
+            assert page.stdout is not None
+            assert any("The page is at" in line for line in page.stdout), (tmp_path / "log").read_text()
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}") as answer:
+                assert "Alignment Playground" in answer.read().decode()
+            page.send_signal(signal.SIGINT)
+            page.communicate()
+        finally:
+            page.kill()
     assert page.returncode == 0
     assert "Traceback" not in (tmp_path / "log").read_text()
