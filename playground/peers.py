@@ -1,6 +1,8 @@
 """What this is compared with: `transformers` and TRL doing the same work, as their users would have them do it."""
 
+import contextlib
 import copy
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -90,7 +92,8 @@ def dpo(
             processing_class=model.tokenizer,
             callbacks=[Between()],
         )
-        trainer.train()
+        with contextlib.redirect_stdout(sys.stderr):  # where TRL tells of its losses
+            trainer.train()
     return their_times[1:], our_times[1:]  # the first step of each warms up
 
 

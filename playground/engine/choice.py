@@ -155,7 +155,11 @@ def _decide(
     interval = _NOWHERE if along is None else _interval(lines, alphas, along, noise, how.temperature, token)
     probability, log_total = _softmax(logits)
     # KL(steered || base) = E[steered - base] - log Z_steered + log Z_base, expected under the steered distribution.
-    kl = (torch.dot(probability, logits - base) - log_total + lines.log_total).clamp(min=0)
+    if moved is not None:
+        gained = torch.dot(probability, logits - base)
+    else:
+        gained = sum((alpha * torch.dot(probability, lines.slopes[k]) for k, alpha in alphas.items()), torch.zeros(()))
+    kl = (gained - log_total + lines.log_total).clamp(min=0)
     logprob, base_logprob = logits.take(token) - log_total, base.take(token) - lines.log_total
     numbers = [token, interval.low_token, interval.high_token, interval.low, interval.high, logprob, base_logprob, kl]
     row = torch.stack([number.to(logits.device, torch.float64) for number in numbers])

@@ -22,7 +22,7 @@ from playground.settings import Request
 Step = list[Started | Token | Finished]
 """What one step tells: a token of each row that took part, then the end (without reward) of each that ends with it."""
 
-_FIRST_REACH = 16  # tokens of a row guessed at once; doubled as long as the guess holds
+_FIRST_REACH = 32  # tokens of a row guessed at once; doubled as long as the guess holds
 _MOST_STANDS = 128  # tokens of all rows guessed at once; bounds the memory that their logits take
 
 
