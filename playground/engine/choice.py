@@ -102,7 +102,9 @@ def choose(model: LanguageModel, plan: Plan, stands: Sequence[Stand], how: Sampl
         slopes = {
             k: line - base for k, key in enumerate(plan.aligned) if (line := of_stream.get((node, key))) is not None
         }
-        return _Lines(base, _softmax(base)[1], slopes)
+        if node.log_total is None:
+            node.log_total = _softmax(base)[1]
+        return _Lines(base, node.log_total, slopes)
 
     decided: dict[int, Tensor] = {}
     for index in sorted(range(len(stands)), key=lambda index: where[stands[index].node, plan.base]):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from playground.engine.language_model import LanguageModel
 
-_NODE_BYTES, _STATE_BYTES = 600, 500  # what Python and torch need besides the numbers
+_NODE_BYTES, _STATE_BYTES = 900, 500  # what Python and torch need besides the numbers
 
 
 class Trunk:
@@ -29,13 +29,15 @@ class Trunk:
 class Node:
     """A prefix: the final hidden state [D] of each stream that has read it, and the prefixes one token longer."""
 
-    __slots__ = ("children", "latest", "states", "trunk")
+    __slots__ = ("children", "latest", "log_total", "states", "trunk")
 
     def __init__(self) -> None:
         self.states: dict[Hashable, Tensor] = {}
         self.children: dict[int, Node] = {}
         self.latest: int | None = None
         """The token that was last written here."""
+        self.log_total: Tensor | None = None
+        """log sum exp of the base's logits here, once somebody has needed it."""
         self.trunk: Trunk | None = None
         """The trunk that last came along here."""
 
