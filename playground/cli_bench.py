@@ -25,7 +25,7 @@ def bench(
 ) -> None:
     """Measure the speed against `transformers`, TRL and the memory's bandwidth; print one JSON object.
 
-    Takes a quarter of an hour; nothing else should run meanwhile.
+    Takes about ten minutes; nothing else should run meanwhile.
     """
     import time
 
