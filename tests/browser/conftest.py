@@ -1,7 +1,6 @@
 """A served page and a browser to walk through it. Every walk fails on a foreign request or a console error."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "artifacts" / "screenshots"
@@ -41,9 +42,7 @@ def serve(log: Path, *arguments: str, **environment: str) -> Iterator[str]:
 
     What people make there stays beside the `log`.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "tests.browser.server", str(port), *arguments]
     own = {"OMP_NUM_THREADS": "1", "XDG_DATA_HOME": str(log.parent / "data"), **environment}

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,9 +24,7 @@ class Server:
     """
 
     def __init__(self, folder: Path, database: str, log: Path, *options: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url, self.log = f"http://127.0.0.1:{self.port}", log
         self.command = [sys.executable, "-m", "playground", "study", "serve", str(folder)]
         self.command += ["--database", database, "--port", str(self.port), *options]

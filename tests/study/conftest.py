@@ -1,7 +1,6 @@
 """Studies on disk, and the databases they are kept in: a file each, and a PostgreSQL server of the tests' own."""
 
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,10 +52,3 @@ def store(url: str, study: Study) -> Iterator[Store]:
     store = Store.open(url, study)
     yield store
     store.close()
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

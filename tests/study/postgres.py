@@ -5,13 +5,14 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import psutil
 import psycopg
+
+from tests.ports import free_port
 
 _USER = "playground"
 
@@ -44,9 +45,7 @@ class Server:
         if user := _nobody():
             os.chown(self.folder, user["user"], user["group"])
         self._run("initdb", "-D", str(self.folder / "data"), "-U", _USER, "--auth", "trust", "--no-sync", "-E", "UTF8")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     def _run(self, program: str, *arguments: str) -> None:

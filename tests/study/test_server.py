@@ -14,6 +14,7 @@ from playground.study.database import sqlite_url
 from playground.study.records import Records
 from playground.study.results import long_table
 from playground.study.stimuli import Study
+from tests.ports import free_port
 from tests.study.browser import ROOT, Browser, Server
 from tests.study.made import SHORT, make_study
 from tests.study.postgres import Server as Postgres
@@ -142,10 +143,11 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
     assert not loaded & {"torch", "transformers", "safetensors"}
 
 
-def test_the_staff_page_wants_its_password(folder: Path, tmp_path: Path, free_port: int) -> None:
+def test_the_staff_page_wants_its_password(folder: Path, tmp_path: Path) -> None:
+    port = free_port()
     database = sqlite_url(tmp_path / "study.sqlite")
-    options = ("--staff-port", str(free_port), "--staff-token", "right-and-long")
-    address = f"http://127.0.0.1:{free_port}"
+    options = ("--staff-port", str(port), "--staff-token", "right-and-long")
+    address = f"http://127.0.0.1:{port}"
     with Server(folder, database, tmp_path / "log", *options) as server, httpx.Client(base_url=address) as staff:
         for password in ("wrong", "", "right-and-lon"):
             assert staff.post("/login", data={"username": "staff", "password": password}).status_code in (400, 422)

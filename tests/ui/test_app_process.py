@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -10,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 COMMAND = ["-m", "playground", "app", "--no-browser"]
@@ -26,9 +27,7 @@ def heeds_ctrl_c() -> Iterator[None]:
 @pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize("program", [["app.py"], COMMAND], ids=["app.py", "command"])
 def test_it_comes_up_and_ctrl_c_ends_it(program: list[str], tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     told = {"PLAYGROUND_MODEL": "tiny", "GRADIO_SERVER_PORT": port, "BROWSER": "true"}
     command = [sys.executable, *program, *(["--model", "tiny", "--port", port] if program == COMMAND else [])]
     with (tmp_path / "log").open("w") as log, subprocess.Popen(
