@@ -20,7 +20,7 @@ from playground.events import Finished, Progress
 from playground.replies import Pace, gather
 from playground.rewards import Reward
 from playground.settings import Row, Sampling, conversation
-from playground.training.pairs import Pair
+from playground.training.pairs import Pair, of_replies
 from playground.training.recipe import Recipe
 
 READ_AT_ONCE = 128
@@ -90,7 +90,11 @@ def invent(
         couples += zip(*best, strict=False)
     couples.sort(key=lambda couple: -couple[0].score - couple[1].score)
     kept = couples[: math.ceil(recipe.invent_keep * len(couples))]
-    return [_pair(*couple) for couple in kept if couple[0].reply.text.strip() != couple[1].reply.text.strip()]
+    return [
+        of_replies(chosen.row.messages[-1].content, chosen.reply, rejected.reply)
+        for chosen, rejected in kept
+        if chosen.reply.text.strip() != rejected.reply.text.strip()
+    ]
 
 
 def pairs_each(recipe: Recipe) -> int:
@@ -133,16 +137,6 @@ def evidence(model: LanguageModel, others: Sequence[Row], replies: Sequence[Fini
 def _standard(column: Tensor) -> Tensor:
     """Zero mean, unit spread, cut at FAR."""
     return ((column - column.mean()) / column.std(correction=0).clamp(min=1e-6)).clamp(-FAR, FAR)
-
-
-def _pair(chosen: Answer, rejected: Answer) -> Pair:
-    return Pair(
-        prompt=conversation(chosen.row.messages[-1].content),
-        chosen=chosen.reply.text.strip(),
-        rejected=rejected.reply.text.strip(),
-        chosen_ends=chosen.reply.finish_reason == "stop",
-        rejected_ends=rejected.reply.finish_reason == "stop",
-    )
 
 
 def _logprob(reply: Finished) -> float:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import Field
 
 from playground.errors import InvalidInput, PlaygroundError
+from playground.events import Finished
 from playground.settings import Message, Row, Settings, conversation
 
 SHOWN = 5
@@ -32,6 +33,17 @@ class Split(NamedTuple):
 
     train: list[Pair]
     development: list[Pair]
+
+
+def of_replies(prompt: str, chosen: Finished, rejected: Finished) -> Pair:
+    """Two replies of the model's own to a prompt."""
+    return Pair(
+        prompt=conversation(prompt),
+        chosen=chosen.text.strip(),
+        rejected=rejected.text.strip(),
+        chosen_ends=chosen.finish_reason == "stop",
+        rejected_ends=rejected.finish_reason == "stop",
+    )
 
 
 def load(path: Path, where: tuple[str, str] | None = None) -> list[Pair]:

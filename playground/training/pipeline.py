@@ -1,6 +1,7 @@
 """From pairs, or two sentences, to an axis's folder: the stages in order, each leaving its work behind for a resume.
 
-base replies -> reward head, judge -> identity layer -> steered replies -> value function -> step size -> curve -> card
+base replies -> reward head, judge -> identity layer -> replies at alpha 1 -> the layer refined and scaled -> steered
+replies -> value function -> step size -> curve -> card
 """
 
 import hashlib
@@ -30,7 +31,7 @@ from playground.rewards import Reward, preference
 from playground.rewards.coherence import Coherence
 from playground.rewards.preference import PreferenceReward
 from playground.settings import Row, Sampling, Strength, conversation
-from playground.training import guards, identity_layer, judge, measure, pairs, value_function
+from playground.training import contrast, guards, identity_layer, judge, measure, pairs, value_function
 from playground.training.invent import Pole, invent, pairs_each
 from playground.training.job import Job, check, claim, deadlines, digest, prompts_for
 from playground.training.pairs import Pair
@@ -58,13 +59,17 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
     judged = yield from _judge(job, kept, data, work)
     if job.until == "reward":
         return None
-    layer, layer_checks = yield from _layer(model, job, data, reward, work, deadline["layer"])
+    fitted = yield from _layer(model, job, data, reward, work, deadline["layer"])
     if job.until == "layer":
         return None
-    rollouts = yield from _rollouts(model, job, layer, base, work, deadline["rollouts"])
+    own = yield from _own_replies(model, job, fitted.layer, work, deadline["refinement"])
+    layer, layer_checks = yield from _refinement(model, job, data, reward, fitted, own, work, deadline["refinement"])
+    if job.until == "refinement":
+        return None
+    steered = yield from _rollouts(model, job, layer, work, deadline["rollouts"])
     if job.until == "rollouts":
         return None
-    function, value_checks, states = yield from _value(model, job, reward, rollouts)
+    function, value_checks, states = yield from _value(model, job, reward, [*base, *own, *steered])
     if job.until == "value":
         return None
     ready = layer.to(model.device, model.dtype)
@@ -188,21 +193,83 @@ def _judge(job: Job, kept: Sequence[Pair], data: pairs.Split, work: Path) -> Gen
 
 def _layer(
     model: LanguageModel, job: Job, data: pairs.Split, reward: PreferenceReward, work: Path, deadline: float
-) -> Generator[Progress, None, tuple[IdentityLayer, dict[str, float]]]:
-    """Fit the identity layer, then choose its scale, each under a guard that answers some training prompts."""
-    recipe, folder, scratch = job.recipe, work / "layer", work / "guard.jsonl"
-    prompts = prompts_for(job, development=False)
-    few, many = _some(prompts, recipe.guard_prompts), _some(prompts, recipe.scale_prompts)
-    guard = guards.answering(model, reward, few, recipe, scratch, both=recipe.opposite > 0)
-    fitted = yield from identity_layer.fit(model, data.train, data.development, guard, recipe, folder, deadline)
-    guard = guards.answering(model, reward, many, recipe, scratch, both=False)
-    return (yield from identity_layer.strengthen(fitted, guard, recipe, folder, deadline))
+) -> Generator[Progress, None, identity_layer.Fitted]:
+    """Fit the identity layer to the pairs and choose its scale, each under a guard that answers some prompts."""
+    guard = _guard(model, job, reward, job.recipe.guard_prompts, work)
+    fitted = yield from identity_layer.fit(
+        model, data.train, data.development, guard, job.recipe, work / "layer", deadline
+    )
+    return (yield from _scaled(model, job, reward, fitted, work, "layer", deadline))
+
+
+def _own_replies(
+    model: LanguageModel, job: Job, layer: IdentityLayer, work: Path, deadline: float
+) -> Generator[Progress, None, list[tuple[Row, Finished]]]:
+    """Several replies at alpha 1 to each of some training prompts: pairs to refine the layer with, and rollouts."""
+    if not job.recipe.refine_steps:
+        return []
+    prompts = _some(prompts_for(job, development=False), job.recipe.contrast_prompts)
+    rows = contrast.rows(job.name, prompts, job.recipe)
+    sampling = Sampling(temperature=job.recipe.rollout_temperature)
+    steering = {job.name: Steering(layer, None, 0.0, 0)}
+    store = work / "contrast.jsonl"
+    replies = yield from gather(
+        model, steering, rows, sampling, job.recipe.reply_tokens, store, "replies at alpha 1", deadline
+    )
+    return [(rows[reply.row], reply) for reply in replies]
+
+
+def _refinement(
+    model: LanguageModel,
+    job: Job,
+    data: pairs.Split,
+    reward: PreferenceReward,
+    fitted: identity_layer.Fitted,
+    own: Sequence[tuple[Row, Finished]],
+    work: Path,
+    deadline: float,
+) -> Generator[Progress, None, identity_layer.Fitted]:
+    """Go on with the best and the worst of the steered model's own replies beside the pairs, and scale anew."""
+    if not own:
+        return fitted
+    recipe = job.recipe
+    rewards = reward([row.messages for row, _ in own], [reply.text for _, reply in own])
+    train = [*data.train, *contrast.pair_up(own, rewards, recipe)]
+    guard = _guard(model, job, reward, recipe.guard_prompts, work)
+    more = recipe.model_copy(update={"steps": recipe.refine_steps, "learning_rate": recipe.refine_learning_rate})
+    refined = yield from identity_layer.fit(
+        model, train, data.development, guard, more, work / "refined", deadline, fitted, "refining the layer"
+    )
+    return (yield from _scaled(model, job, reward, refined, work, "refined", deadline))
+
+
+def _scaled(
+    model: LanguageModel,
+    job: Job,
+    reward: PreferenceReward,
+    fitted: identity_layer.Fitted,
+    work: Path,
+    folder: str,
+    deadline: float,
+) -> Generator[Progress, None, identity_layer.Fitted]:
+    """The layer as strong as replies at alpha 1 stay fluent."""
+    guard = _guard(model, job, reward, job.recipe.scale_prompts, work, both=False)
+    return (yield from identity_layer.strengthen(fitted, guard, job.recipe, work / folder / "scale.json", deadline))
+
+
+def _guard(
+    model: LanguageModel, job: Job, reward: PreferenceReward, count: int, work: Path, both: bool = True
+) -> guards.Guard:
+    """A guard that answers some training prompts, at both ends if the axis is trained at both."""
+    prompts = _some(prompts_for(job, development=False), count)
+    both = both and job.recipe.opposite > 0
+    return guards.answering(model, reward, prompts, job.recipe, work / "guard.jsonl", both)
 
 
 def _rollouts(
-    model: LanguageModel, job: Job, layer: IdentityLayer, base: list[tuple[Row, Finished]], work: Path, deadline: float
+    model: LanguageModel, job: Job, layer: IdentityLayer, work: Path, deadline: float
 ) -> Generator[Progress, None, list[tuple[Row, Finished]]]:
-    """The base's replies and as many of the steered model, so that all rewards are seen."""
+    """As many replies of the steered model as of the base, at both ends, so that all rewards are seen."""
     ends = (1.0, -1.0) if job.recipe.opposite else (1.0,)
     strengths = [(Strength(axis=job.name, alpha=alpha),) for alpha in ends]
     rows = _rollout_rows(job, job.recipe.rollouts - job.recipe.rollouts // 2, *strengths)
@@ -212,7 +279,7 @@ def _rollouts(
     replies = yield from gather(
         model, {job.name: steering}, rows, sampling, job.recipe.reply_tokens, store, "steered replies", deadline
     )
-    return [*base, *((rows[reply.row], reply) for reply in replies)]
+    return [(rows[reply.row], reply) for reply in replies]
 
 
 def _value(

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from playground.settings import Settings
 
-Stage = Literal["pairs", "reward", "layer", "rollouts", "value", "calibration", "card"]
+Stage = Literal["pairs", "reward", "layer", "refinement", "rollouts", "value", "calibration", "card"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """What a training does, in this order; it can be stopped after any of them."""
 
@@ -60,6 +60,14 @@ class Recipe(Settings):
     least_diversity: float = Field(
         default=0.92, gt=0, le=1, description="Guard: diversity at strength 1 over the base's own."
     )
+    refine_steps: int = Field(
+        default=40, ge=0, description="Most steps on with the steered model's own best and worst replies; 0 leaves it."
+    )
+    refine_learning_rate: float = Field(default=1e-4, gt=0, description="Of these steps.")
+    contrast_prompts: int = Field(default=80, ge=1, description="Prompts answered for these pairs.")
+    contrast_samples: int = Field(
+        default=8, ge=4, description="Replies to each; the best quarter is paired with the worst, by reward."
+    )
     guard_prompts: int = Field(default=32, ge=1, description="Prompts answered at each end at each check.")
     scales: tuple[float, ...] = Field(
         default=(0.15, 0.2, 0.3, 0.45, 0.6, 0.8, 1.2, 1.4, 1.7),
@@ -69,7 +77,9 @@ class Recipe(Settings):
     scale_prompts: int = Field(default=80, ge=1, description="Prompts answered at alpha 1 for each scale.")
 
     rollouts: int = Field(
-        default=640, ge=16, description="The model's own replies that the value function learns from."
+        default=640,
+        ge=16,
+        description="Replies, half of them steered, that the value function learns from beside those to refine with.",
     )
     reply_tokens: int = Field(default=48, ge=8, description="Length of rollouts and measured replies, in tokens.")
     rollout_temperature: float = Field(default=0.8, gt=0, description="Temperature of rollouts.")

@@ -1,5 +1,6 @@
 """Which layer is kept, and how the training survives a kill."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from playground.events import exhaust
 from playground.settings import conversation
 from playground.sources import build_tiny
 from playground.training.guards import Health
-from playground.training.identity_layer import Fitted, Reading, _State, encode, loss, read, strengthen
+from playground.training.identity_layer import Fitted, Reading, _State, encode, fit, loss, read, strengthen
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
 
@@ -83,6 +84,26 @@ def test_a_state_is_taken_up_where_it_was(layer: IdentityLayer, tmp_path: Path) 
     assert len(again.state_dict()["state"]) == len(optimizer.state_dict()["state"]) > 0
     resumed.kept()
     assert _State(tmp_path / "work", layer, again).ended
+
+
+def test_a_layer_that_is_refined_gives_way_only_to_a_better_one(model: LanguageModel, tmp_path: Path) -> None:
+    pairs = [Pair(prompt=conversation("Hello?"), chosen="Oh, hello there!", rejected="No.")] * 8
+    start = IdentityLayer(model)
+    weights = {name: tensor.clone() for name, tensor in start.layer.state_dict().items()}
+    first = Fitted(start, {"steps": 30.0})
+    recipe = Recipe(steps=2, check_every=2, batch=2)
+    for name, rewards, better in (("worse", [1.0, 0.9], False), ("better", [1.0, 1.2], True)):
+        told = iter(rewards)
+
+        def guard(layer: IdentityLayer, told: Iterator[float] = told) -> Health:
+            return Health(reward=next(told), kl=0.1, perplexity_ratio=1.0, diversity_ratio=1.0)
+
+        for _ in range(2):  # and so it is when it is taken up again
+            fitted = exhaust(fit(model, pairs, pairs, guard, recipe, tmp_path / name, start=first))
+            kept = fitted.layer.layer.state_dict()
+            assert all(torch.equal(tensor, weights[name]) for name, tensor in kept.items()) is not better
+            assert fitted.checks["guard_reward"] == max(rewards)
+            assert fitted.checks["steps"] == (32 if better else 30), "all steps that led to it are told"
 
 
 def test_one_reading_tells_both_ends(model: LanguageModel, layer: IdentityLayer) -> None:
@@ -180,12 +201,12 @@ def test_a_layer_is_as_strong_as_the_guard_allows(
     guard, recipe = Asked(breaks_at), Recipe(scales=(1.7, 0.8, 0.5, 1.2, 1.4))
     state = _State(tmp_path, layer, torch.optim.Adam(layer.layer.parameters()))
     state.check(found(1.0, 1.0), recipe)
-    strong = exhaust(strengthen(Fitted(state.kept(), state.checks), guard, recipe, tmp_path))
+    strong = exhaust(strengthen(Fitted(state.kept(), state.checks), guard, recipe, tmp_path / "scale.json"))
     assert guard.sizes == pytest.approx(tried)
     assert strong.checks["scale"] == scale
     assert strong.checks["guard_reward"] == pytest.approx(scale)
     for end in ("mlp.down_proj", "self_attn.o_proj"):
         assert torch.allclose(strong.layer.layer.state_dict()[f"{end}.weight"], torch.tensor(float(scale)))
-    again = exhaust(strengthen(Fitted(state.kept(), state.checks), guard, recipe, tmp_path))
+    again = exhaust(strengthen(Fitted(state.kept(), state.checks), guard, recipe, tmp_path / "scale.json"))
     assert len(guard.sizes) == len(tried), "what was found is not asked for again"
     assert torch.allclose(again.layer.layer.state_dict()["mlp.down_proj.weight"], torch.tensor(float(scale)))
