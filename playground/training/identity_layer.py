@@ -180,7 +180,7 @@ def fit(
 
 
 def strengthen(
-    fitted: Fitted, guard: Guard, recipe: Recipe, record: Path, deadline: float = math.inf
+    fitted: Fitted, guard: Guard, recipe: Recipe, record: Path, deadline: float = math.inf, stage: str = "layer's scale"
 ) -> Generator[Progress, None, Fitted]:
     """Scale what the layer adds, so that alpha 1 is as strong as the guard allows whatever the training brought.
 
@@ -197,12 +197,13 @@ def strengthen(
             fitted.layer.layer.load_state_dict(weights)
             return {**found, "guard_passed": float(guards.is_fluent(found, recipe))}
 
-        pace = Pace("layer's scale", len(recipe.scales) + 1, "scales")
+        pace = Pace(stage, len(recipe.scales) + 1, "scales")
         yield pace(0)
         first = best = tried(1.0)
-        yield pace(1, f"x1: {guards.told(first)}")
         upwards = bool(first["guard_passed"])
         on_the_way = [factor for factor in recipe.scales if factor != 1 and (factor > 1) == upwards]
+        pace.total = len(on_the_way) + 1
+        yield pace(1, f"x1: {guards.told(first)}")
         for done, factor in enumerate(sorted(on_the_way, reverse=not upwards), start=2):
             if time.monotonic() > deadline:
                 break

@@ -3,6 +3,8 @@
 From points come the calibrated step size, where reward stops rising, and the safe range.
 """
 
+import hashlib
+import json
 import math
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
@@ -127,3 +129,8 @@ def safe_range(points: Sequence[Point], recipe: Recipe) -> SafeRange:
         alpha=ends({at.alpha: at for at in points if at.control == 0}),
         control=ends({at.control: at for at in points if at.alpha == 0}),
     )
+
+
+def store(work: Path, stage: str, what: object) -> Path:
+    """Where a stage keeps its replies: by what they depend on, so that nothing stale is taken up again."""
+    return work / f"{stage}-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]}.jsonl"

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -179,3 +179,13 @@ def _lines(path: Path) -> list[str]:
         raise InvalidInput(f"There is no file {path}.", "Check the path.") from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path} cannot be read: {error}.", "Give UTF-8 text, plain or gzipped.") from None
+
+
+def some(prompts: Iterable[str], count: int) -> list[str]:
+    """At most `count` prompts, picked and ordered by hash."""
+    return sorted(prompts, key=lambda prompt: hashlib.sha256(prompt.encode()).digest()[8:])[:count]
+
+
+def some_pairs(part: Sequence[Pair], count: int) -> list[Pair]:
+    """At most `count` pairs, picked and ordered by hash."""
+    return sorted(part, key=lambda pair: hashlib.sha256(pair.model_dump_json().encode()).digest())[:count]

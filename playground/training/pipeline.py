@@ -1,17 +1,14 @@
 """From pairs, or two sentences, to an axis's folder: the stages in order, each leaving its work behind for a resume.
 
-base replies -> reward head, judge -> identity layer -> replies at alpha 1 -> the layer refined and scaled -> steered
-replies -> value function -> step size -> curve -> card
+pairs, replies of the base -> reward head, judge -> layer behind alpha -> value function behind control -> curve, card
 """
 
-import hashlib
 import json
 import math
 import shutil
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -19,19 +16,16 @@ import playground
 from playground import axes
 from playground.cards import Calibration, Card, Data, Point
 from playground.engine.decode import Steering
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
-from playground.engine.reading import reply_states
-from playground.engine.value_function import ValueFunction
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress
 from playground.metrics import Reading
-from playground.replies import gather, write_json
+from playground.replies import write_json
 from playground.rewards import Reward, preference
 from playground.rewards.coherence import Coherence
 from playground.rewards.preference import PreferenceReward
-from playground.settings import Row, Sampling, Strength, conversation
-from playground.training import contrast, guards, identity_layer, judge, measure, pairs, value_function
+from playground.settings import Row, Strength
+from playground.training import alpha, control, judge, measure, pairs
 from playground.training.invent import Pole, invent, pairs_each
 from playground.training.job import Job, check, claim, deadlines, digest, prompts_for
 from playground.training.pairs import Pair
@@ -54,26 +48,28 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
     data, kept = yield from _pairs(model, job, work, deadline["pairs"])
     if job.until == "pairs":
         return None
-    base = yield from _base_replies(model, job, work, deadline["reward"])
+    base = yield from control.base_replies(model, job, work, deadline["reward"])
     reward, reward_checks = yield from _reward(model, job, data, base, work)
     judged = yield from _judge(job, kept, data, work)
     if job.until == "reward":
         return None
-    fitted = yield from _layer(model, job, data, reward, work, deadline["layer"])
+    fitted = yield from alpha.layer(model, job, data, reward, work, deadline["layer"])
     if job.until == "layer":
         return None
-    own = yield from _own_replies(model, job, fitted.layer, work, deadline["refinement"])
-    layer, layer_checks = yield from _refinement(model, job, data, reward, fitted, own, work, deadline["refinement"])
+    own = yield from alpha.own_replies(model, job, fitted.layer, work, deadline["refinement"])
+    layer, layer_checks = yield from alpha.refinement(
+        model, job, data, reward, fitted, own, work, deadline["refinement"]
+    )
     if job.until == "refinement":
         return None
-    steered = yield from _rollouts(model, job, layer, work, deadline["rollouts"])
+    steered = yield from control.steered_replies(model, job, layer, work, deadline["rollouts"])
     if job.until == "rollouts":
         return None
-    function, value_checks, states = yield from _value(model, job, reward, [*base, *own, *steered])
+    function, value_checks, states = yield from control.value(model, job, reward, [*base, *own, *steered])
     if job.until == "value":
         return None
     ready = layer.to(model.device, model.dtype)
-    step_size = yield from _calibrate(model, job, ready, function, reward, states, work, deadline["calibration"])
+    step_size = yield from control.calibrate(model, job, ready, function, reward, states, work, deadline["calibration"])
     if job.until == "calibration":
         return None
     steering = Steering(ready, function, step_size, job.recipe.updates)
@@ -90,14 +86,14 @@ def _pairs(
     given = judge.part(job, job.given)
     split = pairs.split(given.learnt, share) if given.learnt else pairs.Split([], [])
     if job.descriptions is None:
-        return pairs.Split(_some_pairs(split.train, most), _some_pairs(split.development, most)), given.kept
-    helpers = pairs.Split(_some_pairs(split.train, most // 2), _some_pairs(split.development, most // 2))
+        return pairs.Split(pairs.some_pairs(split.train, most), pairs.some_pairs(split.development, most)), given.kept
+    helpers = pairs.Split(pairs.some_pairs(split.train, most // 2), pairs.some_pairs(split.development, most // 2))
     found = yield from _invented(model, job, helpers.train, work, deadline)
     own = judge.part(job, found)
     train, development = pairs.split(own.learnt, share)
     learnt = pairs.Split(
-        [*helpers.train, *_some_pairs(train, most - len(helpers.train))],
-        [*helpers.development, *_some_pairs(development, most)],
+        [*helpers.train, *pairs.some_pairs(train, most - len(helpers.train))],
+        [*helpers.development, *pairs.some_pairs(development, most)],
     )
     return learnt, [*given.kept, *own.kept]
 
@@ -114,7 +110,7 @@ def _invented(
     wanted = (recipe.pairs - len(helpers)) / (1 - recipe.development_share) / recipe.invent_keep
     if judge.keeps_a_share(job):
         wanted /= 1 - recipe.judge_share
-    asked = _some(job.prompts, math.ceil(wanted / pairs_each(recipe)))
+    asked = pairs.some(job.prompts, math.ceil(wanted / pairs_each(recipe)))
     said = [pair.chosen for pair in helpers], [pair.rejected for pair in helpers]
     positive, negative = (
         Pole(description, _sayings(texts)) for description, texts in zip(job.descriptions, said, strict=True)
@@ -141,19 +137,6 @@ def _features(model: LanguageModel, part: Sequence[Pair]) -> tuple[Tensor, Tenso
     prompts = [pair.prompt for pair in part]
     chosen = preference.text_features(model, prompts, [pair.chosen for pair in part])
     return chosen, preference.text_features(model, prompts, [pair.rejected for pair in part])
-
-
-def _base_replies(
-    model: LanguageModel, job: Job, work: Path, deadline: float
-) -> Generator[Progress, None, list[tuple[Row, Finished]]]:
-    """The base model's own replies to training prompts: the reward's unit, and rollouts for the value function."""
-    rows = _rollout_rows(job, job.recipe.rollouts // 2, ())
-    sampling = Sampling(temperature=job.recipe.rollout_temperature)
-    store = work / "base.jsonl"
-    replies = yield from gather(
-        model, {}, rows, sampling, job.recipe.reply_tokens, store, "replies of the base", deadline
-    )
-    return [(rows[reply.row], reply) for reply in replies]
 
 
 def _reward(
@@ -191,144 +174,6 @@ def _judge(job: Job, kept: Sequence[Pair], data: pairs.Split, work: Path) -> Gen
     return judged
 
 
-def _layer(
-    model: LanguageModel, job: Job, data: pairs.Split, reward: PreferenceReward, work: Path, deadline: float
-) -> Generator[Progress, None, identity_layer.Fitted]:
-    """Fit the identity layer to the pairs and choose its scale, each under a guard that answers some prompts."""
-    guard = _guard(model, job, reward, job.recipe.guard_prompts, work)
-    fitted = yield from identity_layer.fit(
-        model, data.train, data.development, guard, job.recipe, work / "layer", deadline
-    )
-    return (yield from _scaled(model, job, reward, fitted, work, "layer", deadline))
-
-
-def _own_replies(
-    model: LanguageModel, job: Job, layer: IdentityLayer, work: Path, deadline: float
-) -> Generator[Progress, None, list[tuple[Row, Finished]]]:
-    """Several replies at alpha 1 to each of some training prompts: pairs to refine the layer with, and rollouts."""
-    if not job.recipe.refine_steps:
-        return []
-    prompts = _some(prompts_for(job, development=False), job.recipe.contrast_prompts)
-    rows = contrast.rows(job.name, prompts, job.recipe)
-    sampling = Sampling(temperature=job.recipe.rollout_temperature)
-    steering = {job.name: Steering(layer, None, 0.0, 0)}
-    store = work / "contrast.jsonl"
-    replies = yield from gather(
-        model, steering, rows, sampling, job.recipe.reply_tokens, store, "replies at alpha 1", deadline
-    )
-    return [(rows[reply.row], reply) for reply in replies]
-
-
-def _refinement(
-    model: LanguageModel,
-    job: Job,
-    data: pairs.Split,
-    reward: PreferenceReward,
-    fitted: identity_layer.Fitted,
-    own: Sequence[tuple[Row, Finished]],
-    work: Path,
-    deadline: float,
-) -> Generator[Progress, None, identity_layer.Fitted]:
-    """Go on with the best and the worst of the steered model's own replies beside the pairs, and scale anew."""
-    if not own:
-        return fitted
-    recipe = job.recipe
-    rewards = reward([row.messages for row, _ in own], [reply.text for _, reply in own])
-    train = [*data.train, *contrast.pair_up(own, rewards, recipe)]
-    guard = _guard(model, job, reward, recipe.guard_prompts, work)
-    more = recipe.model_copy(update={"steps": recipe.refine_steps, "learning_rate": recipe.refine_learning_rate})
-    refined = yield from identity_layer.fit(
-        model, train, data.development, guard, more, work / "refined", deadline, fitted, "refining the layer"
-    )
-    return (yield from _scaled(model, job, reward, refined, work, "refined", deadline))
-
-
-def _scaled(
-    model: LanguageModel,
-    job: Job,
-    reward: PreferenceReward,
-    fitted: identity_layer.Fitted,
-    work: Path,
-    folder: str,
-    deadline: float,
-) -> Generator[Progress, None, identity_layer.Fitted]:
-    """The layer as strong as replies at alpha 1 stay fluent."""
-    guard = _guard(model, job, reward, job.recipe.scale_prompts, work, both=False)
-    return (yield from identity_layer.strengthen(fitted, guard, job.recipe, work / folder / "scale.json", deadline))
-
-
-def _guard(
-    model: LanguageModel, job: Job, reward: PreferenceReward, count: int, work: Path, both: bool = True
-) -> guards.Guard:
-    """A guard that answers some training prompts, at both ends if the axis is trained at both."""
-    prompts = _some(prompts_for(job, development=False), count)
-    both = both and job.recipe.opposite > 0
-    return guards.answering(model, reward, prompts, job.recipe, work / "guard.jsonl", both)
-
-
-def _rollouts(
-    model: LanguageModel, job: Job, layer: IdentityLayer, work: Path, deadline: float
-) -> Generator[Progress, None, list[tuple[Row, Finished]]]:
-    """As many replies of the steered model as of the base, at both ends, so that all rewards are seen."""
-    ends = (1.0, -1.0) if job.recipe.opposite else (1.0,)
-    strengths = [(Strength(axis=job.name, alpha=alpha),) for alpha in ends]
-    rows = _rollout_rows(job, job.recipe.rollouts - job.recipe.rollouts // 2, *strengths)
-    steering = Steering(layer.to(model.device, model.dtype), None, 0.0, 0)
-    sampling = Sampling(temperature=job.recipe.rollout_temperature)
-    store = work / "steered.jsonl"
-    replies = yield from gather(
-        model, {job.name: steering}, rows, sampling, job.recipe.reply_tokens, store, "steered replies", deadline
-    )
-    return [(rows[reply.row], reply) for reply in replies]
-
-
-def _value(
-    model: LanguageModel, job: Job, reward: PreferenceReward, rollouts: Sequence[tuple[Row, Finished]]
-) -> Generator[Progress, None, tuple[ValueFunction, dict[str, float], Tensor]]:
-    """Fit the value function; a share of the prompts is kept to check it. Also returns some states [N, D]."""
-    yield Progress("value function", 0, job.recipe.value_epochs, "epochs", note=f"reading {len(rollouts)} replies")
-    prompts = [model.prompt_ids(row.messages) for row, _ in rollouts]
-    tokens = [reply.token_ids for _, reply in rollouts]
-    states = [state.cpu() for state in reply_states(model, prompts, tokens)]
-    rewards = reward([row.messages for row, _ in rollouts], [reply.text for _, reply in rollouts])
-    replies = value_function.Replies(states, [torch.tensor(ids) for ids in tokens], rewards)
-    asked = _some({row.messages[-1].content for row, _ in rollouts}, len(rollouts))
-    held_out = set(asked[: math.ceil(len(asked) * job.recipe.development_share)])
-    unseen = [row.messages[-1].content in held_out for row, _ in rollouts]
-    train = replies.part([index for index, kept in enumerate(unseen) if not kept])
-    moves = yield from value_function.move(model, train, job.recipe.seed)
-    check = replies.part([index for index, kept in enumerate(unseen) if kept])
-    function, checks = yield from value_function.fit(train, moves, check, job.recipe)
-    return function.to(model.device), checks, torch.cat(states)[::16].to(model.device)
-
-
-def _calibrate(
-    model: LanguageModel,
-    job: Job,
-    layer: IdentityLayer,
-    function: ValueFunction,
-    reward: PreferenceReward,
-    states: Tensor,
-    work: Path,
-    deadline: float,
-) -> Generator[Progress, None, float]:
-    """Try step sizes on development prompts and take the best that keeps replies fluent."""
-    recipe = job.recipe
-    sizes = measure.step_sizes(function, states, recipe)
-    steering = Steering(layer, function, sizes[0], recipe.updates)
-    strengths = [
-        Strength(axis=job.name, control=0.0),
-        *(Strength(axis=job.name, control=1.0, step_size=size) for size in sizes),
-    ]
-    prompts = _some(prompts_for(job, development=True), recipe.measured_prompts)
-    readings = yield from measure.measure(
-        model, {job.name: steering}, {"reward": reward}, strengths, prompts, recipe,
-        _store(work, "calibration", sizes), "step size", deadline,
-    )  # fmt: skip
-    points = measure.points(strengths, readings)
-    return measure.best_step_size(sizes, points[1:], points[0], recipe) if points else min(sizes)
-
-
 def _curve(
     model: LanguageModel,
     job: Job,
@@ -349,13 +194,13 @@ def _curve(
     others += [(0.0, control) for control in recipe.controls if control >= lowest]
     wanted = [*always, *sorted(set(others) - set(always), key=lambda pair: abs(pair[0]) + abs(pair[1]))]
     strengths = [Strength(axis=job.name, alpha=alpha, control=control) for alpha, control in wanted]
-    prompts = _some(prompts_for(job, development=True), recipe.measured_prompts)
+    prompts = pairs.some(prompts_for(job, development=True), recipe.measured_prompts)
     scores: dict[str, Reward] = {"reward": reward, "judge": independent}
     if job.encoder is not None:
         scores["coherence"] = Coherence.load(job.encoder)
     readings: list[list[Reading]] = []
     for part, until in ((strengths[:4], math.inf), (strengths[4:], deadline)):
-        store = _store(work, "curve", [steering.step_size, *(strength.alpha for strength in part)])
+        store = measure.store(work, "curve", [steering.step_size, *(strength.alpha for strength in part)])
         readings += yield from measure.measure(
             model, {job.name: steering}, scores, part, prompts, recipe, store, "curve", until
         )
@@ -411,34 +256,6 @@ def _write(
     )
     card.save(job.out)
     return card
-
-
-def _rollout_rows(job: Job, count: int, *strengths: tuple[Strength, ...]) -> list[Row]:
-    """`count` rows over the training prompts in turn, taking turns between the strengths as well."""
-    prompts = _some(prompts_for(job, development=False), count)
-    return [
-        Row(
-            messages=conversation(prompts[index % len(prompts)]),
-            strengths=strengths[index % len(strengths)],
-            seed=job.recipe.seed + 1000 + index,
-        )
-        for index in range(count)
-    ]
-
-
-def _some(prompts: Iterable[str], count: int) -> list[str]:
-    """At most `count` prompts, picked and ordered by hash."""
-    return sorted(prompts, key=lambda prompt: hashlib.sha256(prompt.encode()).digest()[8:])[:count]
-
-
-def _some_pairs(part: Sequence[Pair], count: int) -> list[Pair]:
-    """At most `count` pairs, picked and ordered by hash."""
-    return sorted(part, key=lambda pair: hashlib.sha256(pair.model_dump_json().encode()).digest())[:count]
-
-
-def _store(work: Path, stage: str, what: object) -> Path:
-    """Where a stage keeps its replies: by what they depend on, so that nothing stale is taken up again."""
-    return work / f"{stage}-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]}.jsonl"
 
 
 def _told(checks: dict[str, float]) -> str:
