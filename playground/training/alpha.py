@@ -53,18 +53,28 @@ def refinement(
     work: Path,
     deadline: float,
 ) -> Generator[Progress, None, identity_layer.Fitted]:
-    """Go on with the best and the worst of the steered model's own replies beside the pairs, and scale anew."""
+    """Go on with the best and the worst of the steered model's own replies beside the pairs, and scale anew.
+
+    Returns the layer as it was where that is not better.
+    """
     if not own:
         return fitted
     recipe = job.recipe
     rewards = reward([row.messages for row, _ in own], [reply.text for _, reply in own])
     train = [*data.train, *contrast.pair_up(own, rewards, recipe)]
     guard = _guard(model, job, reward, recipe.guard_prompts, work)
-    more = recipe.model_copy(update={"steps": recipe.refine_steps, "learning_rate": recipe.refine_learning_rate})
-    refined = yield from identity_layer.fit(
-        model, train, data.development, guard, more, work / "refined", deadline, fitted, "refining the layer"
+    steps = recipe.refine_steps
+    more = recipe.model_copy(
+        # Checked at the end alone: on the way, at a high learning rate, replies are less fluent than they will be.
+        update={"steps": steps, "check_every": steps, "learning_rate": recipe.refine_learning_rate}
     )
-    return (yield from _scaled(model, job, reward, refined, work / "refined", "refined layer's scale", deadline))
+    refined = yield from identity_layer.fit(
+        model, train, data.development, guard, more, work / "refined", deadline, fitted.layer, "refining the layer"
+    )
+    refined = yield from _scaled(model, job, reward, refined, work / "refined", "refined layer's scale", deadline)
+    if not guards.is_better(refined.checks, fitted.checks):
+        return fitted
+    return identity_layer.Fitted(refined.layer, {**refined.checks, "steps": fitted.checks["steps"] + steps})
 
 
 def _scaled(

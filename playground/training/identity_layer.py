@@ -137,28 +137,26 @@ def fit(
     recipe: Recipe,
     folder: Path,
     deadline: float = math.inf,
-    start: Fitted | None = None,
+    start: IdentityLayer | None = None,
     stage: str = "identity layer",
 ) -> Generator[Progress, None, Fitted]:
     """Minimise `loss` over the layer's weights, from an untrained layer or from `start`; the rest stays frozen.
 
     The anchor keeps the layer from spending KL on what does not tell the replies apart.
 
-    At each check the layer is a candidate if its replies pass the guard; the one with the highest reward is kept, which
-    may be `start`. Stops after two failed checks in a row, at the last step, or past `deadline`. State is kept in
-    `folder`, so that a killed run goes on from its last check.
+    At each check the layer is a candidate if its replies pass the guard; the one with the highest reward is kept.
+    Stops after two failed checks in a row, at the last step, or past `deadline`. State is kept in `folder`, so that a
+    killed run goes on from its last check.
     """
     yield Progress("reading pairs", 0, 1)
     data = encode(model, train, recipe.pair_tokens)
     unseen = encode(model, development[:CHECK_PAIRS], recipe.pair_tokens)
     layer = IdentityLayer(model).float()
     if start is not None:
-        layer.layer.load_state_dict(start.layer.layer.state_dict())
+        layer.layer.load_state_dict(start.layer.state_dict())
     optimizer = torch.optim.Adam(layer.layer.parameters(), lr=recipe.learning_rate)
-    state = _State(folder, layer, optimizer, start.checks["steps"] if start is not None else 0.0)
+    state = _State(folder, layer, optimizer)
     pace = Pace(stage, recipe.steps, "steps")
-    if start is not None and not state.checks:
-        state.check(_check(model, unseen, layer, guard), recipe)
     yield pace(state.step, state.note)
     while not state.ended and state.step < recipe.steps and state.failed < 2 and time.monotonic() < deadline:
         for group in optimizer.param_groups:
@@ -222,9 +220,8 @@ def strengthen(
 class _State:
     """Where the training stands, mirrored in a folder at every check."""
 
-    def __init__(self, folder: Path, layer: IdentityLayer, optimizer: torch.optim.Adam, before: float = 0.0) -> None:
-        """before: steps that led to the layer as it is."""
-        self.folder, self.layer, self.optimizer, self.before = folder, layer, optimizer, before
+    def __init__(self, folder: Path, layer: IdentityLayer, optimizer: torch.optim.Adam) -> None:
+        self.folder, self.layer, self.optimizer = folder, layer, optimizer
         self.step, self.failed, self.ended, self.note = 0, 0, False, ""
         self.checks: dict[str, float] = {}
         folder.mkdir(parents=True, exist_ok=True)
@@ -233,7 +230,7 @@ class _State:
 
     def check(self, found: dict[str, float], recipe: Recipe) -> None:
         """Keep the layer if it is fluent and the best so far; remember where the training stands."""
-        found = {**found, "guard_passed": float(guards.is_fluent(found, recipe)), "steps": self.before + self.step}
+        found = {**found, "guard_passed": float(guards.is_fluent(found, recipe)), "steps": float(self.step)}
         self.failed = 0 if found["guard_passed"] else self.failed + 1
         if not self.checks or guards.is_better(found, self.checks):
             self.checks = found

@@ -46,7 +46,7 @@ class AxesPage:
 
     def _layout(self) -> None:
         names = self.names()
-        start = names[0] if names else None
+        start = next((box.value for box in self.listed if box.value in names), next(iter(names), None))
         with gr.Row(elem_id="axes", elem_classes="two", equal_height=False):
             with gr.Column(elem_classes="side", scale=0, min_width=336):
                 self.axis = gr.Radio(names, value=start, label="Axes", elem_id="axes_list", visible=bool(names))

@@ -42,30 +42,29 @@ Update = dict[Any, Any]
 class CurvesPage:
     """The Curves page of one player."""
 
-    def __init__(self, hosted: Hosted, here: Sequence[Component] = ()) -> None:
-        """`here` are Play's alpha and control, which the charts mark."""
+    def __init__(self, hosted: Hosted, here: Sequence[Component] = (), axis: str | None = None) -> None:
+        """`here` are Play's alpha and control, which the charts mark; `axis` is the one that Play opens with."""
         self.hosted, self.here = hosted, list(here)
         self.scratch = Path(tempfile.mkdtemp(prefix="playground-"))
         atexit.register(shutil.rmtree, self.scratch, ignore_errors=True)
         self._stopping: dict[str, bool] = {}  # whoever measures, and whether they want to stop
-        self._layout()
+        self._layout(axis)
         self._connect()
 
     # -- layout ------------------------------------------------------------------------------------------------------
 
-    def _layout(self) -> None:
+    def _layout(self, axis: str | None) -> None:
         self.found = gr.State(Found())
         with gr.Row(elem_id="curves", elem_classes="two", equal_height=False):
             with gr.Column(elem_classes="side", scale=0, min_width=336):
-                self._form()
+                self._form(axis)
             with gr.Column(elem_classes="main", min_width=320):
                 self._results()
 
-    def _form(self) -> None:
+    def _form(self, axis: str | None) -> None:
         names = sorted(self.hosted.axes)
-        self.axis = gr.Dropdown(
-            names, value=names[0] if names else None, label="Axis", elem_id="curves_axis", filterable=False
-        )
+        first = axis if axis in names else next(iter(names), None)
+        self.axis = gr.Dropdown(names, value=first, label="Axis", elem_id="curves_axis", filterable=False)
         self.vary = gr.Radio(list(measuring.GRIDS), value="alpha", label="Vary", elem_id="vary")
         with gr.Row(elem_classes="numbers"):
             hint = "from:to:step, or numbers with commas"

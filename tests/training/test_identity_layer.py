@@ -1,6 +1,5 @@
 """Which layer is kept, and how the training survives a kill."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,24 +85,21 @@ def test_a_state_is_taken_up_where_it_was(layer: IdentityLayer, tmp_path: Path) 
     assert _State(tmp_path / "work", layer, again).ended
 
 
-def test_a_layer_that_is_refined_gives_way_only_to_a_better_one(model: LanguageModel, tmp_path: Path) -> None:
+def test_a_layer_is_trained_on_from_where_it_stands(model: LanguageModel, layer: IdentityLayer, tmp_path: Path) -> None:
     pairs = [Pair(prompt=conversation("Hello?"), chosen="Oh, hello there!", rejected="No.")] * 8
-    start = IdentityLayer(model)
-    weights = {name: tensor.clone() for name, tensor in start.layer.state_dict().items()}
-    first = Fitted(start, {"steps": 30.0})
-    recipe = Recipe(steps=2, check_every=2, batch=2)
-    for name, rewards, better in (("worse", [1.0, 0.9], False), ("better", [1.0, 1.2], True)):
-        told = iter(rewards)
+    with torch.no_grad():
+        for parameter in layer.layer.parameters():
+            parameter.add_(0.01)
+    weights = {name: tensor.clone() for name, tensor in layer.layer.state_dict().items()}
 
-        def guard(layer: IdentityLayer, told: Iterator[float] = told) -> Health:
-            return Health(reward=next(told), kl=0.1, perplexity_ratio=1.0, diversity_ratio=1.0)
+    def guard(layer: IdentityLayer) -> Health:
+        return Health(reward=1.0, kl=0.1, perplexity_ratio=1.0, diversity_ratio=1.0)
 
-        for _ in range(2):  # and so it is when it is taken up again
-            fitted = exhaust(fit(model, pairs, pairs, guard, recipe, tmp_path / name, start=first))
-            kept = fitted.layer.layer.state_dict()
-            assert all(torch.equal(tensor, weights[name]) for name, tensor in kept.items()) is not better
-            assert fitted.checks["guard_reward"] == max(rewards)
-            assert fitted.checks["steps"] == (32 if better else 30), "all steps that led to it are told"
+    recipe = Recipe(steps=1, batch=2, learning_rate=1e-4)
+    fitted = exhaust(fit(model, pairs, pairs, guard, recipe, tmp_path / "work", start=layer))
+    moved = [float((new - weights[name]).abs().max()) for name, new in fitted.layer.layer.state_dict().items()]
+    assert 0 < max(moved) < 1.1e-4, "one step of Adam moves a weight by the learning rate at most"
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in layer.layer.state_dict().items())
 
 
 def test_one_reading_tells_both_ends(model: LanguageModel, layer: IdentityLayer) -> None:

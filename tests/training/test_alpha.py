@@ -1,0 +1,66 @@
+"""The stages behind alpha: a refined layer takes the place of the first only where it is better."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from playground.cards import Poles
+from playground.engine.identity_layer import IdentityLayer
+from playground.engine.language_model import LanguageModel
+from playground.events import Progress, exhaust
+from playground.settings import conversation
+from playground.sources import build_tiny
+from playground.training import alpha
+from playground.training.guards import Health
+from playground.training.identity_layer import Fitted
+from playground.training.job import Job
+from playground.training.pairs import Pair, Split
+from playground.training.recipe import Recipe
+
+
+@pytest.mark.parametrize(("reward", "perplexity", "better"), [(1.2, 1.0, True), (0.9, 1.0, False), (9.0, 2.0, False)])
+def test_a_layer_gives_way_only_to_a_better_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reward: float, perplexity: float, better: bool
+) -> None:
+    model = LanguageModel.load(build_tiny(tmp_path / "model"))
+    recipe = Recipe(
+        contrast_prompts=2, contrast_samples=4, reply_tokens=8, refine_steps=1, batch=2, scales=(1.2,), guard_prompts=1
+    )
+    pairs = [Pair(prompt=conversation("Hello?"), chosen="Oh, hello there!", rejected="No.")] * 8
+    job = Job(
+        name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
+        prompts=[f"What about {number}?" for number in range(40)], command="", data=(), given=pairs, recipe=recipe,
+    )  # fmt: skip
+
+    def guard(*_: object, **__: object) -> object:
+        return lambda layer: Health(reward, 0.1, perplexity, 1.0)
+
+    monkeypatch.setattr(alpha.guards, "answering", guard)
+    checks = {"guard_reward": 1.0, "guard_perplexity_ratio": 1.0, "guard_passed": 1.0, "steps": 15.0}
+    first = Fitted(IdentityLayer(model).float(), checks)
+
+    def lengths(prompts: object, replies: list[str]) -> object:
+        import torch
+
+        return torch.arange(float(len(replies)))
+
+    def run() -> Generator[Progress, None, Fitted]:
+        own = yield from alpha.own_replies(model, job, first.layer, tmp_path, 1e18)
+        assert len(own) == 8
+        return (yield from alpha.refinement(model, job, Split(pairs, pairs), lengths, first, own, tmp_path, 1e18))  # type: ignore[arg-type]
+
+    found = exhaust(run())
+    assert (found is first) is not better
+    assert found.checks["steps"] == (16 if better else 15), "all steps that led to it are told"
+
+
+def test_a_recipe_without_refinement_asks_for_no_replies(tmp_path: Path) -> None:
+    model = LanguageModel.load(build_tiny(tmp_path / "model"))
+    job = Job(
+        name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
+        prompts=["What is new?"], command="", data=(), recipe=Recipe(refine_steps=0),
+    )  # fmt: skip
+    first = Fitted(IdentityLayer(model), {"steps": 15.0})
+    assert exhaust(alpha.own_replies(model, job, first.layer, tmp_path, 1e18)) == []
+    assert exhaust(alpha.refinement(model, job, Split([], []), None, first, [], tmp_path, 1e18)) is first  # type: ignore[arg-type]
