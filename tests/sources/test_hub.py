@@ -1,0 +1,82 @@
+"""The Hub: what is asked of it, and what it refuses."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from playground import sources
+from playground.errors import InvalidInput, ModelUnavailable
+from tests.conftest import FolderOf
+
+
+class FakeHub:
+    """Stands in for snapshot_download: remembers what it was asked and fails as told."""
+
+    def __init__(self, answer: Path | Exception) -> None:
+        self.answer = answer
+        self.asked: dict[str, object] = {}
+
+    def __call__(self, repo: str, **how: object) -> str:
+        self.asked = {"repo": repo, **how}
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return str(self.answer)
+
+
+@pytest.mark.parametrize(
+    ("name", "revision", "expected"),
+    [("a/b", None, None), ("a/b@v1", None, "v1"), ("a/b", "refs/pr/2", "refs/pr/2"), ("a/b@v1", "v1", "v1")],
+)
+def test_a_hub_model_is_asked_for_at_its_revision(
+    name: str, revision: str | None, expected: str | None, tiny_folder: FolderOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeHub(tiny_folder("llama"))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fake)
+    assert sources.resolve(name, revision=revision) == tiny_folder("llama")
+    assert (fake.asked["repo"], fake.asked["revision"]) == ("a/b", expected)
+
+
+def test_two_different_revisions_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="Two revisions"):
+        sources.resolve("a/b@v1", revision="v2")
+
+
+def test_only_weights_configuration_and_tokenizer_are_asked_of_the_hub(
+    tiny_folder: FolderOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub.utils import filter_repo_objects
+
+    fake = FakeHub(tiny_folder("llama"))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fake)
+    sources.resolve("a/b")
+    wanted = ["config.json", "model.safetensors", "model-00001-of-00002.safetensors", "model.safetensors.index.json",
+              "tokenizer.json", "tokenizer_config.json", "merges.txt", "vocab.json", "chat_template.jinja"]  # fmt: skip
+    unwanted = ["pytorch_model.bin", "modeling_evil.py", "original/model.safetensors", "README.md", "model.gguf"]
+    chosen = filter_repo_objects(
+        wanted + unwanted, allow_patterns=fake.asked["allow_patterns"], ignore_patterns=fake.asked["ignore_patterns"]
+    )
+    assert list(chosen) == wanted
+
+
+def hub_errors() -> dict[str, tuple[Exception, str]]:
+    import httpx
+    from huggingface_hub import errors
+
+    refused = httpx.Response(404, request=httpx.Request("GET", "https://example.invalid"))
+    return {
+        "offline": (errors.LocalEntryNotFoundError("no connection"), "cannot be reached"),
+        "no such model": (errors.RepositoryNotFoundError("404", response=refused), "no model"),
+        "no such revision": (errors.RevisionNotFoundError("404", response=refused), "no revision"),
+        "gated": (errors.GatedRepoError("403", response=refused), "terms"),
+        "disk full": (OSError(errno.ENOSPC, "No space left on device"), "No space left"),
+    }
+
+
+@pytest.mark.parametrize("case", ["offline", "no such model", "no such revision", "gated", "disk full"])
+def test_what_the_hub_refuses_is_told_with_a_hint(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    error, word = hub_errors()[case]
+    monkeypatch.setattr("huggingface_hub.snapshot_download", FakeHub(error))
+    with pytest.raises(ModelUnavailable, match=word) as caught:
+        sources.resolve("a/b@v1")
+    assert caught.value.hint
