@@ -57,7 +57,7 @@ class Order(Settings):
     positive_pole: str = Field(default="", max_length=30, description="A word for that end.")
     negative_pole: str = Field(default="", max_length=30, description="A word for the other.")
     pairs: str = Field(default="", description="A file of pairs, instead of the sentences or beside them.")
-    minutes: float = Field(default=30, ge=1, le=24 * 60, description="Stay inside this much time.")
+    minutes: float = Field(default=45, ge=1, le=24 * 60, description="Stay inside this much time.")
 
     def slug(self) -> str:
         """The name of its folder. Raises InvalidInput for a name without a letter or digit."""
