@@ -103,7 +103,12 @@ class AxesPage:
                     label="slider, right", info=for_right, placeholder="calm", max_lines=1, min_width=84
                 )
                 self.minutes = gr.Number(
-                    fields["minutes"].default, label="minutes", info=fields["minutes"].description, minimum=1, precision=0, min_width=70
+                    fields["minutes"].default,
+                    label="minutes",
+                    info=fields["minutes"].description,
+                    minimum=1,
+                    precision=0,
+                    min_width=70,
                 )
             self.pairs = gr.File(
                 label="or pairs (.jsonl, .gz): prompt, chosen, rejected", file_types=[".jsonl", ".gz"], height=96
