@@ -6,15 +6,17 @@
   // Light and dark follow the system (or ?__theme=) until the person chooses.
   const toggle = document.querySelector('.masthead button');
   toggle?.addEventListener('click', () => document.body.classList.toggle('dark'));
-  // While a reply grows, its pane follows the last line unless the person has scrolled up.
+  // While a reply grows, its pane follows the last line unless the person has scrolled up. One that was there from the
+  // beginning is read from its first line.
   for (const pane of document.querySelectorAll('#base, #steered')) {
-    let follows = true;
+    let follows = true, grew = false;
     pane.addEventListener('scroll', ({ target }) => {
       if (target.matches('.scroll')) follows = target.scrollHeight - target.scrollTop - target.clientHeight < 24;
     }, true);
     new MutationObserver(() => {
       const scroll = pane.querySelector('.scroll');
-      if (scroll && follows) scroll.scrollTop = scroll.scrollHeight;
+      grew ||= pane.querySelector('.caret') !== null;
+      if (scroll && follows && grew) scroll.scrollTop = scroll.scrollHeight;
     }).observe(pane, { subtree: true, childList: true, characterData: true });
   }
   // A button that copies the last text beside it says so for a moment.

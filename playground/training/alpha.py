@@ -74,7 +74,8 @@ def refinement(
     refined = yield from _scaled(model, job, reward, refined, work / "refined", "refined layer's scale", deadline)
     if not guards.is_better(refined.checks, fitted.checks):
         return fitted
-    return identity_layer.Fitted(refined.layer, {**refined.checks, "steps": fitted.checks["steps"] + steps})
+    trained = fitted.checks["steps"] + refined.checks["steps"]
+    return identity_layer.Fitted(refined.layer, {**refined.checks, "steps": trained})
 
 
 def _scaled(

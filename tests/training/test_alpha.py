@@ -4,6 +4,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+import torch
 
 from playground.cards import Poles
 from playground.engine.identity_layer import IdentityLayer
@@ -41,8 +42,6 @@ def test_a_layer_gives_way_only_to_a_better_one(
     first = Fitted(IdentityLayer(model).float(), checks)
 
     def lengths(prompts: object, replies: list[str]) -> object:
-        import torch
-
         return torch.arange(float(len(replies)))
 
     def run() -> Generator[Progress, None, Fitted]:
