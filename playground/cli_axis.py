@@ -12,6 +12,7 @@ from playground.cli_options import Dtype, Model
 from playground.cli_progress import Teller
 from playground.errors import InvalidInput
 from playground.events import exhaust
+from playground.training.recipe import STAGES
 
 if TYPE_CHECKING:
     from playground.cards import Card, Data
@@ -62,7 +63,7 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; repeat.")
 ]
 Until = Annotated[
-    str, typer.Option(metavar="STAGE", help="Stop after: pairs, reward, layer, rollouts, value, calibration or card.")
+    str, typer.Option(metavar="STAGE", help=f"Stop after one of the stages: {', '.join(STAGES)}.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print progress as JSON lines, then the card.")]
 
@@ -161,7 +162,6 @@ def _run(
     from playground import places, sources
     from playground.cards import Poles
     from playground.training.pairs import load_prompts
-    from playground.training.recipe import STAGES
 
     if until not in STAGES:
         raise InvalidInput(f"There is no stage {until!r}.", f"Choose one of: {', '.join(STAGES)}.")

@@ -1,4 +1,4 @@
-"""RE-Control's value function: what reward the finished reply will get, read off the last hidden state.
+"""RE-Control's value function: what the finished reply will be worth, read off the last hidden state.
 
 One class for training and for decoding; its shape is stored with its weights.
 """
@@ -13,7 +13,7 @@ FILE_NAME = "value_function.safetensors"
 
 
 class ValueFunction(nn.Module):
-    """Hidden states [B, D] -> expected rewards [B]: a two-layer perceptron on standardised states, in float32."""
+    """Hidden states [B, D] -> expected worths [B]: a two-layer perceptron on standardised states, in float32."""
 
     mean: Tensor
     scale: Tensor

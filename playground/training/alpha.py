@@ -3,16 +3,13 @@
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from playground.engine.decode import Steering
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
-from playground.events import Finished, Progress
-from playground.replies import gather
+from playground.events import Progress
 from playground.rewards.preference import PreferenceReward
-from playground.settings import Row, Sampling
-from playground.training import contrast, guards, identity_layer
+from playground.training import contrast, guards, identity_layer, rollouts
 from playground.training.job import Job, prompts_for
-from playground.training.pairs import Split, some
+from playground.training.pairs import Pair, Split, some
+from playground.training.rollouts import Rollouts
 
 
 def layer(
@@ -26,56 +23,63 @@ def layer(
     return (yield from _scaled(model, job, reward, fitted, work / "layer", "layer's scale", deadline))
 
 
-def own_replies(
-    model: LanguageModel, job: Job, layer: IdentityLayer, work: Path, deadline: float
-) -> Generator[Progress, None, list[tuple[Row, Finished]]]:
-    """Several replies at alpha 1 to each of some training prompts: pairs to refine the layer with, and rollouts."""
-    if not job.recipe.refine_steps:
-        return []
-    prompts = some(prompts_for(job, development=False), job.recipe.contrast_prompts)
-    rows = contrast.rows(job.name, prompts, job.recipe)
-    sampling = Sampling(temperature=job.recipe.rollout_temperature)
-    steering = {job.name: Steering(layer, None, 0.0, 0)}
-    store = work / "contrast.jsonl"
-    replies = yield from gather(
-        model, steering, rows, sampling, job.recipe.reply_tokens, store, "replies at alpha 1", deadline
-    )
-    return [(rows[reply.row], reply) for reply in replies]
-
-
 def refinement(
     model: LanguageModel,
     job: Job,
     data: Split,
     reward: PreferenceReward,
     fitted: identity_layer.Fitted,
-    own: Sequence[tuple[Row, Finished]],
     work: Path,
     deadline: float,
-) -> Generator[Progress, None, identity_layer.Fitted]:
-    """Go on with the best and the worst of the steered model's own replies beside the pairs, and scale anew.
+) -> Generator[Progress, None, tuple[identity_layer.Fitted, Rollouts]]:
+    """Rounds of going on with the best and the worst of the steered model's own replies beside the pairs.
 
-    Returns the layer as it was where that is not better.
+    Ends where a round makes the layer no better, and returns the layer before it. Returns the first round's replies as
+    well, which are rollouts for the value function; those of later rounds are nearly all better than the base's, and a
+    value function that reads as many of them learns less of what makes them so.
     """
-    if not own:
-        return fitted
+    first: Rollouts = []
+    rounds = job.recipe.refine_rounds
+    for number in range(1, rounds + 1):
+        yield Progress("replies at alpha 1", 0, 1, "rounds", note=f"round {number} of at most {rounds}")
+        replies = yield from rollouts.contrasted(model, job, fitted.layer, number, work, deadline)
+        first = first or replies
+        rewards = reward([row.messages for row, _ in replies], [reply.text for _, reply in replies])
+        found = contrast.pair_up(replies, rewards, job.recipe)
+        if not found:  # past the deadline
+            break
+        folder = work / f"refined-{number}"
+        refined = yield from _refined(model, job, data, reward, fitted, found, folder, deadline)
+        if not guards.is_better(refined.checks, fitted.checks):
+            break
+        trained = fitted.checks["steps"] + refined.checks["steps"]
+        fitted = identity_layer.Fitted(refined.layer, {**refined.checks, "steps": trained})
+    return fitted, first
+
+
+def _refined(
+    model: LanguageModel,
+    job: Job,
+    data: Split,
+    reward: PreferenceReward,
+    fitted: identity_layer.Fitted,
+    found: Sequence[Pair],
+    folder: Path,
+    deadline: float,
+) -> Generator[Progress, None, identity_layer.Fitted]:
+    """The layer trained on and scaled anew."""
     recipe = job.recipe
-    rewards = reward([row.messages for row, _ in own], [reply.text for _, reply in own])
-    train = [*data.train, *contrast.pair_up(own, rewards, recipe)]
-    guard = _guard(model, job, reward, recipe.guard_prompts, work)
+    guard = _guard(model, job, reward, recipe.guard_prompts, folder.parent)
     steps = recipe.refine_steps
     more = recipe.model_copy(
         # Checked at the end alone: on the way, at a high learning rate, replies are less fluent than they will be.
         update={"steps": steps, "check_every": steps, "learning_rate": recipe.refine_learning_rate}
     )
+    train = [*data.train, *found]
     refined = yield from identity_layer.fit(
-        model, train, data.development, guard, more, work / "refined", deadline, fitted.layer, "refining the layer"
+        model, train, data.development, guard, more, folder, deadline, fitted.layer, "refining the layer"
     )
-    refined = yield from _scaled(model, job, reward, refined, work / "refined", "refined layer's scale", deadline)
-    if not guards.is_better(refined.checks, fitted.checks):
-        return fitted
-    trained = fitted.checks["steps"] + refined.checks["steps"]
-    return identity_layer.Fitted(refined.layer, {**refined.checks, "steps": trained})
+    return (yield from _scaled(model, job, reward, refined, folder, "refined layer's scale", deadline))
 
 
 def _scaled(

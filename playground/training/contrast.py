@@ -17,16 +17,21 @@ FIRST_DRAW = 50_000
 """Draws from here on are no other stage's."""
 
 
-def rows(axis: str, prompts: Sequence[str], recipe: Recipe) -> list[Row]:
-    """Each prompt `recipe.contrast_samples` times at alpha 1, one after the other."""
-    asked = [prompt for prompt in prompts for _ in range(recipe.contrast_samples)]
+def rows(axis: str, prompts: Sequence[str], recipe: Recipe, number: int = 1) -> list[Row]:
+    """`recipe.contrast_prompts` of the prompts, each `recipe.contrast_samples` times at alpha 1, one after the other.
+
+    Round `number` goes on in the prompts where the round before it stopped, and begins anew at their end.
+    """
+    count = min(recipe.contrast_prompts, len(prompts))
+    first = (number - 1) * count
+    asked = [prompts[index % len(prompts)] for index in range(first, first + count)]
     return [
         Row(
             messages=conversation(prompt),
             strengths=(Strength(axis=axis, alpha=1.0),),
-            seed=recipe.seed + FIRST_DRAW + index,
+            seed=recipe.seed + FIRST_DRAW + first * recipe.contrast_samples + index,
         )
-        for index, prompt in enumerate(asked)
+        for index, prompt in enumerate(prompt for prompt in asked for _ in range(recipe.contrast_samples))
     ]
 
 

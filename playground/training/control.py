@@ -1,7 +1,7 @@
-"""The stages behind control: rollouts of the base and of the steered model, the value function, its step size."""
+"""The stages behind control: the value function, fitted to replies of base and steered model, and its step size."""
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from pathlib import Path
 
 import torch
@@ -12,61 +12,39 @@ from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.engine.reading import reply_states
 from playground.engine.value_function import ValueFunction
-from playground.events import Finished, Progress
-from playground.replies import gather
+from playground.events import Progress
 from playground.rewards.preference import PreferenceReward
-from playground.settings import Row, Sampling, Strength, conversation
+from playground.settings import Strength
 from playground.training import measure, value_function
 from playground.training.job import Job, prompts_for
 from playground.training.pairs import some
-
-
-def base_replies(
-    model: LanguageModel, job: Job, work: Path, deadline: float
-) -> Generator[Progress, None, list[tuple[Row, Finished]]]:
-    """The base model's own replies to training prompts: the reward's unit, and rollouts for the value function."""
-    rows = _rollout_rows(job, job.recipe.rollouts // 2, ())
-    sampling = Sampling(temperature=job.recipe.rollout_temperature)
-    store = work / "base.jsonl"
-    replies = yield from gather(
-        model, {}, rows, sampling, job.recipe.reply_tokens, store, "replies of the base", deadline
-    )
-    return [(rows[reply.row], reply) for reply in replies]
-
-
-def steered_replies(
-    model: LanguageModel, job: Job, layer: IdentityLayer, work: Path, deadline: float
-) -> Generator[Progress, None, list[tuple[Row, Finished]]]:
-    """As many replies of the steered model as of the base, at both ends, so that all rewards are seen."""
-    ends = (1.0, -1.0) if job.recipe.opposite else (1.0,)
-    strengths = [(Strength(axis=job.name, alpha=alpha),) for alpha in ends]
-    rows = _rollout_rows(job, job.recipe.rollouts - job.recipe.rollouts // 2, *strengths)
-    steering = Steering(layer.to(model.device, model.dtype), None, 0.0, 0)
-    sampling = Sampling(temperature=job.recipe.rollout_temperature)
-    store = work / "steered.jsonl"
-    replies = yield from gather(
-        model, {job.name: steering}, rows, sampling, job.recipe.reply_tokens, store, "steered replies", deadline
-    )
-    return [(rows[reply.row], reply) for reply in replies]
+from playground.training.rollouts import Rollouts
 
 
 def value(
-    model: LanguageModel, job: Job, reward: PreferenceReward, rollouts: Sequence[tuple[Row, Finished]]
+    model: LanguageModel,
+    job: Job,
+    reward: PreferenceReward,
+    base: Rollouts,
+    steered: Rollouts,
 ) -> Generator[Progress, None, tuple[ValueFunction, dict[str, float], Tensor]]:
     """Fit the value function; a share of the prompts is kept to check it. Also returns some states [N, D]."""
+    rollouts = [*base, *steered]
     yield Progress("value function", 0, job.recipe.value_epochs, "epochs", note=f"reading {len(rollouts)} replies")
     prompts = [model.prompt_ids(row.messages) for row, _ in rollouts]
     tokens = [reply.token_ids for _, reply in rollouts]
     states = [state.cpu() for state in reply_states(model, prompts, tokens)]
     rewards = reward([row.messages for row, _ in rollouts], [reply.text for _, reply in rollouts])
-    replies = value_function.Replies(states, [torch.tensor(ids) for ids in tokens], rewards)
+    chances = value_function.chances(rewards, rewards[: len(base)])
+    replies = value_function.Replies(states, [torch.tensor(ids) for ids in tokens], chances)
     asked = some({row.messages[-1].content for row, _ in rollouts}, len(rollouts))
     held_out = set(asked[: math.ceil(len(asked) * job.recipe.development_share)])
-    unseen = [row.messages[-1].content in held_out for row, _ in rollouts]
-    train = replies.part([index for index, kept in enumerate(unseen) if not kept])
+    unseen = torch.tensor([row.messages[-1].content in held_out for row, _ in rollouts])
+    train = replies.part((~unseen).nonzero().flatten().tolist())
     moves = yield from value_function.move(model, train, job.recipe.seed)
-    check = replies.part([index for index, kept in enumerate(unseen) if kept])
-    function, checks = yield from value_function.fit(train, moves, check, job.recipe)
+    check = replies.part(unseen.nonzero().flatten().tolist())
+    function = yield from value_function.fit(train, moves, check, job.recipe)
+    checks = value_function.correlations(function, check._replace(rewards=rewards[unseen]))
     return function.to(model.device), checks, torch.cat(states)[::16].to(model.device)
 
 
@@ -95,16 +73,3 @@ def calibrate(
     )  # fmt: skip
     points = measure.points(strengths, readings)
     return measure.best_step_size(sizes, points[1:], points[0], recipe) if points else min(sizes)
-
-
-def _rollout_rows(job: Job, count: int, *strengths: tuple[Strength, ...]) -> list[Row]:
-    """`count` rows over the training prompts in turn, taking turns between the strengths as well."""
-    prompts = some(prompts_for(job, development=False), count)
-    return [
-        Row(
-            messages=conversation(prompts[index % len(prompts)]),
-            strengths=strengths[index % len(strengths)],
-            seed=job.recipe.seed + 1000 + index,
-        )
-        for index in range(count)
-    ]

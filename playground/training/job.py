@@ -21,7 +21,7 @@ from playground.training.pairs import Pair
 from playground.training.recipe import Recipe, Stage
 
 _SHARES: dict[Stage, float] = {
-    "pairs": 0.2, "reward": 0.3, "layer": 0.5, "refinement": 0.7,
+    "pairs": 0.18, "reward": 0.25, "layer": 0.42, "refinement": 0.7,
     "rollouts": 0.8, "value": 0.83, "calibration": 0.9, "card": 1.0,
 }  # fmt: skip
 """By which share of the time budget each stage begins no new work."""

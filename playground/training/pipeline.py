@@ -18,17 +18,18 @@ from playground.cards import Calibration, Card, Data, Point
 from playground.engine.decode import Steering
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
-from playground.events import Finished, Progress
+from playground.events import Progress
 from playground.metrics import Reading
 from playground.replies import write_json
 from playground.rewards import Reward, preference
 from playground.rewards.coherence import Coherence
 from playground.rewards.preference import PreferenceReward
-from playground.settings import Row, Strength
-from playground.training import alpha, control, judge, measure, pairs
+from playground.settings import Strength
+from playground.training import alpha, control, judge, measure, pairs, rollouts
 from playground.training.invent import Pole, invent, pairs_each
 from playground.training.job import Job, check, claim, deadlines, digest, prompts_for
 from playground.training.pairs import Pair
+from playground.training.rollouts import Rollouts
 
 LEAST_PAIRS = 16
 """Fewer invented pairs than this are not worth training on."""
@@ -48,7 +49,7 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
     data, kept = yield from _pairs(model, job, work, deadline["pairs"])
     if job.until == "pairs":
         return None
-    base = yield from control.base_replies(model, job, work, deadline["reward"])
+    base = yield from rollouts.base(model, job, work, deadline["reward"])
     reward, reward_checks = yield from _reward(model, job, data, base, work)
     judged = yield from _judge(job, kept, data, work)
     if job.until == "reward":
@@ -56,16 +57,15 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
     fitted = yield from alpha.layer(model, job, data, reward, work, deadline["layer"])
     if job.until == "layer":
         return None
-    own = yield from alpha.own_replies(model, job, fitted.layer, work, deadline["refinement"])
-    layer, layer_checks = yield from alpha.refinement(
-        model, job, data, reward, fitted, own, work, deadline["refinement"]
+    (layer, layer_checks), own = yield from alpha.refinement(
+        model, job, data, reward, fitted, work, deadline["refinement"]
     )
     if job.until == "refinement":
         return None
-    steered = yield from control.steered_replies(model, job, layer, work, deadline["rollouts"])
+    steered = yield from rollouts.steered(model, job, layer, work, deadline["rollouts"])
     if job.until == "rollouts":
         return None
-    function, value_checks, states = yield from control.value(model, job, reward, [*base, *own, *steered])
+    function, value_checks, states = yield from control.value(model, job, reward, base, [*own, *steered])
     if job.until == "value":
         return None
     ready = layer.to(model.device, model.dtype)
@@ -140,7 +140,7 @@ def _features(model: LanguageModel, part: Sequence[Pair]) -> tuple[Tensor, Tenso
 
 
 def _reward(
-    model: LanguageModel, job: Job, data: pairs.Split, base: Sequence[tuple[Row, Finished]], work: Path
+    model: LanguageModel, job: Job, data: pairs.Split, base: Rollouts, work: Path
 ) -> Generator[Progress, None, tuple[PreferenceReward, dict[str, float]]]:
     """Fit the reward head; its unit is the spread of the base's replies."""
     record = work / "reward.json"

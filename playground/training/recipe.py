@@ -60,11 +60,12 @@ class Recipe(Settings):
     least_diversity: float = Field(
         default=0.92, gt=0, le=1, description="Guard: diversity at strength 1 over the base's own."
     )
-    refine_steps: int = Field(
-        default=40, ge=0, description="Most steps on with the steered model's own best and worst replies; 0 leaves it."
+    refine_rounds: int = Field(
+        default=3, ge=0, description="Most rounds on with the steered model's own best and worst replies."
     )
+    refine_steps: int = Field(default=40, ge=1, description="Steps of the identity layer in each round.")
     refine_learning_rate: float = Field(default=1e-4, gt=0, description="Of these steps.")
-    contrast_prompts: int = Field(default=80, ge=1, description="Prompts answered for these pairs.")
+    contrast_prompts: int = Field(default=80, ge=1, description="Prompts answered in each round, others in each.")
     contrast_samples: int = Field(
         default=8, ge=4, description="Replies to each; the best quarter is paired with the worst, by reward."
     )
@@ -96,7 +97,7 @@ class Recipe(Settings):
 
     updates: int = Field(default=30, ge=1, description="Gradient steps per token at control 1.")
     step_shares: tuple[float, ...] = Field(
-        default=(0.12, 0.15, 0.18, 0.1, 0.22, 0.07, 0.3),
+        default=(0.18, 0.15, 0.22, 0.12, 0.26, 0.1, 0.07),
         min_length=1,
         description="Step sizes tried, the likeliest first in case time runs out: how far all updates together go, "
         "as shares of the hidden state's length.",

@@ -50,11 +50,16 @@ class Moves(NamedTuple):
     odds: Tensor
 
 
-class Fitted(NamedTuple):
-    """The value function, and how its reading correlates with the final reward at shares of unseen replies."""
+def chances(rewards: Tensor, base: Tensor) -> Tensor:
+    """How likely each reward [N] is to be higher than one of the base's [M]: from -1, never, to 1, always.
 
-    function: ValueFunction
-    checks: dict[str, float]
+    V is fitted to this rather than to the reward itself. It ends where nothing is left to win, and so does the climb;
+    the reward goes on growing with every further word that it likes, until replies repeat themselves.
+    """
+    ranked = base.sort().values
+    below = torch.searchsorted(ranked, rewards.contiguous())
+    not_above = torch.searchsorted(ranked, rewards.contiguous(), right=True)
+    return (below + not_above) / len(base) - 1
 
 
 def lambda_returns(values: Tensor, reward: Tensor, discount_lambda: float) -> Tensor:
@@ -100,12 +105,11 @@ def _logprobs(model: LanguageModel, states: Tensor, tokens: Tensor) -> Tensor:
     return model.head(states).float().log_softmax(-1).gather(1, tokens.unsqueeze(1)).squeeze(1)
 
 
-def fit(train: Replies, moves: Moves, unseen: Replies, recipe: Recipe) -> Generator[Progress, None, Fitted]:
+def fit(train: Replies, moves: Moves, unseen: Replies, recipe: Recipe) -> Generator[Progress, None, ValueFunction]:
     """Fit TD(lambda) first; then anew with the moved states, whose targets need the values of the first."""
     first = yield from _fit(train, None, unseen, recipe, "value function, visited states")
     gains = _gains(first, train, moves)
-    function = yield from _fit(train, (moves.states, gains), unseen, recipe, "value function")
-    return Fitted(function, correlations(function, unseen))
+    return (yield from _fit(train, (moves.states, gains), unseen, recipe, "value function"))
 
 
 def _gains(function: ValueFunction, replies: Replies, moves: Moves) -> Tensor:

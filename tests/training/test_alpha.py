@@ -1,6 +1,5 @@
-"""The stages behind alpha: a refined layer takes the place of the first only where it is better."""
+"""The stages behind alpha: a refined layer takes the place of the one before only where it is better."""
 
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import torch
 from playground.cards import Poles
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
-from playground.events import Progress, exhaust
+from playground.events import exhaust
 from playground.settings import conversation
 from playground.sources import build_tiny
 from playground.training import alpha
@@ -26,7 +25,14 @@ def test_a_layer_gives_way_only_to_a_better_one(
 ) -> None:
     model = LanguageModel.load(build_tiny(tmp_path / "model"))
     recipe = Recipe(
-        contrast_prompts=2, contrast_samples=4, reply_tokens=8, refine_steps=1, batch=2, scales=(1.2,), guard_prompts=1
+        contrast_prompts=2,
+        contrast_samples=4,
+        reply_tokens=8,
+        refine_rounds=3,
+        refine_steps=1,
+        batch=2,
+        scales=(1.2,),
+        guard_prompts=1,
     )
     pairs = [Pair(prompt=conversation("Hello?"), chosen="Oh, hello there!", rejected="No.")] * 8
     job = Job(
@@ -44,22 +50,21 @@ def test_a_layer_gives_way_only_to_a_better_one(
     def lengths(prompts: object, replies: list[str]) -> object:
         return torch.arange(float(len(replies)))
 
-    def run() -> Generator[Progress, None, Fitted]:
-        own = yield from alpha.own_replies(model, job, first.layer, tmp_path, 1e18)
-        assert len(own) == 8
-        return (yield from alpha.refinement(model, job, Split(pairs, pairs), lengths, first, own, tmp_path, 1e18))  # type: ignore[arg-type]
-
-    found = exhaust(run())
+    # The guard finds every layer alike, so that no round is better than the first.
+    found, own = exhaust(alpha.refinement(model, job, Split(pairs, pairs), lengths, first, tmp_path, 1e18))  # type: ignore[arg-type]
     assert (found is first) is not better
     assert found.checks["steps"] == (16 if better else 15), "all steps that led to it are told"
+    assert len(own) == 8, "those of the first round"
+    rounds = sorted(path.name for path in tmp_path.glob("contrast-*.jsonl"))
+    assert rounds == ["contrast-1.jsonl", "contrast-2.jsonl"][: 2 if better else 1], "the last brought nothing"
 
 
 def test_a_recipe_without_refinement_asks_for_no_replies(tmp_path: Path) -> None:
     model = LanguageModel.load(build_tiny(tmp_path / "model"))
     job = Job(
         name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
-        prompts=["What is new?"], command="", data=(), recipe=Recipe(refine_steps=0),
+        prompts=["What is new?"], command="", data=(), recipe=Recipe(refine_rounds=0),
     )  # fmt: skip
     first = Fitted(IdentityLayer(model), {"steps": 15.0})
-    assert exhaust(alpha.own_replies(model, job, first.layer, tmp_path, 1e18)) == []
-    assert exhaust(alpha.refinement(model, job, Split([], []), None, first, [], tmp_path, 1e18)) is first  # type: ignore[arg-type]
+    found, own = exhaust(alpha.refinement(model, job, Split([], []), None, first, tmp_path, 1e18))  # type: ignore[arg-type]
+    assert found is first and own == []

@@ -31,6 +31,14 @@ def test_every_prompt_is_asked_in_turn_with_noise_of_its_own() -> None:
     }
 
 
+def test_a_later_round_asks_other_prompts_and_begins_anew_at_their_end() -> None:
+    recipe = RECIPE.model_copy(update={"contrast_prompts": 2, "contrast_samples": 4})
+    rounds = [contrast.rows("warmth", ["a", "b", "c"], recipe, number) for number in (1, 2)]
+    assert [row.messages[-1].content for row in rounds[0]] == ["a"] * 4 + ["b"] * 4
+    assert [row.messages[-1].content for row in rounds[1]] == ["c"] * 4 + ["a"] * 4
+    assert len({row.seed for rows in rounds for row in rows}) == 16, "noise of its own even where a prompt comes again"
+
+
 def test_the_best_quarter_of_a_prompts_replies_meets_the_worst() -> None:
     replies = answered(contrast.rows("warmth", PROMPTS, RECIPE))
     rewards = torch.tensor([3.0, 1, 7, 5, 0, 2, 6, 4, 0, 0, 9, 0, -9, 1, -8, 8])

@@ -8,7 +8,7 @@ from playground.engine.value_function import ValueFunction
 from playground.events import exhaust
 from playground.sources import build_tiny
 from playground.training.recipe import Recipe
-from playground.training.value_function import Moves, Replies, correlations, fit, lambda_returns, move
+from playground.training.value_function import Moves, Replies, chances, correlations, fit, lambda_returns, move
 
 
 def test_lambda_1_waits_for_the_reward_and_lambda_0_trusts_the_next_value() -> None:
@@ -53,13 +53,20 @@ def unmoved(replies: Replies) -> Moves:
 
 def test_it_learns_to_read_unseen_replies_and_repeats_for_a_seed() -> None:
     recipe = Recipe(value_epochs=30, hidden=32, value_learning_rate=3e-3)
-    train = synthetic(200, 0)
-    first = exhaust(fit(train, unmoved(train), synthetic(60, 1), recipe))
-    again = exhaust(fit(train, unmoved(train), synthetic(60, 1), recipe))
-    assert first.checks["value_correlation_100"] > 0.8
-    assert first.checks["value_correlation_100"] > first.checks["value_correlation_25"]
-    assert first.checks == again.checks
-    assert not any(parameter.requires_grad for parameter in first.function.parameters())
+    train, unseen = synthetic(200, 0), synthetic(60, 1)
+    first, again = (exhaust(fit(train, unmoved(train), unseen, recipe)) for _ in range(2))
+    found = correlations(first, unseen)
+    assert found["value_correlation_100"] > 0.8
+    assert found["value_correlation_100"] > found["value_correlation_25"]
+    assert found == correlations(again, unseen)
+    assert not any(parameter.requires_grad for parameter in first.parameters())
+
+
+def test_the_chance_to_be_higher_than_a_base_reply_counts_ties_half() -> None:
+    base = torch.tensor([3.0, 1.0, 2.0, 2.0])
+    found = chances(torch.tensor([0.0, 1.0, 1.5, 2.0, 2.5, 9.0, 99.0]), base)
+    assert found.tolist() == [-1.0, -0.75, -0.5, 0.0, 0.5, 1.0, 1.0]
+    assert chances(base, base).mean() == 0
 
 
 def test_a_move_goes_along_the_token_and_tells_its_odds(model: LanguageModel) -> None:
@@ -99,7 +106,7 @@ def test_climbing_writes_what_is_rewarded_although_visited_states_mislead() -> N
     unseen = replies.part(range(0, 1200, 20))
 
     def gained(moves: Moves) -> float:
-        function = exhaust(fit(replies, moves, unseen, recipe)).function
+        function = exhaust(fit(replies, moves, unseen, recipe))
         leaf = states.clone().requires_grad_(True)
         (slope,) = torch.autograd.grad(function(leaf).sum(), leaf)
         there = states + slope / slope.norm(dim=1, keepdim=True)

@@ -1,0 +1,73 @@
+"""The model's own replies to training prompts: of the base, of the steered model at both ends, several to a prompt."""
+
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+
+from playground.engine.decode import Steering
+from playground.engine.identity_layer import IdentityLayer
+from playground.engine.language_model import LanguageModel
+from playground.events import Finished, Progress
+from playground.replies import gather
+from playground.settings import Row, Sampling, Strength, conversation
+from playground.training import contrast
+from playground.training.job import Job, prompts_for
+from playground.training.pairs import some
+
+Rollouts = list[tuple[Row, Finished]]
+"""What was asked, and what was replied."""
+
+
+def base(model: LanguageModel, job: Job, work: Path, deadline: float) -> Generator[Progress, None, Rollouts]:
+    """The base model's replies: the reward's unit, and half of what the value function learns from."""
+    rows = _rows(job, job.recipe.rollouts // 2, ())
+    return (yield from _replies(model, job, {}, rows, work / "base.jsonl", "replies of the base", deadline))
+
+
+def steered(
+    model: LanguageModel, job: Job, layer: IdentityLayer, work: Path, deadline: float
+) -> Generator[Progress, None, Rollouts]:
+    """As many replies of the steered model as of the base, at both ends, so that all rewards are seen."""
+    ends = (1.0, -1.0) if job.recipe.opposite else (1.0,)
+    strengths = [(Strength(axis=job.name, alpha=alpha),) for alpha in ends]
+    rows = _rows(job, job.recipe.rollouts - job.recipe.rollouts // 2, *strengths)
+    axes = {job.name: Steering(layer.to(model.device, model.dtype), None, 0.0, 0)}
+    return (yield from _replies(model, job, axes, rows, work / "steered.jsonl", "steered replies", deadline))
+
+
+def contrasted(
+    model: LanguageModel, job: Job, layer: IdentityLayer, number: int, work: Path, deadline: float
+) -> Generator[Progress, None, Rollouts]:
+    """Several replies at alpha 1 to each of some prompts, other prompts in each round `number`."""
+    prompts = prompts_for(job, development=False)
+    rows = contrast.rows(job.name, some(prompts, len(prompts)), job.recipe, number)
+    axes = {job.name: Steering(layer, None, 0.0, 0)}
+    store = work / f"contrast-{number}.jsonl"
+    return (yield from _replies(model, job, axes, rows, store, "replies at alpha 1", deadline))
+
+
+def _rows(job: Job, count: int, *strengths: tuple[Strength, ...]) -> list[Row]:
+    """`count` rows over the training prompts in turn, taking turns between the strengths as well."""
+    prompts = some(prompts_for(job, development=False), count)
+    return [
+        Row(
+            messages=conversation(prompts[index % len(prompts)]),
+            strengths=strengths[index % len(strengths)],
+            seed=job.recipe.seed + 1000 + index,
+        )
+        for index in range(count)
+    ]
+
+
+def _replies(
+    model: LanguageModel,
+    job: Job,
+    axes: Mapping[str, Steering],
+    rows: Sequence[Row],
+    store: Path,
+    stage: str,
+    deadline: float,
+) -> Generator[Progress, None, Rollouts]:
+    """The rows that were answered before `deadline`, with their replies."""
+    sampling = Sampling(temperature=job.recipe.rollout_temperature)
+    replies = yield from gather(model, axes, rows, sampling, job.recipe.reply_tokens, store, stage, deadline)
+    return [(rows[reply.row], reply) for reply in replies]
