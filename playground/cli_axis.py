@@ -62,9 +62,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Fixes every draw.")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; repeat.")
 ]
-Until = Annotated[
-    str, typer.Option(metavar="STAGE", help=f"Stop after one of the stages: {', '.join(STAGES)}.")
-]
+Until = Annotated[str, typer.Option(metavar="STAGE", help=f"Stop after one of the stages: {', '.join(STAGES)}.")]
 Json = Annotated[bool, typer.Option("--json", help="Print progress as JSON lines, then the card.")]
 
 

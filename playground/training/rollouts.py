@@ -1,4 +1,4 @@
-"""The model's own replies to training prompts: of the base, of the steered model at both ends, several to a prompt."""
+"""The model's own replies to training prompts: of the base, of the steered model on both sides, several to a prompt."""
 
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +16,8 @@ from playground.training.pairs import some
 Rollouts = list[tuple[Row, Finished]]
 """What was asked, and what was replied."""
 
+HALF = 0.5
+
 
 def base(model: LanguageModel, job: Job, work: Path, deadline: float) -> Generator[Progress, None, Rollouts]:
     """The base model's replies: the reward's unit, and half of what the value function learns from."""
@@ -26,9 +28,12 @@ def base(model: LanguageModel, job: Job, work: Path, deadline: float) -> Generat
 def steered(
     model: LanguageModel, job: Job, layer: IdentityLayer, work: Path, deadline: float
 ) -> Generator[Progress, None, Rollouts]:
-    """As many replies of the steered model as of the base, at both ends, so that all rewards are seen."""
-    ends = (1.0, -1.0) if job.recipe.opposite else (1.0,)
-    strengths = [(Strength(axis=job.name, alpha=alpha),) for alpha in ends]
+    """As many replies of the steered model as of the base, on both sides of it.
+
+    At half strength: nearly every reply at alpha 1 beats the base's, so that few tell what it was that made it do so.
+    """
+    sides = (HALF, -HALF) if job.recipe.opposite else (HALF,)
+    strengths = [(Strength(axis=job.name, alpha=alpha),) for alpha in sides]
     rows = _rows(job, job.recipe.rollouts - job.recipe.rollouts // 2, *strengths)
     axes = {job.name: Steering(layer.to(model.device, model.dtype), None, 0.0, 0)}
     return (yield from _replies(model, job, axes, rows, work / "steered.jsonl", "steered replies", deadline))
