@@ -40,13 +40,18 @@ def refinement(
     """
     first: Rollouts = []
     rounds = job.recipe.refine_rounds
+    prompts = some(prompts_for(job, development=False), len(job.prompts))
     for number in range(1, rounds + 1):
-        yield Progress("replies at alpha 1", 0, 1, "rounds", note=f"round {number} of at most {rounds}")
-        replies = yield from rollouts.contrasted(model, job, fitted.layer, number, work, deadline)
+        yield Progress("replies at alpha 1", number - 1, rounds, "rounds")
+        rows = contrast.rows(job.name, prompts, job.recipe, number)
+        store = work / f"contrast-{number}.jsonl"
+        replies = yield from rollouts.contrasted(model, job, fitted.layer, rows, store, deadline)
         first = first or replies
+        if len(replies) < len(rows):  # past the deadline: no step would be taken either
+            break
         rewards = reward([row.messages for row, _ in replies], [reply.text for _, reply in replies])
         found = contrast.pair_up(replies, rewards, job.recipe)
-        if not found:  # past the deadline
+        if not found:
             break
         folder = work / f"refined-{number}"
         refined = yield from _refined(model, job, data, reward, fitted, found, folder, deadline)

@@ -80,7 +80,7 @@ class Recipe(Settings):
     rollouts: int = Field(
         default=640,
         ge=16,
-        description="Replies, half of them steered, that the value function learns from beside those to refine with.",
+        description="Replies, half of them steered, that the value function learns from beside the first round's.",
     )
     reply_tokens: int = Field(default=48, ge=8, description="Length of rollouts and measured replies, in tokens.")
     rollout_temperature: float = Field(default=0.8, gt=0, description="Temperature of rollouts.")

@@ -9,14 +9,14 @@ from playground.engine.language_model import LanguageModel
 from playground.events import Finished, Progress
 from playground.replies import gather
 from playground.settings import Row, Sampling, Strength, conversation
-from playground.training import contrast
 from playground.training.job import Job, prompts_for
 from playground.training.pairs import some
 
 Rollouts = list[tuple[Row, Finished]]
 """What was asked, and what was replied."""
 
-HALF = 0.5
+SIDE = 0.5
+"""The alpha of steered rollouts: nearly every reply at alpha 1 beats the base's, so that few tell what made it so."""
 
 
 def base(model: LanguageModel, job: Job, work: Path, deadline: float) -> Generator[Progress, None, Rollouts]:
@@ -28,11 +28,8 @@ def base(model: LanguageModel, job: Job, work: Path, deadline: float) -> Generat
 def steered(
     model: LanguageModel, job: Job, layer: IdentityLayer, work: Path, deadline: float
 ) -> Generator[Progress, None, Rollouts]:
-    """As many replies of the steered model as of the base, on both sides of it.
-
-    At half strength: nearly every reply at alpha 1 beats the base's, so that few tell what it was that made it do so.
-    """
-    sides = (HALF, -HALF) if job.recipe.opposite else (HALF,)
+    """As many replies of the steered model as of the base, on both sides of it."""
+    sides = (SIDE, -SIDE) if job.recipe.opposite else (SIDE,)
     strengths = [(Strength(axis=job.name, alpha=alpha),) for alpha in sides]
     rows = _rows(job, job.recipe.rollouts - job.recipe.rollouts // 2, *strengths)
     axes = {job.name: Steering(layer.to(model.device, model.dtype), None, 0.0, 0)}
@@ -40,13 +37,10 @@ def steered(
 
 
 def contrasted(
-    model: LanguageModel, job: Job, layer: IdentityLayer, number: int, work: Path, deadline: float
+    model: LanguageModel, job: Job, layer: IdentityLayer, rows: Sequence[Row], store: Path, deadline: float
 ) -> Generator[Progress, None, Rollouts]:
-    """Several replies at alpha 1 to each of some prompts, other prompts in each round `number`."""
-    prompts = prompts_for(job, development=False)
-    rows = contrast.rows(job.name, some(prompts, len(prompts)), job.recipe, number)
+    """Replies at alpha 1, to pair up; fewer than rows past `deadline`."""
     axes = {job.name: Steering(layer, None, 0.0, 0)}
-    store = work / f"contrast-{number}.jsonl"
     return (yield from _replies(model, job, axes, rows, store, "replies at alpha 1", deadline))
 
 

@@ -25,15 +25,9 @@ def test_a_layer_gives_way_only_to_a_better_one(
 ) -> None:
     model = LanguageModel.load(build_tiny(tmp_path / "model"))
     recipe = Recipe(
-        contrast_prompts=2,
-        contrast_samples=4,
-        reply_tokens=8,
-        refine_rounds=3,
-        refine_steps=1,
-        batch=2,
-        scales=(1.2,),
-        guard_prompts=1,
-    )
+        contrast_prompts=2, contrast_samples=4, reply_tokens=8, refine_rounds=3, refine_steps=1, batch=2,
+        scales=(1.2,), guard_prompts=1,
+    )  # fmt: skip
     pairs = [Pair(prompt=conversation("Hello?"), chosen="Oh, hello there!", rejected="No.")] * 8
     job = Job(
         name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
@@ -63,8 +57,21 @@ def test_a_recipe_without_refinement_asks_for_no_replies(tmp_path: Path) -> None
     model = LanguageModel.load(build_tiny(tmp_path / "model"))
     job = Job(
         name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
-        prompts=["What is new?"], command="", data=(), recipe=Recipe(refine_rounds=0),
+        prompts=[f"What about {number}?" for number in range(40)], command="", data=(), recipe=Recipe(refine_rounds=0),
     )  # fmt: skip
     first = Fitted(IdentityLayer(model), {"steps": 15.0})
     found, own = exhaust(alpha.refinement(model, job, Split([], []), None, first, tmp_path, 1e18))  # type: ignore[arg-type]
     assert found is first and own == []
+
+
+def test_a_round_past_the_deadline_costs_one_batch_of_replies_and_no_step(tmp_path: Path) -> None:
+    model = LanguageModel.load(build_tiny(tmp_path / "model"))
+    job = Job(
+        name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
+        prompts=[f"What about {number}?" for number in range(40)], command="", data=(),
+        recipe=Recipe(contrast_prompts=10, contrast_samples=4, reply_tokens=8),
+    )  # fmt: skip
+    first = Fitted(IdentityLayer(model).float(), {"steps": 15.0})
+    for deadline in (0.0, 1e18):  # started again with time to spare it stays cut short: later stages were made from it
+        found, own = exhaust(alpha.refinement(model, job, Split([], []), None, first, tmp_path, deadline))  # type: ignore[arg-type]
+        assert found is first and len(own) == 32
