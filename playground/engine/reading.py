@@ -56,12 +56,18 @@ def _batch(
 
 @torch.inference_mode()
 def reply_states(
-    model: LanguageModel, prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]]
+    model: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    replies: Sequence[Sequence[int]],
+    identity_layer: IdentityLayer | None = None,
 ) -> list[Tensor]:
-    """The final hidden states that predict each reply token: for each text [T, D] in float32."""
+    """The final hidden states that predict each reply token, of either stream: for each text [T, D] in float32."""
     states: dict[int, Tensor] = {}
     for batch in batches(prompts, replies, model.device):
-        hidden = model.decode(model.embed(batch.ids), batch.mask)
+        embeddings = model.embed(batch.ids)
+        if identity_layer is not None:
+            embeddings = identity_layer(embeddings, batch.mask)
+        hidden = model.decode(embeddings, batch.mask)
         for row, index in enumerate(batch.indices):
             states[index] = hidden[row, -batch.reply_lengths[row] - 1 : -1].float().clone()
     return [states[index] for index in range(len(prompts))]

@@ -1,67 +1,87 @@
 """The stages behind control: the value function, fitted to replies of base and steered model, and its step size."""
 
+import json
 import math
 from collections.abc import Generator
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from playground.engine.decode import Steering
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.engine.reading import reply_states
-from playground.engine.value_function import ValueFunction
+from playground.engine.value_function import FILE_NAME, ValueFunction
 from playground.events import Progress
+from playground.replies import write_json
 from playground.rewards.preference import PreferenceReward
 from playground.settings import Strength
 from playground.training import measure, value_function
 from playground.training.job import Job, prompts_for
 from playground.training.pairs import some
 from playground.training.rollouts import Rollouts
+from playground.training.value_function import Climber
+
+RECORD = "value.json"
 
 
 def value(
     model: LanguageModel,
     job: Job,
+    layer: IdentityLayer,
     reward: PreferenceReward,
     base: Rollouts,
     steered: Rollouts,
-) -> Generator[Progress, None, tuple[ValueFunction, dict[str, float], Tensor]]:
-    """Fit the value function; a share of the prompts is kept to check it. Also returns some states [N, D]."""
+    work: Path,
+) -> Generator[Progress, None, tuple[Climber, dict[str, float]]]:
+    """Fit the value function; a share of the prompts is kept to check it. A resumed run reads it again."""
+    if not (work / RECORD).exists():
+        replies, rewards, unseen = yield from _replies(model, job, layer, reward, base, steered)
+        train, check = (replies.part(which.nonzero().flatten().tolist()) for which in (~unseen, unseen))
+        fitted = yield from value_function.fit(model, train, check, job.recipe)
+        checks = value_function.correlations(fitted.function, check._replace(rewards=rewards[unseen]))
+        fitted.function.save(work)
+        write_json(work / RECORD, {"step": fitted.step, "checks": checks})
+    record = json.loads((work / RECORD).read_text(encoding="utf-8"))
+    function = ValueFunction.from_state(load_file(work / FILE_NAME))
+    return Climber(function.to(model.device), record["step"]), record["checks"]
+
+
+def _replies(
+    model: LanguageModel, job: Job, layer: IdentityLayer, reward: PreferenceReward, base: Rollouts, steered: Rollouts
+) -> Generator[Progress, None, tuple[value_function.Replies, Tensor, Tensor]]:
+    """What the value function learns from; the rewards [N] as such; and which replies [N] are kept to check it."""
     rollouts = [*base, *steered]
-    yield Progress("value function", 0, job.recipe.value_epochs, "epochs", note=f"reading {len(rollouts)} replies")
     prompts = [model.prompt_ids(row.messages) for row, _ in rollouts]
     tokens = [reply.token_ids for _, reply in rollouts]
-    states = [state.cpu() for state in reply_states(model, prompts, tokens)]
+    read: list[list[Tensor]] = []
+    for stream in (None, layer):
+        yield Progress("reading replies", len(read), 3, "passes", note=f"{len(rollouts)} replies")
+        read.append([states.cpu() for states in reply_states(model, prompts, tokens, stream)])
+    yield Progress("reading replies", 2, 3, "passes", note=f"{len(rollouts)} replies")
     rewards = reward([row.messages for row, _ in rollouts], [reply.text for _, reply in rollouts])
-    chances = value_function.chances(rewards, rewards[: len(base)])
-    replies = value_function.Replies(states, [torch.tensor(ids) for ids in tokens], chances)
     asked = some({row.messages[-1].content for row, _ in rollouts}, len(rollouts))
     held_out = set(asked[: math.ceil(len(asked) * job.recipe.development_share)])
     unseen = torch.tensor([row.messages[-1].content in held_out for row, _ in rollouts])
-    train = replies.part((~unseen).nonzero().flatten().tolist())
-    moves = yield from value_function.move(model, train, job.recipe.seed)
-    check = replies.part(unseen.nonzero().flatten().tolist())
-    function = yield from value_function.fit(train, moves, check, job.recipe)
-    checks = value_function.correlations(function, check._replace(rewards=rewards[unseen]))
-    return function.to(model.device), checks, torch.cat(states)[::16].to(model.device)
+    chances = value_function.chances(rewards, rewards[: len(base)])
+    return value_function.Replies(read[0], read[1], chances), rewards, unseen
 
 
 def calibrate(
     model: LanguageModel,
     job: Job,
     layer: IdentityLayer,
-    function: ValueFunction,
+    fitted: Climber,
     reward: PreferenceReward,
-    states: Tensor,
     work: Path,
     deadline: float,
 ) -> Generator[Progress, None, float]:
     """Try step sizes on development prompts and take the best that keeps replies fluent."""
     recipe = job.recipe
-    sizes = measure.step_sizes(function, states, recipe)
-    steering = Steering(layer, function, sizes[0], recipe.updates)
+    sizes = [float(f"{factor * fitted.step / recipe.updates:.3g}") for factor in recipe.step_factors]
+    steering = Steering(layer, fitted.function, sizes[0], recipe.updates)
     strengths = [
         Strength(axis=job.name, control=0.0),
         *(Strength(axis=job.name, control=1.0, step_size=size) for size in sizes),

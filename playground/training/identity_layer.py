@@ -23,11 +23,10 @@ from playground.replies import Pace, save_in_one_piece, write_json
 from playground.training import guards
 from playground.training.guards import Guard
 from playground.training.pairs import Pair
-from playground.training.recipe import Recipe
+from playground.training.recipe import Recipe, schedule
 
 CHECK_PAIRS = 24
 """Most development pairs behind each check."""
-WARM_UP = 10
 ANCHOR_STRIDE = 3
 
 
@@ -160,7 +159,7 @@ def fit(
     yield pace(state.step, state.note)
     while not state.ended and state.step < recipe.steps and state.failed < 2 and time.monotonic() < deadline:
         for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * _schedule(state.step, recipe.steps)
+            group["lr"] = recipe.learning_rate * schedule(state.step, recipe.steps)
         which = _draw(state.step, len(train), recipe)
         cost = loss(read(model, data, which, layer, (1.0, -1.0) if recipe.opposite else (1.0,)), recipe)
         optimizer.zero_grad()
@@ -295,8 +294,3 @@ def _draw(step: int, size: int, recipe: Recipe) -> list[int]:
         order = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
         picks.append(int(torch.randperm(size, generator=order)[place]))
     return picks
-
-
-def _schedule(step: int, steps: int) -> float:
-    """Share of the learning rate: a short warm-up, then linear down to a tenth."""
-    return min((step + 1) / WARM_UP, 1 - 0.9 * step / steps)

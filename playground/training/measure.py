@@ -10,14 +10,10 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
 from playground import metrics
 from playground.cards import Point, SafeRange
 from playground.engine.decode import Steering
 from playground.engine.language_model import LanguageModel
-from playground.engine.value_function import ValueFunction
 from playground.events import Progress
 from playground.metrics import Reading
 from playground.replies import gather
@@ -79,15 +75,6 @@ def ratios(at: Point, base: Point) -> Ratios:
     """How fluent and varied a point is beside the base."""
     surprise, diversity = at.metrics["surprise"].mean, at.metrics["diversity"].mean
     return Ratios(math.exp(surprise - base.metrics["surprise"].mean), diversity / base.metrics["diversity"].mean)
-
-
-def step_sizes(function: ValueFunction, states: Tensor, recipe: Recipe) -> list[float]:
-    """The step sizes worth trying: all updates together move a state [N, D] by a share of its length."""
-    with torch.enable_grad():
-        leaf = states.clone().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(function(leaf).sum(), leaf)
-    unit = float(states.norm(dim=1).mean() / gradient.norm(dim=1).mean())
-    return [float(f"{share * unit / recipe.updates:.3g}") for share in recipe.step_shares]
 
 
 def best_step_size(sizes: Sequence[float], points: Sequence[Point], base: Point, recipe: Recipe) -> float:

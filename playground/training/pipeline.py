@@ -65,14 +65,14 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
     steered = yield from rollouts.steered(model, job, layer, work, deadline["rollouts"])
     if job.until == "rollouts":
         return None
-    function, value_checks, states = yield from control.value(model, job, reward, base, [*own, *steered])
+    ready = layer.to(model.device, model.dtype)
+    fitted_value, value_checks = yield from control.value(model, job, ready, reward, base, [*own, *steered], work)
     if job.until == "value":
         return None
-    ready = layer.to(model.device, model.dtype)
-    step_size = yield from control.calibrate(model, job, ready, function, reward, states, work, deadline["calibration"])
+    step_size = yield from control.calibrate(model, job, ready, fitted_value, reward, work, deadline["calibration"])
     if job.until == "calibration":
         return None
-    steering = Steering(ready, function, step_size, job.recipe.updates)
+    steering = Steering(ready, fitted_value.function, step_size, job.recipe.updates)
     curve = yield from _curve(model, job, steering, reward, judged.judge, work, deadline["card"])
     checks = {**reward_checks, **judged.checks, **layer_checks, **value_checks}
     return _write(model, job, work, data, steering, reward, judged, curve, checks)

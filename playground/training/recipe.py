@@ -88,19 +88,26 @@ class Recipe(Settings):
         default=0.95, ge=0, le=1, description="TD(lambda): 1 waits for the reward, 0 trusts V."
     )
     hidden: int = Field(default=256, ge=1, description="Width of the value function.")
-    value_learning_rate: float = Field(default=5e-4, gt=0, description="Of the value function (AdamW).")
+    value_learning_rate: float = Field(default=1e-3, gt=0, description="Of the value function (AdamW).")
     value_epochs: int = Field(default=25, ge=1, description="Most passes over the rollouts.")
-    moves: float = Field(
-        default=4.0, ge=0, description="Weight of what moved states are worth beside what visited ones are."
+    reach: float = Field(
+        default=0.22,
+        gt=0,
+        description="How far the climb of control 1 goes while V learns, as a share of a state's length.",
     )
+    climb: float = Field(
+        default=1.0,
+        ge=0,
+        description="Weight of the KL from the aligned choice to the climb's; 0 leaves V's slope to the rewards.",
+    )
+    climb_steps: int = Field(default=200, ge=1, description="Steps in which V's slope is fitted.")
     weight_decay: float = Field(default=0.05, ge=0, description="Of the value function.")
 
     updates: int = Field(default=30, ge=1, description="Gradient steps per token at control 1.")
-    step_shares: tuple[float, ...] = Field(
-        default=(0.18, 0.15, 0.22, 0.12, 0.26, 0.1, 0.07),
+    step_factors: tuple[float, ...] = Field(
+        default=(1.3, 1.0, 1.6, 0.8, 2.0, 0.6, 0.4),
         min_length=1,
-        description="Step sizes tried, the likeliest first in case time runs out: how far all updates together go, "
-        "as shares of the hidden state's length.",
+        description="Step sizes tried, as multiples of the one V learnt with, the likeliest first in case time ends.",
     )
     measured_prompts: int = Field(default=40, ge=2, description="Development prompts behind each measured point.")
     measured_temperature: float = Field(default=0.7, ge=0, description="Temperature of measured replies.")
@@ -112,3 +119,11 @@ class Recipe(Settings):
     safe_diversity: float = Field(
         default=0.9, gt=0, le=1, description="Where the safe range ends: diversity over the base's."
     )
+
+
+WARM_UP = 10
+
+
+def schedule(step: int, steps: int) -> float:
+    """Share of the learning rate: a short warm-up, then linear down to a tenth."""
+    return min((step + 1) / WARM_UP, 1 - 0.9 * step / steps)

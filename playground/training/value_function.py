@@ -1,8 +1,9 @@
-"""Fit the value function on the model's own replies: TD(lambda) with detached targets, at visited and at moved states.
+"""Fit the value function: what a state is worth, from the model's own replies; where to climb, from the layer of alpha.
 
-RE-Control climbs V away from the states that replies visit, where TD(lambda) alone leaves V to chance. What a move does
-is known, though: the state picks the next token, so moving it by u makes token o w = p(o | h + u) / p(o | h) times as
-likely, and V(h + u) - V(h) = E over o ~ p(. | h) of (w - 1) (V(h') - V(h)), where h' is the state after o.
+TD(lambda) on visited states says what each is worth and leaves V's slope, which is all that RE-Control asks of it, to
+chance. What is worth writing is known elsewhere: DPO makes log p(o | aligned) - log p(o | base) the advantage of token
+o over beta (arXiv 2404.12358). So V is then fitted until a climb turns the base's choice of the next token into the
+aligned one, as far as the last state alone can tell.
 """
 
 import math
@@ -16,38 +17,38 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.value_function import ValueFunction
 from playground.events import Progress
 from playground.replies import Pace
-from playground.training.recipe import Recipe
+from playground.training.recipe import Recipe, schedule
 
 STATES_PER_STEP = 1024
 STATES_PER_HEAD = 512
-PUSHES = (0.2, 1.7)
-"""How far a state is pushed, in nats: about what the written token's log-probability gains or loses."""
-AWAY = 0.35
-"""Share of states that are pushed away from the written token."""
-MOST_ODDS = 7.0
+STEPS_PER_TARGETS = 50
+"""TD's targets hang on V itself and are worked out anew after so many steps."""
+UPDATES = 3
+"""Gradient steps of a climb in training; decoding takes smaller ones, as many times as many."""
+PATIENCE = 5
 
 
 class Replies(NamedTuple):
-    """Finished replies: for each the states [T, D] that predict its tokens and those tokens [T]; the rewards [N]."""
+    """Finished replies: for each the states [T, D] that predict its tokens, in either stream; the rewards [N]."""
 
     states: Sequence[Tensor]
-    tokens: Sequence[Tensor]
+    aligned: Sequence[Tensor]
     rewards: Tensor
 
     def part(self, which: Sequence[int]) -> "Replies":
         """Some of them."""
         return Replies(
             [self.states[index] for index in which],
-            [self.tokens[index] for index in which],
+            [self.aligned[index] for index in which],
             self.rewards[list(which)],
         )
 
 
-class Moves(NamedTuple):
-    """States [N, D] that were moved, and how many times as likely [N] their written token has become."""
+class Climber(NamedTuple):
+    """A value function, and the step along its slope that control 1 takes in all its updates together."""
 
-    states: Tensor
-    odds: Tensor
+    function: ValueFunction
+    step: float
 
 
 def chances(rewards: Tensor, base: Tensor) -> Tensor:
@@ -75,106 +76,124 @@ def lambda_returns(values: Tensor, reward: Tensor, discount_lambda: float) -> Te
     return target
 
 
-def move(model: LanguageModel, replies: Replies, seed: int) -> Generator[Progress, None, Moves]:
-    """Push every state along the gradient of its written token's log-probability, near or far, towards it or away."""
-    states, tokens = torch.cat(list(replies.states)), torch.cat(list(replies.tokens))
-    generator = torch.Generator().manual_seed(seed)
-    near, far = PUSHES
-    nats = near + (far - near) * torch.rand(len(states), generator=generator)
-    nats[torch.rand(len(states), generator=generator) < AWAY] *= -1
-    moved, odds = torch.empty_like(states), torch.empty(len(states))
-    pace = Pace("moved states", len(states), "states")
-    for start in range(0, len(states), STATES_PER_HEAD):
-        at = slice(start, start + STATES_PER_HEAD)
-        token = tokens[at].to(model.device)
-        with torch.enable_grad(), model.products():
-            leaf = states[at].to(model.device).requires_grad_(True)
-            before = _logprobs(model, leaf, token)
-            (slope,) = torch.autograd.grad(before.sum(), leaf)
-        with torch.no_grad():
-            length = slope.square().sum(1, keepdim=True).clamp(min=1e-3)
-            there = leaf + nats[at].to(model.device).unsqueeze(1) * slope / length
-            odds[at] = (_logprobs(model, there, token) - before).exp().cpu()
-            moved[at] = there.cpu()
-        yield pace(min(start + STATES_PER_HEAD, len(states)))
-    return Moves(moved, odds)
+def climb(function: ValueFunction, states: Tensor, step: float) -> Tensor:
+    """States [N, D] after RE-Control's h <- h + eta grad V(h), `UPDATES` times with eta = step / UPDATES.
 
-
-def _logprobs(model: LanguageModel, states: Tensor, tokens: Tensor) -> Tensor:
-    """log p(token | state) [N] for states [N, D]."""
-    return model.head(states).float().log_softmax(-1).gather(1, tokens.unsqueeze(1)).squeeze(1)
-
-
-def fit(train: Replies, moves: Moves, unseen: Replies, recipe: Recipe) -> Generator[Progress, None, ValueFunction]:
-    """Fit TD(lambda) first; then anew with the moved states, whose targets need the values of the first."""
-    first = yield from _fit(train, None, unseen, recipe, "value function, visited states")
-    gains = _gains(first, train, moves)
-    return (yield from _fit(train, (moves.states, gains), unseen, recipe, "value function"))
-
-
-def _gains(function: ValueFunction, replies: Replies, moves: Moves) -> Tensor:
-    """What each move is worth [N]: (w - 1) (V(h') - V(h)), where the last state's next value is the reward."""
-    with torch.no_grad():
-        values = function(torch.cat(list(replies.states))).split([len(state) for state in replies.states])
-    after = [torch.cat([v[1:], r.unsqueeze(0)]) for v, r in zip(values, replies.rewards, strict=True)]
-    return (moves.odds.clamp(max=MOST_ODDS) - 1) * (torch.cat(after) - torch.cat(values))
-
-
-def _fit(
-    train: Replies, moves: tuple[Tensor, Tensor] | None, unseen: Replies, recipe: Recipe, stage: str
-) -> Generator[Progress, None, ValueFunction]:
-    """Fit on visited states and, if given, on moved states [N, D] with their gains [N].
-
-    Without moves the epoch that reads unseen replies best is kept. With them the last one is: what is learnt of moves
-    goes on growing when reading does not.
+    Gradients flow to the value function. A negative step goes down.
     """
+    states = states.detach().requires_grad_(True)
+    for _ in range(UPDATES):
+        (slope,) = torch.autograd.grad(function(states).sum(), states, create_graph=True)
+        states = states + step / UPDATES * slope
+    return states
+
+
+def reaching(function: ValueFunction, states: Tensor, share: float) -> float:
+    """The step along V's slope that moves states [N, D] by a share of their length, both averaged."""
+    leaf = states.detach().requires_grad_(True)
+    with torch.enable_grad():
+        (slope,) = torch.autograd.grad(function(leaf).sum(), leaf)
+    return share * float(states.norm(dim=1).mean() / slope.norm(dim=1).mean())
+
+
+def fit(model: LanguageModel, train: Replies, unseen: Replies, recipe: Recipe) -> Generator[Progress, None, Climber]:
+    """Fit V to what the replies came to, then, unless `recipe.climb` is 0, its slope to the aligned stream as well."""
+    function = yield from _fit_values(train, unseen, recipe)
+    step = reaching(function, torch.cat(list(train.states))[::16], recipe.reach)
+    if recipe.climb:
+        yield from _fit_slope(model, function, step, train, recipe)
+    return Climber(function.eval().requires_grad_(False), step)
+
+
+def _fit_values(train: Replies, unseen: Replies, recipe: Recipe) -> Generator[Progress, None, ValueFunction]:
+    """TD(lambda) with detached targets; the epoch that reads unseen replies best is kept."""
     flat = torch.cat(list(train.states))
-    lengths = [len(state) for state in train.states]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         function = ValueFunction(flat.shape[1], recipe.hidden)
     function.mean.copy_(flat.mean(0))
     function.scale.copy_(flat.std(0).clamp(min=1e-3))
-    optimizer = torch.optim.AdamW(
-        function.parameters(), lr=recipe.value_learning_rate, weight_decay=recipe.weight_decay
-    )
+    optimizer = _optimizer(function, recipe)
     order = torch.Generator().manual_seed(recipe.seed)
-    best, best_error, waited = function.state_dict(), float("inf"), 0
-    pace = Pace(stage, recipe.value_epochs, "epochs")
+    best, best_error, waited = function.state_dict(), math.inf, 0
+    pace = Pace("value function", recipe.value_epochs, "epochs")
     for epoch in range(recipe.value_epochs):
-        with torch.no_grad():
-            values = function(flat).split(lengths)
-        targets = torch.cat(
-            [lambda_returns(v, r, recipe.discount_lambda) for v, r in zip(values, train.rewards, strict=True)]
-        )
+        targets = _targets(function, train, recipe)
         for chosen in torch.randperm(len(flat), generator=order).split(STATES_PER_STEP):
-            here = function(flat[chosen])
-            loss = (here - targets[chosen]).square().mean()
-            if moves is not None:
-                moved, gains = moves
-                loss = loss + recipe.moves * (function(moved[chosen]) - here - gains[chosen]).square().mean()
+            loss = (function(flat[chosen]) - targets[chosen]).square().mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         error = unseen_error(function, unseen)
         yield pace(epoch + 1, f"squared error on unseen replies {error:.3f}")
-        if error < best_error or moves is not None:
+        if error < best_error:
             best = {name: tensor.clone() for name, tensor in function.state_dict().items()}
             best_error, waited = error, 0
         else:
             waited += 1
-            if waited == 5:
+            if waited == PATIENCE:
                 break
     function.load_state_dict(best)
-    return function.eval().requires_grad_(False)
+    return function
+
+
+def _fit_slope(
+    model: LanguageModel, function: ValueFunction, step: float, train: Replies, recipe: Recipe
+) -> Generator[Progress, None, None]:
+    """Minimise (V(h) - G)^2 + climb KL(p(. | aligned) || p(. | h climbed by `step`)), in place.
+
+    Where the axis is trained at its other end too, every third step goes down instead, towards alpha -1.
+    """
+    flat, aligned = torch.cat(list(train.states)), torch.cat(list(train.aligned))
+    optimizer = _optimizer(function, recipe)
+    order = torch.Generator().manual_seed(recipe.seed)
+    targets = _targets(function, train, recipe)
+    pace = Pace("value function's slope", recipe.climb_steps, "steps")
+    losses: list[float] = []
+    for number in range(recipe.climb_steps):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.value_learning_rate * schedule(number, recipe.climb_steps)
+        if number and number % STEPS_PER_TARGETS == 0:
+            targets = _targets(function, train, recipe)
+        chosen = torch.randint(len(flat), (STATES_PER_HEAD,), generator=order)
+        states, sign = flat[chosen], -1.0 if recipe.opposite and number % 3 == 2 else 1.0
+        with torch.no_grad():
+            wanted = _choice(model, states + sign * (aligned[chosen] - states))
+        found = _choice(model, climb(function, states, sign * step))
+        apart = (wanted.exp() * (wanted - found)).sum(-1).mean().cpu()
+        loss = (function(states) - targets[chosen]).square().mean() + recipe.climb * apart
+        optimizer.zero_grad()
+        with model.products():
+            loss.backward()
+        optimizer.step()
+        losses.append(apart.item())
+        yield pace(number + 1, f"KL from the aligned choice {sum(losses[-20:]) / len(losses[-20:]):.3f} nats")
+
+
+def _choice(model: LanguageModel, states: Tensor) -> Tensor:
+    """log p(. | state) over the next token [N, V] for states [N, D]."""
+    return model.head(states.to(model.device)).log_softmax(-1)
+
+
+def _optimizer(function: ValueFunction, recipe: Recipe) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(function.parameters(), lr=recipe.value_learning_rate, weight_decay=recipe.weight_decay)
+
+
+@torch.no_grad()
+def _targets(function: ValueFunction, replies: Replies, recipe: Recipe) -> Tensor:
+    """TD(lambda)'s targets of all states, as V stands."""
+    values = function(torch.cat(list(replies.states))).split([len(states) for states in replies.states])
+    return torch.cat(
+        [lambda_returns(v, r, recipe.discount_lambda) for v, r in zip(values, replies.rewards, strict=True)]
+    )
 
 
 @torch.no_grad()
 def unseen_error(function: ValueFunction, replies: Replies) -> float:
     """Mean squared difference between the values of all states and the rewards their replies got."""
     errors = [
-        (function(state) - reward).square().mean()
-        for state, reward in zip(replies.states, replies.rewards, strict=True)
+        (function(states) - reward).square().mean()
+        for states, reward in zip(replies.states, replies.rewards, strict=True)
     ]
     return float(torch.stack(errors).mean())
 
@@ -184,7 +203,7 @@ def correlations(function: ValueFunction, replies: Replies) -> dict[str, float]:
     """Pearson correlation of value and final reward at 25, 50, 75 and 100 % of the reply."""
     found: dict[str, float] = {}
     for share in (25, 50, 75, 100):
-        at = [state[max(0, round(len(state) * share / 100) - 1)] for state in replies.states]
+        at = [states[max(0, round(len(states) * share / 100) - 1)] for states in replies.states]
         values = function(torch.stack(at))
         correlation = float(torch.corrcoef(torch.stack([values, replies.rewards]))[0, 1])
         if math.isfinite(correlation):  # it is not where all rewards or all values are the same

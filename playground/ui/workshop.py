@@ -41,7 +41,9 @@ STAGES = {
     "refining the layer": "training on its best and worst replies",
     "refined layer's scale": "finding how strong alpha 1 may be now",
     "steered replies": "listening to both ends",
+    "reading replies": "reading the replies again",
     "value function": "training the network behind control",
+    "value function's slope": "teaching it where to climb",
     "step size": "finding the right step for control",
     "curve": "measuring the curve",
 }

@@ -1,11 +1,9 @@
 """What is read off measured points: the step size, where reward stops rising, the safe range."""
 
 import pytest
-import torch
 
 from playground import metrics
 from playground.cards import Point
-from playground.engine.value_function import ValueFunction
 from playground.training import measure
 from playground.training.recipe import Recipe
 
@@ -33,16 +31,6 @@ def test_the_step_size_with_the_highest_reward_among_fluent_ones_is_taken() -> N
 def test_where_no_step_size_is_fluent_the_smallest_is_taken() -> None:
     broken = [point(reward=5.0, surprise=4.0)] * 2
     assert measure.best_step_size([0.4, 0.1], broken, BASE, RECIPE) == 0.1
-
-
-def test_all_updates_together_move_a_state_by_the_share() -> None:
-    torch.manual_seed(0)
-    function, states = ValueFunction(8, 16).requires_grad_(False), torch.randn(50, 8)
-    size = measure.step_sizes(function, states, Recipe(step_shares=(0.2,), updates=10))[0]
-    leaf = states.clone().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(function(leaf).sum(), leaf)
-    moved = 10 * size * gradient.norm(dim=1).mean()
-    assert float(moved / states.norm(dim=1).mean()) == pytest.approx(0.2, rel=0.01)
 
 
 def test_the_safe_range_ends_where_replies_first_break() -> None:

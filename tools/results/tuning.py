@@ -31,8 +31,8 @@ from playground.errors import InvalidInput
 from playground.replies import Pace, save_in_one_piece, write_json
 from playground.sources.quiet import no_bars
 from playground.training import pairs
-from playground.training.identity_layer import WARM_UP, encode, loss, read
-from playground.training.recipe import Recipe
+from playground.training.identity_layer import encode, loss, read
+from playground.training.recipe import Recipe, schedule
 from tools.results.lab import Learner
 
 WEIGHTS, RECORD = "weights.safetensors", "spent.json"
@@ -189,7 +189,7 @@ def train(job: Training) -> None:
     began = clock()
     for step, which in zip(range(job.steps), _draws(len(data.prompts), job.batch), strict=False):
         for group in optimizer.param_groups:
-            group["lr"] = job.rate * min((step + 1) / WARM_UP, 1 - 0.9 * step / job.steps)
+            group["lr"] = job.rate * schedule(step, job.steps)
         cost = loss(read(policy, data, which, layer), job.recipe)
         optimizer.zero_grad()
         with base.products():
