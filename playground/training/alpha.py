@@ -1,4 +1,4 @@
-"""The stages behind alpha: the layer is fitted to the pairs, answers, is refined on its best and worst, and scaled."""
+"""The stages behind alpha: the layer is fitted to the pairs, refined on its own best and worst replies, and scaled."""
 
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -62,6 +62,24 @@ def refinement(
     return fitted, first
 
 
+def with_room(
+    model: LanguageModel, job: Job, reward: PreferenceReward, fitted: identity_layer.Fitted, work: Path, deadline: float
+) -> Generator[Progress, None, identity_layer.Fitted]:
+    """The layer, scaled down until replies at alpha `recipe.room` are in the safe range too: people go beyond 1."""
+    recipe = job.recipe
+    safe = recipe.model_copy(
+        update={
+            "most_perplexity": recipe.safe_perplexity,
+            "least_diversity": recipe.safe_diversity,
+            "scales": recipe.room_scales,
+        }
+    )
+    guard = _guard(model, job, reward, recipe.scale_prompts, work, both=False, at=recipe.room)
+    found = yield from identity_layer.strengthen(fitted, guard, safe, work / "room.json", deadline, "room beyond 1")
+    room = {name.replace("guard", "room"): found.checks[name] for name in found.checks if name.startswith("guard")}
+    return identity_layer.Fitted(found.layer, {**fitted.checks, **room, "room_scale": found.checks["scale"]})
+
+
 def _refined(
     model: LanguageModel,
     job: Job,
@@ -103,9 +121,15 @@ def _scaled(
 
 
 def _guard(
-    model: LanguageModel, job: Job, reward: PreferenceReward, count: int, work: Path, both: bool = True
+    model: LanguageModel,
+    job: Job,
+    reward: PreferenceReward,
+    count: int,
+    work: Path,
+    both: bool = True,
+    at: float = 1.0,
 ) -> guards.Guard:
     """A guard that answers some training prompts, at both ends if the axis is trained at both."""
     prompts = some(prompts_for(job, development=False), count)
     both = both and job.recipe.opposite > 0
-    return guards.answering(model, reward, prompts, job.recipe, work / "guard.jsonl", both)
+    return guards.answering(model, reward, prompts, job.recipe, work / "guard.jsonl", both, at)

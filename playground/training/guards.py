@@ -23,8 +23,8 @@ LEAST_GAIN = 0.01
 class Health(NamedTuple):
     """How steered replies compare with the base's own to the same prompts: means over the guard's prompts.
 
-    KL and ratios are those of alpha 1; the reward is over the base's, or half the difference where both ends are asked.
-    An opposite pole that is less fluent by nature shows in the safe range instead.
+    KL and ratios are those of the guard's alpha; the reward is over the base's, or half the difference where both ends
+    are asked. An opposite pole that is less fluent by nature shows in the safe range instead.
     """
 
     reward: float
@@ -38,9 +38,15 @@ Guard = Callable[[IdentityLayer], Health]
 
 
 def answering(
-    model: LanguageModel, reward: Reward, prompts: Sequence[str], recipe: Recipe, scratch: Path, both: bool
+    model: LanguageModel,
+    reward: Reward,
+    prompts: Sequence[str],
+    recipe: Recipe,
+    scratch: Path,
+    both: bool = False,
+    alpha: float = 1.0,
 ) -> Guard:
-    """A guard that answers these prompts at alpha 1 and, for `both` ends, at alpha -1, by way of the file `scratch`."""
+    """A guard that answers these prompts at `alpha` and, for `both` ends, at -alpha, by way of the file `scratch`."""
     base: list[Point] = []
 
     def answers(alpha: float, layer: IdentityLayer) -> Point:
@@ -53,8 +59,8 @@ def answering(
     def guard(layer: IdentityLayer) -> Health:
         if not base:
             base.append(answers(0.0, layer))
-        at = answers(1.0, layer)
-        other = answers(-1.0, layer) if both else base[0]
+        at = answers(alpha, layer)
+        other = answers(-alpha, layer) if both else base[0]
         perplexity, diversity = measure.ratios(at, base[0])
         return Health(
             reward=(at.metrics["reward"].mean - other.metrics["reward"].mean) / (2 if both else 1),

@@ -57,9 +57,9 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
     fitted = yield from alpha.layer(model, job, data, reward, work, deadline["layer"])
     if job.until == "layer":
         return None
-    (layer, layer_checks), own = yield from alpha.refinement(
-        model, job, data, reward, fitted, work, deadline["refinement"]
-    )
+    until = deadline["refinement"]
+    fitted, own = yield from alpha.refinement(model, job, data, reward, fitted, work, until)
+    layer, layer_checks = yield from alpha.with_room(model, job, reward, fitted, work, until)
     if job.until == "refinement":
         return None
     steered = yield from rollouts.steered(model, job, layer, work, deadline["rollouts"])

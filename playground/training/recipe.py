@@ -76,6 +76,14 @@ class Recipe(Settings):
         "passes the guard: alpha 1 is as strong as stays fluent.",
     )
     scale_prompts: int = Field(default=80, ge=1, description="Prompts answered at alpha 1 for each scale.")
+    room: float = Field(
+        default=1.25,
+        ge=1,
+        description="The alpha up to which replies stay in the safe range; it bounds the last scale.",
+    )
+    room_scales: tuple[float, ...] = Field(
+        default=(0.95, 0.9, 0.85, 0.8, 0.7), description="What the layer is multiplied by until they do."
+    )
 
     rollouts: int = Field(
         default=640,

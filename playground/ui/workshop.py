@@ -40,6 +40,7 @@ STAGES = {
     "replies at alpha 1": "listening to the steered model",
     "refining the layer": "training on its best and worst replies",
     "refined layer's scale": "finding how strong alpha 1 may be now",
+    "room beyond 1": "leaving room beyond 1",
     "steered replies": "listening to both ends",
     "reading replies": "reading the replies again",
     "value function": "training the network behind control",

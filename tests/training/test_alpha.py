@@ -75,3 +75,29 @@ def test_a_round_past_the_deadline_costs_one_batch_of_replies_and_no_step(tmp_pa
     for deadline in (0.0, 1e18):  # started again with time to spare it stays cut short: later stages were made from it
         found, own = exhaust(alpha.refinement(model, job, Split([], []), None, first, tmp_path, deadline))  # type: ignore[arg-type]
         assert found is first and len(own) == 32
+
+
+def test_the_layer_gives_way_until_replies_beyond_1_are_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = LanguageModel.load(build_tiny(tmp_path / "model"))
+    job = Job(
+        name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
+        prompts=[f"What about {number}?" for number in range(40)], command="", data=(), recipe=Recipe(),
+    )  # fmt: skip
+    layer = IdentityLayer(model).float()
+    layer.layer.self_attn.o_proj.weight.data.fill_(1.0)
+
+    def strength(layer: IdentityLayer) -> float:
+        return layer.layer.self_attn.o_proj.weight[0, 0].item()
+
+    def guard(*given: object) -> object:
+        assert given[-1] == 1.25, "asked where people go"
+        return lambda layer: Health(2.0, 0.1, 1.9 * strength(layer) ** 3, 1.0)
+
+    monkeypatch.setattr(alpha.guards, "answering", guard)
+    checks = {"guard_reward": 1.5, "guard_perplexity_ratio": 1.3, "guard_passed": 1.0, "scale": 1.2}
+    for _ in range(2):  # the second time from what the first wrote down
+        layer.layer.self_attn.o_proj.weight.data.fill_(1.0)
+        found = exhaust(alpha.with_room(model, job, None, Fitted(layer, checks), tmp_path, 1e18))  # type: ignore[arg-type]
+        assert strength(found.layer) == pytest.approx(0.9), "1.9 x .9^3 = 1.39, and 1.9 x .95^3 = 1.63"
+        assert found.checks["room_scale"] == 0.9
+        assert {**found.checks, **checks} == found.checks, "what was measured at alpha 1 stays told"
