@@ -35,12 +35,13 @@ def value(
     base: Rollouts,
     steered: Rollouts,
     work: Path,
+    deadline: float,
 ) -> Generator[Progress, None, tuple[Climber, dict[str, float]]]:
     """Fit the value function; a share of the prompts is kept to check it. A resumed run reads it again."""
     if not (work / RECORD).exists():
         replies, rewards, unseen = yield from _replies(model, job, layer, reward, base, steered)
         train, check = (replies.part(which.nonzero().flatten().tolist()) for which in (~unseen, unseen))
-        fitted = yield from value_function.fit(model, train, check, job.recipe)
+        fitted = yield from value_function.fit(model, train, check, job.recipe, deadline)
         checks = value_function.correlations(fitted.function, check._replace(rewards=rewards[unseen]))
         fitted.function.save(work)
         write_json(work / RECORD, {"step": fitted.step, "checks": checks})
@@ -73,15 +74,15 @@ def calibrate(
     model: LanguageModel,
     job: Job,
     layer: IdentityLayer,
-    fitted: Climber,
+    climber: Climber,
     reward: PreferenceReward,
     work: Path,
     deadline: float,
 ) -> Generator[Progress, None, float]:
     """Try step sizes on development prompts and take the best that keeps replies fluent."""
     recipe = job.recipe
-    sizes = [float(f"{factor * fitted.step / recipe.updates:.3g}") for factor in recipe.step_factors]
-    steering = Steering(layer, fitted.function, sizes[0], recipe.updates)
+    sizes = [float(f"{factor * climber.step / recipe.updates:.3g}") for factor in recipe.step_factors]
+    steering = Steering(layer, climber.function, sizes[0], recipe.updates)
     strengths = [
         Strength(axis=job.name, control=0.0),
         *(Strength(axis=job.name, control=1.0, step_size=size) for size in sizes),

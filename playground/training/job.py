@@ -21,8 +21,8 @@ from playground.training.pairs import Pair
 from playground.training.recipe import Recipe, Stage
 
 _SHARES: dict[Stage, float] = {
-    "pairs": 0.18, "reward": 0.25, "layer": 0.42, "refinement": 0.7,
-    "rollouts": 0.8, "value": 0.83, "calibration": 0.9, "card": 1.0,
+    "pairs": 0.17, "reward": 0.24, "layer": 0.4, "refinement": 0.65,
+    "rollouts": 0.74, "value": 0.84, "calibration": 0.91, "card": 1.0,
 }  # fmt: skip
 """By which share of the time budget each stage begins no new work."""
 

@@ -66,13 +66,15 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
     if job.until == "rollouts":
         return None
     ready = layer.to(model.device, model.dtype)
-    fitted_value, value_checks = yield from control.value(model, job, ready, reward, base, [*own, *steered], work)
+    climber, value_checks = yield from control.value(
+        model, job, ready, reward, base, [*own, *steered], work, deadline["value"]
+    )
     if job.until == "value":
         return None
-    step_size = yield from control.calibrate(model, job, ready, fitted_value, reward, work, deadline["calibration"])
+    step_size = yield from control.calibrate(model, job, ready, climber, reward, work, deadline["calibration"])
     if job.until == "calibration":
         return None
-    steering = Steering(ready, fitted_value.function, step_size, job.recipe.updates)
+    steering = Steering(ready, climber.function, step_size, job.recipe.updates)
     curve = yield from _curve(model, job, steering, reward, judged.judge, work, deadline["card"])
     checks = {**reward_checks, **judged.checks, **layer_checks, **value_checks}
     return _write(model, job, work, data, steering, reward, judged, curve, checks)

@@ -7,6 +7,7 @@ aligned one, as far as the last state alone can tell.
 """
 
 import math
+import time
 from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
@@ -96,12 +97,17 @@ def reaching(function: ValueFunction, states: Tensor, share: float) -> float:
     return share * float(states.norm(dim=1).mean() / slope.norm(dim=1).mean())
 
 
-def fit(model: LanguageModel, train: Replies, unseen: Replies, recipe: Recipe) -> Generator[Progress, None, Climber]:
-    """Fit V to what the replies came to, then, unless `recipe.climb` is 0, its slope to the aligned stream as well."""
+def fit(
+    model: LanguageModel, train: Replies, unseen: Replies, recipe: Recipe, deadline: float = math.inf
+) -> Generator[Progress, None, Climber]:
+    """Fit V to what the replies came to, then, unless `recipe.climb` is 0, its slope to the aligned stream as well.
+
+    The slope is left as it is at `deadline`.
+    """
     function = yield from _fit_values(train, unseen, recipe)
     step = reaching(function, torch.cat(list(train.states))[::16], recipe.reach)
     if recipe.climb:
-        yield from _fit_slope(model, function, step, train, recipe)
+        yield from _fit_slope(model, function, step, train, recipe, deadline)
     return Climber(function.eval().requires_grad_(False), step)
 
 
@@ -138,7 +144,7 @@ def _fit_values(train: Replies, unseen: Replies, recipe: Recipe) -> Generator[Pr
 
 
 def _fit_slope(
-    model: LanguageModel, function: ValueFunction, step: float, train: Replies, recipe: Recipe
+    model: LanguageModel, function: ValueFunction, step: float, train: Replies, recipe: Recipe, deadline: float
 ) -> Generator[Progress, None, None]:
     """Minimise (V(h) - G)^2 + climb KL(p(. | aligned) || p(. | h climbed by `step`)), in place.
 
@@ -151,6 +157,8 @@ def _fit_slope(
     pace = Pace("value function's slope", recipe.climb_steps, "steps")
     losses: list[float] = []
     for number in range(recipe.climb_steps):
+        if time.monotonic() > deadline:
+            break
         for group in optimizer.param_groups:
             group["lr"] = recipe.value_learning_rate * schedule(number, recipe.climb_steps)
         if number and number % STEPS_PER_TARGETS == 0:

@@ -58,6 +58,17 @@ def test_it_learns_to_read_unseen_replies_and_repeats_for_a_seed(model: Language
     assert not any(parameter.requires_grad for parameter in first.function.parameters())
 
 
+def test_past_the_deadline_its_slope_is_left_to_the_rewards(model: LanguageModel) -> None:
+    recipe = Recipe(value_epochs=3, hidden=8, climb_steps=3)
+    train, unseen = synthetic(model, 20, 0), synthetic(model, 6, 1)
+    late, rewards_alone, whole = (
+        exhaust(fit(model, train, unseen, chosen, deadline)).function
+        for chosen, deadline in ((recipe, 0.0), (recipe.model_copy(update={"climb": 0.0}), 1e18), (recipe, 1e18))
+    )
+    assert torch.equal(late.inner.weight, rewards_alone.inner.weight)
+    assert not torch.equal(whole.inner.weight, rewards_alone.inner.weight)
+
+
 def test_the_chance_to_be_higher_than_a_base_reply_counts_ties_half() -> None:
     base = torch.tensor([3.0, 1.0, 2.0, 2.0])
     found = chances(torch.tensor([0.0, 1.0, 1.5, 2.0, 2.5, 9.0, 99.0]), base)
