@@ -65,7 +65,10 @@ def refinement(
 def with_room(
     model: LanguageModel, job: Job, reward: PreferenceReward, fitted: identity_layer.Fitted, work: Path, deadline: float
 ) -> Generator[Progress, None, identity_layer.Fitted]:
-    """The layer, scaled down until replies at alpha `recipe.room` are in the safe range too: people go beyond 1."""
+    """The layer, scaled down until replies at alpha `recipe.room` are in the safe range too: people go beyond 1.
+
+    Like control's step size it is settled on the development prompts that the card's safe range is read from.
+    """
     recipe = job.recipe
     safe = recipe.model_copy(
         update={
@@ -74,7 +77,8 @@ def with_room(
             "scales": recipe.room_scales,
         }
     )
-    guard = _guard(model, job, reward, recipe.scale_prompts, work, both=False, at=recipe.room)
+    prompts = some(prompts_for(job, development=True), recipe.measured_prompts)
+    guard = guards.answering(model, reward, prompts, recipe, work / "guard.jsonl", alpha=recipe.room)
     found = yield from identity_layer.strengthen(fitted, guard, safe, work / "room.json", deadline, "room beyond 1")
     room = {name.replace("guard", "room"): found.checks[name] for name in found.checks if name.startswith("guard")}
     return identity_layer.Fitted(found.layer, {**fitted.checks, **room, "room_scale": found.checks["scale"]})
@@ -121,15 +125,9 @@ def _scaled(
 
 
 def _guard(
-    model: LanguageModel,
-    job: Job,
-    reward: PreferenceReward,
-    count: int,
-    work: Path,
-    both: bool = True,
-    at: float = 1.0,
+    model: LanguageModel, job: Job, reward: PreferenceReward, count: int, work: Path, both: bool = True
 ) -> guards.Guard:
     """A guard that answers some training prompts, at both ends if the axis is trained at both."""
     prompts = some(prompts_for(job, development=False), count)
     both = both and job.recipe.opposite > 0
-    return guards.answering(model, reward, prompts, job.recipe, work / "guard.jsonl", both, at)
+    return guards.answering(model, reward, prompts, job.recipe, work / "guard.jsonl", both)

@@ -89,8 +89,8 @@ def test_the_layer_gives_way_until_replies_beyond_1_are_safe(tmp_path: Path, mon
     def strength(layer: IdentityLayer) -> float:
         return layer.layer.self_attn.o_proj.weight[0, 0].item()
 
-    def guard(*given: object) -> object:
-        assert given[-1] == 1.25, "asked where people go"
+    def guard(*_: object, alpha: float) -> object:
+        assert alpha == 1.25, "asked where people go"
         return lambda layer: Health(2.0, 0.1, 1.9 * strength(layer) ** 3, 1.0)
 
     monkeypatch.setattr(alpha.guards, "answering", guard)
