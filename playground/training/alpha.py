@@ -1,5 +1,6 @@
 """The stages behind alpha: the layer is fitted to the pairs, refined on its own best and worst replies, and scaled."""
 
+import math
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
@@ -67,19 +68,23 @@ def with_room(
 ) -> Generator[Progress, None, identity_layer.Fitted]:
     """The layer, scaled down until replies at alpha `recipe.room` are in the safe range too: people go beyond 1.
 
-    Like control's step size it is settled on the development prompts that the card's safe range is read from.
+    Asked are training prompts and, as for control's step size, those that the card's safe range is read from. The
+    bounds are halfway between the guard's and that range's, since other draws may be less kind.
     """
     recipe = job.recipe
-    safe = recipe.model_copy(
+    halfway = recipe.model_copy(
         update={
-            "most_perplexity": recipe.safe_perplexity,
-            "least_diversity": recipe.safe_diversity,
+            "most_perplexity": math.sqrt(recipe.most_perplexity * recipe.safe_perplexity),
+            "least_diversity": math.sqrt(recipe.least_diversity * recipe.safe_diversity),
             "scales": recipe.room_scales,
         }
     )
-    prompts = some(prompts_for(job, development=True), recipe.measured_prompts)
+    prompts = [
+        *some(prompts_for(job, development=False), recipe.scale_prompts),
+        *some(prompts_for(job, development=True), recipe.measured_prompts),
+    ]
     guard = guards.answering(model, reward, prompts, recipe, work / "guard.jsonl", alpha=recipe.room)
-    found = yield from identity_layer.strengthen(fitted, guard, safe, work / "room.json", deadline, "room beyond 1")
+    found = yield from identity_layer.strengthen(fitted, guard, halfway, work / "room.json", deadline, "room beyond 1")
     room = {name.replace("guard", "room"): found.checks[name] for name in found.checks if name.startswith("guard")}
     return identity_layer.Fitted(found.layer, {**fitted.checks, **room, "room_scale": found.checks["scale"]})
 

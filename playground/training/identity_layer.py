@@ -147,17 +147,19 @@ def fit(
     Stops after two failed checks in a row, at the last step, or past `deadline`. State is kept in `folder`, so that a
     killed run goes on from its last check.
     """
-    yield Progress("reading pairs", 0, 1)
-    data = encode(model, train, recipe.pair_tokens)
-    unseen = encode(model, development[:CHECK_PAIRS], recipe.pair_tokens)
     layer = IdentityLayer(model).float()
     if start is not None:
         layer.layer.load_state_dict(start.layer.state_dict())
     optimizer = torch.optim.Adam(layer.layer.parameters(), lr=recipe.learning_rate)
     state = _State(folder, layer, optimizer)
+    if state.ended:
+        return Fitted(state.kept(), state.checks)
+    yield Progress("reading pairs", 0, 1)
+    data = encode(model, train, recipe.pair_tokens)
+    unseen = encode(model, development[:CHECK_PAIRS], recipe.pair_tokens)
     pace = Pace(stage, recipe.steps, "steps")
     yield pace(state.step, state.note)
-    while not state.ended and state.step < recipe.steps and state.failed < 2 and time.monotonic() < deadline:
+    while state.step < recipe.steps and state.failed < 2 and time.monotonic() < deadline:
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * schedule(state.step, recipe.steps)
         which = _draw(state.step, len(train), recipe)

@@ -91,13 +91,13 @@ def test_the_layer_gives_way_until_replies_beyond_1_are_safe(tmp_path: Path, mon
 
     def guard(*_: object, alpha: float) -> object:
         assert alpha == 1.25, "asked where people go"
-        return lambda layer: Health(2.0, 0.1, 1.9 * strength(layer) ** 3, 1.0)
+        return lambda layer: Health(2.0, 0.1, 1.93 * strength(layer) ** 3, 1.0)
 
     monkeypatch.setattr(alpha.guards, "answering", guard)
     checks = {"guard_reward": 1.5, "guard_perplexity_ratio": 1.3, "guard_passed": 1.0, "scale": 1.2}
     for _ in range(2):  # the second time from what the first wrote down
         layer.layer.self_attn.o_proj.weight.data.fill_(1.0)
         found = exhaust(alpha.with_room(model, job, None, Fitted(layer, checks), tmp_path, 1e18))  # type: ignore[arg-type]
-        assert strength(found.layer) == pytest.approx(0.9), "1.9 x .9^3 = 1.39, and 1.9 x .95^3 = 1.63"
+        assert strength(found.layer) == pytest.approx(0.9), "1.93 x .9^3 = 1.41, and 1.93 x .95^3 = 1.65"
         assert found.checks["room_scale"] == 0.9
         assert {**found.checks, **checks} == found.checks, "what was measured at alpha 1 stays told"
