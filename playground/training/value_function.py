@@ -25,7 +25,7 @@ STATES_PER_HEAD = 512
 STEPS_PER_TARGETS = 50
 """TD's targets hang on V itself and are worked out anew after so many steps."""
 UPDATES = 3
-"""Gradient steps of a climb in training; decoding takes smaller ones, as many times as many."""
+"""Gradient steps of a climb in training; decoding goes as far in more and smaller ones."""
 PATIENCE = 5
 
 
@@ -46,7 +46,7 @@ class Replies(NamedTuple):
 
 
 class Climber(NamedTuple):
-    """A value function, and the step along its slope that control 1 takes in all its updates together."""
+    """A value function, and the step with which its slope was learnt: that of all updates of a climb together."""
 
     function: ValueFunction
     step: float
