@@ -66,7 +66,7 @@ def refinement(
 def with_room(
     model: LanguageModel, job: Job, reward: PreferenceReward, fitted: identity_layer.Fitted, work: Path, deadline: float
 ) -> Generator[Progress, None, identity_layer.Fitted]:
-    """The layer as strong as replies at alpha `recipe.room` keep to the safe range: people go beyond 1.
+    """The layer, scaled down until replies at alpha `recipe.room` are in the safe range too: people go beyond 1.
 
     Asked are training prompts and, as for control's step size, those that the card's safe range is read from. The
     bounds are halfway between the guard's and that range's, since other draws may be less kind.

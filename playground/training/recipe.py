@@ -77,13 +77,12 @@ class Recipe(Settings):
     )
     scale_prompts: int = Field(default=80, ge=1, description="Prompts answered at alpha 1 for each scale.")
     room: float = Field(
-        default=1.1,
+        default=1.25,
         ge=1,
-        description="The alpha up to which replies stay in the safe range; it decides the last scale.",
+        description="The alpha up to which replies stay in the safe range; it bounds the last scale.",
     )
     room_scales: tuple[float, ...] = Field(
-        default=(1.1, 1.05, 0.95, 0.9, 0.85, 0.8, 0.7),
-        description="What the layer is multiplied by as long as they do.",
+        default=(0.95, 0.9, 0.85, 0.8, 0.7), description="What the layer is multiplied by until they do."
     )
 
     rollouts: int = Field(
@@ -120,9 +119,7 @@ class Recipe(Settings):
     )
     measured_prompts: int = Field(default=40, ge=2, description="Development prompts behind each measured point.")
     measured_temperature: float = Field(default=0.7, ge=0, description="Temperature of measured replies.")
-    alphas: tuple[float, ...] = Field(
-        default=(-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.1, 1.25, 1.5, 2, 2.5, 3)
-    )
+    alphas: tuple[float, ...] = Field(default=(-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3))
     controls: tuple[float, ...] = Field(default=(-1, -0.5, 0.5, 1, 1.5, 2))
     safe_perplexity: float = Field(
         default=1.5, gt=1, description="Where the safe range ends: perplexity over the base's own."

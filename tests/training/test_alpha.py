@@ -77,14 +77,7 @@ def test_a_round_past_the_deadline_costs_one_batch_of_replies_and_no_step(tmp_pa
         assert found is first and len(own) == 32
 
 
-@pytest.mark.parametrize(
-    ("perplexity", "scale"),
-    [(1.93, 0.9), (1.2, 1.05)],
-    ids=["1.93 x .9^3 = 1.41, and 1.93 x .95^3 = 1.65", "1.2 x 1.05^3 = 1.39, and 1.2 x 1.1^3 = 1.60"],
-)
-def test_the_layer_is_as_strong_as_replies_beyond_1_are_safe(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, perplexity: float, scale: float
-) -> None:
+def test_the_layer_gives_way_until_replies_beyond_1_are_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = LanguageModel.load(build_tiny(tmp_path / "model"))
     job = Job(
         name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
@@ -97,14 +90,14 @@ def test_the_layer_is_as_strong_as_replies_beyond_1_are_safe(
         return layer.layer.self_attn.o_proj.weight[0, 0].item()
 
     def guard(*_: object, alpha: float) -> object:
-        assert alpha == job.recipe.room, "asked where people go"
-        return lambda layer: Health(2.0 * strength(layer), 0.1, perplexity * strength(layer) ** 3, 1.0)
+        assert alpha == 1.25, "asked where people go"
+        return lambda layer: Health(2.0, 0.1, 1.93 * strength(layer) ** 3, 1.0)
 
     monkeypatch.setattr(alpha.guards, "answering", guard)
     checks = {"guard_reward": 1.5, "guard_perplexity_ratio": 1.3, "guard_passed": 1.0, "scale": 1.2}
     for _ in range(2):  # the second time from what the first wrote down
         layer.layer.self_attn.o_proj.weight.data.fill_(1.0)
         found = exhaust(alpha.with_room(model, job, None, Fitted(layer, checks), tmp_path, 1e18))  # type: ignore[arg-type]
-        assert strength(found.layer) == pytest.approx(scale)
-        assert found.checks["room_scale"] == scale
+        assert strength(found.layer) == pytest.approx(0.9), "1.93 x .9^3 = 1.41, and 1.93 x .95^3 = 1.65"
+        assert found.checks["room_scale"] == 0.9
         assert {**found.checks, **checks} == found.checks, "what was measured at alpha 1 stays told"
