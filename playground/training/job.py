@@ -63,8 +63,9 @@ def check(model: LanguageModel, job: Job) -> None:
     share = job.recipe.development_share
     for development in (False, True):
         prompts_for(job, development)
+    most = max(job.recipe.reply_tokens, job.recipe.measured_tokens)
     for prompt in job.prompts:
-        _check_fits(model, conversation(prompt), "", job.recipe.reply_tokens, f"The prompt {prompt[:40]!r}")
+        _check_fits(model, conversation(prompt), "", most, f"The prompt {prompt[:40]!r}")
     if job.given:
         pairs.split(job.given, share)
     for number, pair in enumerate(job.given, start=1):

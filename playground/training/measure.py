@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Generator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,13 +22,28 @@ from playground.rewards import Reward
 from playground.settings import Row, Sampling, Strength, conversation
 from playground.training.recipe import Recipe
 
+TOGETHER = 4
+"""Strengths that a prompt is answered at side by side: they share what they read, and what they write alike."""
 
-def rows_at(strengths: Sequence[Strength], prompts: Sequence[str], seed: int) -> list[Row]:
-    """One row for each strength and prompt, strength by strength; a prompt keeps its noise at all strengths."""
+
+class Asked(NamedTuple):
+    """A row to be answered, and which strength and prompt it is of."""
+
+    row: Row
+    strength: int
+    prompt: int
+
+
+def rows_at(strengths: Sequence[Strength], prompts: Sequence[str], seed: int) -> list[Asked]:
+    """One row for each strength and prompt; a prompt keeps its noise at all strengths.
+
+    A few strengths after the other, all prompts at each few: where time ends, the first have been asked of all prompts.
+    """
     return [
-        Row(messages=conversation(prompt), strengths=(strength,), seed=seed + index)
-        for strength in strengths
+        Asked(Row(messages=conversation(prompt), strengths=(strengths[at],), seed=seed + index), at, index)
+        for first in range(0, len(strengths), TOGETHER)
         for index, prompt in enumerate(prompts)
+        for at in range(first, min(first + TOGETHER, len(strengths)))
     ]
 
 
@@ -42,15 +58,19 @@ def measure(
     stage: str,
     deadline: float = math.inf,
 ) -> Generator[Progress, None, list[list[Reading]]]:
-    """Answer the prompts at each strength; the readings of each strength that was finished before `deadline`."""
+    """Answer the prompts at each strength; the readings of the strengths that were finished before `deadline`."""
     rows = rows_at(strengths, prompts, recipe.seed)
     sampling = Sampling(temperature=recipe.measured_temperature)
-    replies = yield from gather(model, axes, rows, sampling, recipe.reply_tokens, store, stage, deadline)
-    whole = len(replies) // len(prompts)
-    replies = replies[: whole * len(prompts)]
-    asked = [rows[reply.row].messages for reply in replies]
-    readings = metrics.read(asked, [reply.row % len(prompts) for reply in replies], replies, scores)
-    return [readings[at * len(prompts) : (at + 1) * len(prompts)] for at in range(whole)]
+    asked_for = [asked.row for asked in rows]
+    replies = yield from gather(model, axes, asked_for, sampling, recipe.measured_tokens, store, stage, deadline)
+    answered = [rows[reply.row] for reply in replies]
+    read = metrics.read(
+        [asked.row.messages for asked in answered], [asked.prompt for asked in answered], replies, scores
+    )
+    readings: list[list[Reading]] = [[] for _ in strengths]
+    for asked, reading in zip(answered, read, strict=True):
+        readings[asked.strength].append(reading)
+    return list(takewhile(lambda found: len(found) == len(prompts), readings))
 
 
 def points(strengths: Sequence[Strength], readings: Sequence[Sequence[Reading]]) -> list[Point]:

@@ -90,7 +90,7 @@ class Recipe(Settings):
         ge=16,
         description="Replies, half of them steered, that the value function learns from beside the first round's.",
     )
-    reply_tokens: int = Field(default=48, ge=8, description="Length of rollouts and measured replies, in tokens.")
+    reply_tokens: int = Field(default=48, ge=8, description="Length of the replies learnt from, in tokens.")
     rollout_temperature: float = Field(default=0.8, gt=0, description="Temperature of rollouts.")
     discount_lambda: float = Field(
         default=0.95, ge=0, le=1, description="TD(lambda): 1 waits for the reward, 0 trusts V."
@@ -118,6 +118,11 @@ class Recipe(Settings):
         description="Step sizes tried, as multiples of the one V learnt with, the likeliest first in case time ends.",
     )
     measured_prompts: int = Field(default=40, ge=2, description="Development prompts behind each measured point.")
+    measured_tokens: int = Field(
+        default=128,
+        ge=8,
+        description="Length, in tokens, of the replies that checks and the curve are read from: what a reader gets.",
+    )
     measured_temperature: float = Field(default=0.7, ge=0, description="Temperature of measured replies.")
     alphas: tuple[float, ...] = Field(default=(-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3))
     controls: tuple[float, ...] = Field(default=(-1, -0.5, 0.5, 1, 1.5, 2))

@@ -1,13 +1,24 @@
 """What is read off measured points: the step size, where reward stops rising, the safe range."""
 
+import time
+from pathlib import Path
+
 import pytest
 
 from playground import metrics
 from playground.cards import Point
+from playground.engine.decode import Steering, decode
+from playground.engine.identity_layer import IdentityLayer
+from playground.engine.language_model import LanguageModel
+from playground.events import Finished, exhaust
+from playground.settings import Request, Sampling, Strength
+from playground.sources import build_tiny
 from playground.training import measure
 from playground.training.recipe import Recipe
 
 RECIPE = Recipe()
+STRENGTHS = [Strength(axis="warmth", alpha=alpha) for alpha in (0.0, 1.0, -1.0, 0.5, 2.0, 1.5)]
+PROMPTS = [f"What about {number}?" for number in range(11)]
 
 
 def point(
@@ -52,3 +63,48 @@ def test_perplexities_are_compared_by_their_logs() -> None:
     at = point(surprise=1.5, diversity=0.45)
     assert measure.ratios(at, BASE).perplexity == pytest.approx(2.718281828**0.5)
     assert measure.ratios(at, BASE).diversity == pytest.approx(0.5)
+
+
+def test_each_prompt_is_asked_at_each_strength_with_one_noise() -> None:
+    rows = measure.rows_at(STRENGTHS, PROMPTS, seed=7)
+    assert {(asked.strength, asked.prompt) for asked in rows} == {
+        (at, index) for at in range(len(STRENGTHS)) for index in range(len(PROMPTS))
+    }
+    assert len(rows) == len(STRENGTHS) * len(PROMPTS)
+    for asked in rows:
+        assert asked.row.strengths == (STRENGTHS[asked.strength],)
+        assert asked.row.messages[-1].content == PROMPTS[asked.prompt]
+        assert asked.row.seed == 7 + asked.prompt
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_readings_are_those_of_their_strength_and_prompt(tmp_path: Path, late: bool) -> None:
+    model = LanguageModel.load(build_tiny(tmp_path / "model"))
+    layer = IdentityLayer(model)
+    layer.layer.load_state_dict({name: weight + 0.3 for name, weight in layer.layer.state_dict().items()})
+    axes = {"warmth": Steering(layer, None, 0.0, 0)}
+    store = tmp_path / "replies.jsonl"
+    recipe = Recipe(measured_tokens=9)
+    sampling = Sampling(temperature=recipe.measured_temperature)
+
+    def measured(deadline: float) -> list[list[metrics.Reading]]:
+        steps = measure.measure(model, axes, {}, STRENGTHS, PROMPTS, recipe, store, "curve", deadline)
+        return exhaust(steps)
+
+    # Past its deadline a measurement is cut after a batch; 32 rows are 8 prompts at the first strengths.
+    found = measured(time.monotonic() - 1 if late else float("inf"))
+    if late:
+        assert found == [], "no strength was asked of all prompts"
+        return
+    assert [len(readings) for readings in found] == [len(PROMPTS)] * len(STRENGTHS)
+    for asked in measure.rows_at(STRENGTHS, PROMPTS, recipe.seed):
+        alone = [
+            event
+            for event in decode(
+                model, axes, Request(rows=(asked.row,), sampling=sampling, max_new_tokens=recipe.measured_tokens)
+            )
+            if isinstance(event, Finished)
+        ]
+        reading = found[asked.strength][asked.prompt]
+        assert (reading.prompt, reading.seed) == (asked.prompt, asked.row.seed)
+        assert reading.numbers == pytest.approx(metrics.own(alone[0]), rel=1e-4)

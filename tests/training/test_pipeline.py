@@ -21,8 +21,8 @@ from playground.training.recipe import STAGES, Recipe
 
 SMALL = Recipe(
     pairs=16, samples=1, invent_tokens=8, steps=4, check_every=2, guard_prompts=2, rollouts=32, reply_tokens=8,
-    refine_steps=2, contrast_prompts=4, contrast_samples=4, value_epochs=2, measured_prompts=3, alphas=(-1, 0, 1),
-    controls=(1.0,), step_factors=(1, 2), climb_steps=2,
+    refine_steps=2, contrast_prompts=4, contrast_samples=4, value_epochs=2, measured_prompts=3, measured_tokens=12,
+    alphas=(-1, 0, 1), controls=(1.0,), step_factors=(1, 2), climb_steps=2,
 )  # fmt: skip
 
 
@@ -51,6 +51,8 @@ def test_two_sentences_become_an_axis_that_steers(model: LanguageModel, tmp_path
     axis = axes.load(tmp_path / "a", model)
     assert axis.card == card
     assert {(point.alpha, point.control) for point in card.curve} == {(-1, 0), (0, 0), (1, 0), (0, 1)}
+    longest = max(point.metrics["length"].high for point in card.curve)
+    assert SMALL.reply_tokens < longest <= SMALL.measured_tokens, "as long as a reader sees them"
     assert card.base == model.identity()
     assert card.judge is not None and card.judge.kind == "words" and card.judge.pairs > 0
     assert axis.judge is not None
