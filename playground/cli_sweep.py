@@ -27,7 +27,7 @@ def sweep(
     seeds: Annotated[int, typer.Option(help="Replies to each prompt at each strength.")] = 1,
     seed: Annotated[int, typer.Option(help="Fixes the noise of them all.")] = 0,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.7,
-    max_new_tokens: Annotated[int, typer.Option(help="Longest reply, in tokens.")] = 48,
+    max_new_tokens: Annotated[int, typer.Option(help="Longest reply, in tokens.")] = 128,
     updates: Annotated[int | None, typer.Option(help="Gradient steps per token. [default: as calibrated]")] = None,
     step_size: Annotated[
         float | None, typer.Option(help="Length of a step at control 1. [default: as calibrated]")

@@ -42,7 +42,7 @@ class Plan(Settings):
     seeds: int = Field(default=1, ge=1, description="Replies to each prompt at each strength.")
     seed: int = Field(default=0, ge=0, lt=2**31, description="Fixes the noise of them all.")
     temperature: float = Field(default=0.7, description="0 is greedy; then one seed is enough.")
-    max_new_tokens: int = Field(default=48, ge=1, description="Longest reply, in tokens.")
+    max_new_tokens: int = Field(default=128, ge=1, description="Longest reply, in tokens.")
     updates: int | None = Field(default=None, description="Gradient steps per token; as calibrated unless given.")
     step_size: float | None = Field(default=None, description="Length of a step at control 1; as calibrated.")
     batch: int = Field(default=64, ge=1, description="Rows decoded together; one prompt's strengths at least.")

@@ -75,8 +75,9 @@ def fit(job: Job, kept: Sequence[Pair], development: Sequence[Pair], work: Path)
         train, held_out = _to_fit(job, kept)
         if held_out:
             unseen["judge_pairs"] = held_out
-        judge: Reward = words.fit([pair.chosen for pair in train], [pair.rejected for pair in train])
-        judge.save(work)
+        words.fit([pair.chosen for pair in train], [pair.rejected for pair in train]).save(work)
+        # As it is stored, with rounded numbers: the judge that measures is the one that ships.
+        judge = judge_of(job.judge, work / words.FILE_NAME)
         source = Data(name=f"{len(train)} pairs of words", licence="as above", rows=len(train), sha256=digest(train))
         card = card.model_copy(update={"file": words.FILE_NAME, "data": (*job.judge_data, source)})
     else:
