@@ -21,8 +21,8 @@ from playground.training.pairs import Pair
 from playground.training.recipe import Recipe, Stage
 
 _SHARES: dict[Stage, float] = {
-    "pairs": 0.17, "reward": 0.24, "layer": 0.4, "refinement": 0.65,
-    "rollouts": 0.74, "value": 0.84, "calibration": 0.91, "card": 1.0,
+    "pairs": 0.14, "reward": 0.2, "layer": 0.36, "refinement": 0.64,
+    "rollouts": 0.7, "value": 0.78, "calibration": 0.85, "card": 1.0,
 }  # fmt: skip
 """By which share of the time budget each stage begins no new work."""
 
