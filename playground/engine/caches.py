@@ -29,7 +29,16 @@ class KVCache(Protocol):
 
 @runtime_checkable
 class ResumableCache(KVCache, Protocol):
-    """A cache whose streams can be copied out, and taken up in another request."""
+    """A cache whose streams can begin alike, be copied out, and be taken up in another request."""
+
+    def prefill_after(
+        self, beginnings: Tensor, of: Sequence[int], embeddings: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Instead of prefill: stream i reads beginnings[of[i]], then its own embeddings, padded on the left.
+
+        beginnings [G, N, D], embeddings [S, T, D], mask [S, T] -> their hidden states [G, N, D] and [S, T, D].
+        """
+        ...
 
     def take(self, stream: int) -> Tensor:
         """A copy of what a stream has read [..., positions, head_dim]."""
@@ -117,10 +126,27 @@ class LeanCache:
         """See KVCache."""
         cache = DynamicCache(config=self.decoder.config)
         hidden = run_decoder(self.decoder, embeddings, mask, cache)
+        self._take_over(cache, mask)
+        return hidden
+
+    def prefill_after(
+        self, beginnings: Tensor, of: Sequence[int], embeddings: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """See ResumableCache."""
+        cache = DynamicCache(config=self.decoder.config)
+        whole = mask.new_ones(beginnings.shape[:2])
+        begun = run_decoder(self.decoder, beginnings, whole, cache)
+        which = torch.tensor(of, device=mask.device)
+        cache.batch_select_indices(which)
+        hidden = run_decoder(self.decoder, embeddings, torch.cat([whole[which], mask], 1), cache)
+        self._take_over(cache, mask, after=beginnings.shape[1])
+        return begun, hidden
+
+    def _take_over(self, cache: DynamicCache, mask: Tensor, after: int = 0) -> None:
+        """Go on from what the stock decoder has read; what is padded stands after the first `after` positions."""
         layers: Any = cache.layers
         starts = (mask.shape[1] - mask.sum(1)).tolist()
-        self.memory = KVMemory.of_layers([(layer.keys, layer.values) for layer in layers], starts)
-        return hidden
+        self.memory = KVMemory.of_layers([(layer.keys, layer.values) for layer in layers], starts, after)
 
     def select(self, parents: Sequence[int]) -> None:
         """See KVCache."""

@@ -23,13 +23,19 @@ class KVMemory:
         self.places = list(range(len(starts)))
 
     @classmethod
-    def of_layers(cls, layers: Sequence[tuple[Tensor, Tensor]], starts: Sequence[int]) -> "KVMemory":
-        """Take over each layer's keys and values [S, kv_heads, T, head_dim]."""
+    def of_layers(cls, layers: Sequence[tuple[Tensor, Tensor]], starts: Sequence[int], after: int = 0) -> "KVMemory":
+        """Take over each layer's keys and values [S, kv_heads, T, head_dim].
+
+        What a stream is padded with may stand after its first `after` positions; these are moved up to the others.
+        """
         keys = layers[0][0]
         _, heads, length, width = keys.shape
         tensor = keys.new_empty(len(layers), len(starts), 2 * heads, _up(length + 1, COLUMNS), width)
         for kept, pair in zip(tensor, layers, strict=True):
             torch.cat(pair, 1, out=kept[:, :, :length])
+        for row, start in enumerate(starts):
+            if start and after:
+                tensor[:, row, :, start : start + after] = tensor[:, row, :, :after].clone()
         return cls(tensor, length, starts)
 
     @classmethod

@@ -4,7 +4,7 @@ All streams are rows of one batch of the decoder. Nothing here knows of strength
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, takewhile
 from typing import NamedTuple
 
 import torch
@@ -13,6 +13,9 @@ from torch import Tensor
 from playground.engine.caches import KVCache, ResumableCache
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel, left_pad
+
+LEAST_COMMON = 8
+"""Tokens that different prompts must begin with alike (a system prompt, a chat so far) to be read by themselves."""
 
 
 class States(NamedTuple):
@@ -41,7 +44,7 @@ class Streams:
     """Owns the caches. `prefill` once, then `advance` token by token, where rows may branch, end and change places.
 
     prompts: B sequences of token ids; fronts: of K aligned streams; members[k]: the rows that have the k-th of them.
-    A prompt that several rows share is read once for each stream.
+    A prompt that several rows share is read once for each stream, and so is what different prompts begin with alike.
     """
 
     def __init__(
@@ -61,10 +64,12 @@ class Streams:
     def prefill(self) -> States:
         """Read all prompts -> the hidden states that predict each row's first token."""
         distinct = list(dict.fromkeys(self.prompts))
-        ids, mask = left_pad(distinct, self.model.device)
+        common = _common_beginning(distinct) if isinstance(self.cache, ResumableCache) else 0
+        ids, mask = left_pad([prompt[common:] for prompt in distinct], self.model.device)
+        beginning = self.model.embed(torch.tensor([distinct[0][:common]], dtype=torch.long, device=self.model.device))
         embeddings = self.model.embed(ids)
         reader_of_row = [distinct.index(prompt) for prompt in self.prompts]
-        parts, masks, spread = [embeddings], [mask], list(reader_of_row)
+        beginnings, parts, masks, spread = [beginning], [embeddings], [mask], list(reader_of_row)
         for front, cache, rows in zip(self.fronts, self.layer_caches, self.members, strict=True):
             if not rows:
                 continue
@@ -72,10 +77,14 @@ class Streams:
             local = [readers.index(reader_of_row[row]) for row in rows]
             spread += [sum(map(len, parts)) + position for position in local]
             read = embeddings[readers]
-            parts.append(front.merge(read, cache.prefill(read.to(front.layer.dtype), mask[readers])))
+            dtype = front.layer.dtype
+            begun, aligned = _read(cache, beginning.to(dtype), [0] * len(readers), read.to(dtype), mask[readers])
+            beginnings.append(front.merge(beginning, begun))
+            parts.append(front.merge(read, aligned))
             cache.select(local)
             masks.append(mask[readers])
-        hidden = self.cache.prefill(torch.cat(parts), torch.cat(masks))[:, -1]
+        of = [stream for stream, part in enumerate(parts) for _ in part]
+        hidden = _read(self.cache, torch.cat(beginnings), of, torch.cat(parts), torch.cat(masks))[1][:, -1]
         self.cache.select(spread)
         return self._states(hidden[spread])
 
@@ -147,6 +156,23 @@ class Streams:
             aligned[k, rows] = hidden[offset : offset + len(rows)]
             offset += len(rows)
         return States(base, aligned)
+
+
+def _common_beginning(prompts: Sequence[Sequence[int]]) -> int:
+    """How many tokens different prompts begin with alike, short of the whole of any; 0 where reading them once is
+    not worth a pass of its own."""
+    alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*(prompt[:-1] for prompt in prompts), strict=False))
+    common = sum(1 for _ in alike)
+    return common if len(prompts) > 1 and common >= LEAST_COMMON else 0
+
+
+def _read(
+    cache: KVCache, beginnings: Tensor, of: Sequence[int], embeddings: Tensor, mask: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Prefill a cache whose streams may have beginnings [G, N, D] in common (N may be 0); see ResumableCache."""
+    if beginnings.shape[1] == 0:
+        return beginnings, cache.prefill(embeddings, mask)
+    return _resumable(cache).prefill_after(beginnings, of, embeddings, mask)
 
 
 def _resumable(cache: KVCache) -> ResumableCache:

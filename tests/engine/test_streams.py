@@ -88,6 +88,43 @@ def test_a_layers_last_row_may_end_before_the_others(any_lab: Lab, streams: Stre
     compare(any_lab, streams.advance([22], parents=[0]), [(SHORT, (20, 22), [])])
 
 
+SYSTEM = tuple(range(30, 42))
+
+
+def test_prompts_that_begin_alike_are_each_read_as_if_alone(any_lab: Lab) -> None:
+    """Their common beginning is read once, and padding then stands in their middle."""
+    prompts = [(*SYSTEM, *SHORT), (*SYSTEM, *LONG), (*SYSTEM, 50), (*SYSTEM, *SHORT)]
+    aligned = [[0], [0, 1], [], [1]]
+    streams = Streams(any_lab.model, prompts, fronts(any_lab), [[0, 1], [1, 3]])
+    rows = list(zip(prompts, [()] * 4, aligned, strict=True))
+    compare(any_lab, streams.prefill(), rows)
+    found = streams.advance([20, 21, 22, 23])
+    written = [(20,), (21,), (22,), (23,)]
+    compare(any_lab, found, list(zip(prompts, written, aligned, strict=True)))
+    found = streams.advance([24, 25], parents=[2, 1])
+    compare(any_lab, found, [(prompts[2], (22, 24), []), (prompts[1], (21, 25), [0, 1])])
+
+
+def test_what_was_read_of_such_a_prompt_can_be_taken_up(lab: Lab) -> None:
+    prompts = [(*SYSTEM, *SHORT), (*SYSTEM, *LONG)]
+    streams = Streams(lab.model, prompts, fronts(lab), [[0], [1]])
+    streams.prefill()
+    taken = [streams.take(row) for row in range(2)]
+    again = Streams(lab.model, prompts, fronts(lab), [[0], [1]])
+    again.resume([one for one in taken if one is not None])
+    compare(lab, again.advance([20, 21]), [(prompts[0], (20,), [0]), (prompts[1], (21,), [1])])
+
+
+def test_what_prompts_begin_with_alike_is_read_once_for_each_stream(lab: Lab) -> None:
+    read: list[tuple[int, int]] = []
+    counting = lab.model.decoder.register_forward_pre_hook(
+        lambda _, args, named: read.append(tuple(named["inputs_embeds"].shape[:2])), with_kwargs=True
+    )
+    with counting:
+        Streams(lab.model, [(*SYSTEM, token) for token in range(50, 59)], fronts(lab)[:1], [list(range(9))]).prefill()
+    assert read == [(2, len(SYSTEM)), (18, 1)]
+
+
 def test_a_shared_prompt_is_read_once_for_each_stream(lab: Lab) -> None:
     read: list[int] = []
     counting = lab.model.decoder.register_forward_pre_hook(
