@@ -57,7 +57,10 @@ Encoder = Annotated[
 ]
 Licence = Annotated[str, typer.Option(help="Licence of the pairs, for the card.")]
 Attribution = Annotated[str, typer.Option(help="Whom the pairs are from, for the card.")]
-Minutes = Annotated[float | None, typer.Option(min=1, help="Stay inside this much time. [default: no limit]")]
+Minutes = Annotated[
+    float,
+    typer.Option(min=1, help="Stay inside this much time; where it runs out, a slow machine has learnt from less."),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Fixes every draw.")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; repeat.")
@@ -84,7 +87,7 @@ def train(
     judge_attribution: JudgeAttribution = "",
     encoder: Encoder = None,
     prompts: Prompts = None,
-    minutes: Minutes = None,
+    minutes: Minutes = 90,
     seed: Seed = 0,
     settings: Set = None,
     until: Until = "card",
@@ -122,7 +125,7 @@ def invent(
     judge_attribution: JudgeAttribution = "",
     encoder: Encoder = None,
     prompts: Prompts = None,
-    minutes: Minutes = None,
+    minutes: Minutes = 90,
     seed: Seed = 0,
     settings: Set = None,
     until: Until = "card",

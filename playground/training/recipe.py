@@ -113,7 +113,7 @@ class Recipe(Settings):
 
     updates: int = Field(default=30, ge=1, description="Gradient steps per token at control 1.")
     step_factors: tuple[float, ...] = Field(
-        default=(1.3, 1.0, 1.6, 0.8, 2.0, 0.6, 0.4),
+        default=(0.6, 0.4, 0.8, 1.0, 0.3, 1.3, 1.6),
         min_length=1,
         description="Step sizes tried, as multiples of the one V learnt with, the likeliest first in case time ends.",
     )
