@@ -98,13 +98,21 @@ def ratios(at: Point, base: Point) -> Ratios:
 
 
 def best_step_size(sizes: Sequence[float], points: Sequence[Point], base: Point, recipe: Recipe) -> float:
-    """The step size with the highest reward among those whose replies stay fluent and varied (the paper's rule)."""
-    fluent = []
-    for size, at in zip(sizes, points, strict=False):
-        perplexity, diversity = ratios(at, base)
-        if perplexity <= recipe.most_perplexity and diversity >= recipe.least_diversity:
-            fluent.append((at.metrics["reward"].mean, size))
-    return max(fluent)[1] if fluent else min(sizes)
+    """The step size with the highest reward among those whose replies stay fluent and varied (the paper's rule).
+
+    Where none passes the guard, those count that stay in the safe range; where none does, the smallest is taken.
+    """
+    found = [(at.metrics["reward"].mean, size, ratios(at, base)) for size, at in zip(sizes, points, strict=False)]
+    for perplexity, diversity in (
+        (recipe.most_perplexity, recipe.least_diversity),
+        (recipe.safe_perplexity, recipe.safe_diversity),
+    ):
+        within = [
+            (reward, size) for reward, size, at in found if at.perplexity <= perplexity and at.diversity >= diversity
+        ]
+        if within:
+            return max(within)[1]
+    return min(sizes)
 
 
 def rises_until(points: Sequence[Point]) -> float:

@@ -39,6 +39,13 @@ def test_the_step_size_with_the_highest_reward_among_fluent_ones_is_taken() -> N
     assert measure.best_step_size([0.3, 0.4, 0.5, 0.6], points[:1], BASE, RECIPE) == 0.3, "time ran out after one"
 
 
+def test_where_none_passes_the_guard_one_in_the_safe_range_is_taken() -> None:
+    safe = RECIPE.safe_diversity * 0.9 + 0.001
+    points = [point(reward=3.0, diversity=0.5), point(reward=2.0, diversity=safe), point(reward=1.0, diversity=safe)]
+    assert measure.best_step_size([0.4, 0.3, 0.2], points, BASE, RECIPE) == 0.3
+    assert measure.best_step_size([0.4, 0.3, 0.2, 0.1], [*points, point(reward=0.5)], BASE, RECIPE) == 0.1
+
+
 def test_where_no_step_size_is_fluent_the_smallest_is_taken() -> None:
     broken = [point(reward=5.0, surprise=4.0)] * 2
     assert measure.best_step_size([0.4, 0.1], broken, BASE, RECIPE) == 0.1
