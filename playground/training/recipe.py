@@ -121,7 +121,7 @@ class Recipe(Settings):
     measured_tokens: int = Field(
         default=128,
         ge=8,
-        description="Length, in tokens, of the replies that checks and the curve are read from: what a reader gets.",
+        description="Length, in tokens, of the replies that checks and the curve are read from: a paragraph.",
     )
     measured_temperature: float = Field(default=0.7, ge=0, description="Temperature of measured replies.")
     alphas: tuple[float, ...] = Field(default=(-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3))

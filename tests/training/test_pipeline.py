@@ -52,7 +52,7 @@ def test_two_sentences_become_an_axis_that_steers(model: LanguageModel, tmp_path
     assert axis.card == card
     assert {(point.alpha, point.control) for point in card.curve} == {(-1, 0), (0, 0), (1, 0), (0, 1)}
     longest = max(point.metrics["length"].high for point in card.curve)
-    assert SMALL.reply_tokens < longest <= SMALL.measured_tokens, "as long as a reader sees them"
+    assert SMALL.reply_tokens < longest <= SMALL.measured_tokens, "longer than those learnt from"
     assert card.base == model.identity()
     assert card.judge is not None and card.judge.kind == "words" and card.judge.pairs > 0
     assert axis.judge is not None
