@@ -68,8 +68,8 @@ def test_requests_keep_to_the_limits() -> None:
 
 def test_measurings_keep_to_the_limits() -> None:
     hosting = Hosting(max_new_tokens=48, max_replies=8)
-    hosting.check_plan(plan(seeds=2))
-    for beyond in (plan(seeds=3), plan(max_new_tokens=49)):
+    hosting.check_plan(plan(seeds=2, max_new_tokens=48))
+    for beyond in (plan(seeds=3, max_new_tokens=48), plan(max_new_tokens=49)):
         with pytest.raises(InvalidInput, match=r"(T|t)his page"):
             hosting.check_plan(beyond)
     with pytest.raises(InvalidInput, match="borrows its GPU"):
