@@ -113,12 +113,17 @@ class Card(Settings):
     @property
     def preferred(self) -> dict[str, float]:
         """How often the judge prefers replies at alpha 1 and at control 1 to the base's, of what was measured."""
-        return {
-            name: point.metrics["win_rate"].mean
-            for name, strength in (("alpha", (1.0, 0.0)), ("control", (0.0, 1.0)))
-            for point in self.curve
-            if (point.alpha, point.control) == strength and "win_rate" in point.metrics
-        }
+        return self._means("win_rate", {"alpha 1": (1.0, 0.0), "control 1": (0.0, 1.0)})
+
+    @property
+    def coherence(self) -> dict[str, float]:
+        """How close in meaning replies are to their prompts, unsteered and at either 1, of what was measured."""
+        return self._means("coherence", {"0": (0.0, 0.0), "alpha 1": (1.0, 0.0), "control 1": (0.0, 1.0)})
+
+    def _means(self, metric: str, strengths: dict[str, tuple[float, float]]) -> dict[str, float]:
+        """A metric's mean at each of some (alpha, control), by the names given to them."""
+        found = {(point.alpha, point.control): point.metrics for point in self.curve}
+        return {name: found[at][metric].mean for name, at in strengths.items() if metric in found.get(at, {})}
 
     def save(self, folder: Path) -> None:
         """Write the card into an axis's folder."""

@@ -147,6 +147,8 @@ def _print_card(card: "Card") -> None:
     print(f"  safe range     alpha {_span(safe.alpha)}, control {_span(safe.control)}")
     print(f"  reward rises   until alpha {card.rises_until:g}")
     print(f"  judge          {_judged(card)}")
+    if card.coherence:
+        print(f"  coherence      {', '.join(f'{mean:.2f} at {name}' for name, mean in card.coherence.items())}")
     print(f"  control 1      {card.calibration.updates} updates of step size {card.calibration.step_size:g}\n")
 
 
@@ -155,7 +157,7 @@ def _judged(card: "Card") -> str:
     if card.judge is None:
         return "none yet"
     told = f"{card.judge.kind}, agrees with {card.judge.agreement:.0%} of {card.judge.pairs} labelled pairs"
-    wins = [f"{share:.0%} at {name} 1" for name, share in card.preferred.items()]
+    wins = [f"{share:.0%} at {name}" for name, share in card.preferred.items()]
     return f"{told}; prefers the steered reply in {', '.join(wins)}" if wins else told
 
 

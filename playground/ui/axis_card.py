@@ -35,6 +35,7 @@ def _facts(card: Card) -> list[tuple[str, str]]:
         ("safe range", f"alpha {_span(safe.alpha)}, control {_span(safe.control)}"),
         ("reward rises", f"until alpha {signed(card.rises_until)}"),
         ("judge", _judge(card)),
+        *([("keeps to the prompt", _coherence(card))] if card.coherence else []),
         ("control 1", f"{card.calibration.updates} updates of step size {card.calibration.step_size:g}"),
         ("base model", escape(card.base.name)),
         ("data", "<br>".join(_data(one) for one in card.data) or "none named"),
@@ -56,8 +57,13 @@ def _judge(card: Card) -> str:
     if card.judge is None:
         return "none"
     told = f"{card.judge.kind}, agrees with {card.judge.agreement:.0%} of {card.judge.pairs} labelled pairs"
-    wins = [f"{share:.0%} of replies at {name} 1" for name, share in card.preferred.items()]
+    wins = [f"{share:.0%} of replies at {name}" for name, share in card.preferred.items()]
     return f"{told}; prefers {' and '.join(wins)} to the plain model's" if wins else told
+
+
+def _coherence(card: Card) -> str:
+    """Whether replies still answer: a strong axis may talk of what it likes, whatever was asked."""
+    return f"coherence {', '.join(f'{mean:.2f} at {name}' for name, mean in card.coherence.items())}"
 
 
 def example(card: Card, prompt: str, texts: Sequence[str]) -> str:

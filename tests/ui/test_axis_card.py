@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from playground.cards import Data, Judge
+from playground.cards import Data, Estimate, Judge, Point
 from playground.events import Progress
 from playground.ui import axis_card
 from playground.ui.workshop import STAGES, Making
@@ -31,6 +31,14 @@ def test_a_note_is_a_warning_and_a_judge_is_told_with_what_it_is_worth() -> None
     told = text(axis_card.card(card().model_copy(update={"judge": judge}), note="Other weights."))
     assert "Other weights." in told
     assert "words, agrees with 91% of 40 labelled pairs" in told
+
+
+def test_a_card_tells_whether_replies_keep_to_the_prompt_where_that_was_measured() -> None:
+    assert "keeps to the prompt" not in text(axis_card.card(card()))
+    one = Estimate(mean=0.5, low=0.4, high=0.6)
+    curve = [Point(alpha=alpha, control=0.0, metrics={"coherence": one}) for alpha in (-1.0, 0.0, 1.0)]
+    told = text(axis_card.card(card().model_copy(update={"curve": tuple(curve)})))
+    assert "keeps to the prompt coherence 0.50 at 0, 0.50 at alpha 1" in told
 
 
 def test_whatever_a_card_holds_is_text() -> None:
