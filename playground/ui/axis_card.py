@@ -35,7 +35,7 @@ def _facts(card: Card) -> list[tuple[str, str]]:
         ("safe range", f"alpha {_span(safe.alpha)}, control {_span(safe.control)}"),
         ("reward rises", f"until alpha {signed(card.rises_until)}"),
         ("judge", _judge(card)),
-        *([("keeps to the prompt", _coherence(card))] if card.coherence else []),
+        *([("nearness to the prompt", _coherence(card))] if card.coherence else []),
         ("control 1", f"{card.calibration.updates} updates of step size {card.calibration.step_size:g}"),
         ("base model", escape(card.base.name)),
         ("data", "<br>".join(_data(one) for one in card.data) or "none named"),

@@ -34,11 +34,11 @@ def test_a_note_is_a_warning_and_a_judge_is_told_with_what_it_is_worth() -> None
 
 
 def test_a_card_tells_whether_replies_keep_to_the_prompt_where_that_was_measured() -> None:
-    assert "keeps to the prompt" not in text(axis_card.card(card()))
+    assert "nearness to the prompt" not in text(axis_card.card(card()))
     one = Estimate(mean=0.5, low=0.4, high=0.6)
     curve = [Point(alpha=alpha, control=0.0, metrics={"coherence": one}) for alpha in (-1.0, 0.0, 1.0)]
     told = text(axis_card.card(card().model_copy(update={"curve": tuple(curve)})))
-    assert "keeps to the prompt coherence 0.50 at 0, 0.50 at alpha 1" in told
+    assert "nearness to the prompt coherence 0.50 at 0, 0.50 at alpha 1" in told
 
 
 def test_whatever_a_card_holds_is_text() -> None:
