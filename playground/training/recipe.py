@@ -124,7 +124,9 @@ class Recipe(Settings):
         description="Length, in tokens, of the replies that checks and the curve are read from: a paragraph.",
     )
     measured_temperature: float = Field(default=0.7, ge=0, description="Temperature of measured replies.")
-    alphas: tuple[float, ...] = Field(default=(-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3))
+    alphas: tuple[float, ...] = Field(
+        default=(-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.1, 1.25, 1.5, 2, 2.5, 3)
+    )
     controls: tuple[float, ...] = Field(default=(-1, -0.5, 0.5, 1, 1.5, 2))
     safe_perplexity: float = Field(
         default=1.5, gt=1, description="Where the safe range ends: perplexity over the base's own."
