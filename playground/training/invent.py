@@ -1,6 +1,6 @@
-"""Preference pairs from two descriptions: the model answers prompts under each, and plays both sides.
+"""Preference pairs from two people, by description or by what they say: the model answers prompts as each of them.
 
-Contrastive self-generation as in RLCD (arXiv 2307.12950): the descriptions steer the answers and are then left out. Of
+Contrastive self-generation as in RLCD (arXiv 2307.12950): who they are steers the answers and is then left out. Of
 several answers to a prompt those that show their side best are paired.
 """
 
@@ -24,22 +24,25 @@ from playground.training.pairs import Pair, of_replies
 from playground.training.recipe import Recipe
 
 READ_AT_ONCE = 128
-SAYINGS_AT_ONCE = 5
+SAYINGS_BESIDE, SAYINGS_ALONE = 5, 12
+"""How many sayings a system prompt holds, with a description and without one."""
 FAR = 3.0
 """Scores are cut at so many standard deviations: one odd reply is not worth three good ones."""
 
 
 @dataclass(frozen=True)
 class Pole:
-    """Who answers at one end of the axis, and maybe things that such a person says."""
+    """Who answers at one end of the axis: told by a description, by things that such a person says, or by both."""
 
-    description: str
+    description: str = ""
     sayings: Sequence[str] = ()
 
     def system(self, draw: int) -> str:
-        """The system prompt of one answer: the description, and a few of the sayings picked by `draw`."""
-        picked = random.Random(draw).sample(list(self.sayings), min(SAYINGS_AT_ONCE, len(self.sayings)))
-        return " ".join([f"You are {self.description.strip().rstrip('.')}.", *picked])
+        """The system prompt of one answer: the description, and some of the sayings picked by `draw`."""
+        count = SAYINGS_BESIDE if self.description else SAYINGS_ALONE
+        picked = random.Random(draw).sample(list(self.sayings), min(count, len(self.sayings)))
+        who = f"{self.description.strip().rstrip('.')}." if self.description else "a person who says of themselves:"
+        return " ".join([f"You are {who}", *picked])
 
 
 class Answer(NamedTuple):
@@ -60,7 +63,7 @@ def invent(
     reward: Reward | None = None,
     deadline: float = math.inf,
 ) -> Generator[Progress, None, list[Pair]]:
-    """Let the model answer each prompt under both descriptions; return the pairs that tell them apart best.
+    """Let the model answer each prompt as both people; return the pairs that tell them apart best.
 
     chosen is the positive side's reply. Of `recipe.samples` replies of each side to a prompt the better half is paired,
     best with best; of all pairs the share `recipe.invent_keep` with the widest gap is returned, the widest first.
@@ -68,8 +71,8 @@ def invent(
     """
     rows = [
         Row(messages=conversation(prompt, system=pole.system(seed)), seed=seed)
+        for index, prompt in enumerate(prompts)  # one after the other: past the deadline there are fewer, not poorer
         for sample in range(recipe.samples)
-        for index, prompt in enumerate(prompts)
         for seed in [recipe.seed + sample * len(prompts) + index]
         for pole in (positive, negative)
     ]
@@ -124,9 +127,9 @@ def _scores(
 
 
 def evidence(model: LanguageModel, others: Sequence[Row], replies: Sequence[Finished]) -> list[float]:
-    """log p(reply | own description) - log p(reply | the other's), in nats [N]: what a reply tells of who wrote it.
+    """log p(reply | own side) - log p(reply | the other), in nats [N]: what a reply tells of who wrote it.
 
-    others: for each reply the row under the other description.
+    others: for each reply the row under the other side's system prompt.
     """
     crossed = reply_logprobs(
         model, [model.prompt_ids(row.messages) for row in others], [reply.token_ids for reply in replies]

@@ -32,7 +32,7 @@ from playground.training.pairs import Pair
 from playground.training.rollouts import Rollouts
 
 LEAST_PAIRS = 16
-"""Fewer invented pairs than this are not worth training on."""
+"""Fewer pairs than this are not worth training on."""
 SAYING_WORDS = 20
 
 
@@ -85,53 +85,55 @@ def _pairs(
 ) -> Generator[Progress, None, tuple[pairs.Split, list[Pair]]]:
     """The pairs to learn from, given and invented, with their development part; and those kept for the judge."""
     share, most = job.recipe.development_share, job.recipe.pairs
-    given = judge.part(job, job.given)
-    split = pairs.split(given.learnt, share) if given.learnt else pairs.Split([], [])
-    if job.descriptions is None:
-        return pairs.Split(pairs.some_pairs(split.train, most), pairs.some_pairs(split.development, most)), given.kept
-    helpers = pairs.Split(pairs.some_pairs(split.train, most // 2), pairs.some_pairs(split.development, most // 2))
-    found = yield from _invented(model, job, helpers.train, work, deadline)
-    own = judge.part(job, found)
-    train, development = pairs.split(own.learnt, share)
-    learnt = pairs.Split(
-        [*helpers.train, *pairs.some_pairs(train, most - len(helpers.train))],
-        [*helpers.development, *pairs.some_pairs(development, most)],
-    )
-    return learnt, [*given.kept, *own.kept]
+    learnt, kept = judge.part(job, job.given)
+    if job.descriptions is not None or _are_sayings(learnt):
+        given = pairs.split(learnt, share) if learnt else pairs.Split([], [])
+        helpers = [pairs.some_pairs(part, most // 2) for part in given]
+        found = yield from _invented(model, job, helpers[0], work, deadline)
+        own = judge.part(job, found)
+        learnt, kept = [*helpers[0], *helpers[1], *own.learnt], [*kept, *own.kept]
+    train, development = pairs.split(learnt, share)
+    return pairs.Split(pairs.some_pairs(train, most), pairs.some_pairs(development, most)), kept
 
 
 def _invented(
     model: LanguageModel, job: Job, helpers: Sequence[Pair], work: Path, deadline: float
 ) -> Generator[Progress, None, list[Pair]]:
-    """Pairs of the model's own making; given pairs help to choose them and, if short, to set the tone."""
+    """Pairs of the model's own making; given pairs help to choose them and, if short, tell who speaks."""
     recipe = job.recipe
     record = work / "pairs.jsonl"
     if record.exists():
         return pairs.load(record)
-    assert job.descriptions is not None
     wanted = (recipe.pairs - len(helpers)) / (1 - recipe.development_share) / recipe.invent_keep
     if judge.keeps_a_share(job):
         wanted /= 1 - recipe.judge_share
     asked = pairs.some(job.prompts, math.ceil(wanted / pairs_each(recipe)))
     said = [pair.chosen for pair in helpers], [pair.rejected for pair in helpers]
     positive, negative = (
-        Pole(description, _sayings(texts)) for description, texts in zip(job.descriptions, said, strict=True)
+        Pole(description, _sayings(texts))
+        for description, texts in zip(job.descriptions or ("", ""), said, strict=True)
     )
     reward = PreferenceReward(model, preference.fit(*_features(model, helpers), recipe.ridge)) if helpers else None
     store = work / "invented.jsonl"
     found = yield from invent(model, positive, negative, asked, recipe, store, reward, deadline)
-    if len(found) < LEAST_PAIRS:
+    if len(helpers) + len(found) < LEAST_PAIRS:
         raise InvalidInput(
             f"Only {len(found)} pairs could be invented.",
-            "Give more --minutes or more prompts, or describe two poles that differ more.",
+            "Give more --minutes or more prompts, or two poles that differ more.",
         )
     pairs.save(found, record)
     return found
 
 
 def _sayings(replies: Sequence[str]) -> list[str]:
-    """Replies so short that a description can be followed by a few of them."""
+    """Replies so short that a system prompt can hold some of them."""
     return [reply for reply in replies if len(reply.split()) <= SAYING_WORDS]
+
+
+def _are_sayings(given: Sequence[Pair]) -> bool:
+    """Whether most replies of either side are sayings: they tell who speaks, but not how such a person replies."""
+    sides = [pair.chosen for pair in given], [pair.rejected for pair in given]
+    return all(2 * len(_sayings(side)) > len(side) for side in sides)
 
 
 def _features(model: LanguageModel, part: Sequence[Pair]) -> tuple[Tensor, Tensor]:

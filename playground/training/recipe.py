@@ -17,9 +17,9 @@ class Recipe(Settings):
     seed: int = Field(default=0, ge=0, lt=2**31, description="Fixes every draw: noise, order, initial weights.")
     development_share: float = Field(default=0.15, gt=0, lt=1, description="Share of prompts kept for checking.")
     judge_share: float = Field(
-        default=0.2, gt=0, lt=1, description="Share of pairs kept for the judge, where it has none of its own."
+        default=0.3, gt=0, lt=1, description="Share of pairs kept for the judge, where it has none of its own."
     )
-    pairs: int = Field(default=320, ge=8, description="At most this many pairs are trained on, chosen by hash.")
+    pairs: int = Field(default=240, ge=8, description="At most this many pairs are trained on, chosen by hash.")
 
     samples: int = Field(
         default=4, ge=1, description="Replies invented for each prompt and side; the better half is paired."
@@ -44,7 +44,7 @@ class Recipe(Settings):
         default=0.1, ge=0, description="Weight of the KL to the base, in nats per token, in the loss."
     )
     likelihood: float = Field(
-        default=0.2, ge=0, description="Weight of the preferred replies' likelihood, in nats per token, in the loss."
+        default=0.0, ge=0, description="Weight of the preferred replies' likelihood, in nats per token, in the loss."
     )
     opposite: float = Field(
         default=1.0, ge=0, description="Weight of the loss at alpha -1, preference reversed; 0 trains alpha 1 alone."

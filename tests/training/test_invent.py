@@ -39,11 +39,26 @@ def test_a_pole_speaks_by_its_description_and_a_few_sayings() -> None:
     assert len({many.system(draw) for draw in range(10)}) > 5
 
 
+def test_a_pole_without_a_description_speaks_by_more_sayings() -> None:
+    sayings = tuple(f"Saying {number}." for number in range(50))
+    assert Pole(sayings=sayings).system(0).startswith("You are a person who says of themselves: Saying ")
+    assert Pole(sayings=sayings).system(0).count("Saying") > Pole("x", sayings).system(0).count("Saying")
+
+
 def test_half_of_the_replies_make_pairs_and_the_best_of_those_are_kept(model: LanguageModel, tmp_path: Path) -> None:
     found = invented(model, tmp_path)
     assert len(found) == 6, "six prompts, two pairs of each, half of them kept"
     assert all(pair.prompt == conversation(pair.prompt[-1].content) for pair in found), "no description is left"
     assert not any(pair.chosen_ends for pair in found), "replies cut at eight tokens do not end"
+
+
+def test_what_time_cuts_are_prompts_and_not_the_choice_among_replies(model: LanguageModel, tmp_path: Path) -> None:
+    prompts = [f"Question {number}?" for number in range(100)]
+    steps = invent(model, WARM, COLD, prompts, SMALL, tmp_path / "replies.jsonl", deadline=0.0)
+    found = exhaust(steps)
+    asked = {pair.prompt[-1].content for pair in found}
+    assert len(asked) < 10, "no batch but the first is begun"
+    assert len(found) > len(asked) / 2, "each prompt that was asked has its replies of both sides"
 
 
 def test_a_reward_decides_among_replies_that_tell_as_much(model: LanguageModel, tmp_path: Path) -> None:

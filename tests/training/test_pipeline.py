@@ -177,6 +177,15 @@ def test_given_pairs_are_learnt_beside_invented_ones(model: LanguageModel, tmp_p
     assert {pair.prompt for pair in kept}.isdisjoint({pair.prompt for pair in [*learnt.train, *learnt.development]})
 
 
+def test_sayings_tell_who_speaks_and_whole_replies_do_not(model: LanguageModel, tmp_path: Path) -> None:
+    finish(model, job(tmp_path / "a", given=given_pairs(), descriptions=None, until="pairs"))
+    (first, *_) = (tmp_path / "a" / WORK / "pairs.jsonl").read_text().splitlines()
+    assert "What about number" not in first, "the model replied to the job's prompts"
+    long = [pair.model_copy(update={"chosen": "good " * 30}) for pair in given_pairs()]
+    finish(model, job(tmp_path / "b", given=long, descriptions=None, until="pairs"))
+    assert not (tmp_path / "b" / WORK / "pairs.jsonl").exists()
+
+
 def test_an_untrained_layer_has_no_margin(model: LanguageModel) -> None:
     data = encode(model, given_pairs(4), 64)
     (reading,) = read(model, data, range(4), IdentityLayer(model))
