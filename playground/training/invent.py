@@ -6,6 +6,7 @@ several answers to a prompt those that show their side best are paired.
 
 import math
 import random
+import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +78,10 @@ def invent(
         for pole in (positive, negative)
     ]
     sampling = Sampling(temperature=recipe.invent_temperature, top_k=recipe.invent_top_k)
+    # Choosing takes about as long as writing, and cannot be cut short.
+    until = (time.monotonic() + deadline) / 2
     replies = yield from gather(
-        model, {}, rows, sampling, recipe.invent_tokens, store, "inventing pairs", deadline=deadline
+        model, {}, rows, sampling, recipe.invent_tokens, store, "inventing pairs", deadline=until
     )
     replies = [reply for reply in replies if reply.text.strip()]
     scores = yield from _scores(model, rows, replies, reward)

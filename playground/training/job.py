@@ -21,7 +21,7 @@ from playground.training.pairs import Pair
 from playground.training.recipe import Recipe, Stage
 
 _SHARES: dict[Stage, float] = {
-    "pairs": 0.14, "reward": 0.2, "layer": 0.36, "refinement": 0.64,
+    "pairs": 0.2, "reward": 0.25, "layer": 0.4, "refinement": 0.66,
     "rollouts": 0.7, "value": 0.78, "calibration": 0.85, "card": 0.98,
 }  # fmt: skip
 """By which share of the time budget each stage begins no new work."""
@@ -34,6 +34,7 @@ WORK = "training"
 class Job:
     """What to train: from `given` pairs, from two `descriptions` (positive, negative) to invent pairs by, or from both.
 
+    Given pairs of short sayings tell who speaks as well, so that the model invents pairs without a description too.
     `prompts` are what the model replies to.
     `judge_pairs` (`judge_data` says where they are from) are for the judge alone: one of words is fitted and checked on
     them, others are checked. `encoder` is the folder of a sentence encoder, for measuring coherence.
