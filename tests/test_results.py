@@ -22,6 +22,7 @@ from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.training import pairs
 from playground.training.identity_layer import encode, read
 from playground.training.pairs import Pair
+from playground.training.recipe import Recipe
 from tests.conftest import FolderOf
 from tests.tiny_axis import make_tiny_axis
 from tools.results import __main__ as command
@@ -55,7 +56,7 @@ def lab(player: Player, tiny_folder: FolderOf, tmp_path: Path) -> Lab:
     data = tmp_path / "data"
     data.mkdir()
     for axis in AXES:
-        made = [Pair(prompt=conversation(f"Say {n}."), chosen=f"good {n}", rejected=f"bad {n}") for n in range(20)]
+        made = [Pair(prompt=conversation(f"Say {n}."), chosen=f"good {n}", rejected=f"bad {n}") for n in range(40)]
         pairs.save(made, data / f"{axis}-pairs.jsonl")
     return Lab(player, AXES, tiny_folder("llama"), SIZES, tmp_path / "work", lambda progress: None, None, data)
 
@@ -152,7 +153,7 @@ def test_the_judge_has_seen_no_pair_that_is_learnt_from(lab: Lab) -> None:
     )
     player = Player(lab.player.model, {"cheer": told})
     kept = pairs.load(replace(lab, player=player, work=lab.work / "other").pairs("cheer"))
-    assert kept and not any(pairs.is_for_judge(pair.prompt[0].content, 0.2) for pair in kept)
+    assert kept and not any(pairs.is_for_judge(pair.prompt[0].content, Recipe().judge_share) for pair in kept)
 
 
 def test_pairs_are_invented_from_the_descriptions_on_the_card(lab: Lab) -> None:
