@@ -95,7 +95,7 @@ def train(
     dtype: Dtype = "auto",
     as_json: Json = False,
 ) -> None:
-    """Train an axis from a file of preference pairs; by short sayings the model also plays both poles itself."""
+    """Train an axis from a file of preference pairs; beside short statements the model writes replies of its own."""
     found, source = _load(pairs, where, licence, attribution)
     _run(
         model, dtype, as_json, prompts, until, encoder,

@@ -34,6 +34,8 @@ from playground.training.rollouts import Rollouts
 LEAST_PAIRS = 16
 """Fewer pairs than this are not worth training on."""
 SAYING_WORDS = 20
+INVENTED = "pairs.jsonl"
+"""Where a job keeps the pairs that the model wrote, if it wrote any."""
 
 
 def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | None]:
@@ -101,7 +103,7 @@ def _invented(
 ) -> Generator[Progress, None, list[Pair]]:
     """Pairs of the model's own making; given pairs help to choose them and, if short, tell who speaks."""
     recipe = job.recipe
-    record = work / "pairs.jsonl"
+    record = work / INVENTED
     if record.exists():
         return pairs.load(record)
     wanted = (recipe.pairs - len(helpers)) / (1 - recipe.development_share) / recipe.invent_keep
@@ -234,7 +236,7 @@ def _write(
         licence="as above" if job.given else "Apache-2.0",
         rows=len(data.train) + len(data.development),
         sha256=digest([*data.train, *data.development]),
-        attribution="" if job.given else f"written by {model.name} under the two descriptions",
+        attribution=_written_by(model, job, work),
     )
     card = Card(
         name=job.name,
@@ -260,6 +262,14 @@ def _write(
     )
     card.save(job.out)
     return card
+
+
+def _written_by(model: LanguageModel, job: Job, work: Path) -> str:
+    """What of the pairs learnt from the model wrote itself, and as whom."""
+    if not (work / INVENTED).exists():
+        return ""
+    whom = "under the two descriptions" if job.descriptions is not None else "as people who say such things"
+    return f"{'some ' if job.given else ''}written by {model.name} {whom}"
 
 
 def _told(checks: dict[str, float]) -> str:

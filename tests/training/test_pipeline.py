@@ -149,6 +149,7 @@ def test_pairs_become_an_axis_inside_a_budget(model: LanguageModel, tmp_path: Pa
     told, card = finish(model, what)
     assert card is not None
     assert card.data[0] == data
+    assert card.data[1].attribution.startswith("some written by"), "the pairs given are sayings"
     assert max(p.done for p in told if p.stage == "identity layer") < SMALL.steps, "the budget cut the training short"
     assert len(card.curve) >= 4, "the points every card needs are measured all the same"
 
