@@ -47,11 +47,13 @@ def gather(
     store: Path,
     stage: str,
     deadline: float = math.inf,
+    least: int = 1,
 ) -> Generator[Progress, None, list[Finished]]:
     """Decode rows and return their Finished events, numbered as `rows`; those already in `store` are not done again.
 
     A stage that ended is final: its file says so, and is what a later run gets, whatever it asks for.
-    Past `deadline` (time.monotonic seconds) no batch but the first is begun, so fewer replies than rows may come back.
+    Past `deadline` (time.monotonic seconds) no batch is begun but those with the first `least` rows, so fewer replies
+    than rows may come back.
     """
     done, ended = _read(store)
     pace = Pace(stage, len(rows), "replies")
@@ -63,7 +65,7 @@ def gather(
             batch = rows[start : start + ROWS_PER_BATCH]
             if all(start + index in done for index in range(len(batch))):
                 continue
-            if done and time.monotonic() > deadline:
+            if start >= least and time.monotonic() > deadline:
                 break
             request = Request(rows=tuple(batch), sampling=sampling, max_new_tokens=max_new_tokens)
             for event in decode(model, axes, request):

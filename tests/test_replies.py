@@ -18,9 +18,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
     return LanguageModel.load(build_tiny(tmp_path_factory.mktemp("model")))
 
 
-def collect(model: LanguageModel, store: Path, count: int = 40, **more: float) -> tuple[list[Progress], list[Finished]]:
+def collect(
+    model: LanguageModel, store: Path, count: int = 40, least: int = 1, **more: float
+) -> tuple[list[Progress], list[Finished]]:
     told: list[Progress] = []
-    steps = gather(model, {}, ROWS[:count], Sampling(temperature=1.0), 6, store, "replies", **more)
+    steps = gather(model, {}, ROWS[:count], Sampling(temperature=1.0), 6, store, "replies", least=least, **more)
     return told, exhaust(steps, told.append)
 
 
@@ -59,6 +61,13 @@ def test_an_ended_stage_is_final(model: LanguageModel, tmp_path: Path) -> None:
     assert len(few) == 32, "one batch is always done"
     _, later = collect(model, tmp_path / "store.jsonl")
     assert later == few
+
+
+@pytest.mark.parametrize(("least", "done"), [(1, 32), (32, 32), (33, 40), (40, 40)])
+def test_the_least_that_is_wanted_is_done_whatever_the_time(
+    model: LanguageModel, tmp_path: Path, least: int, done: int
+) -> None:
+    assert len(collect(model, tmp_path / "store.jsonl", deadline=0.0, least=least)[1]) == done
 
 
 def test_pace_counts_from_where_it_was_taken_up() -> None:

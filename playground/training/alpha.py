@@ -83,7 +83,7 @@ def with_room(
         *some(prompts_for(job, development=False), recipe.scale_prompts),
         *some(prompts_for(job, development=True), recipe.measured_prompts),
     ]
-    guard = guards.answering(model, reward, prompts, recipe, work / "guard.jsonl", alpha=recipe.room)
+    guard = guards.answering(model, reward, prompts, recipe, work, alpha=recipe.room)
     found = yield from identity_layer.strengthen(fitted, guard, halfway, work / "room.json", deadline, "room beyond 1")
     room = {name.replace("guard", "room"): found.checks[name] for name in found.checks if name.startswith("guard")}
     return identity_layer.Fitted(found.layer, {**fitted.checks, **room, "room_scale": found.checks["scale"]})
@@ -135,4 +135,4 @@ def _guard(
     """A guard that answers some training prompts, at both ends if the axis is trained at both."""
     prompts = some(prompts_for(job, development=False), count)
     both = both and job.recipe.opposite > 0
-    return guards.answering(model, reward, prompts, job.recipe, work / "guard.jsonl", both)
+    return guards.answering(model, reward, prompts, job.recipe, work, both)

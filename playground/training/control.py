@@ -79,7 +79,7 @@ def calibrate(
     work: Path,
     deadline: float,
 ) -> Generator[Progress, None, float]:
-    """Try step sizes on development prompts and take the best that keeps replies fluent."""
+    """Try step sizes on development prompts, the first few always, and take the best that keeps replies fluent."""
     recipe = job.recipe
     sizes = [float(f"{factor * climber.step / recipe.updates:.3g}") for factor in recipe.step_factors]
     steering = Steering(layer, climber.function, sizes[0], recipe.updates)
@@ -93,4 +93,4 @@ def calibrate(
         measure.store(work, "calibration", sizes), "step size", deadline,
     )  # fmt: skip
     points = measure.points(strengths, readings)
-    return measure.best_step_size(sizes, points[1:], points[0], recipe) if points else min(sizes)
+    return measure.best_step_size(sizes, points[1:], points[0], recipe)

@@ -42,26 +42,30 @@ def answering(
     reward: Reward,
     prompts: Sequence[str],
     recipe: Recipe,
-    scratch: Path,
+    work: Path,
     both: bool = False,
     alpha: float = 1.0,
 ) -> Guard:
-    """A guard that answers these prompts at `alpha` and, for `both` ends, at -alpha, by way of the file `scratch`."""
-    base: list[Point] = []
+    """A guard that answers these prompts at `alpha` and, for `both` ends, at -alpha, by way of files in `work`.
 
-    def answers(alpha: float, layer: IdentityLayer) -> Point:
-        scratch.unlink(missing_ok=True)
+    The base's own replies are kept there: the next guard that asks these prompts finds them.
+    """
+    own, scratch = measure.store(work, "guard-base", prompts), work / "guard.jsonl"
+
+    def answers(alpha: float, layer: IdentityLayer, store: Path) -> Point:
         axes = {"axis": Steering(layer, None, 0.0, 0)}
         strengths = [Strength(axis="axis", alpha=alpha)]
-        steps = measure.measure(model, axes, {"reward": reward}, strengths, prompts, recipe, scratch, "guard")
+        steps = measure.measure(model, axes, {"reward": reward}, strengths, prompts, recipe, store, "guard")
         return metrics.point(alpha, 0.0, exhaust(steps)[0])
 
+    def anew(alpha: float, layer: IdentityLayer) -> Point:
+        scratch.unlink(missing_ok=True)
+        return answers(alpha, layer, scratch)
+
     def guard(layer: IdentityLayer) -> Health:
-        if not base:
-            base.append(answers(0.0, layer))
-        at = answers(alpha, layer)
-        other = answers(-alpha, layer) if both else base[0]
-        perplexity, diversity = measure.ratios(at, base[0])
+        base, at = answers(0.0, layer, own), anew(alpha, layer)
+        other = anew(-alpha, layer) if both else base
+        perplexity, diversity = measure.ratios(at, base)
         return Health(
             reward=(at.metrics["reward"].mean - other.metrics["reward"].mean) / (2 if both else 1),
             kl=at.metrics["kl"].mean,

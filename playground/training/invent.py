@@ -85,16 +85,7 @@ def invent(
     )
     replies = [reply for reply in replies if reply.text.strip()]
     scores = yield from _scores(model, rows, replies, reward)
-    by_prompt: dict[str, tuple[list[Answer], list[Answer]]] = {}
-    for reply, score in zip(replies, scores, strict=True):
-        row = rows[reply.row]
-        sides = by_prompt.setdefault(row.messages[-1].content, ([], []))
-        sides[reply.row % 2].append(Answer(row, reply, score))
-    couples: list[tuple[Answer, Answer]] = []
-    for sides in by_prompt.values():
-        best = [sorted(side, key=lambda answer: -answer.score)[: pairs_each(recipe)] for side in sides]
-        couples += zip(*best, strict=False)
-    couples.sort(key=lambda couple: -couple[0].score - couple[1].score)
+    couples = _couples(rows, replies, scores, pairs_each(recipe))
     kept = couples[: math.ceil(recipe.invent_keep * len(couples))]
     return [
         of_replies(chosen.row.messages[-1].content, chosen.reply, rejected.reply)
@@ -106,6 +97,22 @@ def invent(
 def pairs_each(recipe: Recipe) -> int:
     """How many pairs come of a prompt: the better half of its replies."""
     return max(1, recipe.samples // 2)
+
+
+def _couples(
+    rows: Sequence[Row], replies: Sequence[Finished], scores: Sequence[float], each: int
+) -> list[tuple[Answer, Answer]]:
+    """Of each prompt the `each` best replies of both sides, best with best; the widest couple first."""
+    by_prompt: dict[str, tuple[list[Answer], list[Answer]]] = {}
+    for reply, score in zip(replies, scores, strict=True):
+        row = rows[reply.row]
+        sides = by_prompt.setdefault(row.messages[-1].content, ([], []))
+        sides[reply.row % 2].append(Answer(row, reply, score))
+    couples: list[tuple[Answer, Answer]] = []
+    for sides in by_prompt.values():
+        best = [sorted(side, key=lambda answer: -answer.score)[:each] for side in sides]
+        couples += zip(*best, strict=False)
+    return sorted(couples, key=lambda couple: -couple[0].score - couple[1].score)
 
 
 def _scores(

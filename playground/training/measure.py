@@ -23,7 +23,10 @@ from playground.settings import Row, Sampling, Strength, conversation
 from playground.training.recipe import Recipe
 
 TOGETHER = 4
-"""Strengths that a prompt is answered at side by side: they share what they read, and what they write alike."""
+"""Strengths that a prompt is answered at side by side: they share what they read, and what they write alike.
+
+The first of them are measured whatever the time.
+"""
 
 
 class Asked(NamedTuple):
@@ -58,11 +61,15 @@ def measure(
     stage: str,
     deadline: float = math.inf,
 ) -> Generator[Progress, None, list[list[Reading]]]:
-    """Answer the prompts at each strength; the readings of the strengths that were finished before `deadline`."""
+    """Answer the prompts at each strength: at the first few always, at the others as `deadline` allows.
+
+    Returns the readings of the strengths that all prompts were answered at.
+    """
     rows = rows_at(strengths, prompts, recipe.seed)
     sampling = Sampling(temperature=recipe.measured_temperature)
     asked_for = [asked.row for asked in rows]
-    replies = yield from gather(model, axes, asked_for, sampling, recipe.measured_tokens, store, stage, deadline)
+    least = len(prompts) * min(len(strengths), TOGETHER)
+    replies = yield from gather(model, axes, asked_for, sampling, recipe.measured_tokens, store, stage, deadline, least)
     answered = [rows[reply.row] for reply in replies]
     read = metrics.read(
         [asked.row.messages for asked in answered], [asked.prompt for asked in answered], replies, scores

@@ -19,7 +19,6 @@ from playground.engine.decode import Steering
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
 from playground.events import Progress
-from playground.metrics import Reading
 from playground.replies import write_json
 from playground.rewards import Reward, preference
 from playground.rewards.coherence import Coherence
@@ -204,12 +203,10 @@ def _curve(
     scores: dict[str, Reward] = {"reward": reward, "judge": independent}
     if job.encoder is not None:
         scores["coherence"] = Coherence.load(job.encoder)
-    readings: list[list[Reading]] = []
-    for part, until in ((strengths[:4], math.inf), (strengths[4:], deadline)):
-        store = measure.store(work, "curve", [steering.step_size, *(strength.alpha for strength in part)])
-        readings += yield from measure.measure(
-            model, {job.name: steering}, scores, part, prompts, recipe, store, "curve", until
-        )
+    store = measure.store(work, "curve", steering.step_size)
+    readings = yield from measure.measure(
+        model, {job.name: steering}, scores, strengths, prompts, recipe, store, "curve", deadline
+    )
     return sorted(measure.points(strengths, readings), key=lambda at: (at.control, at.alpha))
 
 

@@ -1,0 +1,61 @@
+"""The guard of a layer under training: its replies beside the base's own."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from playground.engine.identity_layer import IdentityLayer
+from playground.engine.language_model import LanguageModel
+from playground.settings import Message
+from playground.sources import build_tiny
+from playground.training import guards
+from playground.training.recipe import Recipe
+
+PROMPTS = ["Who are you?", "What now?", "Why?"]
+RECIPE = Recipe(measured_tokens=12)
+
+
+def lengths(prompts: Sequence[Sequence[Message]], replies: Sequence[str]) -> torch.Tensor:
+    return torch.tensor([float(len(reply)) for reply in replies])
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    return LanguageModel.load(build_tiny(tmp_path_factory.mktemp("model")))
+
+
+def moved(model: LanguageModel, by: float) -> IdentityLayer:
+    layer = IdentityLayer(model)
+    layer.layer.load_state_dict({name: weight + by for name, weight in layer.layer.state_dict().items()})
+    return layer
+
+
+def test_an_untrained_layer_is_the_base_itself(model: LanguageModel, tmp_path: Path) -> None:
+    for both in (False, True):
+        health = guards.answering(model, lengths, PROMPTS, RECIPE, tmp_path, both)(IdentityLayer(model))
+        assert health == pytest.approx((0.0, 0.0, 1.0, 1.0), abs=1e-5)
+
+
+def test_the_base_answers_a_guards_prompts_once(model: LanguageModel, tmp_path: Path) -> None:
+    layer = moved(model, 0.3)
+    first = guards.answering(model, lengths, PROMPTS, RECIPE, tmp_path)(layer)
+    [kept] = tmp_path.glob("guard-base-*.jsonl")
+    # Whoever asks these prompts again reads what is kept: twice as surprising, they make the layer half so.
+    odd = "".join(_doubled(line) for line in kept.read_text(encoding="utf-8").splitlines())
+    kept.write_text(odd, encoding="utf-8")
+    again = guards.answering(model, lengths, PROMPTS, RECIPE, tmp_path)(layer)
+    assert again.perplexity_ratio == pytest.approx(first.perplexity_ratio / 2)
+    assert (again.reward, again.kl) == (first.reward, first.kl)
+    guards.answering(model, lengths, PROMPTS[:2], RECIPE, tmp_path)(layer)
+    assert len(list(tmp_path.glob("guard-base-*.jsonl"))) == 2, "other prompts have replies of their own"
+
+
+def _doubled(line: str) -> str:
+    """A stored reply with twice its perplexity; other lines as they are."""
+    event = json.loads(line)
+    if "perplexity" in event:
+        event["perplexity"] *= 2
+    return json.dumps(event) + "\n"
