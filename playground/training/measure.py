@@ -29,6 +29,22 @@ The first of them are measured whatever the time.
 """
 
 
+def wanted_strengths(axis: str, recipe: Recipe) -> list[Strength]:
+    """What an axis's card is measured at, in the order in which it matters should time end.
+
+    First the base, both sliders at 1 and the other end; then the alpha that `recipe.room` was left for, without which
+    the safe range would end at 1; then the rest outwards. An axis that was not trained at its other end is not measured
+    there, and its safe range begins at 0.
+    """
+    lowest = -math.inf if recipe.opposite else 0.0
+    always = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), *([(-1.0, 0.0)] if recipe.opposite else [])]
+    others = [(alpha, 0.0) for alpha in recipe.alphas] + [(0.0, control) for control in recipe.controls]
+    room = (recipe.room, 0.0)
+    rest = sorted(set(others) - set(always), key=lambda at: (at != room, abs(at[0]) + abs(at[1])))
+    asked = [*always, *(at for at in rest if min(at) >= lowest)]
+    return [Strength(axis=axis, alpha=alpha, control=control) for alpha, control in asked]
+
+
 class Asked(NamedTuple):
     """A row to be answered, and which strength and prompt it is of."""
 

@@ -23,7 +23,6 @@ from playground.replies import write_json
 from playground.rewards import Reward, preference
 from playground.rewards.coherence import Coherence
 from playground.rewards.preference import PreferenceReward
-from playground.settings import Strength
 from playground.training import alpha, control, judge, measure, pairs, rollouts
 from playground.training.invent import Pole, invent, pairs_each
 from playground.training.job import Job, check, claim, deadlines, digest, prompts_for
@@ -188,17 +187,9 @@ def _curve(
     work: Path,
     deadline: float,
 ) -> Generator[Progress, None, list[Point]]:
-    """Measure the axis on development prompts; the first strengths always, the rest as time allows.
-
-    An axis that was not trained at its other end is not measured there, and its safe range begins at 0.
-    """
+    """Measure the axis on development prompts; the first strengths always, the rest as time allows."""
     recipe = job.recipe
-    lowest = -math.inf if recipe.opposite else 0.0
-    always = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), *([(-1.0, 0.0)] if recipe.opposite else [])]
-    others = [(alpha, 0.0) for alpha in recipe.alphas if alpha >= lowest]
-    others += [(0.0, control) for control in recipe.controls if control >= lowest]
-    wanted = [*always, *sorted(set(others) - set(always), key=lambda pair: abs(pair[0]) + abs(pair[1]))]
-    strengths = [Strength(axis=job.name, alpha=alpha, control=control) for alpha, control in wanted]
+    strengths = measure.wanted_strengths(job.name, recipe)
     prompts = pairs.some(prompts_for(job, development=True), recipe.measured_prompts)
     scores: dict[str, Reward] = {"reward": reward, "judge": independent}
     if job.encoder is not None:

@@ -33,6 +33,18 @@ def point(
 BASE = point()
 
 
+def test_what_matters_most_is_measured_first() -> None:
+    def at(recipe: Recipe) -> list[tuple[float, float]]:
+        return [(asked.alpha, asked.control) for asked in measure.wanted_strengths("warmth", recipe)]
+
+    both, one = at(RECIPE), at(RECIPE.model_copy(update={"opposite": 0.0}))
+    assert both[:5] == [(0, 0), (1, 0), (0, 1), (-1, 0), (RECIPE.room, 0)]
+    assert set(both) == {(alpha, 0) for alpha in RECIPE.alphas} | {(0, control) for control in (*RECIPE.controls, 0)}
+    distances = [abs(alpha) + abs(control) for alpha, control in both[5:]]
+    assert len(both) == len(set(both)) and distances == sorted(distances), "outwards, each once"
+    assert one == [strength for strength in both if min(strength) >= 0], "no end that was not trained"
+
+
 def test_the_step_size_with_the_highest_reward_among_fluent_ones_is_taken() -> None:
     points = [point(reward=1.0), point(reward=2.0), point(reward=9.0, surprise=2.0), point(reward=8.0, diversity=0.5)]
     assert measure.best_step_size([0.3, 0.4, 0.5, 0.6], points, BASE, RECIPE) == 0.4
