@@ -99,6 +99,7 @@ class Card(Settings):
     data: tuple[Data, ...]
     licence: str = "Apache-2.0"
     command: str = Field(description="The command line that made this axis.")
+    by_hand: str = Field(default="", description="What was done to the axis beside the command, if anything.")
     recipe: dict[str, Any] = Field(description="Settings of each stage of the training.")
     seed: int
     judge: Judge | None = Field(default=None, description="None on cards older than judges.")

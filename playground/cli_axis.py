@@ -253,8 +253,9 @@ def _end(job: "Job", card: "Card | None", as_json: bool) -> None:
         print(card.model_dump_json(), flush=True)
     else:
         low, high = card.safe_range.alpha
+        alphas = " ".join(f"--alpha {alpha:g}" for alpha in sorted({low, 0.0, high}))
         print(
             f"{card.name} is ready in {job.out}. Safe from alpha {low:g} to {high:g}; reward rises until alpha "
             f"{card.rises_until:g}.\nTry: playground say 'Tell me about yourself.' "
-            f"--axis {shlex.quote(str(job.out))} --alpha -0.5 --alpha 0 --alpha 1"
+            f"--axis {shlex.quote(str(job.out))} {alphas}"
         )

@@ -41,10 +41,16 @@ def test_a_card_tells_whether_replies_keep_to_the_prompt_where_that_was_measured
     assert "nearness to the prompt coherence 0.50 at 0, 0.50 at alpha 1" in told
 
 
+def test_a_card_tells_what_was_done_beside_its_command() -> None:
+    assert "by hand" not in text(axis_card.card(card()))
+    told = text(axis_card.card(card().model_copy(update={"by_hand": "Scaled by 1.1."})))
+    assert told.endswith("and by hand: Scaled by 1.1.")
+
+
 def test_whatever_a_card_holds_is_text() -> None:
     data = Data(name=NASTY, licence=NASTY, attribution=NASTY, rows=1, sha256="0")
     nasty = card(NASTY, NASTY, NASTY).model_copy(
-        update={"description": NASTY, "command": NASTY, "licence": NASTY, "data": (data,)}
+        update={"description": NASTY, "command": NASTY, "by_hand": NASTY, "licence": NASTY, "data": (data,)}
     )
     assert "<script" not in axis_card.card(nasty, NASTY)
     assert "<script" not in axis_card.example(nasty, NASTY, [NASTY] * 3)
