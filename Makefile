@@ -3,6 +3,7 @@
 HOST ?= 127.0.0.1
 PORT ?= 7860
 MODEL ?= smollm2
+WORKERS ?= 2
 BIN := .venv/bin
 
 .PHONY: install app test check fix results clean
@@ -13,8 +14,9 @@ app: .venv/.installed
 	@$(BIN)/playground model fetch $(MODEL)
 	@exec $(BIN)/playground app --model $(MODEL) --host $(HOST) --port $(PORT)
 
+# A file of tests stays with one worker, so that a server it starts is started once.
 test: check
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: .venv/.installed
 	@$(BIN)/ruff format --check
