@@ -43,7 +43,7 @@ def _facts(card: Card) -> list[tuple[str, str]]:
     ]
     facts += [(meaning, f"{card.checks[key]:.0%}") for key, meaning in CHECKS.items() if key in card.checks]
     command = f"<details><summary>the command</summary><pre>{escape(card.command)}</pre></details>"
-    by_hand = f"<div>and by hand: {escape(card.by_hand)}</div>" if card.by_hand else ""
+    by_hand = f"<div><small>and by hand: {escape(card.by_hand)}</small></div>" if card.by_hand else ""
     return [*facts, ("made by", f"version {escape(card.version)}{command}{by_hand}")]
 
 
