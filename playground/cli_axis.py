@@ -190,7 +190,7 @@ def _run(
         raise InvalidInput(
             f"The training had to stop: {error}.", "Make room on the disk, then run the same command to go on."
         ) from error
-    _end(ready, card, as_json)
+    _end(ready, card, model, as_json)
 
 
 def _judge(kind: str, path: Path | None, where: str | None, licence: str, attribution: str) -> dict[str, Any]:
@@ -245,7 +245,7 @@ def _recipe(seed: int, settings: Sequence[str] | None) -> "Recipe":
     return Recipe(**{"seed": seed, **changed})
 
 
-def _end(job: "Job", card: "Card | None", as_json: bool) -> None:
+def _end(job: "Job", card: "Card | None", model: str, as_json: bool) -> None:
     """The card, or what to do next."""
     if card is None:
         print(f"Stopped after the stage {job.until}. Run it again without --until to go on.", file=sys.stderr)
@@ -254,8 +254,9 @@ def _end(job: "Job", card: "Card | None", as_json: bool) -> None:
     else:
         low, high = card.safe_range.alpha
         alphas = " ".join(f"--alpha {alpha:g}" for alpha in sorted({low, 0.0, high}))
+        of_model = "" if model == "smollm2" else f" --model {shlex.quote(model)}"
         print(
             f"{card.name} is ready in {job.out}. Safe from alpha {low:g} to {high:g}; reward rises until alpha "
             f"{card.rises_until:g}.\nTry: playground say 'Tell me about yourself.' "
-            f"--axis {shlex.quote(str(job.out))} {alphas}"
+            f"--axis {shlex.quote(str(job.out))} {alphas}{of_model}"
         )

@@ -1,9 +1,11 @@
 """The command line: what each command prints, and that a mistake gets two lines and exit code 2, never a traceback."""
 
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -302,3 +304,30 @@ def test_the_axes_tell_their_judge(shell: Shell, cheer: Path, monkeypatch: pytes
     monkeypatch.setattr(cards, "shipped", lambda: {cheer: Card.load(cheer).model_copy(update={"judge": judge})})
     assert "words, agrees with 90% of 40 labelled pairs" in shell("axes").out
     assert json.loads(shell("axes", "--json").out)[0]["judge"]["kind"] == "words"
+
+
+def test_the_command_that_a_new_axis_ends_with_can_be_run(
+    shell: Shell, tiny_folder: FolderOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, model = tmp_path / "a new axis", str(tiny_folder("llama"))
+    few = {
+        "pairs": 16, "samples": 1, "invent_tokens": 8, "steps": 1, "check_every": 1, "guard_prompts": 2, "rollouts": 16,
+        "scale_prompts": 2, "reply_tokens": 8, "refine_rounds": 0, "value_epochs": 1, "measured_prompts": 2,
+        "measured_tokens": 8, "climb_steps": 1,
+    }  # fmt: skip
+    ran = shell(
+        "axis", "invent", "--name", "warmth", "--positive", "a warm person", "--negative", "a cold person",
+        "--out", str(out), "--model", model, "--dtype", "float32",
+        *(word for name, value in few.items() for word in ("--set", f"{name}={value}")),
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    card = Card.load(out)
+    assert shlex.split(card.command)[:3] == ["playground", "axis", "invent"]
+    _, found, tried = ran.out.rpartition("Try: playground ")
+    assert found
+    asked = [float(value) for name, value in pairwise(shlex.split(tried)) if name == "--alpha"]
+    assert asked == sorted({*card.safe_range.alpha, 0.0}), "no strength beyond what was found safe"
+    said = shell(*shlex.split(tried), "--dtype", "float32", "--max-new-tokens", "6", "--json")
+    assert said.code == 0, said.err
+    ends = [event for event in map(from_json, said.out.splitlines()) if isinstance(event, Finished)]
+    assert sorted(end.alpha for end in ends) == asked
