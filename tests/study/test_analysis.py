@@ -30,7 +30,7 @@ def tables_of(study: Study, people: int, **about: float) -> Tables:
     clock = simulate.Clock(1.7e9)
     store = Store.open("sqlite://", study, clock)
     with pytest.MonkeyPatch.context() as patch:
-        # The store draws everyone's schedule afresh; an interval that holds 95 times in 100 needs the same one each time.
+        # Schedules are drawn afresh; an interval that holds 95 times in 100 needs the same one each time.
         patch.setattr("playground.study.store.secrets.token_hex", lambda size: "5" * 2 * size)
         for _ in simulate.answer_all(store, clock, simulate.crowd(study.plan, **about), people, seed=4):
             pass
