@@ -252,9 +252,11 @@ def _end(job: "Job", card: "Card | None", model: str, as_json: bool) -> None:
     elif as_json:
         print(card.model_dump_json(), flush=True)
     else:
+        from playground.sources import DEFAULT
+
         low, high = card.safe_range.alpha
         alphas = " ".join(f"--alpha {alpha:g}" for alpha in sorted({low, 0.0, high}))
-        of_model = "" if model == "smollm2" else f" --model {shlex.quote(model)}"
+        of_model = "" if model == DEFAULT else f" --model {shlex.quote(model)}"
         print(
             f"{card.name} is ready in {job.out}. Safe from alpha {low:g} to {high:g}; reward rises until alpha "
             f"{card.rises_until:g}.\nTry: playground say 'Tell me about yourself.' "

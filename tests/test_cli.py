@@ -306,9 +306,7 @@ def test_the_axes_tell_their_judge(shell: Shell, cheer: Path, monkeypatch: pytes
     assert json.loads(shell("axes", "--json").out)[0]["judge"]["kind"] == "words"
 
 
-def test_the_command_that_a_new_axis_ends_with_can_be_run(
-    shell: Shell, tiny_folder: FolderOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_that_a_new_axis_ends_with_can_be_run(shell: Shell, tiny_folder: FolderOf, tmp_path: Path) -> None:
     out, model = tmp_path / "a new axis", str(tiny_folder("llama"))
     few = {
         "pairs": 16, "samples": 1, "invent_tokens": 8, "steps": 1, "check_every": 1, "guard_prompts": 2, "rollouts": 16,

@@ -143,7 +143,7 @@ class Plan(Settings):
     format: Literal[1] = Field(description="The version of this file's layout.")
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$", description="Short, for files and the database.")
     title: str = Field(min_length=1, max_length=120, description="What people see at the top.")
-    seed: int = Field(default=0, ge=0, lt=2**63, description="Fixes every person's schedule.")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Goes into each schedule, beside a person's own draw.")
     phases: tuple[Phase, ...] = PHASES
     consent: Consent
     instructions: str = ""
