@@ -45,9 +45,9 @@ def serve(log: Path, *arguments: str, **environment: str) -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "tests.browser.server", str(port), *arguments]
-    own = {"OMP_NUM_THREADS": "1", "XDG_DATA_HOME": str(log.parent / "data"), **environment}
+    own = {"OMP_NUM_THREADS": "1", "XDG_DATA_HOME": str(log.parent / "data"), "HELD_BY": str(held_by(log))}
     with log.open("w") as out, subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | own, stdout=out, stderr=out
+        command, cwd=ROOT, env=os.environ | own | environment, stdout=out, stderr=out
     ) as server:  # fmt: skip
         try:
             _wait_for(url, server, log)
@@ -69,10 +69,33 @@ def _wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
     raise AssertionError(f"The page did not come up:\n{log.read_text()}")
 
 
+def held_by(log: Path) -> Path:
+    """The file that holds up what the server with this `log` writes, as long as it exists."""
+    return log.parent / "held"
+
+
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the page's server tells."""
+    return tmp_path_factory.mktemp("server") / "log"
+
+
+@pytest.fixture(scope="module")
+def url(log: Path) -> Iterator[str]:
     """The page of the tiny model with one axis, 2 ms a token."""
-    yield from serve(tmp_path_factory.mktemp("server") / "log", "0.002")
+    yield from serve(log, "0.002")
+
+
+@pytest.fixture
+def held(log: Path) -> Iterator[Callable[[], None]]:
+    """From now on what the page writes takes a second a token, until the call that this gives lets it go on.
+
+    So a walk sees a reply being written however slow the browser is.
+    """
+    file = held_by(log)
+    file.touch()
+    yield lambda: file.unlink(missing_ok=True)
+    file.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,8 @@
 
 Run as `python -m tests.browser.server PORT PACE_S [bare|recorded]`; `bare` leaves the axis out, `recorded` adds a
 second one and a recording of the first preset. PLAYGROUND_ variables count as they do for the real page; axes are made
-by the smallest of trainings.
+by the smallest of trainings. As long as the file that HELD_BY names exists, every step takes a second, so that a reply
+of hundreds of tokens does not end before a walk has looked at it, however slow the browser is.
 """
 
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 import torch
 
 from playground import places, presets, sources
+from playground.engine.decode import Step
 from playground.events import Event, Token
 from playground.player import Player
 from playground.settings import Request
@@ -36,6 +38,15 @@ class Paced(Player):
     """A player that takes its time, so that there is something to stop, and tells of each request that was left."""
 
     pace_s = 0.0
+    held_by: Path | None = None
+
+    def in_turns(self, work: Generator[Step, None, None]) -> Generator[Step, None, None]:
+        with closing(super().in_turns(work)) as steps:
+            for step in steps:
+                yield step
+                until = time.monotonic() + 1
+                while self.held_by and self.held_by.exists() and time.monotonic() < until:
+                    time.sleep(0.01)
 
     def run(self, request: Request) -> Generator[Event, None, None]:
         written = 0
@@ -62,6 +73,8 @@ def record(player: Player, folder: Path) -> None:
 def main(port: int, pace_s: float, kind: str) -> None:
     torch.set_num_threads(1)
     Paced.pace_s = pace_s
+    if "HELD_BY" in os.environ:
+        Paced.held_by = Path(os.environ["HELD_BY"])
     hosting = Hosting.read(os.environ, model="tiny", dtype="float32")
     player = Paced.open(hosting.model, hosting.dtype)
     player.axes.clear()

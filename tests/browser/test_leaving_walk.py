@@ -1,29 +1,16 @@
 """Leaving: whoever closes the page in mid-reply gives the model back to the others at once."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import WALK, Open, serve
+from tests.browser.conftest import WALK, Open
 
 pytestmark = WALK
 
 LEFT = re.compile(r"left after \d+ tokens, (\d+) go on")
-
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the server tells."""
-    return tmp_path_factory.mktemp("server") / "log"
-
-
-@pytest.fixture(scope="module")
-def url(log: Path) -> Iterator[str]:
-    """The page at a pace at which five long replies take minutes."""
-    yield from serve(log, "0.1")
 
 
 def write(page: Page) -> None:
@@ -39,6 +26,7 @@ def left(log: Path, page: Page, times: int) -> list[int]:
     return [int(others) for others in told]
 
 
+@pytest.mark.usefixtures("held")
 def test_a_closed_page_frees_its_rows_at_once(open_page: Open, log: Path) -> None:
     leaver, stayer, watcher = (open_page() for _ in range(3))
     write(leaver)

@@ -1,6 +1,7 @@
 """Walks through Play: one click, a strip, Stop, a newer strength, two people, tokens, and what goes wrong."""
 
 import re
+from collections.abc import Callable
 
 from playwright.sync_api import expect
 
@@ -86,7 +87,7 @@ def test_the_strip_takes_other_strengths(open_page: Open) -> None:
     expect(page.locator("#status .failed")).to_contain_text("3 to 7")
 
 
-def test_stop_keeps_what_is_written(open_page: Open) -> None:
+def test_stop_keeps_what_is_written(open_page: Open, held: Callable[[], None]) -> None:
     page = open_page()
     page.get_by_role("spinbutton", name="length").fill("400")
     page.get_by_role("button", name="Run", exact=True).click()
@@ -99,7 +100,7 @@ def test_stop_keeps_what_is_written(open_page: Open) -> None:
     assert reply(page, "steered")
 
 
-def test_a_newer_strength_overtakes_the_one_being_written(open_page: Open) -> None:
+def test_a_newer_strength_overtakes_the_one_being_written(open_page: Open, held: Callable[[], None]) -> None:
     page = open_page()
     page.get_by_role("spinbutton", name="length").fill("200")
     page.get_by_role("button", name="Run", exact=True).click()
@@ -107,6 +108,7 @@ def test_a_newer_strength_overtakes_the_one_being_written(open_page: Open) -> No
     page.get_by_role("slider", name="alpha").focus()
     page.keyboard.press("0")
     expect(page.locator("#steered .strength")).to_contain_text("alpha 0 ·")
+    held()
     done(page)
     assert reply(page, "steered") == reply(page, "base")
 
@@ -196,7 +198,7 @@ def test_a_mistake_is_one_sentence_and_a_way_out(open_page: Open, keep: Keep) ->
     expect(page.locator("#status .failed")).to_contain_text("max_new_tokens")
 
 
-def test_nothing_jumps_while_it_is_written(open_page: Open) -> None:
+def test_nothing_jumps_while_it_is_written(open_page: Open, held: Callable[[], None]) -> None:
     page = open_page()
     expect(page.locator("#plot path.js-line").first).to_have_attribute("d", re.compile("M.+"))
     places = ["#base .pane", "#steered .pane", "#strip .strip", "#plot"]
@@ -204,7 +206,9 @@ def test_nothing_jumps_while_it_is_written(open_page: Open) -> None:
         page.locator(place).wait_for()
     page.get_by_role("spinbutton", name="length").fill("200")
     page.evaluate(WATCH, places)
-    run(page)
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_function("() => window.seen.some(([status]) => status === 'writing')")
+    held()
+    done(page)
     seen = page.evaluate("() => window.seen")
-    assert "writing" in {status for status, _ in seen}
     assert not [(status, boxes) for status, boxes in seen if boxes != seen[0][1]]
