@@ -1,8 +1,6 @@
 """Many replies of the model, gathered batch by batch into a file, so that a killed run goes on where it was."""
 
-import json
 import math
-import os
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +12,7 @@ from torch import Tensor
 from playground.engine.decode import Steering, decode
 from playground.engine.language_model import LanguageModel
 from playground.events import Finished, Progress, from_json, to_json
+from playground.files import add_json_lines, in_one_piece, mend, read_json_lines
 from playground.settings import Request, Row, Sampling
 
 ROWS_PER_BATCH = 32
@@ -60,29 +59,27 @@ def gather(
     yield pace(len(done))
     if ended:
         return [done[index] for index in sorted(done)]
-    with store.open("a", encoding="utf-8") as file:
-        for start in range(0, len(rows), ROWS_PER_BATCH):
-            batch = rows[start : start + ROWS_PER_BATCH]
-            if all(start + index in done for index in range(len(batch))):
-                continue
-            if start >= least and time.monotonic() > deadline:
-                break
-            request = Request(rows=tuple(batch), sampling=sampling, max_new_tokens=max_new_tokens)
-            for event in decode(model, axes, request):
-                if isinstance(event, Finished):
-                    done[start + event.row] = replace(event, row=start + event.row)
-            file.writelines(to_json(done[start + index]) + "\n" for index in range(len(batch)))
-            file.flush()
-            yield pace(len(done))
-        file.write(to_json(Progress(stage, len(done), len(rows), "replies")) + "\n")
+    for start in range(0, len(rows), ROWS_PER_BATCH):
+        batch = rows[start : start + ROWS_PER_BATCH]
+        if all(start + index in done for index in range(len(batch))):
+            continue
+        if start >= least and time.monotonic() > deadline:
+            break
+        request = Request(rows=tuple(batch), sampling=sampling, max_new_tokens=max_new_tokens)
+        for event in decode(model, axes, request):
+            if isinstance(event, Finished):
+                done[start + event.row] = replace(event, row=start + event.row)
+        add_json_lines(store, [to_json(done[start + index]) for index in range(len(batch))])
+        yield pace(len(done))
+    add_json_lines(store, [to_json(Progress(stage, len(done), len(rows), "replies"))])
     return [done[index] for index in sorted(done)]
 
 
 def _read(store: Path) -> tuple[dict[int, Finished], bool]:
     """The replies a file holds by row, and whether its stage had ended."""
     replies: dict[int, Finished] = {}
-    for line in read_lines(store):
-        event = from_json(line)
+    mend(store)
+    for event in read_json_lines(store, from_json):
         if isinstance(event, Progress):
             return replies, True
         if isinstance(event, Finished):
@@ -90,25 +87,7 @@ def _read(store: Path) -> tuple[dict[int, Finished], bool]:
     return replies, False
 
 
-def read_lines(store: Path) -> list[str]:
-    """The lines of a file that grows, none where there is no file; a last line torn by a kill is cut off."""
-    if not store.exists():
-        return []
-    *lines, torn = store.read_bytes().split(b"\n")
-    if torn:
-        os.truncate(store, sum(len(line) + 1 for line in lines))
-    return [line.decode() for line in lines]
-
-
 def save_in_one_piece(tensors: dict[str, Tensor], path: Path) -> None:
     """Write tensors as safetensors: a kill leaves the old file or the new one."""
-    scratch = path.with_suffix(".part")
-    save_file(tensors, scratch)
-    scratch.replace(path)
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a small JSON file in one piece: a kill leaves the old one or the new one."""
-    scratch = path.with_suffix(".part")
-    scratch.write_text(json.dumps(value, indent=1), encoding="utf-8")
-    scratch.replace(path)
+    with in_one_piece(path) as scratch:
+        save_file(tensors, scratch)

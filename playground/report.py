@@ -10,7 +10,7 @@ from pyarrow import parquet
 import playground
 from playground import metrics
 from playground.cards import Point
-from playground.replies import write_json
+from playground.files import write_json
 from playground.sweep import Measured, Plan, Sweep
 
 REPLIES, POINTS, SUMMARY = "replies.parquet", "points.parquet", "summary.json"

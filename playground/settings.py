@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from playground.errors import InvalidInput, invalid_input
+from playground.texts import is_text
 
 SLIDER_RANGE = (-1.0, 3.0)
 """What the sliders span; a number box beside them takes numbers far beyond."""
@@ -26,21 +27,12 @@ class Settings(BaseModel):
 
     def __init__(self, **values: Any) -> None:
         for name, value in values.items():
-            if isinstance(value, str) and not _is_text(value):
+            if isinstance(value, str) and not is_text(value):
                 raise InvalidInput(f"{name} holds bytes that are no text.", "Give it as UTF-8.")
         try:
             super().__init__(**values)
         except ValidationError as error:
             raise invalid_input(error) from None
-
-
-def _is_text(value: str) -> bool:
-    """Whether a string can be written as UTF-8; arguments in another encoding arrive as lone surrogates."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 class Message(Settings):

@@ -21,9 +21,10 @@ from playground.cards import Point
 from playground.engine.decode import steps
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, from_json, to_json
+from playground.files import add_json_lines, mend, read_json_lines, write_json
 from playground.metrics import Reading
 from playground.player import Player
-from playground.replies import Pace, read_lines, write_json
+from playground.replies import Pace
 from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
 from playground.settings import Request, Row, Sampling, Settings, Strength, conversation
@@ -170,7 +171,7 @@ def sweep(
         scores["coherence"] = Coherence.load(encoder)
     batches = plan.batches()
     with _claim(out, identity(player, axis, plan, encoder)) as store:
-        done = [_from_json(line) for line in read_lines(store)] if store else []
+        done = _kept(store) if store else []
         found = [measured for batch in done for measured in batch]
         pace = Pace("sweep", sum(map(len, batches)), "replies")
         yield pace(len(found))
@@ -178,8 +179,7 @@ def sweep(
         for batch in batches[len(done) :]:
             fresh = _measure(player, plan, batch, scores)
             if store:
-                with store.open("a", encoding="utf-8") as file:  # closed before anything is told, so it is on disk then
-                    file.write(_to_json(fresh) + "\n")
+                add_json_lines(store, [_to_json(fresh)])  # before anything is told, so it is on disk then
             found += fresh
             yield pace(len(found))
             yield from _points_so_far(found)
@@ -237,7 +237,13 @@ def _points_so_far(found: Sequence[Measured]) -> Generator[PointMeasured, None, 
 
 def replies_in(out: Path) -> tuple[Measured, ...]:
     """Every reply that a sweep's folder holds so far."""
-    return tuple(measured for line in read_lines(out / STORE) for measured in _from_json(line))
+    return tuple(measured for batch in read_json_lines(out / STORE, _from_json) for measured in batch)
+
+
+def _kept(store: Path) -> list[list[Measured]]:
+    """The batches of a sweep that is gone on with."""
+    mend(store)
+    return read_json_lines(store, _from_json)
 
 
 # --- the folder -----------------------------------------------------------------------------------------------------

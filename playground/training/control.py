@@ -15,7 +15,7 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.reading import reply_states
 from playground.engine.value_function import FILE_NAME, ValueFunction
 from playground.events import Progress
-from playground.replies import write_json
+from playground.files import write_json
 from playground.rewards.preference import PreferenceReward
 from playground.settings import Strength
 from playground.training import measure, value_function

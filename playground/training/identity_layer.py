@@ -19,7 +19,8 @@ from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.engine.reading import Predictions, batches, predict, reply_states
 from playground.events import Progress
-from playground.replies import Pace, save_in_one_piece, write_json
+from playground.files import write_json
+from playground.replies import Pace, save_in_one_piece
 from playground.training import guards
 from playground.training.guards import Guard
 from playground.training.pairs import Pair

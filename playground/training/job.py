@@ -14,7 +14,7 @@ from pathlib import Path
 from playground.cards import Data, JudgeKind, Poles
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
-from playground.replies import write_json
+from playground.files import write_json
 from playground.settings import Message, Strength, conversation
 from playground.training import pairs
 from playground.training.pairs import Pair

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from playground import cards
 from playground.cards import Data
 from playground.errors import InvalidInput
-from playground.replies import write_json
+from playground.files import write_json
 from playground.rewards import Reward, words
 from playground.rewards.judges import agreement, judge_of
 from playground.training import pairs

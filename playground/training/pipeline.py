@@ -19,7 +19,7 @@ from playground.engine.decode import Steering
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
 from playground.events import Progress
-from playground.replies import write_json
+from playground.files import write_json
 from playground.rewards import Reward, preference
 from playground.rewards.coherence import Coherence
 from playground.rewards.preference import PreferenceReward

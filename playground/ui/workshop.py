@@ -22,7 +22,7 @@ from pydantic import Field
 from playground.cards import FILE_NAME
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, from_json
-from playground.replies import write_json
+from playground.files import write_json
 from playground.settings import Settings
 
 Phase = Literal["making", "stopped", "failed", "made"]

@@ -11,8 +11,8 @@ from typing import Any
 from playground import sources
 from playground.cli_progress import Teller
 from playground.errors import PlaygroundError
+from playground.files import write_json
 from playground.player import Player
-from playground.replies import write_json
 from tools.results import page
 from tools.results.lab import Lab, Sizes
 from tools.results.page import FINDINGS

@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -19,9 +19,10 @@ from playground.engine.decode import Steering, decode
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, exhaust, from_json, to_json
+from playground.files import add_json_lines, mend, read_json_lines
 from playground.metrics import Reading
 from playground.player import Player
-from playground.replies import Pace, read_lines
+from playground.replies import Pace
 from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
 from playground.settings import Request, Row, Sampling, Strength, conversation
@@ -236,7 +237,8 @@ class Lab:
         """
         names, count = list(asked), len(next(iter(asked.values())))
         rows = [asked[name][at] for at in range(count) for name in names]  # a prompt's ways share what they begin with
-        known = dict(chain.from_iterable(map(_from_line, read_lines(store))))
+        mend(store)
+        known = dict(chain.from_iterable(read_json_lines(store, _from_line)))
         pace = Pace(store.stem, len(rows), "replies")
         for start in range(0, len(rows), ROWS_PER_BATCH):
             batch = {self._key(row): row for row in rows[start : start + ROWS_PER_BATCH]}
@@ -245,8 +247,7 @@ class Lab:
                 self.tell(pace(start))
                 answers = self._answered(tuple(fresh.values()), steering, read, model or self.player.model)
                 new = dict(zip(fresh, answers, strict=True))
-                with store.open("a", encoding="utf-8") as file:
-                    file.write(_to_line(new))
+                add_json_lines(store, [_to_line(new)])
                 known |= new
         self.tell(pace(len(rows)))
         found = [known[self._key(row)] for row in rows]
@@ -303,11 +304,13 @@ def _of_way(found: Sequence[Answer], prompts: int) -> Answers:
 
 
 def _to_line(batch: Mapping[str, Answer]) -> str:
-    return json.dumps([[key, json.loads(to_json(reply)), numbers] for key, (reply, numbers) in batch.items()]) + "\n"
+    return json.dumps([[key, json.loads(to_json(reply)), numbers] for key, (reply, numbers) in batch.items()])
 
 
-def _from_line(line: str) -> Iterator[tuple[str, Answer]]:
+def _from_line(line: str) -> list[tuple[str, Answer]]:
+    found: list[tuple[str, Answer]] = []
     for key, reply, numbers in json.loads(line):
         end = from_json(json.dumps(reply))
         assert isinstance(end, Finished)
-        yield key, Answer(end, numbers)
+        found.append((key, Answer(end, numbers)))
+    return found

@@ -12,8 +12,9 @@ from playground.engine.decode import Steering
 from playground.engine.reading import reply_logprobs
 from playground.engine.value_function import ValueFunction
 from playground.events import Progress
+from playground.files import add_json_lines, mend, read_json_lines
 from playground.metrics import Reading
-from playground.replies import read_lines, save_in_one_piece
+from playground.replies import save_in_one_piece
 from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
 from playground.settings import Row, Sampling, Strength, conversation
@@ -102,7 +103,8 @@ def _timed(
     replies: dict[str, list[Written]] = {name: [] for name in ways}
     seconds = dict.fromkeys(ways, 0.0)
     todo = [(start, name) for start in range(0, len(asked), AT_ONCE) for name in ways]
-    kept = [json.loads(line) for line in read_lines(store)]
+    mend(store)
+    kept = read_json_lines(store, json.loads)
     if len(kept) < len(todo):
         for way in ways.values():  # what is made ready at the first use is nobody's time
             way(asked[:1])
@@ -111,8 +113,7 @@ def _timed(
             began = lab.seconds()
             found = ways[name](asked[start : start + AT_ONCE])
             kept.append({"seconds": lab.seconds() - began, "replies": [[one.text, list(one.ids)] for one in found]})
-            with store.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(kept[-1]) + "\n")
+            add_json_lines(store, [json.dumps(kept[-1])])
         replies[name] += [Written(text, tuple(ids)) for text, ids in kept[done]["replies"]]
         seconds[name] += kept[done]["seconds"]
         lab.tell(Progress("ways", done + 1, len(todo), "batches", note=name))

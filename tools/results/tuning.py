@@ -28,7 +28,8 @@ from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.engine.reading import batches, predict
 from playground.errors import InvalidInput
-from playground.replies import Pace, save_in_one_piece, write_json
+from playground.files import write_json
+from playground.replies import Pace, save_in_one_piece
 from playground.sources.quiet import no_bars
 from playground.training import pairs
 from playground.training.identity_layer import encode, loss, read
