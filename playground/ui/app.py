@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from playground import presets
 from playground.errors import InvalidInput
@@ -13,6 +14,8 @@ from playground.events import Progress
 from playground.ui import endpoints, guide, markup, recordings
 from playground.ui.address import check_port
 from playground.ui.axes import AxesPage
+from playground.ui.blocks import Page
+from playground.ui.bodies import Bodies
 from playground.ui.curves import CurvesPage
 from playground.ui.hosting import Hosted, Hosting
 from playground.ui.play import PlayPage
@@ -28,7 +31,7 @@ _HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" co
 def build(player: "Player", hosting: Hosting | None = None, workshop: Workshop | None = None) -> gr.Blocks:
     """The page of a player, ready to launch with `appearance()`; axes are made in the user's workshop unless given."""
     hosted = Hosted(player, hosting or Hosting())
-    with gr.Blocks(title="Alignment Playground", analytics_enabled=False, fill_width=True) as blocks:
+    with Page(title="Alignment Playground", analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(markup.header(player.name), elem_id="masthead", padding=False, apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Play", id="play"):
@@ -66,6 +69,7 @@ def appearance(hosting: Hosting | None = None) -> dict[str, Any]:
         "mcp_server": hosting.mcp,
         "enable_monitoring": False,
         "show_error": True,
+        "app_kwargs": {"middleware": [Middleware(Bodies, uploads=not hosting.public)]},
     }
 
 

@@ -1,0 +1,26 @@
+"""Blocks that take anything from anybody: what no page of ours can have sent is refused in a sentence."""
+
+from typing import Any
+
+import gradio as gr
+
+from playground.errors import PlaygroundError
+
+_NOT_FROM_THE_PAGE = "These values do not fit what they are sent to. Load the page again."
+
+
+class Page(gr.Blocks):
+    """Blocks whose handlers are reached only by values that their components take.
+
+    A program can call every handler of a page with any JSON. What does not fit is the caller's mistake, so it is
+    answered and not logged; what goes wrong inside a handler is ours and is.
+    """
+
+    async def preprocess_data(self, *arguments: Any, **settings: Any) -> Any:
+        """As in Blocks, but every refusal is a gr.Error that leaves no traceback."""
+        try:
+            return await super().preprocess_data(*arguments, **settings)
+        except PlaygroundError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        except Exception as error:  # components refuse in any of the library's ways, some quoting all that was sent
+            raise gr.Error(_NOT_FROM_THE_PAGE, print_exception=False) from error

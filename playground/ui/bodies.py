@@ -1,0 +1,86 @@
+"""What a request may carry: its body's size and depth are checked before anybody parses it. No gradio."""
+
+import json
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import numpy as np
+
+LARGEST = 1_000_000
+"""Bytes of a body; a form of the Curves page with a thousand prompts comes to a fifth of that."""
+
+DEEPEST = 32
+"""Levels of lists and objects in a body; what the pages send has six."""
+
+_READ_ON = 20 * LARGEST  # bytes of a refused body that are read and dropped, so that its sender hears the answer
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Bodies:
+    """An ASGI application behind limits on request bodies; `uploads` lets files through, which have their own.
+
+    A larger body is answered with 413, a deeper one with 400, each in a sentence.
+    """
+
+    def __init__(self, app: App, uploads: bool = False) -> None:
+        self.app, self.uploads = app, uploads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it."""
+        if scope["type"] != "http" or (self.uploads and scope["path"].rstrip("/").endswith("/upload")):
+            await self.app(scope, receive, send)
+            return
+        body = await _read(receive)
+        if body is None:
+            await _refuse(send, 413, f"This is more than the {LARGEST:,} bytes that a request may have. Send less.")
+        elif too_deep(body):
+            await _refuse(send, 400, f"Lists and objects stand more than {DEEPEST} deep. Send plain values.")
+        else:
+            await self.app(scope, _told_again(body, receive), send)
+
+
+def too_deep(body: bytes) -> bool:
+    """Whether lists and objects of a JSON text stand more than DEEPEST deep; brackets in strings are text."""
+    if body.count(b"[") + body.count(b"{") <= DEEPEST:
+        return False
+    letters = np.frombuffer(_STRINGS.sub(b"", body), dtype=np.uint8)
+    opens = np.isin(letters, list(b"[{")).astype(np.int8)
+    closes = np.isin(letters, list(b"]}")).astype(np.int8)
+    return int(np.cumsum(opens - closes, dtype=np.int32).max(initial=0)) > DEEPEST
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """A whole body, or None for one that is too large or whose sender went away."""
+    parts: list[bytes] = []
+    read, more = 0, True
+    while more and read <= _READ_ON:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        read, more = read + len(message.get("body", b"")), message.get("more_body", False)
+        parts = [*parts, message.get("body", b"")] if read <= LARGEST else []
+    return b"".join(parts) if read <= LARGEST else None
+
+
+def _told_again(body: bytes, receive: Receive) -> Receive:
+    """`receive` that gives a body that was read once more, then goes on as before."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return again
+
+
+async def _refuse(send: Send, status: int, sentence: str) -> None:
+    answer = json.dumps({"detail": sentence}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
