@@ -76,7 +76,7 @@ class LeanDecoder:
         cos, sin = self._rotation(memory, hidden)
         for layer, kept in zip(self.layers, memory.tensor[:, :streams], strict=True):
             qkv = layer.qkv(rms_norm(hidden, (width,), layer.attention_norm, self.epsilon))
-            qkv = qkv.view(streams, -1, self.head_dim)
+            qkv = qkv.unflatten(1, (-1, self.head_dim))
             turned = qkv[:, : self.heads + self.kv_heads]
             if layer.head_norms is not None:
                 turned.copy_(rms_norm(turned, (self.head_dim,), None, self.epsilon) * layer.head_norms)
@@ -84,9 +84,9 @@ class LeanDecoder:
             turned.mul_(cos).addcmul_(swapped, sin)
             kept[:, :, column] = qkv[:, self.heads :]
             seen = kept[:, :, first : column + 1]
-            queries = qkv[:, : self.heads].view(streams, self.kv_heads, -1, self.head_dim)
+            queries = qkv[:, : self.heads].unflatten(1, (self.kv_heads, -1))
             attended = scaled_dot_product_attention(queries, seen[:, : self.kv_heads], seen[:, self.kv_heads :], mask)
-            hidden = layer.out(attended.view(streams, -1)).add_(hidden)
+            hidden = layer.out(attended.flatten(1)).add_(hidden)
             gate, up = layer.gate_up(rms_norm(hidden, (width,), layer.mlp_norm, self.epsilon)).chunk(2, -1)
             hidden = layer.down(silu(gate).mul_(up)).add_(hidden)
         return hidden if self.norm is None else rms_norm(hidden, (width,), self.norm, self.epsilon)

@@ -82,5 +82,5 @@ def int8(weight: Tensor, bias: Tensor | None = None) -> Product:
     """A product with bfloat16 weights [out, in] kept as int8; only the weights are rounded, not what they multiply."""
     numbers, scales = to_int8(weight)
     if bias is None:
-        return lambda x: torch.ops.aten._weight_int8pack_mm(x, numbers, scales)
-    return lambda x: torch.ops.aten._weight_int8pack_mm(x, numbers, scales).add_(bias)
+        return lambda x: torch.ops.aten._weight_int8pack_mm(x.contiguous(), numbers, scales)
+    return lambda x: torch.ops.aten._weight_int8pack_mm(x.contiguous(), numbers, scales).add_(bias)

@@ -107,7 +107,7 @@ def _of_tokens(log: Tensor, found: Predictions) -> Tensor:
 
 def _reading(ratios: dict[int, Tensor], lengths: Tensor, divergences: list[Tensor]) -> Reading:
     chosen, rejected = torch.stack([ratios[index] for index in range(len(ratios))]).cpu().chunk(2)
-    gains = torch.stack([chosen.sum(), rejected.sum()]) / lengths.view(2, -1).sum(1)
+    gains = torch.stack([chosen.sum(), rejected.sum()]) / lengths.unflatten(0, (2, -1)).sum(1)
     return Reading(chosen - rejected, gains, torch.cat(divergences).mean().cpu())
 
 
