@@ -13,7 +13,7 @@ import typer
 from playground.cli_axis import axis as axis_commands
 from playground.cli_bench import bench as bench_command
 from playground.cli_options import Dtype, Model
-from playground.cli_progress import printable, told
+from playground.cli_progress import check_arguments, print_anywhere, printable, told
 from playground.cli_spectrum import spectrum as spectrum_command
 from playground.cli_study import study as study_commands
 from playground.cli_sweep import sweep as sweep_command
@@ -48,7 +48,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs inst
 
 def main() -> None:
     """Run a command: exit code 0 when done, 2 when the input is wrong (message and hint on stderr), 1 for a bug."""
+    print_anywhere(as_json="--json" in sys.argv)
     try:
+        check_arguments(sys.argv)
         app(prog_name="playground")
     except PlaygroundError as error:
         print("\n".join(line for line in (error.message, error.hint) if line), file=sys.stderr)

@@ -1,11 +1,36 @@
 """How commands tell of long work, one line every few seconds on stderr or JSON lines on stdout; and print replies."""
 
+import codecs
+import io
+import json
 import sys
 import time
+from collections.abc import Sequence
 
+from playground.errors import InvalidInput
 from playground.events import Progress, to_json
+from playground.texts import is_text
 
 _UNPRINTABLE = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse an argument that is no text, before any work: nothing that names it could be written down."""
+    for argument in arguments:
+        if not is_text(argument):
+            raise InvalidInput(f"{argument!r} is no UTF-8.", "Rename the file, or type the text in UTF-8.")
+
+
+def print_anywhere(as_json: bool) -> None:
+    """Let the terminal show what it can: a letter it has not becomes ?, or in JSON an escape."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        codecs.register_error("json", _escaped)
+        sys.stdout.reconfigure(errors="json" if as_json else "replace")
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def printable(text: str) -> str:

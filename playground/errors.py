@@ -5,14 +5,18 @@ The page, the command line and the Python API all show the same two lines. A bug
 
 from pydantic import ValidationError
 
+from playground.texts import writable
+
+_SHOWN = 80
+
 
 class PlaygroundError(Exception):
     """A mistake in the input or the surroundings, told in one sentence with a hint how to go on."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = writable(message)
+        self.hint = writable(hint)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
@@ -37,8 +41,20 @@ class Busy(PlaygroundError):
 def invalid_input(error: ValidationError) -> InvalidInput:
     """Turn pydantic's first complaint into one plain sentence."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or error.title
+    where = _short(".".join(str(part) for part in first["loc"])) or error.title
     what = first["msg"].removeprefix("Value error, ")
     value = first.get("input")
-    shown = f" (got {value!r})" if isinstance(value, str | int | float | bool | None) else ""
+    shown = f" (got {_short(_repr(value))})" if isinstance(value, str | int | float | bool | None) else ""
     return InvalidInput(f"{where}: {what[:1].lower()}{what[1:]}{shown}.", f"Correct {where} and try again.")
+
+
+def _repr(value: object) -> str:
+    """A value as Python writes it; a whole number too long for that by its length."""
+    try:
+        return repr(value[: _SHOWN + 1] if isinstance(value, str) else value)
+    except ValueError:
+        return "a number of thousands of digits"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ..."

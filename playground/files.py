@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from playground.errors import InvalidInput
-from playground.texts import is_text
+from playground.texts import is_blank, is_text
 
 MOST_BYTES = 2**29
 """The largest file of prompts or pairs, unpacked."""
@@ -24,12 +24,15 @@ MOST_BYTES = 2**29
 MOST_OF_A_SETTING = 2**22
 """The largest card, preset, study file or record."""
 
+JSON_LINES = ("jsonl", "ndjson")
+"""How files of one JSON value a line are called."""
+
 MOST_DEPTH = 64
 """How deep lists and tables may lie in each other."""
 
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _GZIP = b"\x1f\x8b"
-_LINES, _PLAIN = ("jsonl", "ndjson"), ("txt", "text", "")
+_PLAIN = ("txt", "text", "")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _REASONS = {
     "csv": "is a table with columns",
@@ -81,7 +84,7 @@ def read_entries(path: Path, plain: bool) -> Iterator[tuple[str, str]]:
         yield from _numbered(read_lines(path))
         return
     refused = InvalidInput(f"{path} {_REASONS.get(suffix, 'is of a kind that is not read here')}.", _welcome(plain))
-    if suffix not in (*_LINES, *(() if plain else (*_PLAIN, "json"))):
+    if suffix not in (*JSON_LINES, *(() if plain else (*_PLAIN, "json"))):
         raise refused
     text = read_text(path, MOST_BYTES)
     items = _list_in(text)
@@ -170,7 +173,7 @@ def _gunzip(raw: bytes, most: int) -> bytes:
 def _numbered(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(lines, start=1):
         text = line.removeprefix("\ufeff")
-        if text.strip():
+        if not is_blank(text):
             yield f"line {number}", text
 
 

@@ -4,21 +4,22 @@ Reads, checks and writes them; knows nothing of models or pages.
 """
 
 import json
-import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import Field
 
 from playground import places
 from playground.errors import InvalidInput, PlaygroundError
-from playground.settings import FURTHEST, Settings, Strength
+from playground.files import parse_toml, read_text
+from playground.settings import FURTHEST, Seen, Settings, Strength
 
 
 class Preset(Settings):
     """One file of `presets/`, or one shared link: what to ask, along which axis, how strongly, with which noise."""
 
-    title: str = Field(min_length=1, description="What the menu calls it.")
-    prompt: str = Field(min_length=1, description="The first user turn.")
+    title: Seen = Field(description="What the menu calls it.")
+    prompt: Seen = Field(description="The first user turn.")
     system: str = Field(default="", description="System text; empty for none.")
     axis: str = Field(default="", description="Name of the axis; empty keeps the one chosen.")
     alpha: float = Field(default=1.0, ge=-FURTHEST, le=FURTHEST, description="Strength of the identity layer.")
@@ -36,26 +37,33 @@ class Preset(Settings):
 
 def read(path: Path) -> Preset:
     """The preset a TOML file holds. Raises InvalidInput that names the file and says what is wrong in it."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"The preset {path.name} cannot be read: {error}.", "Check the file.") from None
-    return parse(text, path.name)
+    return parse(read_text(path), path.name)
 
 
 def parse(text: str, name: str) -> Preset:
     """The preset in the text of a file of this name. Raises InvalidInput."""
     try:
-        return Preset(**tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidInput(f"The preset {name} is not valid TOML: {error}.", "Correct that line.") from None
+        return Preset(**parse_toml(text))
     except PlaygroundError as error:
-        raise InvalidInput(f"In the preset {name}, {error.message}", error.hint) from None
+        raise InvalidInput(f"In the preset {name}: {error.message}", error.hint) from None
 
 
 def read_all(folder: Path | None = None) -> tuple[Preset, ...]:
-    """The presets of a folder (the shipped ones unless given), in order of their file names."""
-    return tuple(read(path) for path in sorted((folder or places.PRESETS).glob("*.toml")))
+    """The presets of a folder (the shipped ones unless given), in order of their file names, without damaged ones."""
+    return tuple(one for one in _each(folder) if isinstance(one, Preset))
+
+
+def damaged(folder: Path | None = None) -> tuple[InvalidInput, ...]:
+    """What is wrong with each preset that `read_all` leaves out."""
+    return tuple(one for one in _each(folder) if isinstance(one, InvalidInput))
+
+
+def _each(folder: Path | None) -> Iterator[Preset | InvalidInput]:
+    for path in sorted((folder or places.PRESETS).glob("*.toml")):
+        try:
+            yield read(path)
+        except InvalidInput as error:
+            yield error
 
 
 def to_toml(preset: Preset) -> str:

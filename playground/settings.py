@@ -3,12 +3,12 @@
 Frozen values without tensors. Sliders, command-line help and documentation read the same fields.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from playground.errors import InvalidInput, invalid_input
-from playground.texts import is_text
+from playground.texts import is_blank, is_text
 
 SLIDER_RANGE = (-1.0, 3.0)
 """What the sliders span; a number box beside them takes numbers far beyond."""
@@ -21,18 +21,42 @@ LEAST_TEMPERATURE = 0.001
 
 
 class Settings(BaseModel):
-    """A frozen value that refuses unknown keys, nan and infinity, and complains in plain words."""
+    """A frozen value that refuses unknown keys, nan, infinity and what is no text, and complains in plain words."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:  # a key named self is a key like any other
         for name, value in values.items():
-            if isinstance(value, str) and not is_text(value):
+            if not _holds_text(value):
                 raise InvalidInput(f"{name} holds bytes that are no text.", "Give it as UTF-8.")
         try:
             super().__init__(**values)
         except ValidationError as error:
             raise invalid_input(error) from None
+
+
+def _holds_text(value: object) -> bool:
+    """Whether all strings in plain lists and tables are text; other settings in them were asked before."""
+    found = [value]
+    for one in found:  # which grows meanwhile
+        if isinstance(one, str) and not is_text(one):
+            return False
+        if isinstance(one, dict):
+            table = cast(dict[object, object], one)
+            found += [*table, *table.values()]
+        elif isinstance(one, list | tuple):
+            found += cast(list[object], one)
+    return True
+
+
+def _seen(text: str) -> str:
+    if is_blank(text):
+        raise ValueError("There is nothing to read in it")
+    return text
+
+
+Seen = Annotated[str, Field(min_length=1), AfterValidator(_seen)]
+"""A text with at least one letter, digit or sign that can be seen."""
 
 
 class Message(Settings):
@@ -45,7 +69,7 @@ class Message(Settings):
 class Strength(Settings):
     """How far one row goes along one axis, by both methods."""
 
-    axis: str = Field(min_length=1, description="Name of the axis.")
+    axis: Seen = Field(description="Name of the axis.")
     alpha: float = Field(
         default=0.0,
         ge=-FURTHEST,
@@ -92,8 +116,10 @@ class Row(Settings):
             raise InvalidInput(
                 "The conversation must end with the user's turn.", "Add a user message to reply to at its end."
             )
-        if not messages[-1].content.strip():
+        if is_blank(messages[-1].content):
             raise InvalidInput("The prompt is empty.", "Type what the model should reply to.")
+        if any(one.role == "system" and one.content and is_blank(one.content) for one in messages):
+            raise InvalidInput("There is nothing to read in the system text.", "Write it, or leave it out.")
         return messages
 
     @field_validator("strengths")

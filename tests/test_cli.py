@@ -1,5 +1,6 @@
 """The command line: what each command prints, and that a mistake gets two lines and exit code 2, never a traceback."""
 
+import io
 import json
 import shlex
 import subprocess
@@ -329,3 +330,38 @@ def test_the_command_that_a_new_axis_ends_with_can_be_run(shell: Shell, tiny_fol
     assert said.code == 0, said.err
     ends = [event for event in map(from_json, said.out.splitlines()) if isinstance(event, Finished)]
     assert sorted(end.alpha for end in ends) == asked
+
+
+def test_a_path_that_is_no_text_is_refused_before_any_work(shell: Shell, tmp_path: Path) -> None:
+    out = str(tmp_path / "caf\udce9")  # how Python reads a name in Latin-1
+    ran = shell("axis", "invent", "--name", "x", "--positive", "a", "--negative", "b", "--out", out)
+    assert ran.code == 2
+    first, hint = ran.err.splitlines()
+    assert first.endswith("caf\\udce9' is no UTF-8.") and hint
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_lacks_letters_gets_what_it_can_show(
+    tiny: list[str], tiny_folder: FolderOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    folder = make_tiny_axis(tmp_path / "axis", tiny_folder("llama"), name="größe 冷静")
+    said = ["say", "Grüße", "--axis", str(folder), "--temperature", "2", *tiny[:4], "--max-new-tokens", "40"]
+
+    def printed(*arguments: str, encoding: str) -> str:
+        terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, "stdout", terminal)
+        monkeypatch.setattr(sys, "argv", ["playground", *arguments])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        assert not left.value.code
+        terminal.flush()
+        return terminal.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+
+    whole, shown = (
+        [from_json(line) for line in printed(*said, "--json", encoding=name).split("\n")[:-1]]
+        for name in ("utf-8", encoding)
+    )
+    assert shown == whole
+    assert any(not event.text.isascii() for event in whole if isinstance(event, Finished)), "a case that tells"
+    assert "?" in printed(*said, encoding=encoding)

@@ -10,14 +10,15 @@ from pydantic import ValidationError
 
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Event, Finished, Progress, Started, Token, from_json, to_json
-from playground.settings import FURTHEST, Message, Request, Row, Sampling, Strength, conversation
+from playground.settings import FURTHEST, Message, Request, Row, Sampling, Settings, Strength, conversation
+from playground.texts import is_blank
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(0, 2**31)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 strengths = st.builds(
     Strength,
-    axis=texts.filter(bool),
+    axis=texts.filter(lambda text: not is_blank(text)),
     alpha=st.floats(-FURTHEST, FURTHEST),
     control=st.floats(-FURTHEST, FURTHEST),
     updates=st.none() | st.integers(0, 1000),
@@ -125,3 +126,32 @@ def test_a_conversation_puts_system_text_first_and_the_prompt_last() -> None:
 
 def test_an_error_without_a_hint_is_its_message() -> None:
     assert str(PlaygroundError("It broke.")) == "It broke."
+
+
+def every_settings(cls: type[Settings] = Settings) -> list[type[Settings]]:
+    return [cls, *(inner for one in cls.__subclasses__() for inner in every_settings(one))]
+
+
+@pytest.mark.parametrize("key", ["self", "__init__", "cls", "model_config"])
+def test_a_key_of_a_language_is_an_unknown_key(key: str) -> None:
+    from playground import cards, presets  # noqa: F401
+    from playground.study import plan  # noqa: F401
+    from playground.training import recipe  # noqa: F401
+
+    assert len(every_settings()) > 20
+    for kind in every_settings():
+        with pytest.raises(InvalidInput):
+            kind(**{key: 1})
+
+
+def test_half_a_character_is_refused_wherever_it_lies() -> None:
+    for rows in ({"a": ["\ud83d"]}, [{"\udc00": 1}], ("x", ["\udfff"])):
+        with pytest.raises(InvalidInput, match="no text"):
+            Request(rows=rows)  # type: ignore[arg-type]
+
+
+def test_a_complaint_is_short_and_can_be_printed_anywhere() -> None:
+    with pytest.raises(InvalidInput) as told:
+        Strength(axis="a", alpha="9" * 100_000)  # type: ignore[arg-type]
+    assert len(str(told.value)) < 300
+    assert str(PlaygroundError("half \ud83d", "of \udcff")) == "half \\ud83d of \\udcff"

@@ -26,20 +26,42 @@ def test_the_shipped_presets_can_all_be_read() -> None:
         ('title = "A"\nprompt = "B"\nalfa = 1', "alfa"),
         ('title = "A"\nprompt = "B"\nalpha = nan', "alpha"),
         ('title = "A"\nprompt = "B"\nmax_new_tokens = -1', "max_new_tokens"),
+        ('title = "A"\nprompt = "B"\nself = 1', "self: extra inputs are not permitted"),
+        ('title = "A"\nprompt = "B"\n[[more]]\naxis = "x"\nself = 1', "self: extra inputs are not permitted"),
+        ('title = "A"\nprompt = "\\u200B"', "prompt: there is nothing to read in it"),
+        ('title = "\\u3164 "\nprompt = "B"', "title: there is nothing to read in it"),
     ],
 )
 def test_a_broken_preset_names_its_file_and_its_fault(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     with pytest.raises(InvalidInput, match=r"mine\.toml") as caught:
-        presets.read_all(tmp_path)
+        presets.read(tmp_path / "mine.toml")
     assert says in caught.value.message
     assert caught.value.hint
+
+
+def test_a_broken_preset_keeps_no_other_from_being_offered(tmp_path: Path) -> None:
+    (tmp_path / "good.toml").write_bytes(b'\xef\xbb\xbftitle = "A"\r\nprompt = "B"')
+    for name, raw in {
+        "deep": b"a = " + b"[" * 9999,
+        "half": b'title = "\xff"',
+        "none": b"",
+        "large": b"#" * 2**23,
+    }.items():
+        (tmp_path / f"{name}.toml").write_bytes(raw)
+    (tmp_path / "folder.toml").mkdir()
+    assert [preset.title for preset in presets.read_all(tmp_path)] == ["A"]
+    told = [error.message for error in presets.damaged(tmp_path)]
+    assert len(told) == 5 and all(
+        f"{name}.toml" in " ".join(told) for name in ("deep", "half", "none", "large", "folder")
+    )
+    assert presets.damaged() == ()
 
 
 def test_a_file_that_is_no_text_or_is_missing_is_told_plainly(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_bytes(b"\xff\xfe\x00")
     for path in (tmp_path / "a.toml", tmp_path / "gone.toml"):
-        with pytest.raises(InvalidInput, match="cannot be read"):
+        with pytest.raises(InvalidInput, match=r"cannot be read|no file"):
             presets.read(path)
 
 

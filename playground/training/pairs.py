@@ -1,9 +1,6 @@
 """Preference pairs: read, checked line by line, split by conversation. Knows files and texts, no tensors."""
 
-import gzip
 import hashlib
-import json
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,10 +9,15 @@ from pydantic import Field
 
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Finished
-from playground.settings import Message, Row, Settings, conversation
+from playground.files import JSON_LINES, parse_json, read_entries, suffix_of, write_json_lines
+from playground.settings import Message, Settings, conversation
+from playground.texts import is_blank
+from playground.training import formats
 
 SHOWN = 5
 """How many bad lines a complaint names."""
+
+_PROMPT_HINT = "Correct the line, or give one prompt a line as .txt."
 
 
 class Pair(Settings):
@@ -47,26 +49,24 @@ def of_replies(prompt: str, chosen: Finished, rejected: Finished) -> Pair:
 
 
 def load(path: Path, where: tuple[str, str] | None = None) -> list[Pair]:
-    """Read pairs from JSONL or .jsonl.gz, of all lines or of those that hold `where`'s value under its key.
+    """Read pairs from JSON Lines or a JSON list, maybe .gz: all, or those that hold `where`'s value under its key.
 
     Raises InvalidInput that names the bad lines and what is wrong with them.
     """
     good: list[Pair] = []
     bad: list[str] = []
-    for number, line in enumerate(_lines(path), start=1):
-        if not line.strip():
-            continue
+    for place, text in read_entries(path, plain=False):
         try:
-            record = _object(line)
+            record = _object(text)
             if where is None or str(record.get(where[0])) == where[1]:
                 good.append(_pair(record))
         except PlaygroundError as error:
-            bad.append(f"line {number}: {error.message}")
+            bad.append(f"{place}: {error.message}")
     if bad:
         more = f" (and {len(bad) - SHOWN} more)" if len(bad) > SHOWN else ""
         raise InvalidInput(
             f"{path} has {len(bad)} bad pairs. {' '.join(bad[:SHOWN])}{more}",
-            'Each line must be {"prompt": text or messages, "chosen": text, "rejected": text}.',
+            'Write each as {"prompt": text or messages, "chosen": text, "rejected": text}, or as TRL or HH-RLHF do.',
         )
     if not good:
         raise InvalidInput(
@@ -76,38 +76,17 @@ def load(path: Path, where: tuple[str, str] | None = None) -> list[Pair]:
     return good
 
 
-def _object(line: str) -> dict[str, Any]:
-    try:
-        record: Any = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"it is not JSON ({error}).") from None
+def _object(text: str) -> dict[str, Any]:
+    record = parse_json(text)
     if not isinstance(record, dict):
         raise InvalidInput("it is not a JSON object.")
     return record
 
 
 def _pair(record: dict[str, Any]) -> Pair:
-    """A line's object -> a pair; keys it does not know are ignored. Raises InvalidInput with the reason."""
-    for key in ("prompt", "chosen", "rejected"):
-        if key not in record:
-            raise InvalidInput(f"{key!r} is missing.")
-    for key in ("chosen", "rejected"):
-        if not isinstance(record[key], str) or not record[key].strip():
-            raise InvalidInput(f"{key!r} is not a text or is empty.")
-    if record["chosen"].strip() == record["rejected"].strip():
-        raise InvalidInput("chosen and rejected are the same.")
-    prompt = record["prompt"]
-    if isinstance(prompt, str):
-        messages = conversation(prompt)
-    elif isinstance(prompt, list) and all(isinstance(turn, dict) for turn in prompt):
-        messages = tuple(Message(**turn) for turn in prompt)
-    else:
-        raise InvalidInput("'prompt' is neither a text nor a list of messages.")
-    Row(messages=messages)  # the same rules as for a request: not empty, ends with the user
+    """An object -> a pair; keys it does not know are ignored. Raises InvalidInput with the reason."""
     return Pair(
-        prompt=messages,
-        chosen=record["chosen"].strip(),
-        rejected=record["rejected"].strip(),
+        **formats.read(record)._asdict(),
         chosen_ends=record.get("chosen_ends") is not False,
         rejected_ends=record.get("rejected_ends") is not False,
     )
@@ -115,9 +94,7 @@ def _pair(record: dict[str, Any]) -> Pair:
 
 def save(pairs: Sequence[Pair], path: Path) -> None:
     """Write pairs as JSONL, in one piece: a kill leaves no half of it."""
-    scratch = path.with_suffix(".part")
-    scratch.write_text("".join(pair.model_dump_json() + "\n" for pair in pairs), encoding="utf-8")
-    scratch.replace(path)
+    write_json_lines(path, (pair.model_dump_json() for pair in pairs))
 
 
 def first_user_message(messages: Sequence[Message]) -> str:
@@ -150,35 +127,23 @@ def split(pairs: Sequence[Pair], share: float) -> Split:
 
 
 def load_prompts(path: Path) -> list[str]:
-    """Read prompts: a plain text file with one a line, or JSONL of {"prompt": text}; .gz welcome."""
-    is_json = path.name.removesuffix(".gz").endswith(".jsonl")
+    """Read prompts: a plain text file with one a line, or JSON Lines of {"prompt": text}; .gz welcome.
+
+    Raises InvalidInput that names the line, or why a file of another kind is not read.
+    """
+    is_json = suffix_of(path) in JSON_LINES
     prompts: list[str] = []
-    for number, line in enumerate(_lines(path), start=1):
-        if not line.strip():
-            continue
+    for place, text in read_entries(path, plain=True):
         try:
-            prompt = json.loads(line)["prompt"] if is_json else line
-        except (ValueError, KeyError, TypeError, RecursionError):
-            prompt = None
-        if not isinstance(prompt, str) or not prompt.strip():
-            raise InvalidInput(
-                f'{path} line {number} is not {{"prompt": text}}.',
-                "Correct the line, or give one prompt a line as .txt.",
-            )
+            prompt = _object(text).get("prompt") if is_json else text
+        except InvalidInput as error:
+            raise InvalidInput(f"{path} {place}: {error.message}", _PROMPT_HINT) from None
+        if not isinstance(prompt, str) or is_blank(prompt):
+            raise InvalidInput(f'{path} {place} is not {{"prompt": text}}, or the text is empty.', _PROMPT_HINT)
         prompts.append(prompt.strip())
     if not prompts:
         raise InvalidInput(f"{path} holds no prompts.", "Give a file with one prompt a line.")
     return list(dict.fromkeys(prompts))
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        raw = path.read_bytes()
-        return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8").split("\n")
-    except FileNotFoundError:
-        raise InvalidInput(f"There is no file {path}.", "Check the path.") from None
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}.", "Give UTF-8 text, plain or gzipped.") from None
 
 
 def some(prompts: Iterable[str], count: int) -> list[str]:
