@@ -6,7 +6,7 @@ MODEL ?= smollm2
 WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: install app test check fix results clean
+.PHONY: install app test test-gpu check fix results clean
 
 install: .venv/.installed
 
@@ -17,6 +17,10 @@ app: .venv/.installed
 # A file of tests stays with one worker, so that a server it starts is started once.
 test: check
 	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+
+# The engine's tests with the models on CUDA; where there is none, they are skipped and say so.
+test-gpu: .venv/.installed
+	@$(BIN)/pytest -m gpu tests/gpu
 
 check: .venv/.installed
 	@$(BIN)/ruff format --check

@@ -54,8 +54,9 @@ def at(alpha: float = 0.0, control: float = 0.0, axis: str = "random", **more: A
     return Strength(axis=axis, alpha=alpha, control=control, **more)
 
 
-def make_lab(folder: Path, architecture: str, dtype: torch.dtype = torch.float32) -> Lab:
-    model = LanguageModel.load(build_tiny(folder, architecture), dtype)
+def make_lab(folder: Path, architecture: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Lab:
+    """The same weights on every device."""
+    model = LanguageModel.load(build_tiny(folder, architecture), dtype, device)
     model.stop_ids = frozenset()  # random models end their turns at random; tests that need it set their own
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(1)
@@ -63,17 +64,23 @@ def make_lab(folder: Path, architecture: str, dtype: torch.dtype = torch.float32
         for name in ("random", "second"):
             layer = IdentityLayer(model)
             for parameter in layer.layer.parameters():
-                parameter.add_(torch.randn_like(parameter) * 0.1)
-            function = ValueFunction(model.width, 16).requires_grad_(False)
+                parameter.add_((torch.randn(parameter.shape) * 0.1).to(parameter))
+            function = ValueFunction(model.width, 16).requires_grad_(False).to(device)
             axes[name] = Steering(layer.requires_grad_(False).to(dtype), function, step_size=0.3, updates=4)
     axes["untrained"] = Steering(IdentityLayer(model), None, 0.0, 0)
     return Lab(model, axes)
 
 
 @pytest.fixture(scope="session")
-def labs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Lab]:
+def device() -> str:
+    """Where the models live. tests/gpu runs the same tests with another answer."""
+    return "cpu"
+
+
+@pytest.fixture(scope="session")
+def labs(tmp_path_factory: pytest.TempPathFactory, device: str) -> dict[str, Lab]:
     folder = tmp_path_factory.mktemp("tiny")
-    return {architecture: make_lab(folder / architecture, architecture) for architecture in ARCHITECTURES}
+    return {name: make_lab(folder / name, name, device=device) for name in ARCHITECTURES}
 
 
 @pytest.fixture(params=ARCHITECTURES)

@@ -24,7 +24,7 @@ MIXED = (
 
 
 def generate(lab: Lab, asked: Row, **how: object) -> tuple[int, ...]:
-    ids = torch.tensor([lab.model.prompt_ids(asked.messages)])
+    ids = torch.tensor([lab.model.prompt_ids(asked.messages)], device=lab.model.device)
     settings = {"max_new_tokens": NEW_TOKENS, "do_sample": False, "eos_token_id": None, "pad_token_id": 0, **how}
     found = lab.model.model.generate(ids, attention_mask=torch.ones_like(ids), **settings)
     return tuple(found[0, ids.shape[1] :].tolist())
@@ -51,7 +51,7 @@ def one_stream(lab: Lab, asked: Row) -> tuple[int, ...]:
     ids = lab.model.prompt_ids(asked.messages)
     written: list[int] = []
     for _ in range(NEW_TOKENS):
-        tokens = torch.tensor([[*ids, *written]])
+        tokens = torch.tensor([[*ids, *written]], device=lab.model.device)
         mask = torch.ones_like(tokens)
         with torch.no_grad():
             embeddings = lab.model.embed(tokens)

@@ -79,7 +79,7 @@ def trained(model: LanguageModel, folder: Path) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in layer.layer.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
+            parameter.add_((torch.randn(parameter.shape, generator=generator) * 0.1).to(parameter))
     data = encode(model, PAIRS, 20)
     loss(read(model, data, [0, 1], layer, (1.0, -1.0)), Recipe()).backward()
     states = [torch.randn(6, model.width, generator=generator) for _ in range(8)]

@@ -38,18 +38,18 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def decoder_of(variant: str, dtype: torch.dtype = torch.float32) -> Any:
+def decoder_of(variant: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Any:
     family, changes = VARIANTS[variant]
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **{**SMALL, **changes}), dtype=dtype)
         for parameter in model.parameters():  # biases and norms are born as 0 and 1
             parameter.add_(torch.randn_like(parameter) * 0.1)
-    return model.eval().requires_grad_(False).get_decoder()
+    return model.eval().requires_grad_(False).to(device).get_decoder()
 
 
-def embeddings(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    return torch.randn(*shape, WIDTH, generator=torch.Generator().manual_seed(seed)).to(dtype)
+def embeddings(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32, device: str = "cpu") -> torch.Tensor:
+    return torch.randn(*shape, WIDTH, generator=torch.Generator().manual_seed(seed)).to(device, dtype)
 
 
 def padded(starts: Sequence[int], length: int) -> torch.Tensor:
@@ -59,11 +59,11 @@ def padded(starts: Sequence[int], length: int) -> torch.Tensor:
 @pytest.mark.parametrize("starts", [(0, 0, 0), (0, 4, 7), (2, 2, 5)], ids=["equal", "mixed", "none fills it"])
 @pytest.mark.parametrize("variant", VARIANTS)
 @torch.no_grad()
-def test_every_step_is_the_stock_step(variant: str, starts: tuple[int, ...]) -> None:
-    decoder = decoder_of(variant)
+def test_every_step_is_the_stock_step(variant: str, starts: tuple[int, ...], device: str) -> None:
+    decoder = decoder_of(variant, device=device)
     lean, stock = cache_maker(decoder)(), StockCache(decoder)
     assert isinstance(lean, LeanCache)
-    prompts, mask = embeddings(3, 9), padded(starts, 9)
+    prompts, mask = embeddings(3, 9, device=device), padded(starts, 9).to(device)
     torch.testing.assert_close(lean.prefill(prompts, mask)[:, -1], stock.prefill(prompts, mask)[:, -1])
     for step in range(COLUMNS + 6):
         if step % 5 == 4:
@@ -71,7 +71,7 @@ def test_every_step_is_the_stock_step(variant: str, starts: tuple[int, ...]) -> 
             lean.select(parents)
             stock.select(parents)
             assert lean.memory.rows == len(parents)
-        token = embeddings(lean.memory.rows, seed=step)
+        token = embeddings(lean.memory.rows, seed=step, device=device)
         torch.testing.assert_close(lean.step(token), stock.step(token), atol=3e-5, rtol=1e-4)
 
 

@@ -20,7 +20,7 @@ def fronts(lab: Lab) -> list[Front]:
 
 def alone(lab: Lab, prompt: Sequence[int], written: Sequence[int], aligned: Sequence[int]) -> States:
     """The slow way: the whole text in one pass for each stream, without any cache."""
-    ids = torch.tensor([[*prompt, *written]])
+    ids = torch.tensor([[*prompt, *written]], device=lab.model.device)
     mask = torch.ones_like(ids)
     with torch.no_grad():
         embeddings = lab.model.embed(ids)

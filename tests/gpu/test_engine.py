@@ -1,0 +1,11 @@
+"""What must hold of any decoder holds on CUDA: the tests of the engine themselves, with the models there."""
+
+import pytest
+import torch
+
+from tests.engine.test_decode import *  # noqa: F403
+from tests.engine.test_lean import test_every_step_is_the_stock_step  # noqa: F401
+from tests.engine.test_prefix_tree import *  # noqa: F403
+from tests.engine.test_streams import *  # noqa: F403
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")]
