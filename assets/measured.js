@@ -1,32 +1,43 @@
-// The replies behind a point: chosen by a button here, or by pointing at a chart. What was chosen stays chosen while
-// new replies come in.
+// The replies behind a point: chosen by a button here or by a click on its mark in a chart. What was chosen stays chosen
+// while new replies come in; pointing at another mark shows that one's for as long as the pointer rests there.
 let chosen = null;
 
 function show(place) {
   if (!element.querySelector(`button[data-place="${place}"]`)) return;
+  for (const button of element.querySelectorAll('button[data-place]')) button.setAttribute('aria-pressed', button.dataset.place === String(place));
+  for (const list of element.querySelectorAll('.replies')) list.hidden = list.dataset.place !== String(place);
+}
+
+function choose(place) {
   chosen = String(place);
-  for (const button of element.querySelectorAll('button[data-place]')) button.setAttribute('aria-pressed', button.dataset.place === chosen);
-  for (const list of element.querySelectorAll('.replies')) list.hidden = list.dataset.place !== chosen;
+  show(chosen);
+  const list = element.querySelector('.scroll');
+  if (list) list.scrollTop = 0;
 }
 
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-place]');
-  if (button) show(button.dataset.place);
+  if (button) choose(button.dataset.place);
 });
 new MutationObserver(() => {
   const pressed = element.querySelector('button[aria-pressed=true]');
+  chosen = pressed ? (chosen ?? pressed.dataset.place) : null;
   if (chosen !== null && pressed?.dataset.place !== chosen) show(chosen);
 }).observe(element, { childList: true, subtree: true });
 
-// A chart is made anew with each payload; each new one is listened to.
+// A chart is made anew with each payload; each new one is listened to. A mark's customdata begins with its point's place.
 function listen() {
   for (const chart of document.querySelectorAll('#charts .js-plotly-plot')) {
     if (chart.dataset.heard || !chart.on) continue;
     chart.dataset.heard = 'true';
-    chart.on('plotly_hover', ({ points }) => {
-      const place = points[0]?.customdata?.[0];
-      if (place !== undefined) show(place);
+    const place = ({ points }) => points.map(({ customdata }) => customdata).find((data) => data?.length > 2)?.[0];
+    chart.on('plotly_click', (event) => {
+      if (place(event) === undefined) return;
+      choose(place(event));
+      element.scrollIntoView({ block: 'nearest' });
     });
+    chart.on('plotly_hover', (event) => place(event) !== undefined && show(place(event)));
+    chart.on('plotly_unhover', () => chosen !== null && show(chosen));
   }
 }
 const charts = document.getElementById('charts');

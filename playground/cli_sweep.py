@@ -41,7 +41,7 @@ def sweep(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")] = False,
 ) -> None:
     """Measure an axis over alphas, controls, prompts and seeds: replies, points and a chart in a folder."""
-    from playground import curves, report, sources
+    from playground import report, sheet, sources
     from playground.player import Player
     from playground.sweep import Plan, parse_grid
     from playground.training.pairs import load_prompts
@@ -60,7 +60,7 @@ def sweep(
         found = _measure(player, plan, out, folder, tell)
         summary = report.write(found, out, player.name, command)
         safe = player.axis(plan.axis).card.safe_range
-        (out / "curve.html").write_text(curves.sheet(found.points, f"{axis} on {player.name}", command, safe), "utf-8")
+        (out / "curve.html").write_text(sheet.sheet(found.points, f"{axis} on {player.name}", command, safe), "utf-8")
     except OSError as error:
         raise InvalidInput(
             f"The sweep had to stop: {error}.", "Make room on the disk, then run the same command to go on."

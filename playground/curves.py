@@ -4,27 +4,30 @@ Pure: values in, figure out. Colours are middle tones that read on light and dar
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import NamedTuple
 
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from playground import findings
 from playground.cards import Card, Estimate, Point, SafeRange
-from playground.findings import LABELS, OTHER, Along, as_text, sentence
+from playground.findings import LABELS, OTHER, Along
 from playground.settings import SLIDER_RANGE
 
 POSITIVE, NEGATIVE, BASE, UNSAFE = "#12908a", "#b8508f", "#7d838c", "#c98a1b"
-"""One colour per meaning: towards the trained pole, towards the other, the base model, beyond the safe range."""
+"""One colour per meaning: towards the trained pole, towards the other, the base model, outside the tested range."""
+
+OUTSIDE = "outside the tested range"
 
 LINES = (POSITIVE, NEGATIVE, UNSAFE, "#5a7fc0", BASE)
 """Colours of several lines in one figure."""
 
 MARGIN = {"l": 46, "r": 14, "t": 10, "b": 38}
 """Fixed, so that a line drawn over the figure meets its axis at every width."""
+
+LOGARITHMIC = ("perplexity",)
+"""Metrics drawn on a logarithmic axis: a text that breaks is a hundred times as surprising as one that does not."""
 
 X_RANGE = (SLIDER_RANGE[0] - 0.1, SLIDER_RANGE[1] + 0.1)
 
@@ -51,10 +54,9 @@ def reward_curve(
     The axes depend on the card, not on where the slider stands, so nothing moves while it is dragged.
     """
     backdrop = mean_curve(card)
-    low, high = _y_range(backdrop, points)
+    low, high = _room(_ends(mean for _, mean in backdrop) + [point.reward for point in points])
     figure = go.Figure(layout=_layout(low, high, height))
-    for start, end in _beyond(card):
-        figure.add_trace(_zone(start, end, low, high))
+    figure.add_traces(_zones(X_RANGE, card.safe_range.alpha if card else X_RANGE, (low, high)))
     if backdrop:
         for trace in _backdrop(backdrop):
             figure.add_trace(trace)
@@ -94,28 +96,25 @@ def caption(card: Card | None) -> str:
     if card is None or not backdrop:
         return "No measured curve yet: the points are this prompt's own replies."
     low, high = card.safe_range.alpha
-    bottom, top = min(backdrop)[1].mean, max(mean.mean for _, mean in backdrop)
+    ends = min(backdrop)[1].mean, max(mean.mean for _, mean in backdrop)
+    bottom, top = (findings.figure(end, max(findings.digits(ends) - 1, 0)) for end in ends)
     return (
-        f"Over the axis's test prompts, mean reward rises from {bottom:.2g} to {top:.2g} "
+        f"Over the axis's test prompts, mean reward rises from {bottom} to {top} "
         f"at alpha {card.rises_until:g}; replies stayed fluent from {low:g} to {high:g}."
     )
 
 
-def _y_range(backdrop: Sequence[tuple[float, Estimate]], points: Sequence[Measured]) -> tuple[float, float]:
-    """Room for the card's curve, widened in coarse steps so that a new point rarely moves the axis."""
-    values = [end for _, estimate in backdrop for end in (estimate.low, estimate.high)]
-    values += [point.reward for point in points if math.isfinite(point.reward)]
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+def _room(values: Sequence[float]) -> tuple[float, float]:
+    """Room for these values, widened in coarse steps so that a new point rarely moves the axis."""
+    finite = [value for value in values if math.isfinite(value)]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
     step = 10 ** math.floor(math.log10(max(high - low, 1e-3))) / 2
     return math.floor(low / step - 0.5) * step, math.ceil(high / step + 0.5) * step
 
 
-def _beyond(card: Card | None) -> list[tuple[float, float]]:
-    """The stretches of the alpha axis outside the card's safe range."""
-    if card is None:
-        return []
-    low, high = card.safe_range.alpha
-    return [ends for ends in ((X_RANGE[0], low), (high, X_RANGE[1])) if ends[0] < ends[1]]
+def _zones(x: tuple[float, float], safe: tuple[float, float], y: tuple[float, float]) -> list[go.Scatter]:
+    """The stretches of a strength's axis outside the `safe` range, hatched over the whole height."""
+    return [_zone(start, end, *y) for start, end in ((x[0], safe[0]), (safe[1], x[1])) if start < end]
 
 
 def _zone(start: float, end: float, low: float, high: float) -> go.Scatter:
@@ -127,9 +126,10 @@ def _zone(start: float, end: float, low: float, high: float) -> go.Scatter:
         fill="toself",
         fillcolor="rgba(0,0,0,0)",
         hoveron="fills",
-        name="beyond the safe range",
-        text="beyond the safe range",
+        name=OUTSIDE,
+        text=OUTSIDE,
         hoverinfo="text",
+        showlegend=False,
         fillpattern={
             "shape": "/",
             "fgcolor": UNSAFE,
@@ -141,7 +141,12 @@ def _zone(start: float, end: float, low: float, high: float) -> go.Scatter:
     )
 
 
-def _backdrop(curve: Sequence[tuple[float, Estimate]]) -> list[go.Scatter]:
+def _ends(estimates: Iterable[Estimate]) -> list[float]:
+    """Where the intervals begin and end."""
+    return [end for estimate in estimates for end in (estimate.low, estimate.high)]
+
+
+def _backdrop(curve: Sequence[tuple[float, Estimate]], strength: str = "alpha", digits: int = 2) -> list[go.Scatter]:
     """The card's interval as a band and its mean as a line, both calm."""
     alphas = [alpha for alpha, _ in curve]
     band = go.Scatter(
@@ -152,6 +157,7 @@ def _backdrop(curve: Sequence[tuple[float, Estimate]]) -> list[go.Scatter]:
         fill="toself",
         fillcolor="rgba(125,131,140,.18)",
         hoverinfo="skip",
+        showlegend=False,
         name="95 % interval",
     )
     mean = go.Scatter(
@@ -161,8 +167,9 @@ def _backdrop(curve: Sequence[tuple[float, Estimate]]) -> list[go.Scatter]:
         line={"color": BASE, "width": 1.5},
         name="measured mean",
         customdata=[(e.low, e.high) for _, e in curve],
-        hovertemplate="alpha %{x:.2f}<br>measured mean %{y:.2f}"
-        " (%{customdata[0]:.2f} to %{customdata[1]:.2f})<extra></extra>",
+        showlegend=False,
+        hovertemplate=f"{strength} %{{x:.2f}}<br>measured mean %{{y:.{digits}f}}"
+        f" (%{{customdata[0]:.{digits}f}} to %{{customdata[1]:.{digits}f}})<extra></extra>",
     )
     return [band, mean]
 
@@ -206,36 +213,52 @@ def metric_curve(
     along: Along = "alpha",
     current: tuple[float, float] | None = None,
     safe: SafeRange | None = None,
+    backdrop: Sequence[Point] = (),
     height: int = 320,
 ) -> go.Figure:
     """A metric against alpha or control: for each value of the other strength a line with its 95 % interval.
 
-    `current` is the (alpha, control) that is drawn large; what lies beyond the axis's `safe` range is shaded. Each
+    `backdrop` is what the axis's card measured, drawn calm behind the points where both strengths but this one are 0.
+    `current` is the (alpha, control) that is drawn large; what lies outside the axis's `safe` range is hatched. Each
     mark's customdata begins with the place of its point in `points`, by which whoever shows the figure finds the
     replies behind it.
     """
     figure = go.Figure(layout=chart_layout(along, LABELS.get(metric, metric), height))
     other = OTHER[along]
-    lines = sorted({getattr(point, other) for point in points if metric in point.metrics})
+    behind = [(getattr(p, along), p.metrics[metric]) for p in findings.line(backdrop, along) if metric in p.metrics]
+    known = [point for point in points if metric in point.metrics]
+    estimates = [*(point.metrics[metric] for point in known), *(estimate for _, estimate in behind)]
+    strengths = [*(getattr(point, along) for point in known), *(strength for strength, _ in behind)]
+    digits = findings.digits([estimate.mean for estimate in estimates])
+    if strengths:
+        x = min(strengths) - 0.1, max(strengths) + 0.1
+        y = _frame(figure, metric, x, _ends(estimates))
+        if safe is not None:
+            low, high = getattr(safe, along)
+            edges = x[0] if min(strengths) < low else low, x[1] if max(strengths) > high else high
+            figure.add_traces(_zones(edges, (low, high), y))
+    if behind:
+        figure.add_traces(_backdrop(behind, along, digits))
+    lines = sorted({getattr(point, other) for point in known})
     for number, at in enumerate(lines):
         marks = [mark for mark in _marks(points, along, metric) if getattr(mark.point, other) == at]
         colour = LINES[number % len(LINES)]
-        strengths = [getattr(mark.point, along) for mark in marks]
-        figure.add_trace(_band(strengths, [mark.estimate for mark in marks], colour))
-        figure.add_trace(_line(strengths, marks, colour, f"{other} {at:g}", current))
-    figure.update_layout(showlegend=len(lines) > 1)
-    if safe is not None and lines:
-        _shade(figure, [getattr(point, along) for point in points], getattr(safe, along))
-    return figure
+        figure.add_trace(_band([getattr(m.point, along) for m in marks], [mark.estimate for mark in marks], colour))
+        x_of = [getattr(mark.point, along) for mark in marks]
+        figure.add_trace(_line(x_of, marks, colour, f"{other} {at:g}", current, digits))
+    return figure.update_layout(showlegend=len(lines) > 1)
 
 
-def _shade(figure: go.Figure, strengths: Sequence[float], safe: tuple[float, float]) -> None:
-    """Mark where the strengths that were measured leave the safe range."""
-    for start, end in ((min(strengths), safe[0]), (safe[1], max(strengths))):
-        if start < end:
-            note = {"annotation_text": "beyond the safe range", "annotation_font_size": 11}
-            inside = {"x0": start, "x1": end, "fillcolor": UNSAFE, "opacity": 0.14, "line_width": 0, "layer": "below"}
-            figure.add_vrect(**inside, **note, annotation_position="bottom left")
+def _frame(figure: go.Figure, metric: str, x: tuple[float, float], values: Sequence[float]) -> tuple[float, float]:
+    """Fix both axes, so that a point that is added to a curve moves neither; returns the lowest and highest value."""
+    figure.update_xaxes(range=list(x))
+    if metric not in LOGARITHMIC:
+        low, high = _room(values)
+        figure.update_yaxes(range=[low, high])
+        return low, high
+    low, high = min(values) / 1.25, max(values) * 1.25
+    figure.update_yaxes(type="log", dtick="D2", range=[math.log10(low), math.log10(high)])
+    return low, high
 
 
 def heat_map(
@@ -246,6 +269,7 @@ def heat_map(
     alphas, controls = (sorted({getattr(mark.point, name) for mark in marks}) for name in ("alpha", "control"))
     cells = {(mark.point.alpha, mark.point.control): mark for mark in marks}
     grid = [[cells.get((alpha, control)) for alpha in alphas] for control in controls]
+    digits = findings.digits([mark.estimate.mean for mark in marks])
     figure = go.Figure(layout=chart_layout("alpha", "control", height))
     figure.add_trace(
         go.Heatmap(
@@ -258,8 +282,8 @@ def heat_map(
             colorscale=[[0, NEGATIVE], [0.5, "#e9e4da"], [1, POSITIVE]],
             colorbar={"title": {"text": LABELS.get(metric, metric).partition(",")[0]}, "thickness": 12},
             hoverongaps=False,
-            hovertemplate="alpha %{x}, control %{y}<br>%{z:.3g}"
-            " (%{customdata[1]:.3g} to %{customdata[2]:.3g})<extra></extra>",
+            hovertemplate=f"alpha %{{x}}, control %{{y}}<br>%{{z:.{digits}f}}"
+            f" (%{{customdata[1]:.{digits}f}} to %{{customdata[2]:.{digits}f}})<extra></extra>",
         )
     )
     figure.update_xaxes(type="category")
@@ -273,16 +297,27 @@ def heat_map(
 
 
 def reward_against_kl(
-    points: Sequence[Point], metric: str = "reward", current: tuple[float, float] | None = None, height: int = 320
+    points: Sequence[Point],
+    metric: str = "reward",
+    current: tuple[float, float] | None = None,
+    backdrop: Sequence[Point] = (),
+    height: int = 320,
 ) -> go.Figure:
-    """What a nat buys: a metric against KL to the base, one way for each control, from low alpha to high."""
+    """What a nat buys: a metric against KL to the base, one way for each control, from low alpha to high.
+
+    `backdrop` is what the axis's card measured along alpha, drawn calm behind.
+    """
     figure = go.Figure(layout=chart_layout(LABELS["kl"], LABELS.get(metric, metric), height))
     marks = [mark for mark in _marks(points, "alpha", metric) if "kl" in mark.point.metrics]
+    behind = [p.metrics for p in findings.line(backdrop, "alpha") if {"kl", metric} <= set(p.metrics)]
+    digits = findings.digits([mark.estimate.mean for mark in marks] + [found[metric].mean for found in behind])
+    if behind:
+        figure.add_traces(_backdrop([(found["kl"].mean, found[metric]) for found in behind], "KL", digits)[1:])
     controls = sorted({mark.point.control for mark in marks})
     for number, control in enumerate(controls):
         way = [mark for mark in marks if mark.point.control == control]
         kl = [mark.point.metrics["kl"].mean for mark in way]
-        figure.add_trace(_line(kl, way, LINES[number % len(LINES)], f"control {control:g}", current))
+        figure.add_trace(_line(kl, way, LINES[number % len(LINES)], f"control {control:g}", current, digits))
     figure.update_layout(showlegend=len(controls) > 1)
     return figure
 
@@ -316,7 +351,12 @@ def _band(strengths: Sequence[float], estimates: Sequence[Estimate], colour: str
 
 
 def _line(
-    x: Sequence[float], marks: Sequence[_Mark], colour: str, name: str, current: tuple[float, float] | None
+    x: Sequence[float],
+    marks: Sequence[_Mark],
+    colour: str,
+    name: str,
+    current: tuple[float, float] | None,
+    digits: int,
 ) -> go.Scatter:
     return go.Scatter(
         x=list(x),
@@ -328,8 +368,8 @@ def _line(
         customdata=[
             (mark.place, mark.point.alpha, mark.point.control, mark.estimate.low, mark.estimate.high) for mark in marks
         ],
-        hovertemplate="alpha %{customdata[1]:.4g}, control %{customdata[2]:.4g}<br>%{y:.3g}"
-        " (%{customdata[3]:.3g} to %{customdata[4]:.3g})<extra></extra>",
+        hovertemplate="alpha %{customdata[1]:.4g}, control %{customdata[2]:.4g}"
+        f"<br>%{{y:.{digits}f}} (%{{customdata[3]:.{digits}f}} to %{{customdata[4]:.{digits}f}})<extra></extra>",
     )
 
 
@@ -348,52 +388,3 @@ def chart_layout(x: str, y: str, height: int) -> go.Layout:
         xaxis={**grid, "title": {"text": x, "standoff": 6}},
         yaxis={**grid, "title": {"text": y, "standoff": 4}},
     )
-
-
-def sheet(points: Sequence[Point], title: str, about: str = "", safe: SafeRange | None = None) -> str:
-    """All charts of some points as one HTML page that needs no network, each with its sentence and as text."""
-    along, at = findings.longest_line(points)
-    metrics = findings.measured(points)
-    told = {metric: sentence(points, metric, along, at) for metric in metrics}
-    charts = [
-        (f"{_heading(m)} against {along}", metric_curve(points, m, along, safe=safe), told[m], m) for m in metrics
-    ]
-    if all(len({getattr(p, name) for p in points}) > 1 for name in ("alpha", "control")):
-        charts += [
-            (f"{_heading(m)} over alpha and control", heat_map(points, m), findings.summit(points, m), m)
-            for m in metrics
-            if m in ("reward", "judge")
-        ]
-    if {"reward", "kl"} <= set(metrics):
-        charts.append(("Reward against KL", reward_against_kl(points), findings.price(points), "reward"))
-    parts = [
-        f"<section><h2>{escape(heading)}</h2><p>{escape(told)}</p>{_html(figure)}"
-        f"<details><summary>As text</summary><pre>{escape(as_text(points, metric))}</pre></details></section>"
-        for heading, figure, told, metric in charts
-    ]
-    return _SHEET.format(title=escape(title), about=escape(about), plotly=get_plotlyjs(), charts="\n".join(parts))
-
-
-_SHEET = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; font: 16px/1.5 ui-sans-serif, system-ui, sans-serif }}
-body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
-section {{ margin: 2.5rem 0 }} h2 {{ margin: 0; font-size: 1.1rem }} p {{ margin: .2rem 0 .6rem }}
-pre, code {{ white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem }}
-</style>
-<script>{plotly}</script></head>
-<body><h1>{title}</h1><p><code>{about}</code></p>
-{charts}
-</body></html>
-"""
-
-
-def _heading(metric: str) -> str:
-    label = LABELS[metric].partition(",")[0]
-    return label[:1].upper() + label[1:]
-
-
-def _html(figure: go.Figure) -> str:
-    return figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True})

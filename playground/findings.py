@@ -72,10 +72,11 @@ def target(points: Sequence[Point], metric: str, value: float, along: Along = "a
         places = " and ".join(f"{strength:.2f}" for strength in strengths)
         return Target(strengths, f"{_capital(label)} is reached at {along} {places}.")
     means = [mean for _, mean in where]
+    lowest, highest = (figure(mean, digits(means)) for mean in (min(means), max(means)))
     return Target(
         (),
         f"No measured {along} gives {label}: from {along} {where[0][0]:g} to {where[-1][0]:g} "
-        f"it lies between {_figure(min(means))} and {_figure(max(means))}.",
+        f"it lies between {lowest} and {highest}.",
     )
 
 
@@ -98,20 +99,21 @@ def sentence(points: Sequence[Point], metric: str, along: Along = "alpha", at: f
 def _course(where: Sequence[tuple[float, Estimate]], along: str) -> str:
     """How estimates go along rising strengths: flat, up, down, over a top or through a bottom."""
     means = [estimate.mean for _, estimate in where]
+    places = digits(means)
     (first, begin), (last, end) = where[0], where[-1]
     top, bottom = max(range(len(where)), key=means.__getitem__), min(range(len(where)), key=means.__getitem__)
     if where[top][1].low <= where[bottom][1].high:
         around = sum(means) / len(means)
-        return f"hardly changes from {along} {first:g} to {last:g}: all intervals meet, around {_figure(around)}"
+        return f"hardly changes from {along} {first:g} to {last:g}: all intervals meet, around {figure(around, places)}"
 
     def turn(index: int) -> str:
-        return f"{_figure(means[index])} at {along} {where[index][0]:g}"
+        return f"{figure(means[index], places)} at {along} {where[index][0]:g}"
 
     def clearly(higher: Estimate, lower: Estimate) -> bool:
         return higher.low > lower.high
 
     def side(index: int) -> str:
-        return f"{_figure(means[index])} at {where[index][0]:g}"
+        return f"{figure(means[index], places)} at {where[index][0]:g}"
 
     peak, ends = where[top][1], len(where) - 1
     if clearly(peak, begin) and clearly(peak, end):
@@ -145,8 +147,9 @@ def summit(points: Sequence[Point], metric: str) -> str:
     if not known:
         return f"{_capital(_name(metric))} was not measured."
     ordered = sorted(known, key=lambda p: p.metrics[metric].mean)
+    places = digits([point.metrics[metric].mean for point in known])
     lowest, highest = (
-        f"{_figure(p.metrics[metric].mean)} at alpha {p.alpha:g}, control {p.control:g}"
+        f"{figure(p.metrics[metric].mean, places)} at alpha {p.alpha:g}, control {p.control:g}"
         for p in (ordered[0], ordered[-1])
     )
     return f"{_capital(_name(metric))} is highest, {highest}, and lowest, {lowest}."
@@ -173,17 +176,26 @@ def price(points: Sequence[Point], metric: str = "reward") -> str:
 def as_text(points: Sequence[Point], metric: str) -> str:
     """A chart in words, for whoever cannot see it: each strength with its mean and interval, a line each."""
     lines = [f"{_capital(LABELS.get(metric, metric))}, mean and 95 % interval:"]
+    places = digits([point.metrics[metric].mean for point in points if metric in point.metrics])
     for point in sorted(points, key=lambda p: (p.control, p.alpha)):
         if metric in point.metrics:
             found = point.metrics[metric]
-            span = f"{_figure(found.mean)}, {_figure(found.low)} to {_figure(found.high)}"
+            mean, low, high = (figure(value, places) for value in (found.mean, found.low, found.high))
+            span = f"{mean}, {low} to {high}"
             lines.append(f"alpha {point.alpha:g}, control {point.control:g}: {span}")
     return "\n".join(lines)
 
 
-def _figure(value: float) -> str:
-    """Three digits, and never as a power of ten."""
-    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
+def digits(values: Sequence[float]) -> int:
+    """How many digits stand behind the point in all of these values, so that the largest shows three figures."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    return 2 if largest == 0 else min(max(2 - math.floor(math.log10(largest)), 0), 4)
+
+
+def figure(value: float, places: int) -> str:
+    """A number with so many digits behind the point, and never as a power of ten or as a negative nothing."""
+    text = f"{value:,.{places}f}"
+    return text.lstrip("-") if not text.strip("-0.,") else text
 
 
 def _name(metric: str) -> str:

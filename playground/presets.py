@@ -66,6 +66,11 @@ def _each(folder: Path | None) -> Iterator[Preset | InvalidInput]:
             yield error
 
 
+def prompt_for(axis: str | None) -> str:
+    """A prompt that suits an axis: its first shipped preset's."""
+    return next((preset.prompt for preset in read_all() if preset.axis == axis), "Tell me about yourself.")
+
+
 def to_toml(preset: Preset) -> str:
     """The file that `read` makes this preset of; settings at their defaults are left out."""
     values = preset.model_dump(exclude_defaults=True, exclude={"more"})

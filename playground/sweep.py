@@ -5,8 +5,8 @@ All strengths of a prompt and seed are decoded in one request, with the same noi
 
 import json
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -154,13 +154,22 @@ def _steps(text: str, start: float, end: float, step: float) -> list[float]:
     return [round(start + index * step, 9) for index in range(math.floor(count) + 1)]
 
 
+def _never() -> bool:
+    return False
+
+
 def sweep(
-    player: Player, plan: Plan, out: Path | None = None, encoder: Path | None = None
+    player: Player,
+    plan: Plan,
+    out: Path | None = None,
+    encoder: Path | None = None,
+    stops: Callable[[], bool] = _never,
 ) -> Generator[Progress | PointMeasured, None, Sweep]:
     """Measure a plan. In a folder `out` every batch is kept before the next begins; the same call again goes on there.
 
-    `encoder` is the folder of a sentence encoder, for coherence. Closing the generator is Stop. Raises InvalidInput or
-    AxisMismatch before any work where the plan cannot be run or `out` holds something else.
+    `encoder` is the folder of a sentence encoder, for coherence. Closing the generator is Stop. `stops` is asked after
+    each token as well: once it says so the batch in work is dropped and the sweep ends with what it has. Raises
+    InvalidInput or AxisMismatch before any work where the plan cannot be run or `out` holds something else.
     """
     axis = player.axis(plan.axis)
     _check_prompts(player, plan)
@@ -177,7 +186,9 @@ def sweep(
         yield pace(len(found))
         yield from _points_so_far(found)
         for batch in batches[len(done) :]:
-            fresh = _measure(player, plan, batch, scores)
+            fresh = _measure(player, plan, batch, scores, stops)
+            if fresh is None:
+                break
             if store:
                 add_json_lines(store, [_to_json(fresh)])  # before anything is told, so it is on disk then
             found += fresh
@@ -197,14 +208,24 @@ def _check_prompts(player: Player, plan: Plan) -> None:
             )
 
 
-def _measure(player: Player, plan: Plan, rows: Sequence[Row], scores: Mapping[str, Reward]) -> list[Measured]:
-    """Answer the rows of a batch and read their numbers; the base's replies among them are what the others beat."""
+def _measure(
+    player: Player, plan: Plan, rows: Sequence[Row], scores: Mapping[str, Reward], stops: Callable[[], bool]
+) -> list[Measured] | None:
+    """Answer the rows of a batch and read their numbers; the base's replies among them are what the others beat.
+
+    None once it `stops`.
+    """
     request = Request(
         rows=tuple(rows), sampling=Sampling(temperature=plan.temperature), max_new_tokens=plan.max_new_tokens
     )
     # Without the player's memory of earlier requests: what is measured depends on the plan alone.
-    work = player.in_turns(steps(player.model, {plan.axis: player.axis(plan.axis).steering}, request))
-    ends = sorted((end for step in work for end in step if isinstance(end, Finished)), key=lambda end: end.row)
+    ends: list[Finished] = []
+    with closing(player.in_turns(steps(player.model, {plan.axis: player.axis(plan.axis).steering}, request))) as work:
+        for step in work:
+            ends += (end for end in step if isinstance(end, Finished))
+            if stops():
+                return None
+    ends.sort(key=lambda end: end.row)
     place = {prompt: number for number, prompt in enumerate(plan.prompts)}
     numbers = [place[row.messages[-1].content] for row in rows]
     with player.turns.turn():

@@ -3,7 +3,6 @@
 import json
 import re
 from html import unescape
-from typing import Any
 
 import pytest
 from plotly.graph_objects import Figure
@@ -11,6 +10,7 @@ from plotly.graph_objects import Figure
 from playground import curves, findings
 from playground.cards import Point, SafeRange
 from playground.curves import Measured
+from playground.sheet import sheet
 from tests.test_findings import point
 from tests.ui.fake_player import card
 
@@ -25,7 +25,7 @@ def layout(figure: Figure) -> dict:
 
 def test_the_backdrop_is_the_cards_mean_with_its_interval() -> None:
     figure = traces(curves.reward_curve(card()))
-    assert {"measured mean", "95 % interval", "beyond the safe range"} <= set(figure)
+    assert {"measured mean", "95 % interval", "outside the tested range"} <= set(figure)
     assert figure["measured mean"]["x"] == [point.alpha for point in card().curve]
 
 
@@ -56,7 +56,7 @@ def test_every_point_is_on_the_paper() -> None:
 
 def test_the_zone_begins_where_the_safe_range_ends() -> None:
     data = json.loads(curves.reward_curve(card()).to_json() or "")["data"]
-    zones = [trace for trace in data if trace["name"] == "beyond the safe range"]
+    zones = [trace for trace in data if trace["name"] == "outside the tested range"]
     assert [zone["x"][:2] for zone in zones] == [[curves.X_RANGE[0], -1.0], [2.0, curves.X_RANGE[1]]]
     assert all(zone["fillpattern"]["fgcolor"] == curves.UNSAFE for zone in zones)
 
@@ -110,15 +110,40 @@ def test_intervals_surround_the_means() -> None:
 
 
 @pytest.mark.parametrize(
-    ("safe", "shaded"), [((-0.5, 0.5), [(-1, -0.5), (0.5, 1)]), ((-0.5, 3.0), [(-1, -0.5)]), ((-1.0, 1.0), [])]
+    ("safe", "hatched"),
+    [((-0.5, 0.5), [(-1.1, -0.5), (0.5, 1.1)]), ((-0.5, 3.0), [(-1.1, -0.5)]), ((-1.0, 1.0), [])],
 )
-def test_what_was_measured_beyond_the_safe_range_is_shaded(
-    safe: tuple[float, float], shaded: list[tuple[float, float]]
+def test_what_was_measured_outside_the_tested_range_is_hatched_as_on_play(
+    safe: tuple[float, float], hatched: list[tuple[float, float]]
 ) -> None:
     figure = curves.metric_curve(GRID, "reward", safe=SafeRange(alpha=safe, control=(0.0, 1.0)))
-    layout: Any = figure.layout
-    assert [(shape.x0, shape.x1) for shape in layout.shapes] == shaded
-    assert {note.text for note in layout.annotations} == ({"beyond the safe range"} if shaded else set())
+    zones = [trace for trace in json.loads(figure.to_json() or "")["data"] if trace["name"] == curves.OUTSIDE]
+    assert [tuple(zone["x"][:2]) for zone in zones] == hatched
+    ours = json.loads(curves.reward_curve(card()).to_json() or "")["data"]
+    style = next(trace["fillpattern"] for trace in ours if trace["name"] == curves.OUTSIDE)
+    assert all(zone["fillpattern"] == style for zone in zones)
+    assert "shapes" not in layout(figure)
+
+
+def test_a_point_that_is_added_to_a_cards_curve_moves_neither_axis() -> None:
+    measured = card().curve
+    axes = [layout(curves.metric_curve(points, "reward", backdrop=measured)) for points in ((), GRID)]
+    assert len({(*one["xaxis"]["range"], *one["yaxis"]["range"]) for one in axes}) == 1
+
+
+def test_surprise_is_drawn_on_a_scale_that_takes_a_text_that_breaks() -> None:
+    line = [point(alpha, perplexity=5.0 * 10**alpha) for alpha in (0.0, 1.0, 2.0)]
+    axis = layout(curves.metric_curve(line, "perplexity"))["yaxis"]
+    assert axis["type"] == "log" and axis["range"][0] < 0.7 < 2.69 < axis["range"][1]
+
+
+@pytest.mark.parametrize(("means", "digits"), [((-0.202, 2.78), 2), ((13.2, 0.1), 1), ((0.0123,), 4), ((), 2)])
+def test_all_numbers_of_a_chart_have_as_many_digits(means: tuple[float, ...], digits: int) -> None:
+    line = [point(float(at), reward=mean) for at, mean in enumerate(means)]
+    hover = [trace.get("hovertemplate") for trace in traces(curves.metric_curve(line, "reward")).values()]
+    assert all(f":.{digits}f}}" in text and "3g" not in text for text in hover if text)
+    places = {len(number.partition(".")[2]) for number in re.findall(r"-?\d+\.\d+", findings.as_text(line, "reward"))}
+    assert places <= {digits}
 
 
 def test_a_heat_map_leaves_empty_what_was_not_measured() -> None:
@@ -138,7 +163,7 @@ def test_reward_against_kl_goes_from_low_alpha_to_high() -> None:
 
 
 def test_the_sheet_needs_no_network_and_says_it_in_words_too() -> None:
-    page = curves.sheet(GRID, "cheer on <tiny>", "playground sweep --axis cheer")
+    page = sheet(GRID, "cheer on <tiny>", "playground sweep --axis cheer")
     assert "cheer on &lt;tiny&gt;" in page and "<tiny>" not in page
     assert "playground sweep --axis cheer" in page
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)

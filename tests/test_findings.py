@@ -22,11 +22,11 @@ def rewards(*means: float) -> list[Point]:
 @pytest.mark.parametrize(
     ("means", "expected"),
     [
-        ((0, 1, 2), "Reward rises from 0 at 0 to 2 at alpha 2."),
-        ((2, 1, 0), "Reward falls from 2 at 0 to 0 at alpha 2."),
-        ((0, 2, 1), "Reward rises from 0 at 0 to 2 at alpha 1, then falls to 1 at 2."),
-        ((0, 2, 1.95), "Reward rises from 0 at 0 to 2 at alpha 1, then stays there up to 2."),
-        ((2, 0, 1), "Reward is lowest, 0 at alpha 1, and rises to 2 at 0 and 1 at 2."),
+        ((0, 1, 2), "Reward rises from 0.00 at 0 to 2.00 at alpha 2."),
+        ((2, 1, 0), "Reward falls from 2.00 at 0 to 0.00 at alpha 2."),
+        ((0, 2, 1), "Reward rises from 0.00 at 0 to 2.00 at alpha 1, then falls to 1.00 at 2."),
+        ((0, 2, 1.95), "Reward rises from 0.00 at 0 to 2.00 at alpha 1, then stays there up to 2."),
+        ((2, 0, 1), "Reward is lowest, 0.00 at alpha 1, and rises to 2.00 at 0 and 1.00 at 2."),
         ((1, 1.1, 1), "Reward hardly changes from alpha 0 to 2: all intervals meet, around 1.03."),
         ((1,), "Reward was measured at fewer than two strengths of alpha."),
     ],
@@ -57,7 +57,7 @@ def test_a_target_lies_where_the_drawn_line_crosses(means: list[float], value: f
 
 def test_a_target_out_of_reach_says_what_is_in_reach() -> None:
     found = findings.target(rewards(0, 1, 2), "reward", 9)
-    assert found == ((), "No measured alpha gives reward 9: from alpha 0 to 2 it lies between 0 and 2.")
+    assert found == ((), "No measured alpha gives reward 9: from alpha 0 to 2 it lies between 0.00 and 2.00.")
     both = findings.target([point(a, kl=a * a) for a in (-1, 0, 1)], "kl", 0.5)
     assert both == ((-0.5, 0.5), "KL to the base 0.5 is reached at alpha -0.50 and 0.50.")
     with pytest.raises(InvalidInput, match="kl was not measured"):
@@ -75,9 +75,9 @@ def test_the_longest_line_is_where_most_was_measured() -> None:
 
 def test_one_line_of_several_is_named() -> None:
     points = [point(a, c, reward=a + 5 * c) for a in (0, 1, 2) for c in (0, 1)]
-    assert findings.sentence(points, "reward", at=1) == "At control 1 reward rises from 5 at 0 to 7 at alpha 2."
+    assert findings.sentence(points, "reward", at=1) == "At control 1 reward rises from 5.00 at 0 to 7.00 at alpha 2."
     assert findings.summit(points, "reward") == (
-        "Reward is highest, 7 at alpha 2, control 1, and lowest, 0 at alpha 0, control 0."
+        "Reward is highest, 7.00 at alpha 2, control 1, and lowest, 0.00 at alpha 0, control 0."
     )
 
 
@@ -98,6 +98,6 @@ def test_a_chart_as_text_has_every_point() -> None:
     points = [point(1, reward=0.5), point(-1, reward=-0.5), point(0, 1, kl=1)]
     assert findings.as_text(points, "reward").splitlines() == [
         "Reward, mean and 95 % interval:",
-        "alpha -1, control 0: -0.5, -0.6 to -0.4",
-        "alpha 1, control 0: 0.5, 0.4 to 0.6",
+        "alpha -1, control 0: -0.500, -0.600 to -0.400",
+        "alpha 1, control 0: 0.500, 0.400 to 0.600",
     ]

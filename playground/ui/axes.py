@@ -287,8 +287,7 @@ class AxesPage:
         return markup.caption(curves.caption(self._card_of(name))) if name in self.hosted.axes else ""
 
     def _prompt(self, name: str | None) -> str:
-        prompts = [preset.prompt for preset in presets.read_all() if preset.axis == name]
-        return prompts[0] if prompts else "Tell me about yourself."
+        return presets.prompt_for(name)
 
     def _shown(self) -> list[Any]:
         return [

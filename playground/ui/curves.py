@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +31,25 @@ if TYPE_CHECKING:
 
 _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
 _QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-_PICTURE = "() => document.querySelector('#chart .modebar-btn[data-title*=ownload]')?.click()"
-"""Plotly's own button draws the picture."""
+_PICTURE = """() => {
+  const chart = document.querySelector('#chart .js-plotly-plot');
+  if (!chart) return;
+  chart._context.toImageButtonOptions = { format: 'png', scale: 2, filename: chart.layout.meta.file };
+  chart.querySelector('.modebar-btn[data-title*=ownload]').click();
+}"""
+"""Plotly's own button draws the picture; gr.Plot hands it no configuration, so that it is told here how to name it."""
 SECONDS_BETWEEN_DRAWINGS = 1.0
 """A browser that draws without pause takes no clicks, Stop among them."""
 
 Update = dict[Any, Any]
+
+
+@dataclass
+class _Watch:
+    """What somebody who measures wants meanwhile: whether to stop, and which charts they look at."""
+
+    stopping: bool = False
+    drawn: tuple[Any, ...] = ()
 
 
 class CurvesPage:
@@ -47,24 +60,29 @@ class CurvesPage:
         self.hosted, self.here = hosted, list(here)
         self.scratch = Path(tempfile.mkdtemp(prefix="playground-"))
         atexit.register(shutil.rmtree, self.scratch, ignore_errors=True)
-        self._stopping: dict[str, bool] = {}  # whoever measures, and whether they want to stop
+        self._watched: dict[str, _Watch] = {}  # by session, whoever measures
         self._layout(axis)
         self._connect()
 
     # -- layout ------------------------------------------------------------------------------------------------------
 
     def _layout(self, axis: str | None) -> None:
-        self.found = gr.State(Found())
+        axis = axis if axis in self.hosted.axes else next(iter(sorted(self.hosted.axes)), None)
+        self.found = gr.State(self._beginning(axis))
         with gr.Row(elem_id="curves", elem_classes="two", equal_height=False):
             with gr.Column(elem_classes="side", scale=0, min_width=336):
                 self._form(axis)
             with gr.Column(elem_classes="main", min_width=320):
                 self._results()
 
+    def _beginning(self, axis: str | None) -> Found:
+        """What is shown of an axis before anything is measured: its card's curve."""
+        known = self.hosted.axes.get(axis) if axis is not None else None
+        return Found(model=self.hosted.name, card=known.card if known is not None else None)
+
     def _form(self, axis: str | None) -> None:
         names = sorted(self.hosted.axes)
-        first = axis if axis in names else next(iter(names), None)
-        self.axis = gr.Dropdown(names, value=first, label="Axis", elem_id="curves_axis", filterable=False)
+        self.axis = gr.Dropdown(names, value=axis, label="Axis", elem_id="curves_axis", filterable=False)
         self.vary = gr.Radio(list(measuring.GRIDS), value="alpha", label="Vary", elem_id="vary")
         with gr.Row(elem_classes="numbers"):
             hint = "from:to:step, or numbers with commas"
@@ -93,11 +111,18 @@ class CurvesPage:
             self.seed = gr.Number(
                 0, label="seed", info=Row.model_fields["seed"].description, precision=0, minimum=0, min_width=60
             )
+        with gr.Row(elem_classes="numbers"):
             self.temperature = gr.Number(
                 0.7, label="temperature", info=Sampling.model_fields["temperature"].description, step=0.1, min_width=84
             )
             self.length = gr.Number(
-                32, label="length", info="Longest reply, in tokens.", precision=0, minimum=1, step=8, min_width=60
+                32,
+                label="Max new tokens",
+                info="Longest reply, in tokens.",
+                precision=0,
+                minimum=1,
+                step=8,
+                min_width=60,
             )
         self.size = gr.HTML(**_BARE, elem_id="plan_size")
         with gr.Row(elem_classes="running"):
@@ -105,8 +130,9 @@ class CurvesPage:
             self.stop = gr.Button("Stop", interactive=False, elem_id="stop_measuring", min_width=80)
 
     def _results(self) -> None:
-        self.standing = gr.HTML(measuring.standing(Found()), elem_id="standing", js_on_load=measuring.SPOKEN, **_BARE)
-        labels = [(label, name) for label, name in measuring.metrics_of(())]
+        found: Found = self.found.value
+        self.standing = gr.HTML(measuring.standing(found), elem_id="standing", js_on_load=measuring.SPOKEN, **_BARE)
+        labels = [(label, name) for label, name in measuring.metrics_of(found.shown)]
         with gr.Row(elem_id="measured", equal_height=False):
             with gr.Column(elem_id="charts", min_width=320):
                 with gr.Row(elem_classes="tools"):
@@ -114,15 +140,23 @@ class CurvesPage:
                         labels, value="reward", label="Chart", filterable=False, min_width=150, elem_id="first_metric"
                     )
                     self.kind = gr.Radio(
-                        list(measuring.KINDS), value=measuring.KINDS[0], label="Drawn", min_width=220, elem_id="drawn"
+                        list(measuring.kinds_of(found)),
+                        value=measuring.KINDS[0],
+                        label="Drawn",
+                        min_width=220,
+                        elem_id="drawn",
                     )
-                self.chart = gr.Plot(measuring.chart((), "reward"), show_label=False, container=False, elem_id="chart")
-                self.told = gr.HTML(measuring.told((), "reward"), **_BARE)
+                self.chart = gr.Plot(
+                    measuring.chart(found, "reward"), show_label=False, container=False, elem_id="chart"
+                )
+                self.told = gr.HTML(measuring.told(found, "reward"), **_BARE)
                 self.second = gr.Dropdown(
                     labels, value="perplexity", label="Second chart", filterable=False, elem_id="second_metric"
                 )
-                self.below = gr.Plot(measuring.chart((), "perplexity"), show_label=False, container=False)
-                self.below_told = gr.HTML("", **_BARE)
+                self.below = gr.Plot(
+                    measuring.chart(found, "perplexity"), show_label=False, container=False, elem_id="below"
+                )
+                self.below_told = gr.HTML(measuring.told(found, "perplexity"), **_BARE)
             self.behind = gr.HTML(
                 measuring.behind((), (), ()),
                 elem_id="behind",
@@ -130,11 +164,9 @@ class CurvesPage:
                 **_BARE,
             )
         with gr.Row(elem_id="target", equal_height=True):
-            self.wanted = gr.Dropdown(
-                labels, value="kl", label="Find the strength for", filterable=False, min_width=150
-            )
+            self.wanted = gr.Dropdown(labels, value="kl", label="Solve for", filterable=False, min_width=150)
             self.value = gr.Number(0.5, label="Value", min_width=84)
-            self.find = gr.Button("Find", min_width=72, scale=0, elem_id="find")
+            self.find = gr.Button("Solve", min_width=72, scale=0, elem_id="find")
             self.reached = gr.HTML("", **_BARE, elem_id="reached", js_on_load=measuring.SPOKEN)
         with gr.Row(elem_id="take"):
             picture = gr.Button("Chart, PNG", size="sm", min_width=110, scale=0, elem_id="picture")
@@ -167,7 +199,7 @@ class CurvesPage:
 
     def asked(self, request: gr.Request) -> Update:
         """Run was pressed: whoever measures already goes first."""
-        self._stopping[request.session_hash or ""] = False
+        self._watched[request.session_hash or ""] = _Watch()
         return {
             self.standing: measuring.standing(Found(phase="waiting")),
             self.run: gr.Button(interactive=False),
@@ -177,29 +209,32 @@ class CurvesPage:
     def measure(self, request: gr.Request, *values: Any) -> Generator[Update]:
         """Run the form's sweep, drawing as it grows, until done or stopped."""
         session = request.session_hash or ""
-        drawn, form = values[: len(self.drawn)], values[len(self.drawn) :]
+        watch = self._watched.setdefault(session, _Watch())
+        watch.drawn, form = watch.drawn or values[: len(self.drawn)], values[len(self.drawn) :]
         idle = {self.run: gr.Button(interactive=True), self.stop: gr.Button(interactive=False)}
         try:
-            if self._stopping.setdefault(session, False):  # while it waited
+            if watch.stopping:  # while it waited
                 yield {self.standing: measuring.standing(Found()), **idle}
                 return
             yield {self.standing: measuring.standing(Found(phase="measuring"))}
             plan = self._plan(*form)
             self.hosted.check_axis(plan.axis)
             self.hosted.hosting.check_plan(plan)
-            for found, replies in self._grown(plan, session):
-                yield self._shown(found, replies, *drawn)
+            kind, kinds = watch.drawn[1], list(measuring.kinds_of(Found(plan)))
+            yield {self.kind: gr.Radio(kinds, value=kind if kind in kinds else kinds[0])}
+            for found, replies in self._grown(plan, watch):
+                yield self._shown(found, replies, *watch.drawn)
             yield idle
         except PlaygroundError as error:
             found = Found(phase="failed", problem=measuring.failed(error.message, error.hint))
             yield {self.standing: measuring.standing(found), **idle}
         except OSError as error:
-            problem = measuring.failed(f"Measuring had to stop: {error}.", "Make room on the disk; Run goes on.")
+            problem = measuring.failed(f"Measuring had to stop: {error}.", "Make room on the disk; Run resumes here.")
             yield {self.standing: measuring.standing(Found(phase="failed", problem=problem)), **idle}
         finally:
-            self._stopping.pop(session, None)
+            self._watched.pop(session, None)
 
-    def _grown(self, plan: "Plan", session: str) -> Generator[tuple[Found, tuple["Measured", ...]]]:
+    def _grown(self, plan: "Plan", watch: _Watch) -> Generator[tuple[Found, tuple["Measured", ...]]]:
         """What is found after each batch, with its replies; ends when all is measured or the person stops."""
         from playground.sweep import PointMeasured, identity, replies_in, sweep
 
@@ -207,10 +242,10 @@ class CurvesPage:
         encoder = sources.resolve_encoder(sources.ENCODER) if sources.is_here(sources.ENCODER) else None
         axis = player.axis(plan.axis)
         out = self._folder() / measuring.folder_name(identity(player, axis, plan, encoder))
-        found = Found(plan, player.name, phase="measuring", command=self._command(plan), safe=axis.card.safe_range)
+        found = Found(plan, player.name, phase="measuring", command=self._command(plan), card=axis.card)
         count, fresh = len(plan.strengths()), list[Any]()
         next_drawing = 0.0
-        with closing(sweep(player, plan, out, encoder)) as steps:
+        with closing(sweep(player, plan, out, encoder, lambda: watch.stopping)) as steps:
             for event in steps:
                 if isinstance(event, Progress):
                     found, fresh = replace(found, progress=event), []
@@ -219,19 +254,15 @@ class CurvesPage:
                 if isinstance(event, PointMeasured):
                     fresh.append(event.point)
                     if len(fresh) == count:
-                        stopped = self._stopping.get(session, True)
-                        over = found.progress is not None and found.progress.done >= found.progress.total
-                        phase = "done" if over else "stopped" if stopped else "measuring"
-                        found = replace(found, points=tuple(fresh), prompts=event.prompts, phase=phase)
-                        if phase == "measuring" and time.monotonic() < next_drawing:
-                            continue
-                        yield found, replies_in(out)
-                        next_drawing = time.monotonic() + SECONDS_BETWEEN_DRAWINGS
-                        if stopped:
-                            return
+                        found = replace(found, points=tuple(fresh), prompts=event.prompts)
+                        if time.monotonic() >= next_drawing:
+                            yield found, replies_in(out)
+                            next_drawing = time.monotonic() + SECONDS_BETWEEN_DRAWINGS
+        over = found.progress is not None and found.progress.done >= found.progress.total
+        yield replace(found, phase="done" if over else "stopped"), replies_in(out)
 
     def halt(self, request: gr.Request, found: Found) -> Update:
-        """Stop after the batch in work; it is kept."""
+        """Stop between two tokens; the batches before are kept."""
         self.left(request)
         stopping = replace(found, phase="stopping")
         return {self.standing: measuring.standing(stopping), self.stop: gr.Button(interactive=False)}
@@ -243,12 +274,27 @@ class CurvesPage:
 
     def left(self, request: gr.Request) -> None:
         """The page was closed: nobody watches any more."""
-        if request.session_hash in self._stopping:
-            self._stopping[request.session_hash] = True
+        if (watch := self._watched.get(request.session_hash or "")) is not None:
+            watch.stopping = True
 
-    def redraw(self, found: Found, *drawn: Any) -> Update:
-        """Another chart of the same points."""
+    def redraw(self, request: gr.Request, found: Found, *drawn: Any) -> Update:
+        """Another chart of the same points, and of those that are still being measured."""
+        if (watch := self._watched.get(request.session_hash or "")) is not None:
+            watch.drawn = drawn
         return self._charts(found, *drawn)
+
+    def choose(self, axis: str | None, *drawn: Any) -> Update:
+        """Another axis: its card's curve, until it is measured here."""
+        found = self._beginning(axis)
+        kinds = list(measuring.kinds_of(found))
+        return {
+            self.found: found,
+            self.standing: measuring.standing(found),
+            self.behind: measuring.behind((), (), ()),
+            self.kind: gr.Radio(kinds, value=drawn[1] if drawn[1] in kinds else kinds[0]),
+            self.reached: "",
+            **self._charts(found, *drawn),
+        }
 
     def aim(self, found: Found, metric: str, value: float | None) -> str:
         """The strength at which a metric has a value."""
@@ -258,12 +304,12 @@ class CurvesPage:
             return f'<p class="caption warning">{measuring.failed(error.message, error.hint)}</p>'
 
     def _charts(self, found: Found, first: str, kind: str, second: str, *here: float) -> Update:
-        points, current = found.points, (here[0], here[1]) if here else None
+        current = (here[0], here[1]) if here else None
         return {
-            self.chart: measuring.chart(points, first, kind, current, found.safe),
-            self.told: measuring.told(points, first, kind),
-            self.below: measuring.chart(points, second, current=current, safe=found.safe),
-            self.below_told: measuring.told(points, second) if points else "",
+            self.chart: measuring.chart(found, first, kind, current),
+            self.told: measuring.told(found, first, kind),
+            self.below: measuring.chart(found, second, current=current),
+            self.below_told: measuring.told(found, second),
         }
 
     def _shown(self, found: Found, replies: "tuple[Measured, ...]", *drawn: Any) -> Update:
@@ -271,7 +317,7 @@ class CurvesPage:
         if found.points and found.plan is not None:
             update |= self._charts(found, *drawn)
             update[self.behind] = measuring.behind(found.points, replies, found.plan.prompts)
-        if found.phase in ("done", "stopped"):
+        if found.points and found.phase in ("done", "stopped"):
             files = takeaway.write_files(found, replies, Path(tempfile.mkdtemp(dir=self.scratch)))
             update |= {
                 button: gr.update(value=file, interactive=True)
@@ -317,8 +363,14 @@ class CurvesPage:
         changes = [self.axis.input, self.source.input, self.file.change, *(box.change for box in typed)]
         gr.on(changes, self.describe, form, [self.size, self.command], trigger_mode="always_last", **_QUICK)
         everything = [
-            self.found, self.standing, self.run, self.stop, *self.charts, self.behind, *self.downloads,
+            self.found, self.standing, self.run, self.stop, self.kind, *self.charts, self.behind, *self.downloads,
         ]  # fmt: skip
+        self.axis.input(
+            self.choose,
+            [self.axis, *self.drawn],
+            [self.found, self.standing, self.kind, self.behind, self.reached, *self.charts],
+            **_QUICK,
+        )
         self.run.click(self.asked, None, [self.standing, self.run, self.stop], **_QUICK).then(
             self.measure, [*self.drawn, *form], everything, concurrency_id="sweep", concurrency_limit=1,
             show_progress="hidden", api_visibility="private",

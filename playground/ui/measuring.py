@@ -6,6 +6,7 @@ Pure but for the files it reads; no gradio.
 import hashlib
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import plotly.graph_objects as go
 
 from playground import curves, findings, places, presets
-from playground.cards import Point, SafeRange
+from playground.cards import Card, Point
 from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.findings import LABELS, Along
@@ -27,13 +28,14 @@ from playground.ui.figures import figure, minus, side
 if TYPE_CHECKING:
     from playground.sweep import Measured, Plan
 
-Kind = Literal["along the strength", "against KL", "over both"]
+Kind = Literal["Against strength", "Against KL", "Heat map"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+"""How a chart is drawn; a heat map is drawn over both strengths."""
 
 GRIDS = {"alpha": ("-1:2:0.25", "0"), "control": ("0", "-1:2:0.5"), "both": ("-1:2:0.5", "0,0.5,1")}
 """What to vary -> the grids of alpha and control that suggests."""
 
-UNSEEN, FROM_PRESETS, OWN = "new to the axis", "the presets'", "my own"
+UNSEEN, FROM_PRESETS, OWN = "Held-out prompts", "Presets' prompts", "My prompts"
 PROMPTS = (UNSEEN, FROM_PRESETS, OWN)
 
 SPOKEN = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
@@ -60,7 +62,13 @@ class Found:
     phase: Phase = "empty"
     problem: str = ""
     command: str = ""
-    safe: SafeRange | None = None
+    card: Card | None = None
+    """The axis's card; what it measured is shown until there are points, and behind them from then on."""
+
+    @property
+    def shown(self) -> tuple[Point, ...]:
+        """What there is to read: the points measured here, else the card's."""
+        return self.points or (self.card.curve if self.card is not None else ())
 
 
 def plan(
@@ -123,52 +131,72 @@ def metrics_of(points: Sequence[Point]) -> list[tuple[str, str]]:
     return [(LABELS[name], name) for name in (findings.measured(points) or LABELS)]
 
 
-def along(points: Sequence[Point]) -> Along:
-    """Along which strength the points are drawn."""
-    return findings.longest_line(points)[0]
+def kinds_of(found: Found) -> tuple[Kind, ...]:
+    """The kinds of charts that what was found can be drawn as: a map needs rows and columns."""
+    plan = found.plan
+    return KINDS if plan is not None and len(plan.alphas) > 1 and len(plan.controls) > 1 else KINDS[:2]
 
 
-def chart(
-    points: Sequence[Point],
-    metric: str,
-    kind: str = KINDS[0],
-    current: tuple[float, float] | None = None,
-    safe: SafeRange | None = None,
-) -> go.Figure:
-    """A metric of the points, drawn in one of the three ways, with the `current` (alpha, control) of Play marked."""
-    if kind == "against KL":
-        return curves.reward_against_kl(points, metric, current)
-    if kind == "over both":
-        return curves.heat_map(points, metric, current)
-    way = along(points)
-    figure = curves.metric_curve(points, metric, way, current, safe)
-    if not points:
+def chart(found: Found, metric: str, kind: str = KINDS[0], current: tuple[float, float] | None = None) -> go.Figure:
+    """A metric of what was found over the card's curve, with the `current` (alpha, control) of Play marked.
+
+    A kind that it cannot be drawn as becomes a line along the strength.
+    """
+    points, card = found.points, found.card
+    measured = card.curve if card is not None else ()
+    if kind == "Against KL":
+        figure = curves.reward_against_kl(points, metric, current, measured)
+    elif kind in kinds_of(found)[2:]:
+        figure = curves.heat_map(points, metric, current)
+    else:
+        kind, way = KINDS[0], findings.longest_line(found.shown)[0]
+        safe = card.safe_range if card is not None else None
+        figure = curves.metric_curve(points, metric, way, current, safe, measured)
+        _mark(figure, [getattr(point, way) for point in found.shown], way, current)
+    return figure.update_layout(meta={"file": _file_name(found, metric, kind)})
+
+
+def _mark(figure: go.Figure, strengths: Sequence[float], way: Along, current: tuple[float, float] | None) -> None:
+    """A line where Play's strength lies among these."""
+    here = None if current is None else current[way == "control"]
+    if not strengths:
         figure.update_xaxes(range=list(SLIDER_RANGE))
         figure.update_yaxes(range=[0, 1], showticklabels=False)
-    elif current is not None:
-        here, measured = current[way == "control"], [getattr(point, way) for point in points]
-        if min(measured) <= here <= max(measured):
-            line = {"color": curves.BASE, "width": 1.5, "dash": "dot"}
-            figure.add_vline(x=here, line=line, annotation_text="Play", annotation_position="top right")
-    return figure
+    elif here is not None and min(strengths) <= here <= max(strengths):
+        line = {"color": curves.BASE, "width": 1.5, "dash": "dot"}
+        figure.add_vline(x=here, line=line, annotation_text="Play", annotation_position="top right")
 
 
-def told(points: Sequence[Point], metric: str, kind: str = KINDS[0]) -> str:
+def _file_name(found: Found, metric: str, kind: str) -> str:
+    """What a chart's picture is called as a file, without its suffix."""
+    axis = found.plan.axis if found.plan is not None else found.card.name if found.card is not None else ""
+    words = f"{axis} {metric.replace('_', ' ')} {kind}"
+    return re.sub(r"\W+", "-", words.lower()).strip("-")
+
+
+def told(found: Found, metric: str, kind: str = KINDS[0]) -> str:
     """A chart's sentence and, folded below it, the chart as text."""
+    points = found.shown
     if not points:
         return '<p class="caption">Nothing is measured yet. Choose what to measure, then press Run.</p>'
-    sentence = {
-        "against KL": lambda: findings.price(points, metric),
-        "over both": lambda: findings.summit(points, metric),
-    }.get(kind, lambda: findings.sentence(points, metric, *findings.longest_line(points)))()
-    text = escape(findings.as_text(points, metric))
-    return f'{markup.caption(sentence)}<details class="astext"><summary>As text</summary><pre>{text}</pre></details>'
+    way, at = findings.longest_line(points)
+    if kind == "Against KL":
+        sentence = findings.price(points, metric)
+    elif kind in kinds_of(found)[2:]:
+        sentence = findings.summit(points, metric)
+    else:
+        sentence = findings.sentence(points, metric, way, at)
+    of = "" if found.points else "Measured for the axis: "
+    text = escape(minus(findings.as_text(points, metric)))
+    return (
+        f'{markup.caption(of + sentence)}<details class="astext"><summary>As text</summary><pre>{text}</pre></details>'
+    )
 
 
 def behind(points: Sequence[Point], replies: Sequence["Measured"], prompts: Sequence[str]) -> str:
     """The replies behind each point; the page's script shows one point's at a time."""
     if not points:
-        return '<p class="hint">The replies behind a point appear here.</p>'
+        return '<p class="hint">Press Run, and the replies behind each point appear here.</p>'
     buttons, lists = "", ""
     base = next((at for at, point in enumerate(points) if not point.alpha and not point.control), 0)
     for place, point in enumerate(points):
@@ -211,10 +239,10 @@ def standing(found: Found) -> str:
     count = f"{progress.done:g} of {progress.total:g} replies" if progress else ""
     words = {
         "empty": "Ready to measure.",
-        "waiting": "Waiting for another measuring to end …",
+        "waiting": "Waiting for another measurement to end …",
         "measuring": f"Measuring: {count}{_left(progress)}" if progress else "Starting …",
-        "stopping": f"Stopping after the prompt in work … {count}",
-        "stopped": f"Stopped at {count}. Run goes on from here.",
+        "stopping": f"Stopping … {count}",
+        "stopped": f"Stopped at {count}. Run resumes here.",
         "done": f"Done: {count}, means over {found.prompts} prompts.",
     }[found.phase]
     line = f'<p class="status {found.phase}">{words}</p>'
@@ -240,26 +268,23 @@ def _left(progress: Progress | None) -> str:
 
 def target(found: Found, metric: str, value: float | None) -> str:
     """Where a metric has a value, with a link that opens Play there. Raises InvalidInput where that cannot be told."""
-    if not found.points or found.plan is None:
+    if not found.shown:
         raise InvalidInput("Nothing is measured yet.", "Run first; the target is found on the curve.")
     if value is None or not math.isfinite(value):
         raise InvalidInput("The target is no number.", "Type one such as 0.5.")
-    way, at = findings.longest_line(found.points)
-    reached = findings.target(found.points, metric, value, way, at)
+    way, at = findings.longest_line(found.shown)
+    reached = findings.target(found.shown, metric, value, way, at)
     links = "".join(f' <a href="?{_link(found, way, at, x)}">Open in Play at {x:.2f}</a>' for x in reached.strengths)
     return markup.caption(reached.sentence) + (f'<p class="caption links">{links}</p>' if links else "")
 
 
 def _link(found: Found, way: Along, at: float, strength: float) -> str:
-    assert found.plan is not None
+    """The link that opens Play at a strength: with the first prompt that was measured, or the axis's first preset's."""
     both: dict[str, Any] = {way: round(strength, 4), findings.OTHER[way]: at}
-    preset = Preset(
-        title="Target",
-        prompt=found.plan.prompts[0],
-        axis=found.plan.axis,
-        temperature=found.plan.temperature,
-        seed=found.plan.seed,
-        max_new_tokens=found.plan.max_new_tokens,
-        **both,
-    )
-    return escape(share.encode(preset, found.model))
+    if found.plan is not None:
+        same = ("axis", "temperature", "seed", "max_new_tokens")
+        asked: dict[str, Any] = {"prompt": found.plan.prompts[0], **{name: getattr(found.plan, name) for name in same}}
+    else:
+        assert found.card is not None
+        asked = {"prompt": presets.prompt_for(found.card.name), "axis": found.card.name}
+    return escape(share.encode(Preset(title="Target", **asked, **both), found.model))

@@ -89,15 +89,16 @@ def sweep_command(plan: "Plan", prompts: str = "prompts.txt", out: str = "sweep"
     return _command(["playground", "sweep"], options)
 
 
-def llm_comparator(name: str, strength: str, pairs: Iterable[Compared], metric: str = "reward") -> str:
-    """JSON for LLM Comparator: A is the steered reply, B the base's; a score above 0: A has more of `metric`.
+def llm_comparator(name: str, strength: str, pairs: Iterable[Compared]) -> str:
+    """JSON for LLM Comparator: A is the steered reply, B the base's; a score above 0: the judge prefers A.
 
-    Scores lie between -1.5 and 1.5, as that tool expects: the difference in `metric`, cut there.
+    Scores lie between -1.5 and 1.5, as that tool expects: the difference in the judge's score, cut there. Where no
+    judge read the replies there is none: a reward is what was steered for, and judges nothing.
     """
     examples: list[dict[str, Any]] = []
     for pair in pairs:
         shared = [key for key in pair.steered_numbers if key in pair.base_numbers]
-        gain = pair.steered_numbers.get(metric, math.nan) - pair.base_numbers.get(metric, math.nan)
+        gain = pair.steered_numbers.get("judge", math.nan) - pair.base_numbers.get("judge", math.nan)
         numbers = {key: [_number(pair.steered_numbers[key]), _number(pair.base_numbers[key])] for key in shared}
         examples.append(
             {

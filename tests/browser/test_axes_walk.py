@@ -126,7 +126,7 @@ def test_a_public_page_offers_nothing_it_would_refuse(open_page: Open, public_ur
     page.locator("#show_example").click()
     expect(page.locator("#example article .text").nth(2)).not_to_have_text("…")
     page.get_by_role("tab", name="Curves", exact=True).click()
-    page.get_by_label("my own").check()
+    page.get_by_label("My prompts").check()
     expect(page.locator("#own_prompts textarea")).to_be_visible()
     expect(page.locator("#prompts_file")).not_to_be_visible()
 

@@ -35,26 +35,37 @@ def replies_done(page: Page) -> int:
 
 def test_measured_curves_can_be_read_taken_away_and_played(open_page: Open, keep: Keep, tmp_path: Path) -> None:
     page = curves(open_page)
-    expect(page.locator("#charts .caption").first).to_contain_text("press Run")
+    expect(page.locator("#charts .caption").first).to_contain_text("Measured for the axis")
+    measured = page.locator("#chart .scatterlayer path.js-line")
+    expect(measured.last).to_have_attribute("d", re.compile("M.+"))
+    ticks = page.locator("#chart .xtick text").all_inner_texts()
     measure(page)
     done(page)
+    expect(measured.last).to_have_attribute("d", re.compile("M.+"))
+    assert page.locator("#chart .xtick text").all_inner_texts() == ticks, "a run is added on the same axis"
     expect(page.locator("#standing")).to_contain_text("10 of 10 replies, means over 2 prompts")
     expect(page.locator("#chart .scatterlayer .point")).to_have_count(5)
     expect(page.locator("#behind .replies:not([hidden]) h3")).to_have_text("alpha 0, control 0")
     page.locator("#behind .places button").nth(4).focus()
     page.keyboard.press("Enter")
     expect(page.locator("#behind .replies:not([hidden]) h3")).to_have_text("alpha 1, control 0")
-    page.locator("#chart .scatterlayer .point").first.hover(force=True)
+    mark = page.locator("#chart .scatterlayer .point").first.bounding_box()
+    assert mark is not None
+    page.mouse.click(mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)
     expect(page.locator("#behind .replies:not([hidden]) h3")).to_have_text("alpha −1, control 0")
+    page.mouse.move(5, 5)
+    expect(page.locator("#chart .hovertext")).to_have_count(0)
+    expect(page.locator("#behind .replies:not([hidden]) h3")).to_have_text("alpha −1, control 0")
+    assert page.get_by_label("Heat map").count() == 0, "one row makes no map"
     page.locator("#charts details summary").first.click()
     expect(page.locator("#charts details pre").first).to_contain_text("alpha")
     keep(page, "curves")
     page.get_by_label("against KL").check()
     expect(page.locator("#chart .xtitle")).to_contain_text("KL")
-    for button, name in (("Points, CSV", "points.csv"), ("Chart, PNG", ".png")):
+    for button, name in (("Points, CSV", "points.csv"), ("Chart, PNG", "cheer-reward-against-kl.png")):
         with page.expect_download() as download:
             page.get_by_role("button", name=button, exact=True).click()
-        assert download.value.suggested_filename.endswith(name)
+        assert download.value.suggested_filename == name
         download.value.save_as(tmp_path / name)
         assert (tmp_path / name).stat().st_size > 100
     page.locator("#target input[type=number]").fill("0")
@@ -72,7 +83,7 @@ def test_stop_keeps_what_is_measured_and_run_goes_on_after_a_reload(open_page: O
     measure(page, "-1:2:0.25", "12")
     expect(page.locator("#standing")).to_contain_text(re.compile(r"Measuring: [1-9]\d* of 4680"))
     page.locator("#stop_measuring").click()
-    expect(page.locator("#standing")).to_contain_text("Run goes on from here")
+    expect(page.locator("#standing")).to_contain_text("Run resumes here")
     kept = replies_done(page)
     assert 0 < kept < 4680
     page.reload()
@@ -82,7 +93,7 @@ def test_stop_keeps_what_is_measured_and_run_goes_on_after_a_reload(open_page: O
     expect(page.locator("#standing")).to_contain_text(re.compile(r"Measuring: [1-9]\d* of 4680"))
     assert replies_done(page) >= kept
     page.locator("#stop_measuring").click()
-    expect(page.locator("#standing")).to_contain_text("Run goes on from here")
+    expect(page.locator("#standing")).to_contain_text("Run resumes here")
 
 
 def test_a_form_that_cannot_be_measured_is_told_before_and_after_run(open_page: Open) -> None:
@@ -118,12 +129,12 @@ def test_both_strengths_over_prompts_of_my_own_make_a_map(open_page: Open, keep:
     expect(page.locator("#curves_controls textarea, #curves_controls input")).to_have_value("0,0.5,1")
     page.locator("#curves_controls textarea, #curves_controls input").fill("0,1")
     page.locator("#curves_alphas textarea, #curves_alphas input").fill("0,1")
-    page.get_by_label("my own").check()
+    page.get_by_label("My prompts").check()
     page.locator("#own_prompts textarea").fill("Who are you?\n\nWhich way?")
     expect(page.locator("#plan_size")).to_contain_text("4 strengths × 2 prompts = 8 replies")
     page.locator("#measure").click()
     done(page)
-    page.get_by_label("over both").check()
+    page.get_by_label("Heat map").check()
     expect(page.locator("#chart .heatmaplayer image")).to_have_count(1)
     expect(page.locator("#behind .replies:not([hidden]) .user").first).to_have_text("Who are you?")
     keep(page, "curves-map")

@@ -95,6 +95,35 @@ def test_stop_keeps_what_is_done_and_run_goes_on_there(player: Player) -> None:
     assert replies_in(folder)[: len(kept)] == kept, "nothing is measured twice"
 
 
+def test_stop_drops_the_prompt_in_work_and_says_how_many_replies_are_kept(player: Player) -> None:
+    page = page_of(player)
+    running = run(page, own="Hello.", seeds=1, length=40)
+    while (update := next(running)).get(page.found) is None:
+        pass
+    page.halt(ME, update[page.found])  # type: ignore[arg-type]
+    (last,) = [update[page.found] for update in running if page.found in update]
+    assert (last.phase, last.points, last.progress.done) == ("stopped", (), 0)
+    assert phases(page, list(run(page, own="Hello.", seeds=1, length=40)))[-1] == "done"
+
+
+def test_a_chart_that_is_chosen_while_it_measures_stays_chosen(player: Player) -> None:
+    page = page_of(player)
+    running = run(page, alphas="-1:2:0.5", seeds=3)
+    update = next(running)
+    while page.found not in update:
+        update = next(running)
+    page.redraw(ME, update[page.found], "length", measuring.KINDS[0], "diversity")  # type: ignore[arg-type]
+    assert all("length" in update[page.chart].to_json() for update in running if page.chart in update)
+
+
+def test_another_axis_is_shown_by_its_card(player: Player) -> None:
+    page = page_of(player)
+    shown = page.choose("cheer", *CHOICES)
+    assert shown[page.found].card == player.axes["cheer"].card
+    assert "measured mean" in shown[page.chart].to_json()
+    assert not page.choose("grace", *CHOICES)[page.found].shown
+
+
 def test_whoever_stops_while_waiting_measures_nothing(player: Player) -> None:
     page = page_of(player)
     page.asked(ME)  # type: ignore[arg-type]
@@ -151,7 +180,7 @@ def test_where_nothing_can_be_kept_it_measures_all_the_same(player: Player, monk
 def test_a_chart_of_another_metric_is_of_the_same_points(player: Player) -> None:
     page = page_of(player)
     found = [update[page.found] for update in run(page, seeds=1) if page.found in update][-1]
-    shown = page.redraw(found, "length", "against KL", "diversity")
+    shown = page.redraw(ME, found, "length", "Against KL", "diversity")  # type: ignore[arg-type]
     assert "length" in shown[page.chart].to_json()
     assert "is reached at" in page.aim(found, "kl", 0.0) or "No measured" in page.aim(found, "kl", 0.0)
     assert "Nothing is measured" in page.aim(measuring.Found(), "kl", 0.5)

@@ -2,12 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
 
-from playground import presets
+from playground import cards, presets
 from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.sweep import Plan
@@ -19,6 +20,8 @@ LINE = tuple(point(alpha, reward=alpha, kl=alpha * alpha, surprise=2.0) for alph
 GRID = tuple(point(a, c, reward=a + c, kl=1.0, surprise=2.0) for a in (0.0, 1.0) for c in (0.0, 0.5, 1.0))
 PLAN = Plan(axis="cheer", alphas=(-1.0, 0.0, 1.0, 2.0), prompts=("Hello.", "Who are you?"), seed=7, temperature=0.7)
 FOUND = Found(PLAN, "tiny", LINE, 2, phase="done")
+BOTH = Plan(axis="cheer", alphas=(0.0, 1.0), controls=(0.0, 0.5, 1.0), prompts=("Hello.",))
+CARD = next(one for one in cards.shipped().values() if one.name == "extraversion")
 
 
 def form(**change: object) -> dict:
@@ -70,40 +73,90 @@ def test_the_work_is_told_before_it_is_done() -> None:
 
 
 @pytest.mark.parametrize("kind", measuring.KINDS)
-@pytest.mark.parametrize("points", [(), LINE, GRID, LINE[:1]])
-def test_every_chart_of_any_points_can_be_drawn_and_told(kind: str, points: tuple) -> None:
-    assert drawn(measuring.chart(points, "reward", kind, (0.3, 0.0)))["layout"]
-    told = measuring.told(points, "reward", kind)
+@pytest.mark.parametrize(
+    "found", [Found(), FOUND, Found(BOTH, "tiny", GRID), Found(PLAN, "tiny", LINE[:1]), Found(card=CARD)]
+)
+def test_every_chart_of_any_points_can_be_drawn_and_told(kind: str, found: Found) -> None:
+    assert drawn(measuring.chart(found, "reward", kind, (0.3, 0.0)))["layout"]
+    told = measuring.told(found, "reward", kind)
     assert "caption" in told
-    assert ("As text" in told) == bool(points)
+    assert ("As text" in told) == bool(found.shown)
+
+
+def test_the_cards_curve_is_there_before_anything_is_measured() -> None:
+    found = Found(card=CARD)
+    names = {trace["name"] for trace in drawn(measuring.chart(found, "reward"))["data"]}
+    assert names == {"measured mean", "95 % interval", "outside the tested range"}
+    assert "Measured for the axis" in measuring.told(found, "reward")
+    assert "Measured for the axis" not in measuring.told(replace(FOUND, card=CARD), "reward")
+
+
+@pytest.mark.parametrize("kind", measuring.KINDS[:2])
+def test_what_is_measured_is_added_to_the_cards_curve_on_the_same_axes(kind: str) -> None:
+    alone, added = (drawn(measuring.chart(f, "reward", kind)) for f in (Found(card=CARD), replace(FOUND, card=CARD)))
+    names = [trace["name"] for trace in added["data"]]
+    assert names.index("measured mean") < names.index("control 0")
+    if kind == measuring.KINDS[0]:
+        assert [added["layout"][axis]["range"] for axis in ("xaxis", "yaxis")] == [
+            alone["layout"][axis]["range"] for axis in ("xaxis", "yaxis")
+        ]
+
+
+def test_a_map_of_one_row_is_not_offered_and_comes_as_a_line() -> None:
+    assert measuring.kinds_of(Found(BOTH)) == measuring.KINDS
+    for found in (Found(), Found(card=CARD), FOUND):
+        assert measuring.kinds_of(found) == measuring.KINDS[:2]
+        types = {trace["type"] for trace in drawn(measuring.chart(found, "reward", "Heat map"))["data"]}
+        assert types <= {"scatter"}
+
+
+@pytest.mark.parametrize(
+    ("found", "kind", "name"),
+    [
+        (FOUND, measuring.KINDS[0], "cheer-reward-against-strength"),
+        (FOUND, measuring.KINDS[1], "cheer-reward-against-kl"),
+        (Found(BOTH, "tiny", GRID), measuring.KINDS[2], "cheer-reward-heat-map"),
+        (FOUND, measuring.KINDS[2], "cheer-reward-against-strength"),
+        (Found(card=CARD), measuring.KINDS[0], f"{CARD.name}-reward-against-strength"),
+    ],
+)
+def test_a_charts_picture_is_named_after_what_it_shows(found: Found, kind: str, name: str) -> None:
+    assert drawn(measuring.chart(found, "reward", kind))["layout"]["meta"] == {"file": name}
+
+
+def test_a_target_is_found_on_the_cards_curve_before_anything_is_measured() -> None:
+    told = measuring.target(Found(model="tiny", card=CARD), "reward", 0.0)
+    (link,) = re.findall(r'href="\?([^"]+)"', told)[:1]
+    opened = share.decode(link.replace("&amp;", "&"))
+    assert opened is not None and (opened.preset.axis, opened.model) == (CARD.name, "tiny")
 
 
 def test_plays_strength_is_marked_where_it_lies_on_the_chart() -> None:
     def marks(current: tuple[float, float]) -> list:
-        return drawn(measuring.chart(LINE, "reward", current=current))["layout"].get("shapes", [])
+        return drawn(measuring.chart(FOUND, "reward", current=current))["layout"].get("shapes", [])
 
     assert [line["x0"] for line in marks((0.3, 0.0))] == [0.3]
     assert marks((2.5, 0.0)) == []
 
 
 def test_a_chart_without_points_says_so_and_keeps_its_axes() -> None:
-    assert "press Run" in measuring.told((), "reward")
-    assert drawn(measuring.chart((), "reward"))["layout"]["xaxis"]["range"] == [-1, 3]
+    assert "press Run" in measuring.told(Found(), "reward")
+    assert drawn(measuring.chart(Found(), "reward"))["layout"]["xaxis"]["range"] == [-1, 3]
 
 
 @pytest.mark.parametrize(
     ("found", "words"),
     [
         (Found(), "Ready to measure."),
-        (Found(phase="waiting"), "another measuring"),
+        (Found(phase="waiting"), "another measurement"),
         (Found(phase="measuring"), "Starting"),
         (
             Found(phase="measuring", progress=Progress("sweep", 4, 8, "replies", 1.0, 30.2)),
             "Measuring: 4 of 8 replies, about 31 s left",
         ),
         (Found(phase="measuring", progress=Progress("sweep", 4, 8, "replies", 1.0, 300.0)), "about 5 min left"),
-        (Found(phase="stopping", progress=Progress("sweep", 4, 8)), "Stopping after"),
-        (Found(phase="stopped", progress=Progress("sweep", 4, 8)), "Stopped at 4 of 8 replies. Run goes on from here."),
+        (Found(phase="stopping", progress=Progress("sweep", 4, 8)), "Stopping … 4 of 8"),
+        (Found(phase="stopped", progress=Progress("sweep", 4, 8)), "Stopped at 4 of 8 replies. Run resumes here."),
         (Found(phase="done", prompts=2, progress=Progress("sweep", 8, 8)), "means over 2 prompts"),
         (Found(phase="failed", problem="It broke."), "It broke."),
     ],

@@ -119,8 +119,9 @@ def test_the_command_of_a_sweep_measures_the_same_plan() -> None:
 
 
 def test_llm_comparator_gets_every_field_it_requires() -> None:
-    numbers = {"reward": 2.0, "length": 9.0}, {"reward": -1.0, "length": 12.0}
-    pairs = [Compared("Hello?", "Hi.", "Hi!!", numbers[1], numbers[0]), Compared("Odd", "a", "b", {}, {"reward": 1.0})]
+    numbers = {"judge": 2.0, "length": 9.0}, {"judge": -1.0, "length": 12.0}
+    rewards = {"reward": 0.0}, {"reward": 1.0}
+    pairs = [Compared("Hello?", "Hi.", "Hi!!", numbers[1], numbers[0]), Compared("Odd", "a", "b", *rewards)]
     file = json.loads(recipes.llm_comparator("calm on tiny", "alpha 1", pairs))
     assert set(file) == {"metadata", "models", "examples"}
     assert [model["name"] for model in file["models"]] == ["alpha 1", "base"]
@@ -137,8 +138,8 @@ def test_llm_comparator_gets_every_field_it_requires() -> None:
     first, second = file["examples"]
     assert (first["output_text_a"], first["output_text_b"]) == ("Hi!!", "Hi.")
     assert first["score"] == 1.5, "the steered reply has 3 more, which is cut at the scale's end"
-    assert first["custom_fields"] == {"reward": [2.0, -1.0], "length": [9.0, 12.0]}
-    assert second["score"] is None
+    assert first["custom_fields"] == {"judge": [2.0, -1.0], "length": [9.0, 12.0]}
+    assert second["score"] is None, "no judge read it"
     schema = file["metadata"]["custom_fields_schema"]
-    assert {field["name"] for field in schema} == {"reward", "length"}
+    assert {field["name"] for field in schema} == {"judge", "length", "reward"}
     assert {field["type"] for field in schema} == {"per_model_number"}
