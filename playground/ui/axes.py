@@ -62,8 +62,8 @@ class AxesPage:
                 self.making = gr.HTML("", elem_id="making", **_BARE)
                 with gr.Row(visible=False, elem_classes="running") as self.in_hand:
                     self.cancel = gr.Button("Cancel", min_width=90, scale=0, elem_id="cancel_making")
-                    self.go_on = gr.Button("Go on", min_width=90, scale=0, elem_id="go_on")
-                    self.forget = gr.Button("Throw away", min_width=110, scale=0, elem_id="forget")
+                    self.go_on = gr.Button("Resume", min_width=90, scale=0, elem_id="go_on")
+                    self.forget = gr.Button("Delete", min_width=110, scale=0, elem_id="forget")
                 self.card = gr.HTML(self._card(start), elem_id="card", **_BARE)
                 self.curve = gr.Plot(
                     self._curve(start), show_label=False, container=False, elem_id="card_curve", visible=bool(names)
@@ -116,13 +116,13 @@ class AxesPage:
             self.make = gr.Button("Make it", variant="primary", elem_id="make_axis")
         with gr.Accordion("Load an axis", open=False, elem_id="load"):
             self.files = gr.File(
-                label="its files: card.json and .safetensors",
+                label="Files: card.json and .safetensors",
                 file_count="multiple",
                 file_types=[".json", ".safetensors"],
                 height=110,
                 elem_id="axis_files",
             )
-            self.folder = gr.Textbox(label="or the folder where it lies", max_lines=1, elem_id="axis_folder")
+            self.folder = gr.Textbox(label="Folder path", max_lines=1, elem_id="axis_folder")
             self.load = gr.Button("Load", elem_id="load_axis")
 
     # -- behaviour ---------------------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ class AxesPage:
         return {self.said: "", self.slug: slug} | self._making(slug)
 
     def resume(self, slug: str) -> Update:
-        """Go on with a stopped training."""
+        """Resume a stopped training."""
         try:
             self.hosted.hosting.check_own("Making axes")
             self.workshop.go_on(slug)
@@ -192,7 +192,7 @@ class AxesPage:
         return self._making(slug)
 
     def throw_away(self, slug: str) -> Update:
-        """Throw a stopped training's work away."""
+        """Delete a stopped training's work."""
         self.hosted.hosting.check_own("Making axes")
         if slug:
             self.workshop.forget(slug)
@@ -202,7 +202,7 @@ class AxesPage:
         """How the training stands that this page watches; once it is done its axis is in the list."""
         try:
             one = self.workshop.look(slug)
-        except PlaygroundError:  # thrown away in another window
+        except PlaygroundError:  # deleted in another window
             return self._nothing_in_hand()
         shown = self._in_hand(one)
         if one.phase != "made" or one.name in self.hosted.axes:

@@ -108,7 +108,7 @@ def _phase(one: Making) -> str:
     if one.phase == "failed":
         return f"<b>It had to stop.</b> <span>{escape(one.problem)}</span>"
     if one.phase == "stopped":
-        return "Stopped. What was done is kept; it can go on."
+        return "Stopped. What was done is kept: Resume continues here, Delete removes it."
     if one.progress is None:
         return "Starting: loading the model …"
     return f"{escape(STAGES.get(one.progress.stage, one.progress.stage)).capitalize()}{_count(one.progress)}"

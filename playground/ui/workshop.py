@@ -30,22 +30,22 @@ Phase = Literal["making", "stopped", "failed", "made"]
 PROGRAM = (sys.executable, "-m", "playground")
 
 STAGES = {
-    "inventing pairs": "playing both ends",
-    "choosing pairs": "choosing what tells the ends apart",
-    "replies of the base": "listening to the plain model",
-    "reward head": "learning to tell the ends apart",
-    "judge": "appointing a judge",
+    "inventing pairs": "writing pairs",
+    "choosing pairs": "choosing pairs that tell the ends apart",
+    "replies of the base": "sampling the base model",
+    "reward head": "training the reward",
+    "judge": "fitting the judge",
     "identity layer": "training the layer behind alpha",
-    "layer's scale": "finding how strong alpha 1 may be",
-    "replies at alpha 1": "listening to the steered model",
+    "layer's scale": "calibrating alpha 1",
+    "replies at alpha 1": "sampling the steered model",
     "refining the layer": "training on its best and worst replies",
-    "refined layer's scale": "finding how strong alpha 1 may be now",
-    "room beyond 1": "leaving room beyond 1",
-    "steered replies": "listening to both ends",
-    "reading replies": "reading the replies again",
+    "refined layer's scale": "calibrating alpha 1 again",
+    "room beyond 1": "leaving room beyond alpha 1",
+    "steered replies": "sampling both ends",
+    "reading replies": "reading the replies",
     "value function": "training the network behind control",
-    "value function's slope": "teaching it where to climb",
-    "step size": "finding the right step for control",
+    "value function's slope": "training the slope of control",
+    "step size": "calibrating control 1",
     "curve": "measuring the curve",
 }
 """Stages of the training, in their order, in words of the page; others keep their own."""
@@ -121,7 +121,7 @@ class Workshop:
         out = self.folder / slug
         arguments = order.arguments(out)
         if (busy := next((one for one in self.all() if one.phase == "making"), None)) is not None:
-            raise InvalidInput(f"{busy.name} is being made.", "Wait for it, or cancel it; it can go on later.")
+            raise InvalidInput(f"{busy.name} is being made.", "Wait for it, or cancel it; it can be resumed later.")
         if (out / FILE_NAME).exists():
             raise InvalidInput(f"There is an axis named {order.name} already.", "Choose another name.")
         try:
@@ -144,7 +144,7 @@ class Workshop:
         """The order of this slug. Raises InvalidInput where there is none."""
         record = self._record(slug)
         if record is None:
-            raise InvalidInput("There is nothing to go on with.", "Begin anew.")
+            raise InvalidInput("There is nothing to resume.", "Make the axis again.")
         return Order(**record["order"])
 
     def cancel(self, slug: str) -> None:
@@ -156,7 +156,7 @@ class Workshop:
             os.kill(int(record["pid"]), signal.SIGTERM)  # it holds the lock, so the number is still its own
 
     def forget(self, slug: str) -> None:
-        """Throw a stopped training's work away."""
+        """Delete a stopped training's work."""
         self.cancel(slug)
         self._says.pop(slug, None)
         shutil.rmtree(self.folder / slug, ignore_errors=True)

@@ -81,7 +81,7 @@ def test_two_sentences_become_an_axis_in_view_of_the_person(open_page: Open, kee
     page.locator("#make_axis").click()
     expect(page.locator("#making section.making")).to_be_visible()
     page.locator("#cancel_making").click()
-    expect(page.locator("#making .stopped")).to_contain_text("it can go on")
+    expect(page.locator("#making .stopped")).to_contain_text("Resume continues here")
     page.reload()
     page.get_by_role("tab", name="Axes", exact=True).click()
     expect(page.locator("#making .stopped")).to_be_visible()

@@ -24,7 +24,7 @@ new PerformanceObserver((list) => {
   for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifted += one.value;
 }).observe({ type: 'layout-shift' });"""
 
-SMALL = """place => [...document.querySelectorAll(`${place} :is(button, summary, a, input[type=radio])`)].filter((e) => {
+SMALL = """place => [...document.querySelectorAll(`${place} :is(button, summary, a, [type=radio])`)].filter((e) => {
   const box = (e.closest('label') ?? e).getBoundingClientRect();
   return e.checkVisibility({ visibilityProperty: true }) && !e.closest('p, .js-plotly-plot') && box.width > 0
     && Math.min(box.width, box.height) < 24;

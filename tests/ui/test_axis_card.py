@@ -74,7 +74,7 @@ def test_an_example_stands_between_its_poles() -> None:
         ),
         (Making("calm", "calm", "making", Progress("curve", 1, 2, "points", 1.0, 600.0)), "about 10 min left"),
         (Making("calm", "calm", "making", Progress("something new", 1, 2)), "Something new: 1 of 2"),
-        (Making("calm", "calm", "stopped"), "it can go on"),
+        (Making("calm", "calm", "stopped"), "Resume continues here"),
         (Making("calm", "calm", "failed", problem="There is nothing to learn."), "There is nothing to learn."),
         (Making("calm", "calm", "made"), "in the list of axes"),
     ],
