@@ -47,12 +47,12 @@ def check_safetensors(file: Path) -> None:
         raise ModelUnavailable(f"The weight file {file} is missing.", "Download or copy the model again.") from None
     except OSError as error:
         raise ModelUnavailable(f"{file} cannot be read: {error.strerror}.", "Check the file's permissions.") from None
-    if start.startswith(_PICKLE_STARTS):
+    end = _data_end(header)
+    if end is None and start.startswith(_PICKLE_STARTS):  # only then: a header's length may begin with the same bytes
         raise ModelUnavailable(
             f"{file} is a pickle under a safetensors name; opening it could run any code, so it is refused.",
             "Get the model as real safetensors from a source you trust.",
         )
-    end = _data_end(header)
     if end is None:
         raise ModelUnavailable(f"{file} is damaged or no safetensors file.", "Download or copy the model again.")
     if 8 + length + end != size:

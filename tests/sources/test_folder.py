@@ -1,10 +1,12 @@
 """Folders and names: what is accepted, what is refused and why."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from playground import sources
 from playground.errors import InvalidInput, ModelUnavailable
@@ -57,6 +59,30 @@ def test_a_damaged_folder_is_refused_with_the_reason(copy: Path, damage: Callabl
     with pytest.raises(ModelUnavailable, match=word) as caught:
         sources.resolve(str(copy))
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("length", [128, 384, 640, 1152])
+def test_a_header_whose_length_begins_as_a_pickle_does_is_a_header(copy: Path, length: int) -> None:
+    """One safetensors file in 32 has such a length."""
+    with_header_of(length, copy / WEIGHTS)
+    assert (copy / WEIGHTS).read_bytes()[:1] == b"\x80"
+    assert sources.resolve(str(copy)) == copy
+
+
+def with_header_of(length: int, file: Path) -> None:
+    """Write a weight file whose header is just that long; the format fills it up with spaces."""
+    header = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode().ljust(length)
+    file.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    assert list(load_file(file)) == ["a"]
+
+
+def test_each_shard_may_have_such_a_header(copy: Path) -> None:
+    shards = [f"model-{number}-of-2.safetensors" for number in (1, 2)]
+    for shard_name in shards:
+        with_header_of(128, copy / shard_name)
+    (copy / WEIGHTS).unlink()
+    (copy / "model.safetensors.index.json").write_text(json.dumps({"weight_map": dict(zip("ab", shards, strict=True))}))
+    assert sources.resolve(str(copy)) == copy
 
 
 class Bomb:
