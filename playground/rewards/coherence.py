@@ -62,6 +62,7 @@ class Coherence:
             read = self.tokenizer(
                 [texts[index] for index in part],
                 padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt",
+                split_special_tokens=True,  # a text that spells one of them is text
             )  # fmt: skip
             states = self.encoder(**read).last_hidden_state
             mask = read["attention_mask"].unsqueeze(2)

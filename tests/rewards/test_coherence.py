@@ -50,6 +50,13 @@ def test_a_text_alone_is_read_as_in_any_batch(coherence: Coherence) -> None:
     torch.testing.assert_close(together.norm(dim=1), torch.ones(5))
 
 
+@pytest.mark.parametrize("spelled", ["[SEP]", "[CLS]", "[PAD]", "[MASK]"])
+def test_a_text_that_spells_a_special_token_is_text(coherence: Coherence, spelled: str) -> None:
+    """Brackets and the word between them are three words that this encoder does not know."""
+    found, expected = coherence.embed([f"the {spelled} bridge", "the ( bus ) bridge"])
+    torch.testing.assert_close(found, expected)
+
+
 def test_long_texts_are_cut(coherence: Coherence) -> None:
     longer, long = coherence.embed(["rain " * (3 * MOST_TOKENS), "rain " * MOST_TOKENS])
     torch.testing.assert_close(longer, long)
