@@ -100,12 +100,14 @@ def fetch(
     ] = DEFAULT_MODEL,
     as_json: Json = False,
 ) -> None:
-    """Get a base model, or the encoder that measures coherence, once: later starts need no network."""
+    """Get a base model, or the encoder that measures coherence, once: later starts need no network.
+
+    What is damaged in the cache is made anew.
+    """
     from playground import sources
 
     with _progress() as report:
-        find = sources.resolve_encoder if name == sources.ENCODER else sources.resolve
-        folder = find(name, report)
+        folder = sources.fetch(name, report)
     _print_models([{"name": name, "path": str(folder)}], as_json)
 
 

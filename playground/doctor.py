@@ -39,7 +39,7 @@ def examine(model: str, dtype: str) -> list[Finding]:
 
     What fails becomes a finding; nothing is raised.
     """
-    looks: list[Callable[[], Finding]] = [_python, _packages, _memory, _disk, _processor, _axes]
+    looks: list[Callable[[], Finding]] = [_python, _packages, _memory, _disk, _processor, _axes, _cache]
     return [*(_attempt(look) for look in looks), *_model(model, dtype)]
 
 
@@ -106,6 +106,15 @@ def _axes() -> Finding:
     names = [card.name for card in cards.shipped().values()]
     fix = "Restore the folder assets/axes, or make an axis: playground axis invent --help"
     return Finding("axes", bool(names), ", ".join(names) or "none shipped", fix)
+
+
+def _cache() -> Finding:
+    found = sources.cached()
+    wrong = {name: damage for name, damage in found.items() if damage}
+    if wrong:
+        fetch = " and ".join(f"playground model fetch {name}" for name in wrong)
+        return Finding("cache", False, " ".join(wrong.values()), f"Run: {fetch}")
+    return Finding("cache", True, f"{' and '.join(found)}, whole by SHA-256" if found else "no models yet")
 
 
 def _model(name: str, dtype: str) -> Iterator[Finding]:

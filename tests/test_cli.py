@@ -203,7 +203,7 @@ def test_the_doctor_tries_the_model(shell: Shell, tiny: list[str]) -> None:
     report = json.loads(shell("doctor", "--json", *tiny[:4]).out)
     checks = {check["name"]: check for check in report["checks"]}
     assert report["ok"] == all(check["ok"] for check in report["checks"])
-    assert {"python", "packages", "memory", "disk", "processor", "axes", "model", "reply"} == set(checks)
+    assert {"python", "packages", "memory", "disk", "processor", "axes", "cache", "model", "reply"} == set(checks)
     assert checks["reply"]["ok"]
     assert all(check["fix"] for check in report["checks"] if not check["ok"])
 

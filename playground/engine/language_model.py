@@ -23,6 +23,7 @@ from playground.cards import Base
 from playground.engine.caches import cache_maker, run_decoder
 from playground.engine.head import Head
 from playground.engine.lean import LeanDecoder
+from playground.engine.plain_text import PlainText
 from playground.engine.products import round_to_int8
 from playground.errors import InvalidInput, ModelUnavailable, PlaygroundError
 from playground.settings import Message
@@ -31,6 +32,9 @@ FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "gpt_neox", "gemma3_text")
 """Values of `model_type` whose decoders were checked to fit the seams."""
 
 _GET_IT_WHOLE = "Point to a complete Hugging Face folder with safetensors weights, or fetch the model again."
+
+_LARGEST_WEIGHT = 65_504.0
+"""What float16 can hold, in which models are passed on; damaged bytes read as numbers up to 1e38."""
 
 _WHERE_INT8_WORKS = (
     "int8 works on a CPU for models of the families Llama, Mistral, Qwen2 and Qwen3 without sliding windows; "
@@ -52,6 +56,7 @@ class LanguageModel:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.name = name
+        self._texts = PlainText(tokenizer, name)
         self.decoder: Any = model.get_decoder()
         if in_int8:
             for linear in self.decoder.layers.modules():
@@ -103,6 +108,7 @@ class LanguageModel:
                 _GET_IT_WHOLE,
             )
         torch.nn.Module.to(model, device)  # in place; the model's own `to` has types that checkers do not follow
+        refuse_damaged(model, folder)
         return cls(model, tokenizer, name, digest, in_int8)
 
     @property
@@ -145,21 +151,11 @@ class LanguageModel:
 
         Without a system message the template decides, which for some models inserts a text of its own.
         """
-        if self.tokenizer.chat_template is None:
-            return self.tokenizer.encode("\n\n".join(message.content for message in messages))
-        turns = [message.model_dump() for message in messages]
-        try:
-            text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        except Exception as error:  # templates raise errors of their own kind
-            raise InvalidInput(
-                f"{self.name}'s chat template refuses this conversation: {error}.",
-                "Let user and assistant take turns, with at most one system message at the start.",
-            ) from error
-        return self.tokenizer.encode(str(text), add_special_tokens=False)
+        return self._texts.prompt_ids(messages)
 
     def reply_ids(self, text: str, ends: bool = True) -> list[int]:
         """A reply's text -> the token ids the model would write; with its end of turn unless the reply was cut off."""
-        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        ids = self._texts.reply_ids(text)
         return [*ids, self.end_of_turn] if ends and self.end_of_turn is not None else ids
 
     def text(self, ids: Sequence[int]) -> str:
@@ -181,9 +177,8 @@ class LanguageModel:
     def _end_of_turn(self) -> int | None:
         """The token that ends a reply: the stop token the chat template writes after one, else the tokenizer's own."""
         if self.tokenizer.chat_template is not None:
-            turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
-            text = str(self.tokenizer.apply_chat_template(turns, tokenize=False))
-            ends = [token for token in self.tokenizer.encode(text, add_special_tokens=False) if token in self.stop_ids]
+            turns = [Message(role="user", content="x"), Message(role="assistant", content="y")]
+            ends = [token for token in self._texts.prompt_ids(turns, reply_follows=False) if token in self.stop_ids]
             if ends:
                 return ends[-1]
         own = self.tokenizer.eos_token_id
@@ -202,6 +197,17 @@ def refuse_unfit(config: Any, name: str) -> None:
             f"{name} caps its logits after the head, so they are no straight lines in alpha.",
             "Use a model without final_logit_softcapping.",
         )
+
+
+def refuse_damaged(model: torch.nn.Module, folder: Path) -> None:
+    """Raise ModelUnavailable if a weight is nan, infinite or far beyond what any model has, as damaged bytes are."""
+    for name, weights in model.named_parameters():
+        low, high = (float(end) for end in weights.detach().aminmax())
+        if not max(-low, high) <= _LARGEST_WEIGHT:  # also where they are nan
+            raise ModelUnavailable(
+                f"The weights in {folder} are damaged: {name} holds numbers from {low:.3g} to {high:.3g}.",
+                _GET_IT_WHOLE,
+            )
 
 
 def left_pad(sequences: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from playground.errors import InvalidInput, ModelUnavailable
 from playground.events import Progress
 from playground.places import models_directory
-from playground.sources import embedded, hub, minilm, tiny
+from playground.sources import embedded, hub, minilm, sums, tiny
 from playground.sources.folder import check_model_folder
 
 DEFAULT = embedded.NAME
@@ -43,7 +43,7 @@ def resolve(name: str = DEFAULT, report: Report = lambda progress: None, revisio
         raise InvalidInput("The model has no name.", f"Use {DEFAULT}, {TINY}, a folder, or a Hub id.")
     family = _tiny_family(name)
     is_folder = family is None and name != DEFAULT and _is_a_path(name)
-    is_hub = family is None and name != DEFAULT and not is_folder and hub.is_hub_id(name)
+    is_hub = _is_hub(name)
     if revision is not None and not is_hub:
         raise InvalidInput(f"{name} has no revisions.", "Leave the revision out, or give a Hub id such as owner/name.")
     if family is not None:
@@ -51,10 +51,10 @@ def resolve(name: str = DEFAULT, report: Report = lambda progress: None, revisio
     if name == DEFAULT:
         return embedded.fetch(report)
     if is_folder:
-        return check_model_folder(Path(name).expanduser().resolve())
+        return _own_folder(name)
     if is_hub:
         report(Progress(f"downloading {name} from the Hub", 0, 1))
-        return check_model_folder(hub.fetch(name, revision))
+        return _from_hub(name, revision)
     raise InvalidInput(
         f"There is no model called {name!r}.",
         f"Use {DEFAULT}, {TINY}, a folder, or a Hub id such as HuggingFaceTB/SmolLM2-135M-Instruct.",
@@ -69,8 +69,28 @@ def resolve_encoder(name: str = ENCODER, report: Report = lambda progress: None)
     if name == ENCODER:
         return minilm.fetch(report)
     if name.strip() and _is_a_path(name):
-        return check_model_folder(Path(name).expanduser().resolve())
+        return _own_folder(name)
     raise InvalidInput(f"There is no sentence encoder called {name!r}.", f"Use {ENCODER}, or a folder that holds one.")
+
+
+def fetch(name: str, report: Report = lambda progress: None) -> Path:
+    """The local folder of a base model or of the sentence encoder; what is damaged in the cache is made anew first.
+
+    Raises what `resolve` raises.
+    """
+    if name == ENCODER:
+        return minilm.mend(report)
+    if name == DEFAULT:
+        return embedded.mend(report)
+    if _is_hub(name):
+        for file in hub.damaged(hub.fetch(name, None)):
+            file.unlink()  # so that it is downloaded again
+    return resolve(name, report)
+
+
+def cached() -> dict[str, str]:
+    """The models this program made and keeps, read whole: name -> what is wrong with it, nothing if nothing is."""
+    return {module.NAME: module.damage() for module in (embedded, minilm) if module.folder().exists()}
 
 
 def display_name(name: str) -> str:
@@ -117,11 +137,35 @@ def _is_a_path(name: str) -> bool:
         return False
 
 
+def _is_hub(name: str) -> bool:
+    return _tiny_family(name) is None and name != DEFAULT and not _is_a_path(name) and hub.is_hub_id(name)
+
+
+def _from_hub(name: str, revision: str | None) -> Path:
+    folder = hub.fetch(name, revision)
+    if broken := hub.damaged(folder):
+        raise ModelUnavailable(
+            f"{name} is damaged: {' and '.join(map(str, broken))} is another file than the Hub's.",
+            f"Run: playground model fetch {name}",
+        )
+    return check_model_folder(folder)
+
+
+def _own_folder(path: str) -> Path:
+    folder = check_model_folder(Path(path).expanduser().resolve())
+    if wrong := sums.changed(folder):  # a folder of ours, given by its path
+        raise ModelUnavailable(
+            f"{folder} is damaged: the SHA-256 of {' and '.join(wrong)} is another than when it was made.",
+            f"Make or copy it again, or delete {sums.FILE} there if you changed it yourself.",
+        )
+    return folder
+
+
 def _tiny(family: str) -> Path:
     """The cached folder of a tiny model, built there first where needed."""
     folder = models_directory() / f"tiny-{family}-{tiny.digest(family)}"
-    if folder.is_dir():
-        return check_model_folder(folder)
+    if _is_whole(folder):
+        return folder
     try:
         models_directory().mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".tiny-", dir=models_directory()))
@@ -131,11 +175,21 @@ def _tiny(family: str) -> Path:
             "Make it writable, or set XDG_CACHE_HOME to a folder that is.",
         ) from None
     try:
-        tiny.build_tiny(scratch, family)
-        os.replace(scratch, folder)
+        sums.seal(tiny.build_tiny(scratch / "new", family))
+        if folder.exists():
+            os.replace(folder, scratch / "damaged")
+        os.replace(scratch / "new", folder)
     except OSError:
         if not folder.is_dir():  # else another process was first, with the very same weights
             raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        check_model_folder(folder)
+    except (InvalidInput, ModelUnavailable):
+        return False
+    return sums.is_sealed(folder) and not sums.changed(folder)

