@@ -5,10 +5,10 @@ The file reads as sha256sum writes it, so that `sha256sum --check playground.sha
 
 import functools
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+
+from playground.files import write_text
 
 FILE = "playground.sha256"
 
@@ -21,15 +21,8 @@ def sha256(file: Path) -> str:
 
 def seal(folder: Path) -> None:
     """Write down the SHA-256 of every file in the folder."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != FILE)
-    handle, scratch = tempfile.mkstemp(prefix=f".{FILE}-", dir=folder)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.writelines(f"{sha256(file)}  {file.name}\n" for file in files)
-        os.replace(scratch, folder / FILE)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(FILE))
+    write_text(folder / FILE, "".join(f"{sha256(file)}  {file.name}\n" for file in files))
 
 
 def is_sealed(folder: Path) -> bool:
@@ -44,7 +37,10 @@ def changed(folder: Path) -> list[str]:
     """
     if not is_sealed(folder):
         return []
-    lines = (folder / FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+    try:
+        lines = (folder / FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return [FILE]
     sums = [line.split("  ", 1) for line in lines]
     if not sums or any(len(line) != 2 for line in sums):
         return [FILE]
