@@ -1,14 +1,13 @@
 """Axes on disk and in memory: load one, check it against the base model, list what ships."""
 
-import contextlib
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from playground import cards
@@ -18,11 +17,19 @@ from playground.engine.decode import Steering
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.engine.value_function import ValueFunction
-from playground.errors import AxisMismatch
+from playground.errors import AxisDamaged, AxisMismatch, InvalidInput
+from playground.files import digest as digest
 from playground.rewards import Reward, judges, preference
 from playground.rewards.preference import PreferenceReward
 
 _RESTORE = "Restore the file or train the axis again."
+
+_WIDEST = 65_536  # of a value function
+_TRIED = 4  # tokens
+_FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""The shape of each tensor of a file, by name."""
 
 WEIGHT_FILES = (identity_layer.FILE_NAME, value_function.FILE_NAME, preference.FILE_NAME)
 
@@ -39,21 +46,20 @@ class Axis:
 
 
 def load(folder: Path, model: LanguageModel) -> Axis:
-    """Read an axis's folder for a base model. Raises AxisMismatch when it is damaged or made for another base."""
+    """Read an axis's folder for a base model. Raises AxisDamaged, or AxisMismatch when it is of another base."""
     card = Card.load(folder)
     note = check(card, model.identity())
-    weights = {name: _read(folder, name, card.files) for name in WEIGHT_FILES}
     layer = IdentityLayer(model)
-    try:
-        layer.layer.load_state_dict(weights[identity_layer.FILE_NAME])
-        function = ValueFunction.from_state(weights[value_function.FILE_NAME]).to(model.device)
-        reward = PreferenceReward(model, weights[preference.FILE_NAME])
-    except (RuntimeError, KeyError) as error:
-        raise AxisMismatch(
-            f"The weights of {card.name!r} do not have the shapes of {model.name}: {str(error).splitlines()[0]}",
-            "Train the axis again on this base model.",
-        ) from error
+    expected = _shapes(layer.layer.state_dict())
+    layer.layer.load_state_dict(_read(folder / identity_layer.FILE_NAME, card, lambda shapes: expected))
+    value_file, reward_file = folder / value_function.FILE_NAME, folder / preference.FILE_NAME
+    function = ValueFunction.from_state(_read(value_file, card, partial(_of_a_value_function, model)))
+    reward = PreferenceReward(model, _read(reward_file, card, partial(_of_a_reward, model)))
+    _check_positive(value_file, function.scale)
+    _check_positive(reward_file, reward.state["scale"], reward.state["unit"])
+    cards.check_files(folder, card)
     layer = layer.to(model.device, model.dtype).requires_grad_(False)
+    _check_works(folder, model, layer, function.to(model.device), reward)
     steering = Steering(layer, function, card.calibration.step_size, card.calibration.updates)
     return Axis(card, steering, reward, note, _judge(folder, card))
 
@@ -79,49 +85,100 @@ def _judge(folder: Path, card: Card) -> Reward | None:
     if card.judge is None:
         return None
     file = folder / card.judge.file
-    if card.judge.file:
-        _check_file(file, card.files)
+    if card.judge.file and card.judge.file not in card.files:
+        raise AxisDamaged(f"{file} is not a file its card describes.", "Restore the axis's folder as it was trained.")
     try:
         return judges.judge_of(card.judge.kind, file)
-    except (OSError, ValueError) as error:
-        raise AxisMismatch(f"{file} is damaged: {error}.", _RESTORE) from None
+    except InvalidInput as error:
+        raise AxisDamaged(f"{file} is damaged: {error.message}", _RESTORE) from None
 
 
-def shipped_for(model: LanguageModel) -> Mapping[str, Axis]:
-    """The axes that come with the software and fit this base model, by name."""
+class Found(NamedTuple):
+    """Axes that can be used, by name, and what is wrong with the folders of those that cannot."""
+
+    axes: Mapping[str, Axis]
+    damaged: Mapping[Path, AxisDamaged]
+
+
+def load_all(folders: Iterable[Path], model: LanguageModel) -> Found:
+    """The axes of some folders that fit this base model; those of another are passed over."""
     fitting: dict[str, Axis] = {}
-    for folder in cards.shipped_folders():
-        # One that is damaged or made for another base must not keep the others from being used; doctor tells of it.
-        with contextlib.suppress(AxisMismatch):
+    damaged: dict[Path, AxisDamaged] = {}
+    for folder in folders:
+        # One that is damaged or made for another base must not keep the others from being used.
+        try:
             axis = load(folder, model)
             fitting[axis.card.name] = axis
-    return fitting
+        except AxisDamaged as error:
+            damaged[folder] = error
+        except AxisMismatch:
+            continue
+    return Found(fitting, damaged)
 
 
-def digest(path: Path) -> str:
-    """sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+# --- weights --------------------------------------------------------------------------------------------------------
 
 
-def _read(folder: Path, name: str, digests: Mapping[str, str]) -> dict[str, Tensor]:
-    """Read one weight file, which must be safetensors and the very file the card describes."""
-    path = folder / name
-    try:
-        weights = load_file(path)
-    except FileNotFoundError:
-        raise AxisMismatch(f"{path} is missing.", _RESTORE) from None
-    except (SafetensorError, OSError) as error:
-        raise AxisMismatch(f"{path} is damaged or no safetensors file: {error}.", _RESTORE) from None
-    _check_file(path, digests)
-    return {key: tensor.to(torch.float32) for key, tensor in weights.items()}
+def _shapes(state: Mapping[str, Tensor]) -> Shapes:
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
-def _check_file(path: Path, digests: Mapping[str, str]) -> None:
-    """Refuse a file that is missing or not the one the card describes."""
+def _of_a_value_function(model: LanguageModel, found: Shapes) -> Shapes:
+    """The shapes of a value function of this model, which is as wide inside as its file says."""
+    hidden = max(1, min(next(iter(found.get("inner.bias", ())), 1), _WIDEST))
+    return _shapes(ValueFunction(model.width, hidden).state_dict())
+
+
+def _of_a_reward(model: LanguageModel, _found: Shapes) -> Shapes:
+    width = (model.width * len(preference.feature_layers(model)),)
+    return {"weight": width, "mean": width, "scale": width, "zero": (), "unit": ()}
+
+
+def _read(path: Path, card: Card, shapes: Callable[[Shapes], Shapes]) -> dict[str, Tensor]:
+    """Read one weight file as float32: safetensors with finite numbers of the shapes that are expected of it.
+
+    Its header is compared before anything else is read. Raises AxisDamaged.
+    """
     if not path.is_file():
-        raise AxisMismatch(f"{path} is missing.", _RESTORE)
-    if digests.get(path.name) != digest(path):
-        raise AxisMismatch(
-            f"{path} is not the file its card describes.", "Restore the axis's folder as it was trained."
-        )
+        raise AxisDamaged(f"{path} is missing.", _RESTORE)
+    if path.name not in card.files:
+        raise AxisDamaged(f"{path} is not a file its card describes.", _RESTORE)
+    try:
+        with safe_open(path, framework="pt") as tensors:
+            found = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+            wanted = shapes(found)
+            if wrong := sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name)):
+                raise AxisDamaged(
+                    f"The weights in {path} do not have the shapes of their base model: {wrong[0][:80]} for one.",
+                    "Train the axis again on this base model.",
+                )
+            weights = {name: _as_float32(path, name, tensors.get_tensor(name)) for name in found}
+    except (SafetensorError, OSError) as error:
+        raise AxisDamaged(f"{path} is damaged or no safetensors file: {error}.", _RESTORE) from None
+    return weights
+
+
+def _as_float32(path: Path, name: str, tensor: Tensor) -> Tensor:
+    numbers = tensor.to(torch.float32)
+    if tensor.dtype not in _FLOATS or not bool(torch.isfinite(numbers).all()):
+        raise AxisDamaged(f"{path} is damaged: {name} holds what is no finite number.", _RESTORE)
+    return numbers
+
+
+def _check_positive(path: Path, *divisors: Tensor) -> None:
+    if not all(bool((divisor > 0).all()) for divisor in divisors):
+        raise AxisDamaged(f"{path} is damaged: it would divide by 0.", _RESTORE)
+
+
+@torch.no_grad()
+def _check_works(
+    folder: Path, model: LanguageModel, layer: IdentityLayer, function: ValueFunction, reward: PreferenceReward
+) -> None:
+    """Try all three on a few tokens: finite weights can still be so large that numbers run over."""
+    ids = torch.arange(min(_TRIED, model.model.config.vocab_size), device=model.device)[None]
+    embeddings = layer(model.embed(ids), torch.ones_like(ids))
+    states = torch.randn(_TRIED, model.width, generator=torch.Generator().manual_seed(0)).to(model.device)
+    features = torch.zeros_like(reward.state["mean"])[None]
+    for tried in (embeddings, function(states), function.inside(states), reward.score(features)):
+        if not bool(torch.isfinite(tried).all()):
+            raise AxisDamaged(f"The weights in {folder} are too large to compute with.", _RESTORE)

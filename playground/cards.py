@@ -3,24 +3,57 @@
 Frozen values without tensors, stored as `card.json` beside the weights.
 """
 
-import json
+import unicodedata
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from playground import places
-from playground.errors import AxisMismatch, PlaygroundError
-from playground.settings import Settings
+from playground.errors import AxisDamaged, InvalidInput, PlaygroundError
+from playground.files import digest, read_json, write_text
+from playground.settings import Level, Seen, Settings, StepSize, Updates
 
 FILE_NAME = "card.json"
+
+LARGEST = 1e30
+"""No measured number lies beyond it: its square can still be computed with."""
+
+_FEW = 100
+
+_PLAIN_NAME = r"[\w-][\w.-]*"
+
+FileName = Annotated[str, Field(pattern=f"^{_PLAIN_NAME}$", max_length=_FEW)]
+"""A plain name: no folder, nothing hidden."""
+
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+"""A sha256 in hexadecimal digits."""
+
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+"""Something measured."""
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Named(Settings):
+    """What is called by a name that stands in lists and sentences."""
+
+    name: Seen = Field(max_length=60)
+
+    @field_validator("name")
+    @classmethod
+    def _is_one_line(cls, name: str) -> str:
+        if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in name):
+            raise ValueError("It holds a line end or another control character")
+        return name
 
 
 class Poles(Settings):
     """What the two ends of the slider are called, in one or two words each."""
 
-    negative: str
-    positive: str
+    negative: str = Field(max_length=60)
+    positive: str = Field(max_length=60)
 
 
 class Base(Settings):
@@ -28,8 +61,8 @@ class Base(Settings):
 
     name: str
     architecture: str
-    hidden_size: int
-    vocab_size: int
+    hidden_size: Count
+    vocab_size: Count
     tokenizer: str = Field(description="sha256 of the token strings in order of their ids.")
     weights: str = Field(description="sha256 of a sample of the weights, the same in every dtype.")
 
@@ -39,7 +72,7 @@ class Data(Settings):
 
     name: str
     licence: str
-    rows: int
+    rows: Count
     sha256: str
     attribution: str = ""
 
@@ -47,31 +80,44 @@ class Data(Settings):
 class Estimate(Settings):
     """A mean over prompts with its 95 % bootstrap interval."""
 
-    mean: float
-    low: float
-    high: float
+    mean: Number
+    low: Number
+    high: Number
+
+    @model_validator(mode="after")
+    def _lies_within(self) -> "Estimate":
+        if self.low > self.high:
+            raise ValueError(f"the interval from {self.low:g} to {self.high:g} is reversed")
+        return self
 
 
 class Point(Settings):
     """What was measured at one strength: estimates by metric name (reward, kl, perplexity, diversity, length, ...)."""
 
-    alpha: float
-    control: float
-    metrics: dict[str, Estimate]
+    alpha: Level
+    control: Level
+    metrics: dict[str, Estimate] = Field(max_length=_FEW)
 
 
 class Calibration(Settings):
     """What control = 1 means: `updates` steps of `step_size` up the value function."""
 
-    step_size: float
-    updates: int
+    step_size: StepSize
+    updates: Updates
 
 
 class SafeRange(Settings):
     """Between which strengths replies stayed fluent and varied when measured: (lowest, highest)."""
 
-    alpha: tuple[float, float]
-    control: tuple[float, float]
+    alpha: tuple[Level, Level]
+    control: tuple[Level, Level]
+
+    @field_validator("alpha", "control")
+    @classmethod
+    def _rises(cls, ends: tuple[float, float]) -> tuple[float, float]:
+        if ends[0] > ends[1]:
+            raise ValueError(f"It leads from {ends[0]:g} down to {ends[1]:g}")
+        return ends
 
 
 JudgeKind = Literal["words", "sentiment", "length"]
@@ -82,34 +128,65 @@ class Judge(Settings):
 
     kind: JudgeKind
     file: str = Field(
-        default="", pattern=r"^[\w.-]*$", description="What was fitted, in the axis's folder; empty for a fixed rule."
+        default="",
+        pattern=rf"^({_PLAIN_NAME})?$",
+        max_length=_FEW,
+        description="What was fitted, in the axis's folder; empty for a fixed rule.",
     )
     data: tuple[Data, ...] = Field(default=(), description="What it was fitted on.")
-    agreement: float = Field(description="Share of labelled pairs, new to the judge, whose chosen reply it prefers.")
-    pairs: int = Field(description="How many pairs that is measured on.")
+    agreement: float = Field(
+        ge=0, le=1, description="Share of labelled pairs, new to the judge, whose chosen reply it prefers."
+    )
+    pairs: Count = Field(description="How many pairs that is measured on.")
 
 
-class Card(Settings):
+class Card(Named):
     """Everything a person should know before dragging an axis's sliders."""
 
-    name: str = Field(min_length=1)
     description: str
     poles: Poles
     base: Base
-    data: tuple[Data, ...]
+    data: tuple[Data, ...] = Field(max_length=_FEW)
     licence: str = "Apache-2.0"
     command: str = Field(description="The command line that made this axis.")
     by_hand: str = Field(default="", description="What was done to the axis beside the command, if anything.")
     recipe: dict[str, Any] = Field(description="Settings of each stage of the training.")
-    seed: int
+    seed: Count
     judge: Judge | None = Field(default=None, description="None on cards older than judges.")
-    checks: dict[str, float] = Field(description="Held-out figures of each stage, such as accuracy on unseen pairs.")
+    checks: dict[str, Number] = Field(
+        max_length=_FEW, description="Held-out figures of each stage, such as accuracy on unseen pairs."
+    )
     calibration: Calibration
-    curve: tuple[Point, ...] = Field(description="Measured on development prompts, sorted by control, then alpha.")
-    rises_until: float = Field(description="The alpha at which mean reward was highest among those measured.")
+    curve: tuple[Point, ...] = Field(
+        max_length=1000, description="Measured on development prompts, sorted by control, then alpha."
+    )
+    rises_until: Level = Field(description="The alpha at which mean reward was highest among those measured.")
     safe_range: SafeRange
-    files: dict[str, str] = Field(description="sha256 of each weight file.")
+    files: dict[FileName, Digest] = Field(max_length=_FEW, description="sha256 of each weight file.")
     version: str = Field(description="The version of this software that made the axis.")
+
+    @field_validator("recipe")
+    @classmethod
+    def _is_finite(cls, recipe: dict[str, Any]) -> dict[str, Any]:
+        if not all(abs(number) <= LARGEST for number in _numbers(recipe)):
+            raise ValueError("A number in it is not finite")
+        share = recipe.get("development_share", 0.5)
+        if not isinstance(share, float) or not 0 < share < 1:
+            raise ValueError(f"development_share is no share: {share!r}")
+        return recipe
+
+    @field_validator("curve")
+    @classmethod
+    def _is_in_order(cls, curve: tuple[Point, ...]) -> tuple[Point, ...]:
+        where = [(point.control, point.alpha) for point in curve]
+        if where != sorted(set(where)):
+            raise ValueError("Its points are not in order, or one is there twice")
+        return curve
+
+    @property
+    def development_share(self) -> float | None:
+        """The share of prompts that were kept for checking, None where the card does not tell."""
+        return self.recipe.get("development_share")
 
     @property
     def preferred(self) -> dict[str, float]:
@@ -127,30 +204,84 @@ class Card(Settings):
         return {name: found[at][metric].mean for name, at in strengths.items() if metric in found.get(at, {})}
 
     def save(self, folder: Path) -> None:
-        """Write the card into an axis's folder."""
-        (folder / FILE_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        """Write the card into an axis's folder, in one piece."""
+        write_text(folder / FILE_NAME, self.model_dump_json(indent=1) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> "Card":
-        """Read the card of an axis's folder. Raises AxisMismatch when it is missing or malformed."""
+        """Read the card of an axis's folder. Raises AxisDamaged when it is missing or malformed."""
         path = folder / FILE_NAME
+        if not path.exists():
+            raise AxisDamaged(f"{folder} holds no {FILE_NAME}.", "Point to a folder made by axis train.")
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise AxisMismatch(f"{folder} holds no {FILE_NAME}.", "Point to a folder made by axis train.") from None
-        except (OSError, ValueError, TypeError) as error:
-            raise AxisMismatch(
-                f"{path} cannot be read: {error}.", "Restore the file or train the axis again."
-            ) from None
+            values = read_json(path)
+            if not isinstance(values, dict):
+                raise InvalidInput("it is no JSON object.")
+            return cls(**cast(dict[str, Any], values))
         except PlaygroundError as error:
-            raise AxisMismatch(f"{path} is not a valid card: {error.message}", "Train the axis again.") from None
+            raise AxisDamaged(
+                f"{path} is not a valid card: {error.message}", "Restore the file or train the axis again."
+            ) from None
+
+
+def _each(folders: Iterable[Path]) -> Iterator[tuple[Path, Card | AxisDamaged]]:
+    for folder in folders:
+        try:
+            yield folder, Card.load(folder)
+        except AxisDamaged as error:
+            yield folder, error
+
+
+def _numbers(value: object) -> Iterator[float]:
+    """All numbers in a parsed JSON value."""
+    if isinstance(value, int | float):
+        yield value
+    elif isinstance(value, dict | list):
+        inner = cast(dict[object, object], value).values() if isinstance(value, dict) else cast(list[object], value)
+        for one in inner:
+            yield from _numbers(one)
 
 
 def shipped_folders() -> list[Path]:
     """The folders of the axes that come with the software, in order of their names."""
-    return [path.parent for path in sorted(places.AXES.glob(f"*/{FILE_NAME}"))]
+    return folders_in(places.AXES)
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The axes' folders in a folder, in order of their names."""
+    return [path.parent for path in sorted(folder.glob(f"*/{FILE_NAME}"))]
+
+
+def all_folders() -> list[Path]:
+    """The folders of the axes that ship and of those that were made or loaded on the page."""
+    return [*shipped_folders(), *folders_in(places.own_axes())]
 
 
 def shipped() -> dict[Path, Card]:
-    """The cards of the axes that come with the software, by folder. Raises AxisMismatch for a damaged one."""
-    return {folder: Card.load(folder) for folder in shipped_folders()}
+    """The cards of the axes that come with the software, by folder; damaged ones are left out."""
+    return {folder: one for folder, one in _each(shipped_folders()) if isinstance(one, Card)}
+
+
+def damaged(folders: Iterable[Path]) -> dict[Path, AxisDamaged]:
+    """What is wrong with those of some axes' folders whose card cannot be used or whose files are not the card's."""
+    found: dict[Path, AxisDamaged] = {}
+    for folder, one in _each(folders):
+        try:
+            if isinstance(one, AxisDamaged):
+                raise one
+            check_files(folder, one)
+        except AxisDamaged as error:
+            found[folder] = error
+    return found
+
+
+def check_files(folder: Path, card: Card) -> None:
+    """Raise AxisDamaged where a file that a card describes is missing or another one."""
+    for name, made in card.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise AxisDamaged(f"{path} is missing.", "Restore the file or train the axis again.")
+        if digest(path) != made:
+            raise AxisDamaged(
+                f"{path} is not the file its card describes.", "Restore the axis's folder as it was trained."
+            )

@@ -135,6 +135,8 @@ def axes(as_json: Json = False) -> None:
     from playground import cards
 
     found = list(cards.shipped().values())
+    for error in cards.damaged(cards.all_folders()).values():
+        print(f"Left out: {error}", file=sys.stderr)
     if as_json:
         print(json.dumps([card.model_dump(mode="json") for card in found], indent=1))
         return

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from playground import cards, sources
+from playground import cards, places, presets, sources
 from playground.errors import PlaygroundError
 from playground.events import Token
 from playground.places import cache_directory
@@ -39,7 +39,7 @@ def examine(model: str, dtype: str) -> list[Finding]:
 
     What fails becomes a finding; nothing is raised.
     """
-    looks: list[Callable[[], Finding]] = [_python, _packages, _memory, _disk, _processor, _axes, _cache]
+    looks: list[Callable[[], Finding]] = [_python, _packages, _memory, _disk, _processor, _axes, _presets, _cache]
     return [*(_attempt(look) for look in looks), *_model(model, dtype)]
 
 
@@ -104,6 +104,8 @@ def _processor() -> Finding:
 
 def _axes() -> Finding:
     names = [card.name for card in cards.shipped().values()]
+    if damaged := list(cards.damaged(cards.all_folders()).values()):
+        return Finding("axes", False, " ".join(error.message for error in damaged), damaged[0].hint)
     fix = "Restore the folder assets/axes, or make an axis: playground axis invent --help"
     return Finding("axes", bool(names), ", ".join(names) or "none shipped", fix)
 
@@ -117,6 +119,13 @@ def _cache() -> Finding:
     return Finding("cache", True, f"{' and '.join(found)}, whole by SHA-256" if found else "no models yet")
 
 
+def _presets() -> Finding:
+    count, damaged = len(presets.read_all()), presets.damaged()
+    detail = " ".join(error.message for error in damaged) or f"{count} to start from"
+    fix = f"{damaged[0].hint} Or restore the folder {places.PRESETS}." if damaged else f"Restore {places.PRESETS}."
+    return Finding("presets", bool(count) and not damaged, detail, fix)
+
+
 def _model(name: str, dtype: str) -> Iterator[Finding]:
     try:
         from playground.player import Player
@@ -128,6 +137,12 @@ def _model(name: str, dtype: str) -> Iterator[Finding]:
         player = Player.open(name, dtype)
         loaded = time.perf_counter() - start
         yield Finding("model", True, f"{player.name}, loaded in {loaded:.1f} s")
+        # What only shows beside the model: weights of another shape, or with no finite numbers.
+        yield from (
+            Finding("axis", False, error.message, error.hint)
+            for folder, error in player.damaged.items()
+            if folder not in cards.damaged([folder])
+        )
         yield Finding("reply", True, _reply(player))
     except PlaygroundError as error:
         yield Finding("model", False, error.message, error.hint)

@@ -34,6 +34,10 @@ class AxisMismatch(PlaygroundError):
     """An axis is unknown, damaged, or was trained on another base model."""
 
 
+class AxisDamaged(AxisMismatch):
+    """An axis's folder is damaged: its card, its weights or its judge cannot be used with any base model."""
+
+
 class Busy(PlaygroundError):
     """As many requests as fit are being answered."""
 

@@ -6,6 +6,7 @@ at a newline and nothing else: a reply may hold every other line separator that 
 
 import codecs
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -94,6 +95,15 @@ def read_entries(path: Path, plain: bool) -> Iterator[tuple[str, str]]:
         raise refused
     else:
         yield from _numbered(_LINE_END.split(text))
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file. Raises InvalidInput where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", "Check the file.") from None
 
 
 def suffix_of(path: Path) -> str:

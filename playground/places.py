@@ -24,6 +24,11 @@ def data_directory() -> Path:
     return user_data_path("alignment-playground", appauthor=False)
 
 
+def own_axes() -> Path:
+    """Where the axes lie that were made or loaded on the page; it may not exist yet."""
+    return data_directory() / "axes"
+
+
 def models_directory() -> Path:
     """Where converted and built base models are kept; it may not exist yet."""
     return cache_directory() / "models"

@@ -31,8 +31,15 @@ _REWARDS = 4096  # how many are remembered, so that a reply that was written bef
 class Player:
     """Runs requests on a loaded base model. `axes` maps names to the axes loaded so far."""
 
-    def __init__(self, model: LanguageModel, known: dict[str, Axis] | None = None) -> None:
+    def __init__(
+        self,
+        model: LanguageModel,
+        known: dict[str, Axis] | None = None,
+        damaged: Mapping[Path, AxisMismatch] | None = None,
+    ) -> None:
+        """`damaged` says what is wrong with the folders of axes that had to be left out."""
         self.model = model
+        self.damaged: dict[Path, AxisMismatch] = dict(damaged or {})
         self.axes: dict[str, Axis] = dict(known or {})
         self.tree = PrefixTree()
         self.turns = Turns()
@@ -47,7 +54,8 @@ class Player:
         Raises ModelUnavailable or InvalidInput when the weights cannot be had.
         """
         language_model = open_model(model, dtype, report)
-        return cls(language_model, dict(axes.shipped_for(language_model)))
+        found = axes.load_all(cards.shipped_folders(), language_model)
+        return cls(language_model, dict(found.axes), found.damaged)
 
     @property
     def name(self) -> str:
@@ -65,6 +73,9 @@ class Player:
             return self.axes[name_or_folder]
         if name_or_folder and _is_folder(name_or_folder):
             return self._add(axes.load(Path(name_or_folder), self.model))
+        for folder, error in self.damaged.items():
+            if folder.name == name_or_folder:
+                raise error
         for shipped, card in cards.shipped().items():
             if card.name == name_or_folder:
                 return axes.load(shipped, self.model)  # it does not fit: let the check say why

@@ -12,7 +12,7 @@ from pydantic import Field
 from playground import places
 from playground.errors import InvalidInput, PlaygroundError
 from playground.files import parse_toml, read_text
-from playground.settings import FURTHEST, Seen, Settings, Strength
+from playground.settings import Level, Seen, Settings, StepSize, Strength, Updates
 
 
 class Preset(Settings):
@@ -22,16 +22,16 @@ class Preset(Settings):
     prompt: Seen = Field(description="The first user turn.")
     system: str = Field(default="", description="System text; empty for none.")
     axis: str = Field(default="", description="Name of the axis; empty keeps the one chosen.")
-    alpha: float = Field(default=1.0, ge=-FURTHEST, le=FURTHEST, description="Strength of the identity layer.")
-    control: float = Field(default=0.0, ge=-FURTHEST, le=FURTHEST, description="Strength of the value function.")
+    alpha: Level = Field(default=1.0, description="Strength of the identity layer.")
+    control: Level = Field(default=0.0, description="Strength of the value function.")
     temperature: float = Field(default=0.0, ge=0, le=10, description="0 is greedy.")
     seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of the noise.")
     max_new_tokens: int = Field(default=64, ge=1, description="Longest reply, in tokens.")
     top_k: int = Field(default=0, ge=0, description="Keep the k likeliest tokens; 0 keeps all.")
     top_p: float = Field(default=1.0, gt=0, le=1, description="Keep the likeliest tokens with this much probability.")
     repetition_penalty: float = Field(default=1.0, gt=0, le=10, description="Above 1 avoids repetition; 1 is off.")
-    updates: int | None = Field(default=None, ge=0, le=1000, description="Steps per token; as calibrated unless given.")
-    step_size: float | None = Field(default=None, ge=0, le=FURTHEST, description="As calibrated unless given.")
+    updates: Updates | None = Field(default=None, description="Steps per token; as calibrated unless given.")
+    step_size: StepSize | None = Field(default=None, description="As calibrated unless given.")
     more: tuple[Strength, ...] = Field(default=(), description="Further axes mixed in, each with its own strength.")
 
 

@@ -59,6 +59,16 @@ Seen = Annotated[str, Field(min_length=1), AfterValidator(_seen)]
 """A text with at least one letter, digit or sign that can be seen."""
 
 
+Level = Annotated[float, Field(ge=-FURTHEST, le=FURTHEST)]
+"""A strength along an axis, by either method."""
+
+Updates = Annotated[int, Field(ge=0, le=1000)]
+"""Gradient steps per token."""
+
+StepSize = Annotated[float, Field(ge=0, le=FURTHEST)]
+"""Length of a gradient step at control 1."""
+
+
 class Message(Settings):
     """One turn of a conversation."""
 
@@ -70,26 +80,19 @@ class Strength(Settings):
     """How far one row goes along one axis, by both methods."""
 
     axis: Seen = Field(description="Name of the axis.")
-    alpha: float = Field(
+    alpha: Level = Field(
         default=0.0,
-        ge=-FURTHEST,
-        le=FURTHEST,
         description="0 is the model as it came, 1 as trained; beyond 1 is more than trained, below 0 the other way.",
     )
-    control: float = Field(
+    control: Level = Field(
         default=0.0,
-        ge=-FURTHEST,
-        le=FURTHEST,
         description="0 is off, 1 the calibrated step size at the calibrated number of updates; negative goes down.",
     )
-    updates: int | None = Field(
-        default=None, ge=0, le=1000, description="Gradient steps per token; the axis's calibrated number unless given."
+    updates: Updates | None = Field(
+        default=None, description="Gradient steps per token; the axis's calibrated number unless given."
     )
-    step_size: float | None = Field(
-        default=None,
-        ge=0,
-        le=FURTHEST,
-        description="Length of a step at control 1; the axis's calibrated step size unless given.",
+    step_size: StepSize | None = Field(
+        default=None, description="Length of a step at control 1; the axis's calibrated step size unless given."
     )
     merge: Literal["logits", "embeddings"] = Field(
         default="logits",

@@ -3,6 +3,7 @@
 import io
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -199,11 +200,37 @@ def test_axes_are_told_as_cards(shell: Shell, cheer: Path, monkeypatch: pytest.M
         assert part in told
 
 
+def test_damaged_axes_and_presets_are_named_and_keep_no_command_shut(
+    shell: Shell, cheer: Path, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped, own = tmp_path / "shipped", tmp_path / "data" / "alignment-playground" / "axes"
+    shutil.copytree(cheer, shipped / "cheer")
+    for folder, raw in ((shipped / "deep", b'{"a":' * 20_000), (own / "mine", b"{}"), (own / "half", b"\xff\n")):
+        folder.mkdir(parents=True)
+        (folder / "card.json").write_bytes(raw)
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "a.toml").write_bytes(b"title = ")
+    monkeypatch.setattr("playground.places.AXES", shipped)
+    monkeypatch.setattr("playground.places.PRESETS", tmp_path / "presets")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    listed = shell("axes", "--json")
+    assert listed.code == 0
+    assert [card["name"] for card in json.loads(listed.out)] == ["cheer"]
+    assert listed.err.count("Left out") == 3
+    assert all(str(folder) in listed.err for folder in (shipped / "deep", own / "mine", own / "half"))
+    checks = {check["name"]: check for check in json.loads(shell("doctor", "--json", *tiny[:4]).out)["checks"]}
+    assert not checks["axes"]["ok"] and str(own / "half") in checks["axes"]["detail"] and checks["axes"]["fix"]
+    assert not checks["presets"]["ok"] and "a.toml" in checks["presets"]["detail"] and checks["presets"]["fix"]
+    assert checks["reply"]["ok"]
+    assert shell("say", "Hi.", *tiny, "--axis", "cheer").code == 0
+
+
 def test_the_doctor_tries_the_model(shell: Shell, tiny: list[str]) -> None:
     report = json.loads(shell("doctor", "--json", *tiny[:4]).out)
     checks = {check["name"]: check for check in report["checks"]}
     assert report["ok"] == all(check["ok"] for check in report["checks"])
-    assert {"python", "packages", "memory", "disk", "processor", "axes", "cache", "model", "reply"} == set(checks)
+    names = {"python", "packages", "memory", "disk", "processor", "axes", "presets", "cache", "model", "reply"}
+    assert names == set(checks)
     assert checks["reply"]["ok"]
     assert all(check["fix"] for check in report["checks"] if not check["ok"])
 

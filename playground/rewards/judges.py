@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 from playground.cards import JudgeKind
+from playground.errors import InvalidInput
 from playground.rewards import Reward
 from playground.rewards.length import brevity
 from playground.rewards.sentiment import sentiment
@@ -15,10 +16,16 @@ KINDS: tuple[JudgeKind, ...] = get_args(JudgeKind)
 
 
 def judge_of(kind: JudgeKind, file: Path) -> Reward:
-    """The judge of a kind; that of words is read from its file. Raises OSError or ValueError for a damaged one."""
-    if kind == "words":
-        return WordJudge.load(file)
-    return sentiment if kind == "sentiment" else brevity
+    """The judge of a kind; that of words is read from its file. Raises InvalidInput for a damaged one."""
+    match kind:
+        case "words":
+            return WordJudge.load(file)
+        case "sentiment":
+            return sentiment
+        case "length":
+            return brevity
+        case _:
+            raise InvalidInput(f"There is no judge of the kind {kind!r}.", f"Choose one of: {', '.join(KINDS)}.")
 
 
 def wins(ours: float, theirs: float) -> float:

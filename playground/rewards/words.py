@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from playground.errors import InvalidInput
+from playground.files import read_json
 from playground.settings import Message
 
 FILE_NAME = "judge.json"
@@ -24,6 +25,8 @@ RIDGE = 1e-3
 MOST_TERMS = 8000
 LEAST_TEXTS = 2
 """A term that fewer texts hold tells of those texts, not of the axis."""
+
+_LARGEST = 1e6  # of a term's numbers
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
@@ -59,13 +62,13 @@ class WordJudge:
 
     @classmethod
     def load(cls, path: Path) -> "WordJudge":
-        """Read what `save` wrote. Raises OSError or ValueError for anything else."""
+        """Read what `save` wrote. Raises InvalidInput for anything else."""
         try:
-            found = {term: Term(*map(float, pair)) for term, pair in json.loads(path.read_text("utf-8")).items()}
-        except (AttributeError, TypeError) as error:
-            raise ValueError(f"it is no list of terms: {error}") from None
-        if not all(term.rarity > 0 and math.isfinite(term.rarity + term.weight) for term in found.values()):
-            raise ValueError("a term has no finite numbers")
+            found = {term: Term(*map(float, pair)) for term, pair in read_json(path).items()}
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise InvalidInput(f"{path} is no list of terms: {error}.", "Restore the file.") from None
+        if not all(0 < term.rarity <= _LARGEST and abs(term.weight) <= _LARGEST for term in found.values()):
+            raise InvalidInput(f"{path} holds a term whose numbers are not finite, or too large.", "Restore the file.")
         return cls(found)
 
 

@@ -31,6 +31,8 @@ _HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" co
 def build(player: "Player", hosting: Hosting | None = None, workshop: Workshop | None = None) -> gr.Blocks:
     """The page of a player, ready to launch with `appearance()`; axes are made in the user's workshop unless given."""
     hosted = Hosted(player, hosting or Hosting())
+    for error in presets.damaged():
+        print(f"Left out a preset: {error}", flush=True)  # noqa: T201
     with Page(title="Alignment Playground", analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(markup.header(player.name), elem_id="masthead", padding=False, apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):

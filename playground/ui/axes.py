@@ -4,8 +4,10 @@ Handlers only carry values: `axis_card` decides what is seen, `workshop` makes a
 """
 
 import atexit
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -34,9 +36,11 @@ class AxesPage:
     def __init__(self, hosted: Hosted, listed: Sequence[gr.Dropdown], workshop: Workshop | None = None) -> None:
         self.hosted, self.listed = hosted, list(listed)
         hosting = hosted.hosting
-        self.workshop = workshop or Workshop(places.data_directory() / "axes", hosting.model, hosting.dtype)
+        self.workshop = workshop or Workshop(places.own_axes(), hosting.model, hosting.dtype)
         self.may_add = not hosting.public
+        self.left_out: dict[Path, AxisMismatch] = {}
         if self.may_add:
+            self.left_out |= hosted.player.damaged
             self._load_own()
             atexit.register(self.workshop.close)
         self._layout()
@@ -51,6 +55,7 @@ class AxesPage:
             with gr.Column(elem_classes="side", scale=0, min_width=336):
                 self.axis = gr.Radio(names, value=start, label="Axes", elem_id="axes_list", visible=bool(names))
                 self.said = gr.HTML("", elem_id="axes_said", js_on_load=SPOKEN, **_BARE)
+                gr.HTML(_left_out(self.left_out), elem_id="axes_left_out", visible=bool(self.left_out), **_BARE)
                 with gr.Column(visible=self.may_add, elem_classes="adding"):
                     self._adding()
                 if not self.may_add:
@@ -240,11 +245,12 @@ class AxesPage:
     # -- parts -------------------------------------------------------------------------------------------------------
 
     def _load_own(self) -> None:
-        """Load what was made or loaded here before; what no longer fits stays where it is and is told of."""
+        """Load what was made or loaded here before; what cannot be used stays where it is and is told of."""
         for folder in self.workshop.finished():
             try:
                 self.hosted.player.axis(str(folder))
             except AxisMismatch as error:
+                self.left_out[folder] = error
                 print(f"Left out {folder.name}: {error}", flush=True)  # noqa: T201
 
     def _making(self, slug: str) -> Update:
@@ -314,6 +320,12 @@ class AxesPage:
         self.make.click(self.begin, form, shown, **_QUICK)
         self.load.click(self.add, [self.files, self.folder], shown, **_QUICK)
         self.timer.tick(self.watch, self.slug, shown, **_QUICK)
+
+
+def _left_out(found: Mapping[Path, PlaygroundError]) -> str:
+    """The folders of axes that could not be used, each with the reason and the fix."""
+    told = "".join(f"<li><b>{escape(folder.name)}</b> {failed(e.message, e.hint)}</li>" for folder, e in found.items())
+    return f'<div class="note"><p>These axes were left out:</p><ul>{told}</ul></div>' if told else ""
 
 
 def _complaint(error: PlaygroundError) -> str:

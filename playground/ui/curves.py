@@ -184,7 +184,9 @@ class CurvesPage:
               file: str | None, *numbers: float | None) -> "Plan":  # fmt: skip
         if file:
             self.hosted.hosting.check_own("Uploading")
-        return measuring.plan(axis, alphas, controls, measuring.prompts_of(source, count, own, file), *numbers)
+        known = self.hosted.axes.get(axis or "")
+        prompts = measuring.prompts_of(source, count, own, file, known.card if known else None)
+        return measuring.plan(axis, alphas, controls, prompts, *numbers)
 
     def describe(self, *form: Any) -> Update:
         """What the form asks for, in words and as a command, before anything is run."""

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playground.cards import FILE_NAME, Card
-from playground.errors import AxisMismatch, InvalidInput
-from playground.ui.workshop import Order
+from playground.errors import AxisDamaged, InvalidInput
+from playground.texts import folder_name
 
 if TYPE_CHECKING:
     from playground.player import Player
@@ -18,10 +18,13 @@ def from_folder(player: "Player", folder: str) -> str:
     """Load the axis that lies in a folder; its name. Raises InvalidInput or AxisMismatch."""
     if not folder.strip():
         raise InvalidInput("There is nothing to load.", "Choose the axis's files, or name its folder.")
-    path = Path(folder.strip()).expanduser()
-    if not path.is_dir():
-        raise InvalidInput(f"There is no folder {path}.", "Check the path.")
-    return player.axis(str(path)).card.name
+    try:
+        path = Path(folder.strip()).expanduser()
+        if path.is_dir():
+            return player.axis(str(path)).card.name
+    except (OSError, ValueError, RuntimeError):  # too long, no text, or of nobody's home: no path at all
+        pass
+    raise InvalidInput(f"There is no folder {folder.strip()[:200]}.", "Check the path.")
 
 
 def from_files(player: "Player", files: Sequence[str], keep: Path) -> str:
@@ -33,7 +36,7 @@ def from_files(player: "Player", files: Sequence[str], keep: Path) -> str:
         for file in files:
             shutil.copyfile(file, Path(scratch) / Path(file).name)
         card = _checked(player, Path(scratch))
-        home = keep / Order(name=card.name).slug()
+        home = keep / folder_name(card.name)
         if home.exists():
             raise InvalidInput(f"There is something at {home} already.", "Move it away first.")
         try:
@@ -51,10 +54,10 @@ def _checked(player: "Player", folder: Path) -> Card:
     from playground.axes import load
 
     if not (folder / FILE_NAME).exists():
-        raise AxisMismatch(f"There is no {FILE_NAME} among the files.", "Choose all files of the axis's folder.")
+        raise AxisDamaged(f"There is no {FILE_NAME} among the files.", "Choose all files of the axis's folder.")
     card = Card.load(folder)
     if missing := sorted(set(card.files) - {path.name for path in folder.iterdir()}):
-        raise AxisMismatch(f"{missing[0]} is missing.", "Choose all files of the axis's folder.")
+        raise AxisDamaged(f"{missing[0]} is missing.", "Choose all files of the axis's folder.")
     load(folder, player.model)
     if card.name in player.axes:
         raise InvalidInput(f"There is an axis named {card.name} already.", "Rename one in its card.json.")

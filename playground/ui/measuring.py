@@ -22,6 +22,7 @@ from playground.events import Progress
 from playground.findings import LABELS, Along
 from playground.presets import Preset
 from playground.settings import SLIDER_RANGE
+from playground.texts import is_blank
 from playground.ui import markup, share
 from playground.ui.figures import figure, minus, side
 
@@ -44,7 +45,6 @@ SPOKEN = "element.setAttribute('role', 'status'); element.setAttribute('aria-liv
 SHOWN = 8
 """Replies shown behind a point; the files hold all."""
 
-_DEVELOPMENT_SHARE = 0.15  # of prompts that no shipped axis was trained on, as in the training's recipe
 _TOGETHER = 16  # rows in a batch: a prompt or two, so that the chart grows every few seconds
 
 Phase = Literal["empty", "waiting", "measuring", "stopping", "stopped", "done", "failed"]
@@ -95,17 +95,24 @@ def plan(
     return Plan(axis=axis, alphas=grid[0], controls=grid[1], prompts=tuple(prompts), batch=size, **given)
 
 
-def prompts_of(source: str, count: float | None, own: str, file: str | None) -> list[str]:
-    """The prompts a form names. Raises InvalidInput when a file holds something else."""
+def prompts_of(source: str, count: float | None, own: str, file: str | None, card: Card | None = None) -> list[str]:
+    """The prompts a form names, for the axis of this card. Raises InvalidInput when a file holds something else.
+
+    New to an axis is what its training set aside, whichever prompts it was given: that depends on the text alone.
+    """
     from playground.training.pairs import is_development, load_prompts
+    from playground.training.recipe import Recipe
 
     if source == FROM_PRESETS:
         return list(dict.fromkeys(preset.prompt for preset in presets.read_all()))
     if source == OWN:
-        typed = [line.strip() for line in own.splitlines() if line.strip()]
+        typed = [line.strip() for line in own.split("\n") if not is_blank(line)]
         return list(dict.fromkeys([*typed, *(load_prompts(Path(file)) if file else ())]))
     known = load_prompts(places.PRESETS / "prompts.jsonl")
-    unseen = [prompt for prompt in known if is_development(prompt, _DEVELOPMENT_SHARE)]
+    share = (card.development_share if card else None) or Recipe().development_share
+    unseen = [prompt for prompt in known if is_development(prompt, share)]
+    if not unseen:
+        raise InvalidInput("None of the shipped prompts is new to this axis.", "Take the presets' or your own.")
     wanted = int(count) if count and count >= 1 else 1
     return sorted(unseen, key=lambda prompt: hashlib.sha256(prompt.encode()).hexdigest())[:wanted]
 

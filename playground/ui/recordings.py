@@ -10,15 +10,16 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import playground
 from playground import places, presets
 from playground.cards import Card
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Event, Finished, Token, from_json, to_json
+from playground.files import parse_json, read_json_lines, write_json_lines
 from playground.presets import Preset
-from playground.settings import Request
+from playground.settings import Request, Settings
 from playground.ui import present
 from playground.ui.view import View, Wish
 
@@ -102,7 +103,7 @@ def write(recording: Recording, path: Path) -> None:
         "request": recording.request.model_dump(mode="json", exclude_defaults=True),
     }
     lines = [json.dumps(head, ensure_ascii=False), *(_line(event) for event in recording.events)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_json_lines(path, lines)
 
 
 def _line(event: Event) -> str:
@@ -112,23 +113,32 @@ def _line(event: Event) -> str:
     return json.dumps(values, ensure_ascii=False)
 
 
+class _Head(Settings):
+    """The first line: what made the rest."""
+
+    model: str
+    version: str
+    axes: dict[str, str]
+    request: Request
+
+
 def read(path: Path) -> Recording:
     """The recording in a file. Raises InvalidInput for anything else."""
     try:
-        head, *lines = path.read_text(encoding="utf-8").splitlines()
-        about = json.loads(head)
-        request = Request(**about["request"])
-        events = tuple(_event(line, request) for line in lines)
-        return Recording(about["model"], about["version"], about["axes"], request, events)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        about, *lines = read_json_lines(path, parse_json)
+        head = _Head(**about)
+        events = tuple(_event(line, head.request) for line in lines)
+        return Recording(head.model, head.version, head.axes, head.request, events)
+    except (PlaygroundError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InvalidInput(f"The recording {path.name} cannot be read: {error}.", "Record it again.") from None
 
 
-def _event(line: str, request: Request) -> Event:
-    values = json.loads(line)
+def _event(values: dict[str, Any], request: Request) -> Event:
     if values["event"] == "finished":
         values = {"alpha_interval": None, "reward": None, **values}
     event = from_json(json.dumps(values))
+    if not isinstance(event, Token | Finished) or not 0 <= event.row < len(request.rows):
+        raise InvalidInput("It holds an event of no row.")
     return replace(event, strengths=request.rows[event.row].strengths) if isinstance(event, Finished) else event
 
 

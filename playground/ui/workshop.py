@@ -4,26 +4,27 @@ What a training needs and tells lies in files beside the axis's folder, so a clo
 finds what was begun, and the same order goes on where it was stopped. No gradio.
 """
 
+import contextlib
 import fcntl
-import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from playground.cards import FILE_NAME
+from playground.cards import FILE_NAME, Named, folders_in
 from playground.errors import InvalidInput
-from playground.events import Finished, Progress, from_json
-from playground.files import write_json
+from playground.events import Event, Finished, Progress, from_json
+from playground.files import parse_json, read_json, write_json
 from playground.settings import Settings
+from playground.texts import folder_name
+from playground.training.pairs import Pair
 
 Phase = Literal["making", "stopped", "failed", "made"]
 
@@ -51,10 +52,9 @@ STAGES = {
 """Stages of the training, in their order, in words of the page; others keep their own."""
 
 
-class Order(Settings):
+class Order(Named):
     """What an axis is made from: two sentences, or a file of pairs."""
 
-    name: str = Field(min_length=1, max_length=60, description="What to call the axis.")
     positive: str = Field(default="", description="Who answers at the positive end.")
     negative: str = Field(default="", description="Who answers at the negative end.")
     positive_pole: str = Field(default="", max_length=30, description="A word for that end.")
@@ -63,11 +63,8 @@ class Order(Settings):
     minutes: float = Field(default=45, ge=1, le=24 * 60, description="Stay inside this much time.")
 
     def slug(self) -> str:
-        """The name of its folder. Raises InvalidInput for a name without a letter or digit."""
-        slug = re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
-        if not slug:
-            raise InvalidInput("The axis needs a name with a letter in it.", "Such as: calm.")
-        return slug
+        """The name of its folder, which no other name has."""
+        return folder_name(self.name.strip())
 
     def arguments(self, out: Path) -> list[str]:
         """The `playground axis` command that makes it, after the program's name."""
@@ -86,6 +83,13 @@ class Order(Settings):
             "--negative-pole", self.negative_pole.strip() or "less",
             "--minutes", f"{self.minutes:g}", "--out", str(out),
         ]  # fmt: skip
+
+
+class _Record(Settings):
+    """What is written down of an order that was begun."""
+
+    order: Order
+    pid: int = Field(gt=1)
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,9 @@ class Workshop:
 
     def begin(self, order: Order) -> str:
         """Start an order, or go on with one that was stopped; its slug. Raises InvalidInput where that cannot be."""
-        slug = order.slug()
+        return self._begin(order.slug(), order)
+
+    def _begin(self, slug: str, order: Order) -> str:
         out = self.folder / slug
         arguments = order.arguments(out)
         if (busy := next((one for one in self.all() if one.phase == "making"), None)) is not None:
@@ -130,7 +136,7 @@ class Workshop:
                 arguments[arguments.index("--pairs") + 1] = str(self._keep_pairs(slug, Path(order.pairs)))
             command = [*self.program, *arguments, *self.more, "--json"]
             process = self._start(slug, command)
-            write_json(self._file(slug, "json"), {"order": order.model_dump(mode="json"), "pid": process.pid})
+            write_json(self._file(slug, "json"), _Record(order=order, pid=process.pid).model_dump(mode="json"))
         except OSError as error:
             raise InvalidInput(f"Nothing can be kept in {self.folder}: {error.strerror}.", "Make room there.") from None
         self._at_work[slug] = process
@@ -138,22 +144,19 @@ class Workshop:
 
     def go_on(self, slug: str) -> str:
         """Start a stopped order again; what it had done is kept."""
-        return self.begin(self.order(slug))
+        return self._begin(slug, self.order(slug))
 
     def order(self, slug: str) -> Order:
         """The order of this slug. Raises InvalidInput where there is none."""
-        record = self._record(slug)
-        if record is None:
-            raise InvalidInput("There is nothing to resume.", "Make the axis again.")
-        return Order(**record["order"])
+        return self._record(slug).order
 
     def cancel(self, slug: str) -> None:
         """Stop a training; its work is kept."""
         if (process := self._at_work.get(slug)) is not None:
             process.terminate()
             process.wait()
-        elif self._alive(slug) and (record := self._record(slug)) is not None:
-            os.kill(int(record["pid"]), signal.SIGTERM)  # it holds the lock, so the number is still its own
+        elif self._alive(slug):
+            os.kill(self._record(slug).pid, signal.SIGTERM)  # it holds the lock, so the number is still its own
 
     def forget(self, slug: str) -> None:
         """Delete a stopped training's work."""
@@ -169,12 +172,16 @@ class Workshop:
             self.cancel(slug)
 
     def all(self) -> list[Making]:
-        """Every axis that was begun here, in order of their names."""
-        return [self.look(path.stem) for path in sorted(self.folder.glob("*.json"))] if self.folder.is_dir() else []
+        """Every axis that was begun here, in order of their names; one whose record is damaged is left out."""
+        found: list[Making] = []
+        for path in sorted(self.folder.glob("*.json")):
+            with contextlib.suppress(InvalidInput):
+                found.append(self.look(path.stem))
+        return found
 
     def finished(self) -> Iterable[Path]:
         """The folders of axes that lie here ready, made or loaded."""
-        return sorted(path.parent for path in self.folder.glob(f"*/{FILE_NAME}"))
+        return folders_in(self.folder)
 
     def look(self, slug: str) -> Making:
         """How an order stands."""
@@ -195,11 +202,15 @@ class Workshop:
     def _file(self, slug: str, kind: str) -> Path:
         return self.folder / f"{slug}.{kind}"
 
-    def _record(self, slug: str) -> dict[str, Any] | None:
+    def _record(self, slug: str) -> "_Record":
+        """What was written down of an order. Raises InvalidInput where there is none, or it is damaged."""
+        path = self._file(slug, "json")
+        if not path.exists():
+            raise InvalidInput("There is nothing to resume.", "Make the axis again.")
         try:
-            return json.loads(self._file(slug, "json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
+            return _Record(**read_json(path))
+        except (InvalidInput, TypeError) as error:
+            raise InvalidInput(f"{path} is damaged: {error}", "Delete it, and make the axis again.") from None
 
     def _start(self, slug: str, command: list[str]) -> "subprocess.Popen[bytes]":
         """A process that holds a lock until it ends, however it ends, and whoever else has ended before."""
@@ -209,7 +220,10 @@ class Workshop:
             self._file(slug, "err").open("wb") as err,
         ):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return subprocess.Popen(command, stdout=log, stderr=err, stdin=subprocess.DEVNULL, pass_fds=[lock.fileno()])
+            return subprocess.Popen(
+                command, stdout=log, stderr=err, stdin=subprocess.DEVNULL, pass_fds=[lock.fileno()],
+                env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+            )  # fmt: skip
 
     def _alive(self, slug: str) -> bool:
         if (process := self._at_work.get(slug)) is not None:
@@ -225,11 +239,8 @@ class Workshop:
 
     def _progress(self, slug: str) -> Progress | None:
         """The last progress that the process told."""
-        for line in reversed(_lines(self._file(slug, "log"))):
-            if '"progress"' in line:
-                event = from_json(line)
-                return event if isinstance(event, Progress) else None
-        return None
+        lines = [line for line in _lines(self._file(slug, "log")) if '"progress"' in line]
+        return next((event for event in _events(reversed(lines)) if isinstance(event, Progress)), None)
 
     def _problem(self, slug: str) -> str:
         """What a process complained of before it ended by itself."""
@@ -242,8 +253,7 @@ class Workshop:
     def _said(self, slug: str, out: Path) -> tuple[tuple[float, str], ...]:
         """What the model under training answered when it was last checked, at either end."""
         said = self._says.setdefault(slug, {})
-        for line in _lines(out / "training" / "guard.jsonl"):
-            event = from_json(line)
+        for event in _events(_lines(out / "training" / "guard.jsonl")):
             if isinstance(event, Finished) and event.row == 0 and event.alpha:
                 said[event.alpha] = event.text
         return tuple(sorted(said.items()))
@@ -252,10 +262,18 @@ class Workshop:
 def _a_pair(out: Path) -> tuple[str, str, str] | None:
     """The first pair that is learnt from: prompt, chosen, rejected."""
     lines = _lines(out / "training" / "pairs.jsonl")
-    if not lines:
+    try:
+        pair = Pair(**parse_json(lines[0]))
+        return pair.prompt[-1].content, pair.chosen, pair.rejected
+    except (InvalidInput, TypeError, IndexError):  # none yet, or damaged: then going on tells
         return None
-    pair = json.loads(lines[0])
-    return pair["prompt"][-1]["content"], pair["chosen"], pair["rejected"]
+
+
+def _events(lines: Iterable[str]) -> Iterator[Event]:
+    """The events among the lines of a process, which may print anything else as well."""
+    for line in lines:
+        with contextlib.suppress(InvalidInput):
+            yield from_json(line)
 
 
 def _lines(path: Path) -> list[str]:

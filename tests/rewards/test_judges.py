@@ -69,7 +69,7 @@ def test_a_judge_of_words_survives_its_file(judge: WordJudge, tmp_path: Path) ->
 @pytest.mark.parametrize("content", ["", "[]", '{"a": 1}', '{"a": [1]}', '{"a": [1, NaN]}', '{"a": [0, 1]}', "{"])
 def test_a_damaged_file_is_no_judge(tmp_path: Path, content: str) -> None:
     (tmp_path / words.FILE_NAME).write_text(content)
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(InvalidInput):
         WordJudge.load(tmp_path / words.FILE_NAME)
 
 
@@ -101,3 +101,8 @@ def test_every_kind_has_a_judge(judge: WordJudge, tmp_path: Path) -> None:
     for kind in KINDS:
         assert judge_of(kind, tmp_path / words.FILE_NAME)([()], ["a lovely party"]).shape == (1,)
     assert json.loads((tmp_path / words.FILE_NAME).read_text())
+
+
+def test_a_kind_without_a_judge_is_refused_and_judged_by_no_other() -> None:
+    with pytest.raises(InvalidInput, match="rhymes"):
+        judge_of("rhymes", Path("judge.json"))  # type: ignore[arg-type]

@@ -4,9 +4,10 @@ import hashlib
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 
 from playground.cards import Base, Calibration, Card, Estimate, Point, Poles, SafeRange
-from playground.errors import InvalidInput
+from playground.errors import AxisMismatch, InvalidInput
 from playground.events import Event, Finished, Started, Token
 from playground.settings import Request, Row
 
@@ -60,6 +61,7 @@ class FakePlayer:
 
     def __init__(self, pace_s: float = 0.0, axes: tuple[Card, ...] | None = None) -> None:
         cards = (card(), card("positivity", "gloomy", "cheerful")) if axes is None else axes
+        self.damaged: dict[Path, AxisMismatch] = {}
         self.axes = {axis.name: FakeAxis(axis) for axis in cards}
         self.pace_s = pace_s
         self.requests: list[Request] = []

@@ -81,6 +81,37 @@ def test_what_no_longer_fits_is_left_out_and_told(
     assert "Left out calm" in capsys.readouterr().out
 
 
+def test_a_damaged_folder_keeps_no_page_shut_and_names_itself(
+    player: Player, other: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = tmp_path / "shop"
+    for name, raw in {"deep": b'{"a":' * 20_000, "half": b"\xff", "none": b"{}"}.items():
+        (shop / name).mkdir(parents=True)
+        (shop / name / "card.json").write_bytes(raw)
+    shutil.copytree(other, shop / "calm")
+    shutil.copytree(other, shop / "cut")
+    (shop / "cut" / "reward.safetensors").write_bytes(b"x")
+    page, _ = page_of(player, shop)
+    assert page.names() == ["calm", "cheer"]
+    assert sorted(folder.name for folder in page.left_out) == ["cut", "deep", "half", "none"]
+    shown = inside_a_loop(lambda: page_of(player, shop)[0].left_out)
+    assert all(error.hint for error in shown.values())
+    assert capsys.readouterr().out.count("Left out") == 8
+
+
+@pytest.mark.parametrize("name", ["спокойствие", "冷静", "größe", "😀", "Calm & kind"])
+def test_an_axis_of_any_name_is_uploaded_beside_others(
+    player: Player, tmp_path: Path, tiny_folder: FolderOf, name: str
+) -> None:
+    page, elsewhere = page_of(player, tmp_path / "shop")
+    for number, called in enumerate((name, "grüße", "calm-kind")):
+        made = make_tiny_axis(tmp_path / f"made-{number}", tiny_folder(), called)
+        update = page.add([str(path) for path in made.iterdir()], "")
+        assert "Loaded" in update[page.said]
+    assert listed(update, elsewhere) == sorted(["cheer", name, "grüße", "calm-kind"])
+    assert len(list((tmp_path / "shop").iterdir())) == 3
+
+
 def test_an_upload_that_is_no_axis_is_refused_and_leaves_nothing(
     player: Player, other: Path, tmp_path: Path, tiny_folder: FolderOf
 ) -> None:
@@ -97,12 +128,13 @@ def test_an_upload_that_is_no_axis_is_refused_and_leaves_nothing(
         ([files["reward.safetensors"]], "no card.json"),
         ([path for name, path in files.items() if name != "reward.safetensors"], "reward.safetensors is missing"),
         ([path for name, path in files.items() if name != pickled.name] + [pickled], "no safetensors file"),
-        ([path for name, path in files.items() if name != "card.json"] + [outside], "../../stolen is missing"),
+        ([path for name, path in files.items() if name != "card.json"] + [outside], "files."),
         (list(known.iterdir()), "an axis named cheer already"),
     ):
         said = page.add([str(path) for path in upload], "")[page.said]
         assert complaint in said, said
-    for folder, complaint in (("", "nothing to load"), (str(tmp_path / "none"), "no folder")):
+    nowhere = (str(tmp_path / "none"), "half\ud800", "nul\0", "~nobody-here/x", "x" * 5000)
+    for folder, complaint in (("", "nothing to load"), *((path, "no folder") for path in nowhere)):
         assert complaint in page.add(None, folder)[page.said]
     assert not (tmp_path / "shop").exists()
     assert list(player.axes) == ["cheer"]
@@ -129,7 +161,7 @@ def test_an_order_that_cannot_be_is_refused_in_words(player: Player, tmp_path: P
         (("calm", "a", "b", "x" * 40, "", 5, None), "positive_pole"),
     ):
         assert complaint in page.begin(*form)[page.said]
-    assert "nothing to go on" in page.resume("never")[page.said]
+    assert "nothing to resume" in page.resume("never")[page.said]
 
 
 def test_an_example_is_answered_at_either_end_as_it_is_written(player: Player, tmp_path: Path) -> None:

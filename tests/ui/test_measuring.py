@@ -8,13 +8,15 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
-from playground import cards, presets
+from playground import cards, places, presets
 from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.sweep import Plan
+from playground.training.pairs import is_development, load_prompts
 from playground.ui import measuring, share
 from playground.ui.measuring import Found
 from tests.test_findings import point
+from tests.ui.fake_player import card
 
 LINE = tuple(point(alpha, reward=alpha, kl=alpha * alpha, surprise=2.0) for alpha in (-1.0, 0.0, 1.0, 2.0))
 GRID = tuple(point(a, c, reward=a + c, kl=1.0, surprise=2.0) for a in (0.0, 1.0) for c in (0.0, 0.5, 1.0))
@@ -65,6 +67,21 @@ def test_prompts_are_unseen_ones_the_presets_or_ones_own(tmp_path: Path) -> None
     file.write_text("Third.\nFirst.\n")
     own = measuring.prompts_of(measuring.OWN, None, " First.\n\nSecond.\n", str(file))
     assert own == ["First.", "Second.", "Third."]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.15, 0.5])
+def test_what_is_new_to_an_axis_is_what_its_own_training_set_aside(share: float) -> None:
+    axis = card("calm").model_copy(update={"recipe": {"development_share": share}})
+    found = measuring.prompts_of(measuring.UNSEEN, 1000, "", None, axis)
+    assert found
+    assert all(is_development(prompt, share) for prompt in found)
+    assert len(found) == sum(is_development(prompt, share) for prompt in load_prompts(places.PRESETS / "prompts.jsonl"))
+
+
+def test_an_axis_that_learnt_from_all_prompts_has_none_that_are_new() -> None:
+    axis = card("calm").model_copy(update={"recipe": {"development_share": 1e-9}})
+    with pytest.raises(InvalidInput, match="None of the shipped prompts is new"):
+        measuring.prompts_of(measuring.UNSEEN, 5, "", None, axis)
 
 
 def test_the_work_is_told_before_it_is_done() -> None:

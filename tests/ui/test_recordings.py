@@ -1,12 +1,13 @@
 """Recordings: what ships is of the shipped axes and what the page would ask, and is shown only where it is true."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from playground import cards, presets
 from playground.errors import InvalidInput
-from playground.events import Finished, Token
+from playground.events import Finished, Token, to_json
 from playground.presets import Preset
 from playground.ui import markup, panes, present, recordings
 from playground.ui.view import STEERED, View, Wish
@@ -73,8 +74,34 @@ def test_it_is_marked_as_recorded_and_the_first_touch_is_live() -> None:
     assert live.ghosts[STEERED].text == reply.text
 
 
+HEAD = '{"model":"m","version":"0","axes":{},"request":{"rows":[{"messages":[{"role":"user","content":"Hi"}]}]}}'
+END = Finished(7, 0.0, 0.0, "Hi", (1,), None, None, 0.0, 1.0, "stop")
+
+
+def test_line_separators_inside_a_reply_are_no_line_ends(tmp_path: Path) -> None:
+    recording = recorded()
+    odd = dataclasses.replace(recording.events[-1], text="one\u2028two\u2029three\x85four\x0bfive\x1e")
+    recording = dataclasses.replace(recording, events=(*recording.events[:-1], odd))
+    recordings.write(recording, tmp_path / "a.jsonl")
+    assert recordings.read(tmp_path / "a.jsonl") == recording
+
+
 @pytest.mark.parametrize(
-    "text", ["", "{}", "not JSON", '{"model": "m"}\n', '{"model":"m","version":"0","axes":{},"request":{"rows":[]}}']
+    "text",
+    [
+        "",
+        "{}",
+        "not JSON",
+        "[]\n",
+        "[" * 9999 + "\n",
+        '{"model": "m"}\n',
+        '{"model":"m","version":"0","axes":{},"request":{"rows":[]}}\n',
+        f"{HEAD.replace('{}', '[1]')}\n",
+        f'{HEAD}\n{{"event":"finished","row":7}}\n',
+        f"{HEAD}\n{to_json(END)}\n",
+        f"{HEAD}\n[]\n",
+        f'{HEAD}\n{{"event":"progress","stage":"a","done":1,"total":2}}\n',
+    ],
 )
 def test_a_broken_file_is_told_and_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     (tmp_path / "a.jsonl").write_text(text, encoding="utf-8")

@@ -77,14 +77,43 @@ def test_every_command_is_one_the_program_has() -> None:
         assert [word for word in asked if word not in told] == []
 
 
-@pytest.mark.parametrize(("name", "slug"), [("Calm & kind", "calm-kind"), ("  A1 ", "a1"), ("../../etc", "etc")])
+@pytest.mark.parametrize(("name", "slug"), [("calm", "calm"), ("  größe ", "größe"), ("冷静", "冷静")])
 def test_a_name_becomes_a_folder_inside_the_workshop(name: str, slug: str) -> None:
     assert Order(name=name).slug() == slug
 
 
-def test_a_name_without_a_letter_is_none() -> None:
-    with pytest.raises(InvalidInput, match="with a letter"):
-        Order(name="???").slug()
+def test_no_two_names_share_a_folder_and_none_leaves_the_workshop() -> None:
+    names = ["calm", "Calm", "Calm & kind", "calm kind", "größe", "grüße", "???", "!!!", "../../etc", "etc", "😀" * 60]
+    slugs = [Order(name=name).slug() for name in names]
+    assert len({slug.casefold() for slug in slugs}) == len(names)
+    assert all(len(slug.encode()) < 100 and "/" not in slug and not slug.startswith(".") for slug in slugs)
+    for name in ("", " ", "\u200b", "two\nlines"):
+        with pytest.raises(InvalidInput, match="name"):
+            Order(name=name)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"{", b"[]", b'{"order": {}, "pid": 5}', b'{"order": {"name": "x"}, "pid": -1}', b"\xff", b"[" * 9999]
+)
+def test_a_damaged_record_hides_no_other_and_is_named(shop: Workshop, raw: bytes) -> None:
+    slug = shop.begin(Order(name="quick", **SENTENCES))
+    end(shop, slug)
+    (shop.folder / "bad.json").write_bytes(raw)
+    assert [one.slug for one in shop.all()] == [slug]
+    with pytest.raises(InvalidInput, match=r"bad\.json is damaged"):
+        shop.look("bad")
+
+
+def test_damaged_files_of_a_training_are_passed_over(shop: Workshop) -> None:
+    slug = shop.begin(Order(name="broken", **SENTENCES))
+    end(shop, slug)
+    work = shop.folder / slug / "training"
+    work.mkdir(parents=True)
+    (work / "pairs.jsonl").write_bytes(b'{"prompt": "\xff"}\n')
+    (work / "guard.jsonl").write_text(f'{{"event": "progress"}}\n{said(1.0, "Ah")}\n')
+    (shop.folder / f"{slug}.log").write_bytes(b'{"event": "progress"}\n\xff "progress"\n')
+    one = shop.look(slug)
+    assert (one.pair, one.says, one.progress) == (None, ((1.0, "Ah"),), None)
 
 
 def test_it_tells_how_far_it_is_stops_and_goes_on(shop: Workshop, begun: Callable[[], None]) -> None:
@@ -102,7 +131,7 @@ def test_it_tells_how_far_it_is_stops_and_goes_on(shop: Workshop, begun: Callabl
     assert shop.look(slug).phase == "stopped"
     shop.forget(slug)
     assert list(shop.folder.iterdir()) == []
-    with pytest.raises(InvalidInput, match="nothing to go on"):
+    with pytest.raises(InvalidInput, match="nothing to resume"):
         shop.look(slug)
 
 
