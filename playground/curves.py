@@ -167,7 +167,6 @@ def _backdrop(curve: Sequence[tuple[float, Estimate]], strength: str = "alpha", 
         line={"color": BASE, "width": 1.5},
         name="measured mean",
         customdata=[(e.low, e.high) for _, e in curve],
-        showlegend=False,
         hovertemplate=f"{strength} %{{x:.2f}}<br>measured mean %{{y:.{digits}f}}"
         f" (%{{customdata[0]:.{digits}f}} to %{{customdata[1]:.{digits}f}})<extra></extra>",
     )
@@ -237,16 +236,17 @@ def metric_curve(
             low, high = getattr(safe, along)
             edges = x[0] if min(strengths) < low else low, x[1] if max(strengths) > high else high
             figure.add_traces(_zones(edges, (low, high), y))
+    lines = sorted({getattr(point, other) for point in known})
     if behind:
         figure.add_traces(_backdrop(behind, along, digits))
-    lines = sorted({getattr(point, other) for point in known})
     for number, at in enumerate(lines):
         marks = [mark for mark in _marks(points, along, metric) if getattr(mark.point, other) == at]
         colour = LINES[number % len(LINES)]
         figure.add_trace(_band([getattr(m.point, along) for m in marks], [mark.estimate for mark in marks], colour))
         x_of = [getattr(mark.point, along) for mark in marks]
-        figure.add_trace(_line(x_of, marks, colour, f"{other} {at:g}", current, digits))
-    return figure.update_layout(showlegend=len(lines) > 1)
+        name = f"{other} {at:g}" if len(lines) > 1 or not behind else "this run"
+        figure.add_trace(_line(x_of, marks, colour, name, current, digits))
+    return figure.update_layout(showlegend=bool(lines) and len(lines) + bool(behind) > 1)
 
 
 def _frame(figure: go.Figure, metric: str, x: tuple[float, float], values: Sequence[float]) -> tuple[float, float]:
@@ -318,7 +318,7 @@ def reward_against_kl(
         way = [mark for mark in marks if mark.point.control == control]
         kl = [mark.point.metrics["kl"].mean for mark in way]
         figure.add_trace(_line(kl, way, LINES[number % len(LINES)], f"control {control:g}", current, digits))
-    figure.update_layout(showlegend=len(controls) > 1)
+    figure.update_layout(showlegend=bool(controls) and len(controls) + bool(behind) > 1)
     return figure
 
 

@@ -9,6 +9,7 @@ from playground.errors import InvalidInput
 from playground.presets import Preset
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.ui import share
+from tools import presets as looked
 
 
 def test_the_shipped_presets_can_all_be_read() -> None:
@@ -87,6 +88,35 @@ def test_each_shipped_preset_can_be_asked_and_shared(preset: Preset, tmp_path: P
     assert shared.preset.model_copy(update={"title": preset.title}) == preset
     (tmp_path / "copy.toml").write_text(presets.to_toml(preset), encoding="utf-8")
     assert presets.read(tmp_path / "copy.toml") == preset
+
+
+@pytest.mark.parametrize("preset", presets.read_all(), ids=lambda preset: preset.title)
+def test_each_shipped_preset_stays_on_topic_and_whole_wherever_it_is_turned(preset: Preset) -> None:
+    """By what the model said when it was last looked at; only what says so in its title may go too far."""
+    axis = looked.CARDS[preset.axis]
+    too_far = looked.goes_too_far(preset, axis)
+    found = [one for (of, _), one in looked.known().items() if of == looked.identity(preset, axis)]
+    assert found, "the preset or its axis has changed: run python -m tools.presets --write"
+    for one in found:
+        assert [reply["alpha"] for reply in one["replies"]] == [None, *looked.shown(preset, axis)]
+        kept = [reply for reply in one["replies"] if not (too_far and reply["alpha"] == preset.alpha)]
+        assert [reply for reply in kept if reply["warnings"]] == []
+        assert min(reply["relevance"] for reply in kept) >= round(looked.LEAST_RELEVANT, 2)
+    assert too_far == ("too far" in preset.title.lower())
+
+
+def test_a_preset_that_is_changed_has_to_be_looked_at_anew() -> None:
+    preset = presets.read_all()[0]
+    axis = looked.CARDS[preset.axis]
+    trained_anew = axis.model_copy(update={"files": {"another": "file"}})
+    names = {
+        looked.identity(preset, axis),
+        looked.identity(preset.model_copy(update={"alpha": 0.9}), axis),
+        looked.identity(preset.model_copy(update={"prompt": "Else?"}), axis),
+        looked.identity(preset, trained_anew),
+    }
+    assert len(names) == 4
+    assert looked.identity(preset.model_copy(update={"title": "Renamed"}), axis) in names
 
 
 def test_what_was_saved_is_read_back_letter_by_letter(tmp_path: Path) -> None:

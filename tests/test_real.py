@@ -11,6 +11,7 @@ from playground.engine.language_model import LanguageModel
 from playground.events import Finished
 from playground.player import Player
 from playground.settings import Request, Row, Sampling, Strength, conversation
+from playground.ui import recordings
 
 pytestmark = pytest.mark.real
 
@@ -50,6 +51,14 @@ def run(player: Player, *rows: Row, how: Sampling | None = None, new_tokens: int
 def row(prompt: str, alpha: float = 0.0, control: float = 0.0, axis: str = "extraversion", seed: int = 0) -> Row:
     strengths = (Strength(axis=axis, alpha=alpha, control=control),)
     return Row(messages=conversation(prompt), strengths=strengths, seed=seed)
+
+
+def test_the_page_opens_with_what_the_model_says_at_the_first_touch(player: Player) -> None:
+    recording = recordings.read(recordings.path_for("float32"))
+    panes = recording.request.model_copy(update={"rows": recording.request.rows[:2]})
+    said = run(player, *panes.rows, how=panes.sampling, new_tokens=panes.max_new_tokens)
+    recorded = {end.row: end.text for end in recording.events if isinstance(end, Finished)}
+    assert [end.text for end in said] == [recorded[0], recorded[1]]
 
 
 def test_greedy_text_at_strength_0_is_that_of_generate(player: Player) -> None:

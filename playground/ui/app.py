@@ -37,7 +37,12 @@ def build(player: "Player", hosting: Hosting | None = None, workshop: Workshop |
         gr.HTML(markup.header(player.name), elem_id="masthead", padding=False, apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Play", id="play"):
-                play = PlayPage(hosted, presets.read_all(), hosted.hosting.model, recordings.opening())
+                play = PlayPage(
+                    hosted,
+                    presets.read_all(),
+                    hosted.hosting.model,
+                    recordings.opening(str(player.model.dtype).removeprefix("torch.")),
+                )
             with gr.Tab("Curves", id="curves") as tab:
                 curves = CurvesPage(hosted, [play.widgets.alpha, play.widgets.control], play.widgets.axis.value)
             with gr.Tab("Axes", id="axes"):

@@ -17,7 +17,8 @@ from playground.cards import Card
 from playground.errors import AxisMismatch, InvalidInput, PlaygroundError
 from playground.events import Token
 from playground.settings import Request, Row, Strength, conversation
-from playground.ui import axis_card, intake, markup
+from playground.ui import axis_card, examples, intake, markup
+from playground.ui.examples import Example
 from playground.ui.hosting import Hosted
 from playground.ui.measuring import SPOKEN, failed
 from playground.ui.workshop import Making, Order, Workshop
@@ -70,16 +71,17 @@ class AxesPage:
                     self.go_on = gr.Button("Resume", min_width=90, scale=0, elem_id="go_on")
                     self.forget = gr.Button("Delete", min_width=110, scale=0, elem_id="forget")
                 self.card = gr.HTML(self._card(start), elem_id="card", **_BARE)
+                self.example = gr.HTML(self._example(start), elem_id="example", **_BARE)
+                with gr.Row(elem_id="example_row", equal_height=True, visible=bool(names)) as self.example_row:
+                    self.prompt = gr.Textbox(
+                        self._prompt(start), label="Another prompt", lines=1, elem_id="example_prompt"
+                    )
+                    self.show = gr.Button("Show", min_width=80, scale=0, elem_id="show_example")
                 self.curve = gr.Plot(
                     self._curve(start), show_label=False, container=False, elem_id="card_curve", visible=bool(names)
                 )
                 self.caption = gr.HTML(self._caption(start), **_BARE)
-                with gr.Row(elem_id="example_row", equal_height=True, visible=bool(names)) as self.example_row:
-                    self.prompt = gr.Textbox(
-                        self._prompt(start), label="What it does, in one example", lines=1, elem_id="example_prompt"
-                    )
-                    self.show = gr.Button("Show", min_width=80, scale=0, elem_id="show_example")
-                self.example = gr.HTML("", elem_id="example", **_BARE)
+                self.details = gr.HTML(self._details(start), elem_id="card_details", **_BARE)
         self.timer = gr.Timer(_EVERY_S, active=False)
         self.slug = gr.State("")
 
@@ -143,28 +145,29 @@ class AxesPage:
             self.curve: gr.Plot(self._curve(name), visible=name is not None),
             self.caption: self._caption(name),
             self.prompt: self._prompt(name),
-            self.example: "",
+            self.example: self._example(name),
+            self.details: self._details(name),
         }
 
     def give_example(self, name: str | None, prompt: str) -> Generator[str]:
-        """Answer a prompt at either end and in the middle, as it is written."""
+        """Answer a prompt at three strengths, as it is written."""
         card = self._card_of(name)
         if card is None or name is None:
             yield ""
             return
-        texts = ["" for _ in axis_card.EXAMPLE]
+        alphas = examples.strengths(card)
+        texts = ["" for _ in alphas]
         try:
             rows = tuple(
-                Row(messages=conversation(prompt), strengths=(Strength(axis=name, alpha=alpha),))
-                for alpha in axis_card.EXAMPLE
+                Row(messages=conversation(prompt), strengths=(Strength(axis=name, alpha=alpha),)) for alpha in alphas
             )
             with closing(self.hosted.run(Request(rows=rows, max_new_tokens=_EXAMPLE_TOKENS))) as events:
                 for event in events:
                     if isinstance(event, Token):
                         texts[event.row] += event.text
                         if event.row == 0:
-                            yield axis_card.example(card, prompt, texts)
-            yield axis_card.example(card, prompt, texts)
+                            yield _written(card, prompt, alphas, texts)
+            yield _written(card, prompt, alphas, texts)
         except PlaygroundError as error:
             yield f'<p class="status failed">{failed(error.message, error.hint)}</p>'
 
@@ -286,6 +289,16 @@ class AxesPage:
             return '<p class="hint">No axis fits this model yet. Make one, or load one.</p>'
         return axis_card.card(self.hosted.axes[name].card, self.hosted.axes[name].note)
 
+    def _details(self, name: str | None) -> str:
+        card = self._card_of(name)
+        return axis_card.details(card) if card is not None else ""
+
+    def _example(self, name: str | None) -> str:
+        """The example that ships with an axis; of others a person asks for one."""
+        card = self._card_of(name)
+        example = examples.of(card) if card is not None else None
+        return axis_card.example(card, example) if card is not None and example is not None else ""
+
     def _curve(self, name: str | None) -> Any:
         return curves.reward_curve(self._card_of(name))
 
@@ -298,7 +311,8 @@ class AxesPage:
     def _shown(self) -> list[Any]:
         return [
             *self.listed, self.axis, self.said, self.making, self.in_hand, self.cancel, self.go_on, self.forget,
-            self.timer, self.card, self.curve, self.caption, self.example_row, self.prompt, self.example, self.slug,
+            self.timer, self.card, self.curve, self.caption, self.example_row, self.prompt, self.example,
+            self.details, self.slug,
             *([self.files, self.folder] if self.may_add else []),
         ]  # fmt: skip
 
@@ -326,6 +340,10 @@ def _left_out(found: Mapping[Path, PlaygroundError]) -> str:
     """The folders of axes that could not be used, each with the reason and the fix."""
     told = "".join(f"<li><b>{escape(folder.name)}</b> {failed(e.message, e.hint)}</li>" for folder, e in found.items())
     return f'<div class="note"><p>These axes were left out:</p><ul>{told}</ul></div>' if told else ""
+
+
+def _written(card: Card, prompt: str, alphas: Sequence[float], texts: Sequence[str]) -> str:
+    return axis_card.example(card, Example(prompt, tuple(zip(alphas, texts, strict=True))))
 
 
 def _complaint(error: PlaygroundError) -> str:

@@ -1,41 +1,46 @@
 """An axis's card, and an axis in the making, as HTML. Pure strings; no gradio."""
 
-from collections.abc import Sequence
 from html import escape
 
 from playground.cards import Card
 from playground.events import Progress
-from playground.ui.figures import signed
+from playground.ui.examples import Example
+from playground.ui.figures import side, signed
 from playground.ui.workshop import STAGES, Making
 
-EXAMPLE = (-1.0, 0.0, 1.0)
-"""The strengths an example is given at."""
-
 CHECKS = {
-    "pair_accuracy": "unseen pairs the layer tells apart",
-    "reward_accuracy_pairs": "unseen pairs the reward tells apart",
+    "pair_accuracy": "held-out pairs that the layer tells apart",
+    "reward_accuracy_pairs": "held-out pairs that the reward tells apart",
 }
 
 
 def card(card: Card, note: str = "") -> str:
-    """What a person should know before dragging the axis's sliders."""
+    """What an axis is: its name, its ends and a sentence; with a warning where it was made for other weights."""
     warning = f'<p class="warning">{escape(note)}</p>' if note else ""
     return (
         f'<section class="sheet" aria-label="the axis {escape(card.name)}"><h2>{escape(card.name)}</h2>'
         f'<p class="poles"><span class="away">◂ {escape(card.poles.negative)}</span>'
         f'<span class="toward">{escape(card.poles.positive)} ▸</span></p>'
-        f"<p>{escape(card.description)}</p>{warning}"
-        f"<dl>{''.join(f'<dt>{name}</dt><dd>{value}</dd>' for name, value in _facts(card))}</dl></section>"
+        f"<p>{escape(card.description)}</p>{warning}</section>"
+    )
+
+
+def details(card: Card) -> str:
+    """What else there is to know of an axis, folded: how far it goes, how it was made, and from what."""
+    facts = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in _facts(card))
+    return (
+        '<details class="sheet"><summary>Details: tested range, judge, data, licence, command</summary>'
+        f"<dl>{facts}</dl></details>"
     )
 
 
 def _facts(card: Card) -> list[tuple[str, str]]:
     safe = card.safe_range
     facts = [
-        ("safe range", f"alpha {_span(safe.alpha)}, control {_span(safe.control)}"),
+        ("tested range", f"alpha {_span(safe.alpha)}, control {_span(safe.control)}"),
         ("reward rises", f"until alpha {signed(card.rises_until)}"),
         ("judge", _judge(card)),
-        *([("nearness to the prompt", _coherence(card))] if card.coherence else []),
+        *([("coherence with the prompt", _coherence(card))] if card.coherence else []),
         ("control 1", f"{card.calibration.updates} updates of step size {card.calibration.step_size:g}"),
         ("base model", escape(card.base.name)),
         ("data", "<br>".join(_data(one) for one in card.data) or "none named"),
@@ -64,20 +69,24 @@ def _judge(card: Card) -> str:
 
 def _coherence(card: Card) -> str:
     """Whether replies still answer: a strong axis may talk of what it likes, whatever was asked."""
-    return f"coherence {', '.join(f'{mean:.2f} at {name}' for name, mean in card.coherence.items())}"
+    return ", ".join(f"{mean:.2f} at {name}" for name, mean in card.coherence.items())
 
 
-def example(card: Card, prompt: str, texts: Sequence[str]) -> str:
-    """One prompt answered at either end and in the middle; `texts` in the order of EXAMPLE, as far as written."""
-    if not prompt:
-        return ""
-    names = (card.poles.negative, "as it came", card.poles.positive)
+def example(card: Card, example: Example) -> str:
+    """One prompt answered at three strengths, each reply as far as it is written."""
     columns = "".join(
-        f'<article class="{side}"><h3>{signed(alpha)} <span>{escape(name)}</span></h3>'
+        f'<article class="{side(alpha)}"><h3>{signed(alpha)} <span>{_towards(card, alpha)}</span></h3>'
         f'<p class="text">{escape(text) or "…"}</p></article>'
-        for alpha, name, text, side in zip(EXAMPLE, names, texts, ("negative", "neutral", "positive"), strict=True)
+        for alpha, text in example.replies
     )
-    return f'<p class="user">{escape(prompt)}</p><div class="three">{columns}</div>'
+    return f'<p class="user">{escape(example.prompt)}</p><div class="three">{columns}</div>'
+
+
+def _towards(card: Card, alpha: float) -> str:
+    """What a strength is called: the pole it leads to, or the base model."""
+    if alpha == 0:
+        return "base (unsteered)"
+    return escape(card.poles.positive if alpha > 0 else card.poles.negative)
 
 
 def making(one: Making | None) -> str:

@@ -1,13 +1,14 @@
 """The opening preset answered before the page is opened, so that there is something to read at once.
 
-`python -m playground.ui.recordings` answers the first shipped preset with the embedded model and the shipped axes, and
-writes `presets/opening.jsonl`. It is shown only where the same axes steer the same model.
+`python -m playground.ui.recordings` answers the first shipped preset with the embedded model and the shipped axes, once
+in each of `DTYPES`, since a dtype that rounds otherwise may choose other words. It is shown only where the same axes
+steer the same model.
 """
 
 import hashlib
 import json
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +25,9 @@ from playground.ui import present
 from playground.ui.view import View, Wish
 
 OPENING = places.PRESETS / "opening.jsonl"
+"""In float32; what another dtype says lies beside it, as `opening.bfloat16.jsonl`."""
+
+DTYPES = ("float32", "bfloat16")
 
 _DIGITS = 4  # of numbers that are only looked at
 
@@ -142,21 +146,30 @@ def _event(values: dict[str, Any], request: Request) -> Event:
     return replace(event, strengths=request.rows[event.row].strengths) if isinstance(event, Finished) else event
 
 
-def opening() -> Recording | None:
-    """What ships; None where it is missing or broken: the page works without it."""
-    try:
-        return read(OPENING)
-    except PlaygroundError:
-        return None
+def path_for(dtype: str) -> Path:
+    """Where the recording of a model held in this dtype lies."""
+    return OPENING if dtype == DTYPES[0] else OPENING.with_suffix(f".{dtype}.jsonl")
+
+
+def opening(dtype: str = DTYPES[0]) -> Recording | None:
+    """What ships for a model held in this dtype, or else what it says in float32.
+
+    None where that is missing or broken: the page works without it.
+    """
+    for path in dict.fromkeys((path_for(dtype), OPENING)):
+        with suppress(PlaygroundError):
+            return read(path)
+    return None
 
 
 def main() -> None:
     """Record the opening preset."""
     from playground.player import Player  # loads torch
 
-    player = Player.open()
-    cards = {name: axis.card for name, axis in player.axes.items()}
-    write(record(player, player.name, cards, presets.read_all()[0]), OPENING)
+    for dtype in DTYPES:
+        player = Player.open(dtype=dtype)
+        cards = {name: axis.card for name, axis in player.axes.items()}
+        write(record(player, player.name, cards, presets.read_all()[0]), path_for(dtype))
 
 
 if __name__ == "__main__":

@@ -61,7 +61,10 @@ def held_at_work(page: Page, home: Path, name: str) -> Iterator[None]:
 
 def test_a_card_tells_and_an_example_shows_what_the_axis_does(open_page: Open, keep: Keep) -> None:
     page = axes(open_page)
-    expect(page.locator("#card")).to_contain_text("alpha −1 to 1.5")
+    expect(page.locator("#card_details dl")).to_be_hidden()
+    page.locator("#card_details summary").first.click()
+    expect(page.locator("#card_details")).to_contain_text("alpha −1 to 1.5")
+    page.locator("#card_details summary").first.click()
     expect(page.locator("#card_curve path.js-line").first).to_have_attribute("d", re.compile("M.+"))
     page.locator("#example_prompt textarea, #example_prompt input").fill("Who are you?")
     page.keyboard.press("Enter")

@@ -4,9 +4,11 @@ import re
 
 import pytest
 
-from playground.cards import Data, Estimate, Judge, Point
+from playground import cards
+from playground.cards import Data, Estimate, Judge, Point, SafeRange
 from playground.events import Progress
-from playground.ui import axis_card
+from playground.ui import axis_card, examples
+from playground.ui.examples import Example
 from playground.ui.workshop import STAGES, Making
 from tests.ui.fake_player import card
 
@@ -18,32 +20,33 @@ def text(html: str) -> str:
 
 
 def test_a_card_tells_what_it_is_how_far_it_goes_and_where_it_is_from() -> None:
-    told = text(axis_card.card(card()))
+    first, folded = text(axis_card.card(card())), axis_card.details(card())
+    assert all(words in first for words in ("extraversion", "shy", "outgoing", "From withdrawn"))
     for words in (
-        "extraversion", "shy", "outgoing", "From withdrawn", "alpha −1 to 2, control −1 to 1.5", "until alpha 2",
-        "30 updates of step size 0.5", "playground axis invent",
+        "alpha −1 to 2, control −1 to 1.5", "until alpha 2", "30 updates of step size 0.5", "playground axis invent",
     ):  # fmt: skip
-        assert words in told
+        assert words in text(folded) and words not in first
+    assert folded.startswith("<details") and "<details open" not in folded
 
 
 def test_a_note_is_a_warning_and_a_judge_is_told_with_what_it_is_worth() -> None:
     judge = Judge(kind="words", file="", agreement=0.91, pairs=40, data=())
-    told = text(axis_card.card(card().model_copy(update={"judge": judge}), note="Other weights."))
-    assert "Other weights." in told
+    assert "Other weights." in text(axis_card.card(card(), note="Other weights."))
+    told = text(axis_card.details(card().model_copy(update={"judge": judge})))
     assert "words, agrees with 91% of 40 labelled pairs" in told
 
 
 def test_a_card_tells_whether_replies_keep_to_the_prompt_where_that_was_measured() -> None:
-    assert "nearness to the prompt" not in text(axis_card.card(card()))
+    assert "coherence with the prompt" not in text(axis_card.details(card()))
     one = Estimate(mean=0.5, low=0.4, high=0.6)
     curve = [Point(alpha=alpha, control=0.0, metrics={"coherence": one}) for alpha in (-1.0, 0.0, 1.0)]
-    told = text(axis_card.card(card().model_copy(update={"curve": tuple(curve)})))
-    assert "nearness to the prompt coherence 0.50 at 0, 0.50 at alpha 1" in told
+    told = text(axis_card.details(card().model_copy(update={"curve": tuple(curve)})))
+    assert "coherence with the prompt 0.50 at 0, 0.50 at alpha 1" in told
 
 
 def test_a_card_tells_what_was_done_beside_its_command() -> None:
-    assert "by hand" not in text(axis_card.card(card()))
-    told = text(axis_card.card(card().model_copy(update={"by_hand": "Scaled by 1.1."})))
+    assert "by hand" not in text(axis_card.details(card()))
+    told = text(axis_card.details(card().model_copy(update={"by_hand": "Scaled by 1.1."})))
     assert told.endswith("and by hand: Scaled by 1.1.")
 
 
@@ -52,16 +55,34 @@ def test_whatever_a_card_holds_is_text() -> None:
     nasty = card(NASTY, NASTY, NASTY).model_copy(
         update={"description": NASTY, "command": NASTY, "by_hand": NASTY, "licence": NASTY, "data": (data,)}
     )
-    assert "<script" not in axis_card.card(nasty, NASTY)
-    assert "<script" not in axis_card.example(nasty, NASTY, [NASTY] * 3)
+    assert "<script" not in axis_card.card(nasty, NASTY) + axis_card.details(nasty)
+    assert "<script" not in axis_card.example(nasty, Example(NASTY, ((-1.0, NASTY), (1.0, NASTY))))
     made = Making(NASTY, "a", "failed", Progress(NASTY, 1, 2), NASTY, (NASTY,) * 3, ((1.0, NASTY),))
     assert "<script" not in axis_card.making(made)
 
 
 def test_an_example_stands_between_its_poles() -> None:
-    told = text(axis_card.example(card(), "Hello.", ["low", "middle", "high"]))
-    assert told == "Hello. −1 shy low 0 as it came middle 1 outgoing high"
-    assert axis_card.example(card(), "", ["", "", ""]) == ""
+    told = text(axis_card.example(card(), Example("Hello.", ((-1.0, "low"), (0.0, "middle"), (1.0, "")))))
+    assert told == "Hello. −1 shy low 0 base (unsteered) middle 1 outgoing …"
+
+
+@pytest.mark.parametrize(
+    ("safe", "alphas"),
+    [((-0.5, 1.25), (-0.5, 0, 1)), ((-2, 3), (-1, 0, 1)), ((0, 1.5), (0, 0.5, 1)), ((-2, 0), (-1, -0.5, 0))],
+)
+def test_an_example_keeps_to_the_tested_range(safe: tuple[float, float], alphas: tuple[float, ...]) -> None:
+    ranged = card().model_copy(update={"safe_range": SafeRange(alpha=safe, control=(0.0, 1.0))})
+    assert examples.strengths(ranged) == alphas
+
+
+def test_every_shipped_axis_has_an_example_of_its_own_weights() -> None:
+    for shipped in cards.shipped().values():
+        example = examples.of(shipped)
+        assert example is not None, "run python -m tools.presets --write"
+        assert tuple(alpha for alpha, _ in example.replies) == examples.strengths(shipped)
+        assert all(text.strip() for _, text in example.replies)
+        assert len({text for _, text in example.replies}) > 1
+        assert examples.of(shipped.model_copy(update={"files": {"another": "file"}})) is None
 
 
 @pytest.mark.parametrize(

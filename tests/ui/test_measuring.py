@@ -112,7 +112,8 @@ def test_the_cards_curve_is_there_before_anything_is_measured() -> None:
 def test_what_is_measured_is_added_to_the_cards_curve_on_the_same_axes(kind: str) -> None:
     alone, added = (drawn(measuring.chart(f, "reward", kind)) for f in (Found(card=CARD), replace(FOUND, card=CARD)))
     names = [trace["name"] for trace in added["data"]]
-    assert names.index("measured mean") < names.index("control 0")
+    assert "measured mean" in names[:-1] and names[-1] in ("this run", "control 0")
+    assert added["layout"]["showlegend"] and not alone["layout"]["showlegend"]
     if kind == measuring.KINDS[0]:
         assert [added["layout"][axis]["range"] for axis in ("xaxis", "yaxis")] == [
             alone["layout"][axis]["range"] for axis in ("xaxis", "yaxis")

@@ -23,14 +23,27 @@ def recorded(player: FakePlayer | None = None) -> recordings.Recording:
     return recordings.record(player, player.name, {name: axis.card for name, axis in player.axes.items()}, PRESET)
 
 
-def test_the_shipped_recording_is_of_the_opening_preset_and_the_shipped_axes() -> None:
-    recording = recordings.read(recordings.OPENING)
+@pytest.mark.parametrize("dtype", recordings.DTYPES)
+def test_the_shipped_recording_is_of_the_opening_preset_and_the_shipped_axes(dtype: str) -> None:
+    recording = recordings.read(recordings.path_for(dtype))
     assert recording.request == recordings.asked_by(FIRST, CARDS), "run python -m playground.ui.recordings"
     assert recording.fits(recording.model, CARDS), "an axis was trained anew: run python -m playground.ui.recordings"
-    assert recordings.OPENING.stat().st_size < 40_000
+    assert recordings.path_for(dtype).stat().st_size < 40_000
     view = present.recorded(present.of_preset(FIRST, Wish(), CARDS), recording.request, recording.events, recording.by)
     assert view.phase == "done"
     assert all((reply := view.reply(slot)) and reply.text.strip() for slot in view.slots)
+
+
+def test_each_dtype_opens_with_what_it_says_itself_and_others_with_float32() -> None:
+    texts = {dtype: _texts(recordings.opening(dtype)) for dtype in (*recordings.DTYPES, "float16")}
+    assert texts["float32"] == _texts(recordings.read(recordings.OPENING)) == texts["float16"]
+    assert texts["bfloat16"] == _texts(recordings.read(recordings.path_for("bfloat16"))) != texts["float32"]
+
+
+def _texts(recording: recordings.Recording | None) -> list[str]:
+    assert recording is not None
+    ends = sorted((end for end in recording.events if isinstance(end, Finished)), key=lambda end: end.row)
+    return [end.text for end in ends]
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
