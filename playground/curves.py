@@ -4,6 +4,7 @@ Pure: values in, figure out. Colours are middle tones that read on light and dar
 """
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -387,4 +388,14 @@ def chart_layout(x: str, y: str, height: int) -> go.Layout:
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         xaxis={**grid, "title": {"text": x, "standoff": 6}},
         yaxis={**grid, "title": {"text": y, "standoff": 4}},
+    )
+
+
+def drawn(figure: go.Figure, heading: str) -> str:
+    """A figure as HTML, the same each time; its id comes from the heading it stands under, which no other has."""
+    return figure.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        config={"displayModeBar": False, "responsive": True},
+        div_id=re.sub(r"\W+", "-", heading).strip("-").lower(),
     )

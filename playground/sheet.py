@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from html import escape
 
-import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from playground import findings
 from playground.cards import Point, SafeRange
-from playground.curves import heat_map, metric_curve, reward_against_kl
+from playground.curves import drawn, heat_map, metric_curve, reward_against_kl
 from playground.findings import LABELS, as_text, sentence
 
 
@@ -29,7 +28,7 @@ def sheet(points: Sequence[Point], title: str, about: str = "", safe: SafeRange 
     if {"reward", "kl"} <= set(metrics):
         charts.append(("Reward against KL", reward_against_kl(points), findings.price(points), "reward"))
     parts = [
-        f"<section><h2>{escape(heading)}</h2><p>{escape(told)}</p>{_html(figure)}"
+        f"<section><h2>{escape(heading)}</h2><p>{escape(told)}</p>{drawn(figure, heading)}"
         f"<details><summary>As text</summary><pre>{escape(as_text(points, metric))}</pre></details></section>"
         for heading, figure, told, metric in charts
     ]
@@ -55,7 +54,3 @@ pre, code {{ white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem }
 def _heading(metric: str) -> str:
     label = LABELS[metric].partition(",")[0]
     return label[:1].upper() + label[1:]
-
-
-def _html(figure: go.Figure) -> str:
-    return figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True})

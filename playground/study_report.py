@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from playground.cards import Estimate
-from playground.curves import BASE, NEGATIVE, POSITIVE, UNSAFE, chart_layout
+from playground.curves import BASE, NEGATIVE, POSITIVE, UNSAFE, chart_layout, drawn
 from playground.study import sentences
 from playground.study.analysis import VERDICTS, Analysis, Findings, Found
 from playground.study.results import wilson
@@ -21,7 +21,6 @@ _VERDICTS = {
     "broken": ("makes no sense", NEGATIVE),
 }
 _PART = "<section><h2>{heading}</h2><p>{told}</p>{figure}{table}</section>"
-_CONFIG = {"displayModeBar": False, "responsive": True}
 
 
 def page(analysis: Analysis, title: str, about: Sequence[tuple[str, str]] = ()) -> str:
@@ -238,8 +237,8 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _part(heading: str, told: str, figure: go.Figure | None = None, table: str = "") -> str:
-    drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=_CONFIG) if figure is not None else ""
-    return _PART.format(heading=escape(heading), told=escape(told), figure=drawn, table=table)
+    chart = drawn(figure, heading) if figure is not None else ""
+    return _PART.format(heading=escape(heading), told=escape(told), figure=chart, table=table)
 
 
 def _figure(x: str, y: str, share: bool = False, legend: bool = False, height: int = 320) -> go.Figure:

@@ -162,6 +162,13 @@ def test_reward_against_kl_goes_from_low_alpha_to_high() -> None:
     assert [p.alpha for p in shown(figure, "control 1")] == [-1, 0, 1]
 
 
+def test_the_sheet_is_the_same_each_time_and_no_two_charts_share_an_id() -> None:
+    page = sheet(GRID, "cheer", "playground sweep")
+    assert page.encode() == sheet(GRID, "cheer", "playground sweep").encode()
+    ids = re.findall(r'<div id="([^"]+)"', page)
+    assert len(set(ids)) == len(ids) > 4
+
+
 def test_the_sheet_needs_no_network_and_says_it_in_words_too() -> None:
     page = sheet(GRID, "cheer on <tiny>", "playground sweep --axis cheer")
     assert "cheer on &lt;tiny&gt;" in page and "<tiny>" not in page
