@@ -30,7 +30,8 @@ function saved(text, [name, type]) {
 element.addEventListener('click', async ({ target }) => {
   const take = target.closest('[data-take]')?.dataset.take;
   if (!take) return;
-  const text = props.value[take];
+  const given = props.value[take];
+  const text = take === 'link' && given ? window.asShown(given) : given; // also while nobody answers
   if (!text) { told.textContent = props.value.why?.[take] ?? 'Run the prompt first.'; return; }
   if (take in FILES) saved(text, FILES[take]);
   else await copied(take === 'link' ? `${location.origin}${location.pathname}?${text}` : text);

@@ -8,6 +8,9 @@ from playground import places
 ASSETS = places.AXES.parent
 """Where the style sheet and the dial's template lie."""
 
+CONNECTION = f"<script>{(ASSETS / 'connection.js').read_text(encoding='utf-8')}</script>"
+"""What a page's head holds so that the page says when its server does not answer."""
+
 _SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 

@@ -1,0 +1,91 @@
+// Says on the page that the server does not answer, and goes on once it does. What the Play page shows is then asked
+// again: the server that is back may be another process, which knows nothing of this page.
+(() => {
+  const PATIENCE_MS = 20000, LONGEST = 8000;
+  const ALWAYS = ['prompt', 'axis', 'alpha', 'control', 'temperature', 'seed', 'max_new_tokens'];
+  const MAYBE = ['system', 'top_k', 'top_p', 'repetition_penalty', 'updates', 'step_size', 'alphas'];
+  const LOST = 'The server does not answer; trying again …', BACK = 'The server is back; loading the page again …';
+  const LONG = 'The server is back. Copy what you typed, then load the page again: it is too long to be kept.';
+  const play = () => document.getElementById('play');
+  const everyMs = () => (play() ? 3000 : 20000); // a study may have many people
+  const line = Object.assign(document.createElement('div'), { id: 'connection', hidden: true });
+  line.setAttribute('role', 'alert');
+  let app = window.gradio_config?.app_id ?? null, leaving = false, touched = false;
+  const changed = new Set(); // controls by id
+
+  function tell(text) {
+    if (!line.isConnected) document.body.append(line);
+    line.hidden = !text;
+    if (line.textContent !== text) line.textContent = text;
+    document.body.classList.toggle('unanswered', Boolean(text));
+  }
+
+  // The settings of a link, as the page's controls now show them; what nobody touched may stay untold.
+  function asShown(query) {
+    const told = new URLSearchParams(query);
+    for (const name of [...ALWAYS, ...MAYBE]) {
+      const shown = document.querySelector(`#${name} textarea, #${name} input:not([type=range])`);
+      if (!shown || !(ALWAYS.includes(name) || told.has(name) || changed.has(name))) continue;
+      if (!told.get(name) || Number(told.get(name)) !== Number(shown.value)) told.set(name, shown.value);
+    }
+    if (changed.has('mixer')) told.set('more', mixed());
+    return told.toString();
+  }
+  window.asShown = asShown;
+
+  function mixed() {
+    const rows = [...document.querySelectorAll('.mixed')].map((row) => [
+      encodeURIComponent(row.dataset.axis), ...['.alpha', '.control'].map((one) => Number(row.querySelector(one).value) || 0),
+    ]);
+    return rows.filter(([, ...strengths]) => strengths.some(Boolean)).join(';');
+  }
+
+  async function identity() {
+    const address = new URL('gradio_api/app_id', document.baseURI);
+    const answer = await fetch(address, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
+    if (!answer.ok) throw new Error(answer.statusText);
+    return (await answer.json()).app_id;
+  }
+
+  function again() {
+    const query = touched || location.search ? asShown(location.search) : '';
+    if (query.length > LONGEST) { tell(LONG); return false; }
+    history.replaceState(null, '', query ? `?${query}` : location.pathname);
+    tell(BACK);
+    leaving = true;
+    location.reload();
+    return true;
+  }
+
+  async function look() {
+    try {
+      const now = await identity();
+      const another = app !== null && now !== app;
+      app ??= now;
+      if (another && play()) again();
+      else tell('');
+    } catch {
+      if (leaving) return;
+      tell(LOST);
+      // Gradio loads the page again by itself once it is answered: then too it opens with what is shown now.
+      const query = asShown(location.search);
+      if (play() && touched && query.length <= LONGEST) history.replaceState(null, '', `?${query}`);
+    }
+  }
+
+  async function watch() {
+    if (!document.hidden) await look();
+    if (!leaving) setTimeout(watch, line.hidden ? everyMs() : 1000);
+  }
+
+  document.addEventListener('input', ({ target }) => {
+    for (const name of [...MAYBE, 'mixer']) if (target.closest?.(`#${name}`)) changed.add(name);
+  }, true);
+  for (const event of ['pointerdown', 'input', 'keydown']) {
+    document.addEventListener(event, ({ target }) => { touched ||= Boolean(target.closest?.('#play')); }, true);
+  }
+  addEventListener('pagehide', () => { leaving = true; });
+  addEventListener('pageshow', ({ persisted }) => { if (persisted) { leaving = false; watch(); } });
+  addEventListener('DOMContentLoaded', watch);
+  if (document.readyState !== 'loading') watch();
+})();
