@@ -93,6 +93,9 @@ def serve(
     staff_port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port of the staff's page. [default: no such page]")
     ] = None,
+    staff_host: Annotated[
+        str, typer.Option(help="Address the staff's page listens on; others than this machine's need TLS before it.")
+    ] = "127.0.0.1",
     staff_token: Annotated[
         str, typer.Option(envvar="STUDY_STAFF_TOKEN", help="Its password. [default: a new one, printed]")
     ] = "",
@@ -107,7 +110,7 @@ def serve(
     url = _url(folder, database)
     from playground.ui.study import serve as run
 
-    run(folder, url, host, port, staff_port, staff_token, copy_to)
+    run(folder, url, host, port, staff_port, staff_token, copy_to, staff_host)
 
 
 @study.command("backup")

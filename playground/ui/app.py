@@ -18,13 +18,25 @@ from playground.ui.blocks import Page
 from playground.ui.bodies import Bodies
 from playground.ui.curves import CurvesPage
 from playground.ui.hosting import Hosted, Hosting
+from playground.ui.origins import is_local
 from playground.ui.play import PlayPage
-from playground.ui.theme import ASSETS, theme
+from playground.ui.previews import Preview
+from playground.ui.serving import app_arguments
+from playground.ui.theme import ASSETS, CONNECTION, theme
 from playground.ui.workshop import Workshop
 
 if TYPE_CHECKING:
     from playground.player import Player
 
+_PREVIEW = Preview(
+    "Alignment Playground",
+    "Drag a slider and see how strongly a language model is aligned: one prompt, steered and unsteered, side by side.",
+    ASSETS.parent / "docs" / "page.png",
+)
+_OPEN = (
+    "Warning: this page is open to the network. Whoever reaches this machine can use it, load folders, upload files, "
+    "train and delete axes. Keep it to yourself with --host 127.0.0.1, or set PLAYGROUND_PUBLIC=1 to let strangers in."
+)
 _HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
 
 
@@ -58,14 +70,17 @@ def build(player: "Player", hosting: Hosting | None = None, workshop: Workshop |
     return blocks.queue(max_size=hosted.hosting.queue)
 
 
-def appearance(hosting: Hosting | None = None) -> dict[str, Any]:
-    """What `launch` must be told so that the page looks right and asks nothing of the outside."""
+def appearance(hosting: Hosting | None = None, host: str = "127.0.0.1") -> dict[str, Any]:
+    """What `launch` must be told so that the page looks right, asks nothing of others and answers to none of them.
+
+    `host` is the address it will listen on.
+    """
     hosting = hosting or Hosting()
     return {
         "theme": theme(),
         "css_paths": [ASSETS / "palette.css", ASSETS / "theme.css", ASSETS / "pages.css"],
         "js": (ASSETS / "page.js").read_text(encoding="utf-8"),
-        "head": _HEAD,
+        "head": _HEAD + CONNECTION,
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,
@@ -76,7 +91,12 @@ def appearance(hosting: Hosting | None = None) -> dict[str, Any]:
         "mcp_server": hosting.mcp,
         "enable_monitoring": False,
         "show_error": True,
-        "app_kwargs": {"middleware": [Middleware(Bodies, uploads=not hosting.public)]},
+        "app_kwargs": app_arguments(
+            hosting.access(host),
+            _PREVIEW,
+            Middleware(Bodies, uploads=not hosting.public),
+            takes_files=not hosting.public,
+        ),
     }
 
 
@@ -102,8 +122,10 @@ def serve(
     blocks = build(player, hosting)
     _, url, _ = blocks.launch(
         server_name=host, server_port=port, inbrowser=open_browser, quiet=True, prevent_thread_lock=True,
-        **appearance(hosting),
+        **appearance(hosting, host),
     )  # fmt: skip
     loaded = f"{player.name} with {', '.join(player.axes)}" if player.axes else f"{player.name}, no axis"
     print(f"Loaded {loaded}.\nThe page is at {url} (Ctrl-C stops it).", flush=True)  # noqa: T201
+    if not (hosting.public or is_local(host)):
+        print(_OPEN, flush=True)  # noqa: T201
     blocks.block_thread()

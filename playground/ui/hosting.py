@@ -3,11 +3,12 @@
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from playground.errors import InvalidInput
 from playground.events import Event
 from playground.settings import Request, Settings
+from playground.ui.origins import Access, frame_ancestors
 
 if TYPE_CHECKING:
     from playground.player import Player
@@ -31,6 +32,13 @@ class Hosting(Settings):
     queue: int = Field(default=64, ge=1, description="Requests that may wait before newcomers are asked to come back.")
     mcp: bool = Field(default=False, description="Offer the API's endpoints as MCP tools; needs the extra mcp.")
     zero_gpu: bool = Field(default=False, description="The GPU is lent call by call (set by a ZeroGPU Space).")
+    hosts: str = Field(
+        default="auto",
+        description="Names the page answers to besides this machine's own; auto is any where it is open.",
+    )
+    frames: str = Field(
+        default="self", description="Sites that may show the page in a frame besides itself; none, or * for all."
+    )
 
     @classmethod
     def read(cls, environment: Mapping[str, str], **given: Any) -> "Hosting":
@@ -46,8 +54,19 @@ class Hosting(Settings):
             known = ", ".join(PREFIX + name.upper() for name in cls.model_fields)
             raise InvalidInput(f"{PREFIX}{unknown[0].upper()} is no setting.", f"These are: {known}.")
         on_space: dict[str, Any] = {"public": "SPACE_ID" in environment, "zero_gpu": "SPACES_ZERO_GPU" in environment}
+        on_space |= {"frames": "https://huggingface.co"} if on_space["public"] else {}
         values = {**on_space, **told, **{name: value for name, value in given.items() if value is not None}}
         return cls(**{**(PUBLIC if cls(**values).public else {}), **values})
+
+    @field_validator("hosts", "frames")
+    @classmethod
+    def _names_hosts(cls, text: str, told: ValidationInfo) -> str:
+        Access.of("127.0.0.1", text) if told.field_name == "hosts" else frame_ancestors(text)
+        return text
+
+    def access(self, host: str) -> Access:
+        """Who may talk to a page of these settings that listens on `host`."""
+        return Access.of(host, self.hosts, frame_ancestors(self.frames))
 
     def check(self, request: Request) -> None:
         """Refuse a request beyond the limits."""

@@ -33,8 +33,10 @@ def from_files(player: "Player", files: Sequence[str], keep: Path) -> str:
     Nothing of a refused upload stays. Raises InvalidInput or AxisMismatch.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        for file in files:
-            shutil.copyfile(file, Path(scratch) / Path(file).name)
+        for path in map(Path, files):
+            if not path.is_file():
+                raise InvalidInput(f"{path.name} is gone: uploads are kept for an hour.", "Choose the files again.")
+            shutil.copyfile(path, Path(scratch) / path.name)
         card = _checked(player, Path(scratch))
         home = keep / folder_name(card.name)
         if home.exists():

@@ -19,13 +19,22 @@ from playground.study.store import Store
 from playground.study.visit import Visits
 from playground.ui import study_screens
 from playground.ui.address import check_port
+from playground.ui.hosting import Hosting
+from playground.ui.origins import Access, is_local
+from playground.ui.passwords import check_token
+from playground.ui.previews import Preview
+from playground.ui.serving import app_arguments
 from playground.ui.staff import staff_page
-from playground.ui.theme import ASSETS, theme
+from playground.ui.theme import ASSETS, CONNECTION, theme
 
 _SCRIPT = (ASSETS / "study.js").read_text(encoding="utf-8")
 _HEAD = (
     '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
     '<meta name="robots" content="noindex">'
+)
+_OPEN = (
+    "Warning: the staff page is open to the network. Without TLS its password and the answers can be read on the way. "
+    "Leave out --staff-host and reach it by an SSH tunnel, or put a proxy with TLS in front of it; see docs/studies.md."
 )
 _LONGEST_FORM = 1_000_000  # bytes; a long slider path and long answers come to a tenth of that
 _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
@@ -54,12 +63,17 @@ def build(study: Study, store: Store) -> gr.Blocks:
     return blocks
 
 
-def appearance() -> dict[str, Any]:
-    """What `launch` must be told so that the page looks right, says nothing and keeps nothing in the browser."""
+def appearance(title: str = "Study", access: Access | None = None) -> dict[str, Any]:
+    """What `launch` must be told so that the page looks right, says nothing and keeps nothing in the browser.
+
+    `title` and a sentence are all that a link to it tells; `access` says who may talk to it, unless it is local.
+    """
+    preview = Preview(title, "Open this address to take part, or to go on where you were.")
+    served = app_arguments(access or Access.of("127.0.0.1"), preview)
     return {
         "theme": theme(),
         "css_paths": [ASSETS / "palette.css", ASSETS / "study.css"],
-        "head": _HEAD,
+        "head": _HEAD + CONNECTION,
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,
@@ -69,7 +83,13 @@ def appearance() -> dict[str, Any]:
         "enable_monitoring": False,
         "show_error": False,
         "max_file_size": "1kb",
-        "app_kwargs": {"openapi_url": None, "docs_url": None, "redoc_url": None, "max_body_size": _LONGEST_FORM},
+        "app_kwargs": {
+            "openapi_url": None,
+            "docs_url": None,
+            "redoc_url": None,
+            "max_body_size": _LONGEST_FORM,
+            **served,
+        },
         "quiet": True,
     }
 
@@ -82,32 +102,42 @@ def serve(
     staff_port: int | None = None,
     staff_token: str = "",
     copy_to: str = "",
+    staff_host: str = "127.0.0.1",
 ) -> None:
-    """Serve a built study until interrupted. Raises PlaygroundError if the folder, database or a port cannot be had."""
+    """Serve a built study until interrupted.
+
+    Raises PlaygroundError if the folder, database or a port cannot be had, or the staff token is soon guessed.
+    """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    if staff_token:
+        check_token(staff_token)
+    hosting = Hosting.read(os.environ)
     study = stimuli.load(folder)
     check_port(host, port)
     if staff_port is not None:
-        check_port(host, staff_port)
+        check_port(staff_host, staff_port)
     with Store.open(database, study) as store, tempfile.TemporaryDirectory() as scratch:
         copies = _copies(study, store, database, copy_to) if copy_to else None
         os.environ["GRADIO_TEMP_DIR"] = scratch  # what the staff download lies nowhere afterwards
         if staff_port is not None:
             token = staff_token or secrets.token_urlsafe(12)
             _, url, _ = staff_page(study, store, Path(scratch)).launch(
-                server_name=host,
+                server_name=staff_host,
                 server_port=staff_port,
                 prevent_thread_lock=True,
                 auth=("staff", token),
                 auth_message="The user is staff; the password was printed when the study was opened.",
-                **appearance(),
+                **appearance(f"Staff: {study.plan.title}", hosting.access(staff_host)),
             )
             _say(f"The staff page is at {url}: user staff, password {'as given' if staff_token else token}.")
+            if not is_local(staff_host):
+                _say(_OPEN)
         for name in study.plan.codes.missing():
             _say(f"The completion code {name} is not set: people will see none. Set the environment variable {name}.")
         blocks = build(study, store)
-        _, url, _ = blocks.launch(server_name=host, server_port=port, prevent_thread_lock=True, **appearance())
+        look = appearance(study.plan.title, hosting.access(host))
+        _, url, _ = blocks.launch(server_name=host, server_port=port, prevent_thread_lock=True, **look)
         _say(f"{study.plan.title}: {len(study.stimuli)} replies. Try them at {url}?preview=1, which never counts.")
         _say(f"The study is at {url} (Ctrl-C stops it).")
         blocks.block_thread()

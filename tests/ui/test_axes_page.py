@@ -130,6 +130,7 @@ def test_an_upload_that_is_no_axis_is_refused_and_leaves_nothing(
         ([path for name, path in files.items() if name != pickled.name] + [pickled], "no safetensors file"),
         ([path for name, path in files.items() if name != "card.json"] + [outside], "files."),
         (list(known.iterdir()), "an axis named cheer already"),
+        ([tmp_path / "swept" / "card.json"], "card.json is gone: uploads are kept for an hour"),
     ):
         said = page.add([str(path) for path in upload], "")[page.said]
         assert complaint in said, said

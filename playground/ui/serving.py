@@ -1,0 +1,30 @@
+"""What every server of ours has in common, as arguments of gradio's app."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.middleware import Middleware
+
+from playground.ui.gate import Gate
+from playground.ui.origins import Access
+from playground.ui.passwords import Slowly
+from playground.ui.previews import Preview, Previews
+from playground.ui.uploads import Uploads, sweeping, uploads_folder
+
+
+def app_arguments(access: Access, preview: Preview, *limits: Middleware, takes_files: bool = False) -> dict[str, Any]:
+    """What `launch` is told as `app_kwargs`: who may talk to the page, what it takes, and what a link to it looks like.
+
+    Gradio puts middleware of its own outside of what it is given, and that answers for other sites; so the gate is put
+    around all of it as the server starts. `limits` and previews stand inside, where HTML is not yet compressed.
+    """
+    folder = uploads_folder() if takes_files else None
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        app.middleware_stack = Gate(Slowly(Uploads(app.middleware_stack, folder)), access)
+        async with sweeping(app):
+            yield
+
+    return {"lifespan": lifespan, "middleware": [*limits, Middleware(Previews, preview=preview)]}

@@ -1,0 +1,110 @@
+"""Files that people upload: where they lie, how much of them at a time, and for how long."""
+
+import asyncio
+import contextlib
+import os
+import stat
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from gradio.utils import get_upload_folder
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from playground.ui.gate import refuse
+
+MOST = 1_000_000_000
+"""Bytes of all uploads that lie on the disk at the same time."""
+
+KEPT_S = 3600.0
+"""Seconds after which an upload is removed; what is made of it has been copied by then."""
+
+_EVERY_S = 600.0
+_ROUTE = "/gradio_api/upload"
+
+
+class Uploads:
+    """Takes files while there is room for them in a folder, and none where there is no folder."""
+
+    def __init__(self, app: ASGIApp, folder: Path | None, most: int = MOST) -> None:
+        self.app, self.folder, self.most = app, folder, most
+        self.under_way = 0  # bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on but files that are not taken."""
+        if scope["type"] != "http" or not _brings_files(scope):
+            await self.app(scope, receive, send)
+            return
+        if self.folder is None or scope["path"].rstrip("/") != _ROUTE:
+            await refuse(scope, receive, send, 403, "This page takes no files.")
+            return
+        told = Headers(scope=scope).get("content-length", "")
+        if not told.isdecimal():
+            await refuse(scope, receive, send, 411, "Say how long the upload is, in a Content-Length header.")
+            return
+        length = int(told)
+        there = await asyncio.to_thread(swept, self.folder, KEPT_S)
+        if there + self.under_way + length > self.most:
+            reason = f"There is no room for this upload: all together may hold {self.most / 1e6:g} MB. Try again later."
+            await refuse(scope, receive, send, 413, reason)
+            return
+        self.under_way += length
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.under_way -= length
+
+
+def _brings_files(scope: Scope) -> bool:
+    form = Headers(scope=scope).get("content-type", "").strip().lower().startswith("multipart/")
+    return form and scope["path"].rstrip("/") != "/login"  # which is a form too
+
+
+def swept(folder: Path, kept_s: float) -> int:
+    """Remove what has lain in a folder for longer, and tell how many bytes are left."""
+    left, oldest = 0, time.time() - kept_s
+    # Looked at before anything is removed, since that makes the folder it lay in new.
+    for path, told in reversed([*_seen(folder)]):  # what lies in a folder comes before it
+        with contextlib.suppress(OSError):  # gone meanwhile, or a folder that is not empty
+            if told.st_mtime >= oldest:
+                left += 0 if stat.S_ISDIR(told.st_mode) else told.st_size
+            elif stat.S_ISDIR(told.st_mode):
+                path.rmdir()
+            else:
+                path.unlink()
+    return left
+
+
+def _seen(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    for path in sorted(folder.rglob("*")):
+        with contextlib.suppress(OSError):  # gone meanwhile
+            yield path, path.lstat()
+
+
+@asynccontextmanager
+async def sweeping(app: Any) -> AsyncIterator[None]:
+    """Keep what is uploaded to a gradio app in a folder of its own, and sweep that from time to time.
+
+    It is swept at the start too: what a process left that was killed is then removed by the next.
+    """
+    folder = uploads_folder()
+    app.uploaded_file_dir = str(folder)
+
+    async def sweep() -> None:
+        while True:
+            await asyncio.to_thread(swept, folder, KEPT_S)
+            await asyncio.sleep(_EVERY_S)
+
+    task = asyncio.create_task(sweep())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def uploads_folder() -> Path:
+    """Where uploads lie: inside the folder that gradio takes files from."""
+    return Path(get_upload_folder()) / "uploads"
