@@ -30,7 +30,7 @@ class PlainText:
         self._tokenizer: Any = tokenizer
         self._name = name
         self._has_template = tokenizer.chat_template is not None
-        template = str(tokenizer.get_chat_template()) if self._has_template else ""
+        template = _template(tokenizer, name) if self._has_template else ""
         added = sorted(tokenizer.added_tokens_decoder.items())
         special = {token.content: number for number, token in added if token.special}
         # What else the template writes, <think> for one, controls as well; line ends, which some vocabularies list too,
@@ -160,6 +160,16 @@ class _Spellings:
             any(spelling.endswith(end) and spelling != end for end in ends for spelling in self._all),
             any(spelling.startswith(start) and spelling != start for start in starts for spelling in self._all),
         )
+
+
+def _template(tokenizer: PreTrainedTokenizerBase, name: str) -> str:
+    try:
+        return str(tokenizer.get_chat_template())
+    except ValueError as error:  # several by name, none of them the usual one
+        raise ModelUnavailable(
+            f"{name} has several chat templates and none for ordinary talk.",
+            "Save its tokenizer with one chat_template.",
+        ) from error
 
 
 def _count(ids: Iterable[int], among: frozenset[int]) -> int:
