@@ -2,7 +2,9 @@
 
 import importlib.util
 import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -113,6 +115,8 @@ def serve(
     """
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    own = f"alignment-playground-{getattr(os, 'getuid', int)()}"  # gradio's own is every gradio program's
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / own))
     check_port(host, port)  # before the model is loaded: that takes longer
     if hosting.mcp and importlib.util.find_spec("mcp") is None:  # gradio would go on without it and say nothing
         raise InvalidInput("PLAYGROUND_MCP needs the package mcp, which is not installed.", "Run: pip install 'mcp<2'.")

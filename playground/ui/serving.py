@@ -2,15 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
 from playground.ui.gate import Gate
 from playground.ui.origins import Access
 from playground.ui.passwords import Slowly
 from playground.ui.previews import Preview, Previews
-from playground.ui.uploads import Uploads, sweeping, uploads_folder
+from playground.ui.uploads import Uploads, sweeping
 
 
 def app_arguments(access: Access, preview: Preview, *limits: Middleware, takes_files: bool = False) -> dict[str, Any]:
@@ -19,12 +21,14 @@ def app_arguments(access: Access, preview: Preview, *limits: Middleware, takes_f
     Gradio puts middleware of its own outside of what it is given, and that answers for other sites; so the gate is put
     around all of it as the server starts. `limits` and previews stand inside, where HTML is not yet compressed.
     """
-    folder = uploads_folder() if takes_files else None
+    folder = Path(get_upload_folder())
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        app.middleware_stack = Gate(Slowly(Uploads(app.middleware_stack, folder)), access)
-        async with sweeping(app):
+        taken = app.get_blocks().upload_file_set
+        files = Uploads(app.middleware_stack, folder if takes_files else None, taken)
+        app.middleware_stack = Gate(Slowly(files), access)
+        async with sweeping(folder, taken):
             yield
 
     return {"lifespan": lifespan, "middleware": [*limits, Middleware(Previews, preview=preview)]}

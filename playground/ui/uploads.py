@@ -5,12 +5,10 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-from gradio.utils import get_upload_folder
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -22,6 +20,9 @@ MOST = 1_000_000_000
 KEPT_S = 3600.0
 """Seconds after which an upload is removed; what is made of it has been copied by then."""
 
+LEFT_S = 86_400.0
+"""Seconds after which anything else beside them is: what can be taken away, and what a process left that is no more."""
+
 _EVERY_S = 600.0
 _ROUTE = "/gradio_api/upload"
 
@@ -29,8 +30,9 @@ _ROUTE = "/gradio_api/upload"
 class Uploads:
     """Takes files while there is room for them in a folder, and none where there is no folder."""
 
-    def __init__(self, app: ASGIApp, folder: Path | None, most: int = MOST) -> None:
-        self.app, self.folder, self.most = app, folder, most
+    def __init__(self, app: ASGIApp, folder: Path | None, taken: Collection[str]) -> None:
+        """`taken` are the paths of this process's uploads, as gradio adds to them."""
+        self.app, self.folder, self.taken = app, folder, taken
         self.under_way = 0  # bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,9 +48,9 @@ class Uploads:
             await refuse(scope, receive, send, 411, "Say how long the upload is, in a Content-Length header.")
             return
         length = int(told)
-        there = await asyncio.to_thread(swept, self.folder, KEPT_S)
-        if there + self.under_way + length > self.most:
-            reason = f"There is no room for this upload: all together may hold {self.most / 1e6:g} MB. Try again later."
+        there = await asyncio.to_thread(swept, self.folder, self.taken)
+        if there + self.under_way + length > MOST:
+            reason = f"There is no room for this upload: all together may hold {MOST / 1e6:g} MB. Try again later."
             await refuse(scope, receive, send, 413, reason)
             return
         self.under_way += length
@@ -63,13 +65,13 @@ def _brings_files(scope: Scope) -> bool:
     return form and scope["path"].rstrip("/") != "/login"  # which is a form too
 
 
-def swept(folder: Path, kept_s: float) -> int:
-    """Remove what has lain in a folder for longer, and tell how many bytes are left."""
-    left, oldest = 0, time.time() - kept_s
+def swept(folder: Path, uploads: Collection[str]) -> int:
+    """Remove what has lain in a folder for too long, uploads sooner than the rest; tell how many bytes are left."""
+    left, now = 0, time.time()
     # Looked at before anything is removed, since that makes the folder it lay in new.
     for path, told in reversed([*_seen(folder)]):  # what lies in a folder comes before it
         with contextlib.suppress(OSError):  # gone meanwhile, or a folder that is not empty
-            if told.st_mtime >= oldest:
+            if now - told.st_mtime <= (KEPT_S if str(path) in uploads else LEFT_S):
                 left += 0 if stat.S_ISDIR(told.st_mode) else told.st_size
             elif stat.S_ISDIR(told.st_mode):
                 path.rmdir()
@@ -85,17 +87,12 @@ def _seen(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 @asynccontextmanager
-async def sweeping(app: Any) -> AsyncIterator[None]:
-    """Keep what is uploaded to a gradio app in a folder of its own, and sweep that from time to time.
-
-    It is swept at the start too: what a process left that was killed is then removed by the next.
-    """
-    folder = uploads_folder()
-    app.uploaded_file_dir = str(folder)
+async def sweeping(folder: Path, uploads: Collection[str]) -> AsyncIterator[None]:
+    """Sweep a folder from time to time. The first time is at once: a process that was killed has left what it held."""
 
     async def sweep() -> None:
         while True:
-            await asyncio.to_thread(swept, folder, KEPT_S)
+            await asyncio.to_thread(swept, folder, uploads)
             await asyncio.sleep(_EVERY_S)
 
     task = asyncio.create_task(sweep())
@@ -103,8 +100,3 @@ async def sweeping(app: Any) -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
-
-
-def uploads_folder() -> Path:
-    """Where uploads lie: inside the folder that gradio takes files from."""
-    return Path(get_upload_folder()) / "uploads"

@@ -18,9 +18,9 @@ FILE = {"files": ("x.json", b"x" * 1000)}
 
 @pytest.fixture(scope="module")
 def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The temporary folder of a page, with what another process left there two hours ago."""
-    folder = tmp_path_factory.mktemp("temporary")
-    left = folder / "uploads" / "abc" / "left.bin"
+    """The temporary folder of a page, with what another process left there long ago."""
+    folder = tmp_path_factory.mktemp("temporary") / "gradio"
+    left = folder / "abc" / "left.bin"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"left")
     for path in (left, left.parent):
@@ -30,21 +30,25 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(temporary: Path) -> Iterator[str]:
-    settings = {"XDG_DATA_HOME": str(temporary / "data"), "GRADIO_TEMP_DIR": str(temporary)}
-    with PageServer(temporary / "log", **settings) as page:
+    home = temporary.parent
+    settings = {"XDG_DATA_HOME": str(home / "data"), "GRADIO_TEMP_DIR": str(temporary)}
+    with PageServer(home / "log", **settings) as page:
         yield page.url
         assert "Traceback" not in page.log.read_text()
 
 
 def test_an_upload_lies_where_it_is_swept(page: str, temporary: Path) -> None:
     path = httpx.post(f"{page}/gradio_api/upload", files=FILE).raise_for_status().json()[0]
-    assert Path(path).is_relative_to(temporary / "uploads")
+    assert Path(path).is_relative_to(temporary)
     assert Path(path).read_bytes() == b"x" * 1000
-    assert not (temporary / "uploads" / "abc").exists()
+    assert not (temporary / "abc").exists()
+    os.utime(path, (1e9, 1e9))
+    assert httpx.post(f"{page}/gradio_api/upload", files={"files": ("y.json", b"y")}).status_code == 200
+    assert not Path(path).exists()
 
 
 def test_an_upload_that_leaves_no_room_is_refused_unread(page: str, temporary: Path) -> None:
-    filled = temporary / "uploads" / "filled.bin"
+    filled = temporary / "filled.bin"
     filled.parent.mkdir(exist_ok=True)
     with filled.open("wb") as file:
         file.truncate(uploads.MOST)  # takes no room on the disk
@@ -77,13 +81,17 @@ def test_a_study_and_a_public_page_take_none(tmp_path: Path) -> None:
         assert httpx.post(f"{page.url}/gradio_api/upload", files=FILE).status_code == 403
 
 
-def test_what_lay_too_long_is_removed_and_the_rest_counted(tmp_path: Path) -> None:
-    for name, age_s in (("old", 7200), ("new", 60)):
+def test_uploads_are_removed_after_an_hour_the_rest_after_a_day_and_what_is_left_is_counted(tmp_path: Path) -> None:
+    uploads_taken = set()
+    for name, age_s in (("old", 7200), ("new", 60), ("download", 7200), ("left", 90_000)):
         path = tmp_path / name / "file.bin"
         path.parent.mkdir()
         path.write_bytes(b"12345")
         for one in (path, path.parent):
             os.utime(one, (one.stat().st_mtime - age_s,) * 2)
-    assert uploads.swept(tmp_path, 3600) == 5
-    assert [path.name for path in tmp_path.iterdir()] == ["new"]
-    assert uploads.swept(tmp_path / "nowhere", 3600) == 0
+        if name in ("old", "new"):
+            uploads_taken.add(str(path))
+    assert uploads.swept(tmp_path, uploads_taken) == 10
+    assert sorted(path.parent.name for path in tmp_path.glob("*/*")) == ["download", "new"]
+    assert not (tmp_path / "left").exists()
+    assert uploads.swept(tmp_path / "nowhere", ()) == 0
