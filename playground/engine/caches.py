@@ -87,7 +87,7 @@ class StockCache:
         """See KVCache."""
         if list(parents) != list(range(len(self.mask))):
             index = torch.tensor(parents, device=self.mask.device, dtype=torch.long)
-            self.cache.batch_select_indices(index)
+            self.cache.reorder_cache(index)  # batch_select_indices does not know of linear attention and convolutions
             self.mask = self.mask[index]
 
     def step(self, embeddings: Tensor) -> Tensor:
@@ -137,7 +137,7 @@ class LeanCache:
         whole = mask.new_ones(beginnings.shape[:2])
         begun = run_decoder(self.decoder, beginnings, whole, cache)
         which = torch.tensor(of, device=mask.device)
-        cache.batch_select_indices(which)
+        cache.reorder_cache(which)
         hidden = run_decoder(self.decoder, embeddings, torch.cat([whole[which], mask], 1), cache)
         self._take_over(cache, mask, after=beginnings.shape[1])
         return begun, hidden

@@ -3,20 +3,28 @@
 It knows the base model's shape and nothing of what it is trained for.
 """
 
+from __future__ import annotations
+
 import copy
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from playground.engine.caches import cache_maker, run_decoder
-from playground.engine.language_model import LanguageModel
+
+if TYPE_CHECKING:
+    from playground.engine.language_model import LanguageModel
 
 FILE_NAME = "identity_layer.safetensors"
 
-_BRANCH_ENDS = {"gpt_neox": ("attention.dense", "mlp.dense_4h_to_h")}
-_BRANCH_ENDS_OF_MOST = ("self_attn.o_proj", "mlp.down_proj")
+_BRANCH_ENDS = frozenset(
+    ("o_proj", "out_proj", "dense", "down_proj", "down_proj_bias", "dense_4h_to_h", "c_proj", "w2", "fc2", "fc_out",
+     "output_linear")
+)  # fmt: skip
+"""What the last projections of a layer's residual branches are called, in one family or another."""
 
 
 class IdentityLayer(nn.Module):
@@ -27,21 +35,9 @@ class IdentityLayer(nn.Module):
 
     def __init__(self, model: LanguageModel) -> None:
         super().__init__()
-        config = copy.deepcopy(model.decoder.config)
-        config.num_hidden_layers = 1
-        config.vocab_size, config.pad_token_id = 1, None  # embeddings come ready-made
-        if getattr(config, "layer_types", None) is not None:
-            config.layer_types = config.layer_types[:1]
-        decoder = type(model.decoder)(config).to(model.device)
-        decoder.layers[0].load_state_dict(model.decoder.layers[0].state_dict())
-        for name in ("norm", "final_layer_norm"):
-            if hasattr(decoder, name):
-                setattr(decoder, name, nn.Identity())
-        for parameter in decoder.parameters():
-            parameter.requires_grad_(False)
-        self.decoder = decoder
-        self.new_cache = cache_maker(decoder)
-        self.layer: nn.Module = decoder.layers[0].requires_grad_(True)
+        self.decoder = _first_layer_alone(model.decoder).to(model.device)
+        self.new_cache = cache_maker(self.decoder)
+        self.layer: nn.Module = _layers(self.decoder)[0].requires_grad_(True)
         self.scale(0.0)
         self.eval()
 
@@ -49,11 +45,16 @@ class IdentityLayer(nn.Module):
     def scale(self, factor: float) -> None:
         """Multiply what the layer adds to its input, in place; 0 makes it the identity.
 
-        Both branches of a residual layer end in a projection: these are multiplied.
+        Both branches of a residual layer end in a projection: these are multiplied. Where a norm comes after them
+        (Gemma 3, OLMo 2), what they add is the same for every factor but 0.
         """
-        for end in _BRANCH_ENDS.get(self.decoder.config.model_type, _BRANCH_ENDS_OF_MOST):
-            for parameter in self.layer.get_submodule(end).parameters():
+        for name, parameter in self.layer.named_parameters():
+            if not _BRANCH_ENDS.isdisjoint(name.split(".")):
                 parameter.mul_(factor)
+
+    def restore(self, model: LanguageModel) -> None:
+        """Take the weights of the base model's layer 0 again, so that the layer does what that one does."""
+        self.layer.load_state_dict(_layers(model.decoder)[0].state_dict())
 
     def forward(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """Embeddings [B, T, D] and mask [B, T] -> aligned embeddings [B, T, D], dtype kept, without any cache."""
@@ -70,3 +71,35 @@ class IdentityLayer(nn.Module):
             name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in self.layer.state_dict().items()
         }
         save_file(state, folder / FILE_NAME)
+
+
+@torch.no_grad()
+def _first_layer_alone(stock: Any) -> nn.Module:
+    """A decoder of the same kind, with a copy of the first layer in float32 and no norm after it; all is frozen."""
+    config = copy.deepcopy(stock.config)
+    config.num_hidden_layers = 1
+    config.vocab_size, config.pad_token_id = 1, None  # embeddings come ready-made
+    if getattr(config, "layer_types", None) is not None:
+        config.layer_types = config.layer_types[:1]
+    with torch.device("meta"):  # nothing is initialised that is copied anyway, and no random number is drawn
+        decoder = type(stock)(config)
+    decoder = decoder.to_empty(device=stock.device)
+    held = dict(stock.named_parameters(remove_duplicate=False)) | dict(stock.named_buffers(remove_duplicate=False))
+    for name, tensor in (*decoder.named_parameters(), *decoder.named_buffers()):
+        if name in held and held[name].shape == tensor.shape:
+            tensor.copy_(held[name])
+        else:
+            tensor.zero_()
+    for name, part in decoder.named_children():
+        if "norm" in type(part).__name__.lower():
+            setattr(decoder, name, nn.Identity())
+    return decoder.requires_grad_(False)
+
+
+def _layers(decoder: Any) -> nn.ModuleList:
+    """A decoder's layers, under whatever name its family keeps them."""
+    depth = decoder.config.num_hidden_layers
+    lists = [part for part in decoder.children() if isinstance(part, nn.ModuleList) and len(part) == depth]
+    if len(lists) != 1:
+        raise TypeError(f"{type(decoder).__name__} holds {len(lists)} lists of {depth} layers")
+    return lists[0]

@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from playground.cards import Base
+from playground.engine.admission import Check, admit
 from playground.engine.caches import cache_maker, run_decoder
 from playground.engine.head import Head
 from playground.engine.lean import LeanDecoder
@@ -27,9 +28,6 @@ from playground.engine.plain_text import PlainText
 from playground.engine.products import round_to_int8
 from playground.errors import InvalidInput, ModelUnavailable, PlaygroundError
 from playground.settings import Message
-
-FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "gpt_neox", "gemma3_text")
-"""Values of `model_type` whose decoders were checked to fit the seams."""
 
 _GET_IT_WHOLE = "Point to a complete Hugging Face folder with safetensors weights, or fetch the model again."
 
@@ -64,11 +62,15 @@ class LanguageModel:
                     round_to_int8(linear)
         self.new_cache = cache_maker(self.decoder, in_int8)
         output: Any = model.get_output_embeddings()
+        if not isinstance(output, torch.nn.Linear):
+            raise ModelUnavailable(f"{name} has no matrix for a head.", "Use a causal language model.")
         self._head = Head(output.weight, output.bias)
         self.products = self._head.products
         self._weights_digest = weights_digest
         self.stop_ids = _stop_ids(model, tokenizer)
         self.end_of_turn = self._end_of_turn()
+        self.checks: tuple[Check, ...] = ()
+        """What `load` found out about how it fits."""
 
     @classmethod
     def load(
@@ -76,6 +78,7 @@ class LanguageModel:
     ) -> "LanguageModel":
         """Read a Hugging Face folder of safetensors weights. Raises ModelUnavailable when it cannot be used.
 
+        Any decoder will do that passes the checks of `admission`; of a multimodal model the text part is used.
         torch.int8 is bfloat16 with the decoder's weights rounded to int8, which single steps then read: CPU only, and
         only where there is a lean step.
         """
@@ -83,7 +86,7 @@ class LanguageModel:
         in_int8 = dtype == torch.int8
         try:
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            refuse_unfit(config, name)
+            _refuse_capped(config.get_text_config(), name)
             if in_int8 and not (LeanDecoder.fits(config) and device == "cpu"):
                 raise InvalidInput(f"{name} cannot be held in int8 here.", _WHERE_INT8_WORKS)
             loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -109,7 +112,9 @@ class LanguageModel:
             )
         torch.nn.Module.to(model, device)  # in place; the model's own `to` has types that checkers do not follow
         refuse_damaged(model, folder)
-        return cls(model, tokenizer, name, digest, in_int8)
+        language_model = cls(model, tokenizer, name, digest, in_int8)
+        language_model.checks = admit(language_model)
+        return language_model
 
     @property
     def device(self) -> torch.device:
@@ -124,12 +129,12 @@ class LanguageModel:
     @property
     def width(self) -> int:
         """D, the width of the hidden state."""
-        return self.model.config.hidden_size
+        return self.decoder.config.hidden_size
 
     @property
     def context_length(self) -> int:
         """The longest prompt and reply together, in tokens."""
-        return self.model.config.max_position_embeddings
+        return self.decoder.config.max_position_embeddings
 
     def embed(self, ids: Tensor) -> Tensor:
         """Token ids [B, T] -> embeddings [B, T, D]."""
@@ -167,9 +172,9 @@ class LanguageModel:
         vocabulary = sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1])
         return Base(
             name=self.name,
-            architecture=self.model.config.model_type,
+            architecture=self.decoder.config.model_type,
             hidden_size=self.width,
-            vocab_size=self.model.config.vocab_size,
+            vocab_size=self.decoder.config.vocab_size,
             tokenizer=hashlib.sha256("\0".join(token for token, _ in vocabulary).encode()).hexdigest(),
             weights=self._weights_digest,
         )
@@ -185,13 +190,8 @@ class LanguageModel:
         return None if own is None else int(own)  # pyright: ignore[reportArgumentType]
 
 
-def refuse_unfit(config: Any, name: str) -> None:
-    """Raise ModelUnavailable, with the reason, for a model that does not fit the three seams."""
-    if config.model_type not in FAMILIES:
-        raise ModelUnavailable(
-            f"{name} is of the family {config.model_type!r}, which was not checked to fit.",
-            f"Use a model of one of these families: {', '.join(FAMILIES)}.",
-        )
+def _refuse_capped(config: Any, name: str) -> None:
+    """Small logits are nearly the same with a cap and without, so that trying a model on a text may not show one."""
     if getattr(config, "final_logit_softcapping", None):
         raise ModelUnavailable(
             f"{name} caps its logits after the head, so they are no straight lines in alpha.",
@@ -238,7 +238,9 @@ def _weights_digest(folder: Path) -> str:
         with safe_open(file, framework="pt") as tensors:
             for name in sorted(tensors.keys()):
                 part = tensors.get_slice(name)
-                sample = part[:1] if len(part.get_shape()) > 1 else part[:]
+                sample = (
+                    part[:1] if len(part.get_shape()) > 1 else tensors.get_tensor(name).reshape(-1)
+                )  # or a number alone
                 digest.update(name.encode())
                 digest.update(sample.to(torch.bfloat16).contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -16,7 +16,7 @@ FILE_NAME = "reward.safetensors"
 
 def feature_layers(model: LanguageModel) -> list[int]:
     """A third, two thirds and all of the way up the decoder."""
-    depth = model.model.config.num_hidden_layers
+    depth = model.decoder.config.num_hidden_layers
     return sorted({max(1, round(depth / 3)), max(1, round(2 * depth / 3)), depth})
 
 

@@ -16,8 +16,6 @@ from playground.sources.quiet import no_bars
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
-ARCHITECTURES = ("llama", "qwen2", "qwen3", "mistral", "gpt_neox", "gemma3_text")
-
 CONTEXT = 512
 """The longest text of a tiny model, in tokens."""
 
@@ -42,6 +40,15 @@ _shared: dict[str, Any] = {
     "max_position_embeddings": CONTEXT, "initializer_range": 0.15,
 }  # fmt: skip
 _grouped: dict[str, Any] = {**_shared, "num_key_value_heads": 2}
+_headed: dict[str, Any] = {**_grouped, "tie_word_embeddings": False, "head_dim": 16}
+_latent: dict[str, Any] = {
+    **_shared, "num_key_value_heads": 4, "head_dim": 8, "q_lora_rank": 24, "kv_lora_rank": 16, "qk_rope_head_dim": 8,
+    "qk_nope_head_dim": 16, "v_head_dim": 16,
+}  # fmt: skip
+_experts: dict[str, Any] = {
+    "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "n_shared_experts": 1,
+    "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1,
+}  # fmt: skip
 _settings: dict[str, dict[str, Any]] = {
     "llama": {**_grouped, "tie_word_embeddings": True},
     "qwen2": {**_grouped, "tie_word_embeddings": False},
@@ -49,7 +56,29 @@ _settings: dict[str, dict[str, Any]] = {
     "mistral": {**_grouped, "tie_word_embeddings": False, "head_dim": 16, "sliding_window": 64},
     "gpt_neox": {**_shared, "tie_word_embeddings": False},
     "gemma3_text": {**_grouped, "tie_word_embeddings": True, "head_dim": 16, "sliding_window": 64},
-}
+    "gemma3": {
+        "text_config": {**_grouped, "tie_word_embeddings": True, "head_dim": 16, "sliding_window": 64},
+        "vision_config": {
+            "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "image_size": 28, "patch_size": 14,
+        },
+        "mm_tokens_per_image": 4,
+    },
+    **dict.fromkeys((
+        "apertus", "arcee", "ernie4_5", "gemma", "glm", "glm4", "helium", "hunyuan_v1_dense", "hyperclovax", "jais2",
+        "ministral3", "nemotron", "olmo", "olmo2", "phi3", "seed_oss", "smollm3", "stablelm",
+    ), _headed),
+    **{family: {**_headed, "sliding_window": 64} for family in ("exaone4", "ministral", "olmo3")},
+    "glm4_moe": {**_headed, **_experts},
+    "glm4_moe_lite": {**_latent, **_experts},
+    "deepseek_v2": {**_latent, **_experts},
+    "deepseek_v3": {**_latent, **_experts},
+    "youtu": _latent,
+}  # fmt: skip
+"""By `model_type`; of a multimodal one the text part has the tokens of the tokenizer."""
+
+ARCHITECTURES = tuple(_settings)
+"""The families there is a tiny model of."""
 
 
 def build_tiny(folder: Path, architecture: str = "llama", seed: int = 0) -> Path:
@@ -90,14 +119,16 @@ def digest(architecture: str, seed: int = 0) -> str:
 def _config(architecture: str, tokenizer: PreTrainedTokenizerFast) -> PreTrainedConfig:
     from transformers import AutoConfig
 
-    return AutoConfig.for_model(
-        architecture,
-        vocab_size=len(tokenizer),
-        bos_token_id=tokenizer.convert_tokens_to_ids(_TURN),
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        **_settings[architecture],
-    )
+    tokens = {
+        "vocab_size": len(tokenizer),
+        "bos_token_id": tokenizer.convert_tokens_to_ids(_TURN),
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    settings = _settings[architecture]
+    if (text := settings.get("text_config")) is not None:
+        return AutoConfig.for_model(architecture, **{**settings, "text_config": {**text, **tokens}})
+    return AutoConfig.for_model(architecture, **settings, **tokens)
 
 
 def _tokenizer() -> PreTrainedTokenizerFast:

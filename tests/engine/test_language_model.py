@@ -23,13 +23,6 @@ def change_config(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-def test_a_family_that_was_not_checked_is_refused_with_the_reason(folder: Path) -> None:
-    change_config(folder, model_type="gpt2")
-    with pytest.raises(ModelUnavailable, match="family 'gpt2'") as told:
-        LanguageModel.load(folder)
-    assert "llama" in told.value.hint
-
-
 def test_capped_logits_are_refused(tmp_path: Path) -> None:
     folder = build_tiny(tmp_path / "gemma", "gemma3_text")
     change_config(folder, final_logit_softcapping=30.0)

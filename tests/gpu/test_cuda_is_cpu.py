@@ -8,8 +8,7 @@ import torch
 
 from playground.engine.prefix_tree import PrefixTree
 from playground.settings import Sampling
-from playground.sources import ARCHITECTURES
-from tests.engine.conftest import Lab, at, make_lab, row
+from tests.engine.conftest import CORE, Lab, at, make_lab, row
 from tests.engine.test_layouts import trained
 from tests.engine.test_prefix_tree import same
 
@@ -30,7 +29,7 @@ HOW = {
 LENGTH = 40
 
 
-@pytest.fixture(params=ARCHITECTURES)
+@pytest.fixture(params=CORE)
 def both(request: pytest.FixtureRequest, labs: dict[str, Lab], tmp_path: Path) -> tuple[Lab, Lab]:
     """One family on the CPU and, with the same weights, on CUDA."""
     return make_lab(tmp_path, request.param), labs[request.param]
@@ -53,7 +52,7 @@ def test_a_step_of_training_is_the_same_on_either_device(both: tuple[Lab, Lab], 
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", CORE)
 def test_half_precision_runs_and_alpha_0_is_the_base(tmp_path: Path, architecture: str, dtype: torch.dtype) -> None:
     lab = make_lab(tmp_path, architecture, dtype, "cuda")
     steered, base = lab.run(row("Hello there.", at(0.0)), row("Hello there."), new_tokens=LENGTH)

@@ -26,7 +26,7 @@ def test_a_tiny_model_is_real_but_for_its_words(architecture: str, tiny_folder: 
     model = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert model.config.model_type == architecture
-    assert model.config.vocab_size == len(tokenizer)
+    assert model.config.get_text_config().vocab_size == len(tokenizer)
     assert tokenizer.decode([model.generation_config.eos_token_id]) == "<|im_end|>"
     turns = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
     assert tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True) == (
