@@ -137,6 +137,8 @@ def _model(name: str, dtype: str) -> Iterator[Finding]:
         player = Player.open(name, dtype)
         loaded = time.perf_counter() - start
         yield Finding("model", True, f"{player.name}, loaded in {loaded:.1f} s")
+        checks = player.model.checks
+        yield Finding("fit", bool(checks), ", ".join(f"{check.name} off by {check.error:.1g}" for check in checks))
         # What only shows beside the model: weights of another shape, or with no finite numbers.
         yield from (
             Finding("axis", False, error.message, error.hint)

@@ -229,9 +229,10 @@ def test_the_doctor_tries_the_model(shell: Shell, tiny: list[str]) -> None:
     report = json.loads(shell("doctor", "--json", *tiny[:4]).out)
     checks = {check["name"]: check for check in report["checks"]}
     assert report["ok"] == all(check["ok"] for check in report["checks"])
-    names = {"python", "packages", "memory", "disk", "processor", "axes", "presets", "cache", "model", "reply"}
+    names = {"python", "packages", "memory", "disk", "processor", "axes", "presets", "cache", "model", "fit", "reply"}
     assert names == set(checks)
-    assert checks["reply"]["ok"]
+    assert checks["reply"]["ok"] and checks["fit"]["ok"]
+    assert checks["fit"]["detail"].startswith("identity off by 0, logits off by ")
     assert all(check["fix"] for check in report["checks"] if not check["ok"])
 
 

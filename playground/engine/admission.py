@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 from playground.engine.caches import KVCache
 from playground.engine.identity_layer import IdentityLayer
 from playground.errors import ModelUnavailable
+from playground.settings import conversation
 
 if TYPE_CHECKING:
     from playground.engine.language_model import LanguageModel
@@ -112,9 +113,9 @@ def _title(model: LanguageModel) -> str:
 
 
 def _ids(model: LanguageModel) -> Tensor:
-    """The first tokens [1, T] of a text; it is repeated where the tokenizer makes few of it."""
+    """The first tokens [1, T] of a prompt; it is repeated where the tokenizer makes few of it."""
     length = _TOKENS + _STEPS
-    ids = (model.tokenizer.encode(_TEXT) * length)[:length]
+    ids = (model.prompt_ids(conversation(_TEXT)) * length)[:length]
     return torch.tensor([ids], device=model.device)
 
 

@@ -238,9 +238,8 @@ def _weights_digest(folder: Path) -> str:
         with safe_open(file, framework="pt") as tensors:
             for name in sorted(tensors.keys()):
                 part = tensors.get_slice(name)
-                sample = (
-                    part[:1] if len(part.get_shape()) > 1 else tensors.get_tensor(name).reshape(-1)
-                )  # or a number alone
+                whole = len(part.get_shape()) < 2  # a vector, or a number alone
+                sample = tensors.get_tensor(name).reshape(-1) if whole else part[:1]
                 digest.update(name.encode())
                 digest.update(sample.to(torch.bfloat16).contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -8,8 +8,10 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from playground.engine.caches import LeanCache, StockCache, cache_maker
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
+from playground.engine.lean import FAMILIES
 from playground.engine.prefix_tree import PrefixTree
 from playground.engine.products import fused, half, round_to_int8
 from playground.engine.reading import reply_features
@@ -23,6 +25,7 @@ from playground.training.recipe import Recipe
 from playground.training.value_function import Replies, fit
 from tests.engine.conftest import Lab, at, row
 from tests.engine.layouts import LAYOUTS, Kernels
+from tests.engine.test_lean import decoder_of, embeddings, padded
 from tests.engine.test_prefix_tree import same
 
 ROWS = (
@@ -45,6 +48,23 @@ def test_replies_do_not_depend_on_how_kernels_lay_out_what_they_return(any_lab: 
     same(found, expected)
     same(again, expected)
     assert kernels.changed >= {"scaled_dot_product_attention", "softmax"}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.no_grad()
+def test_a_lean_step_does_not_depend_on_how_kernels_lay_out_what_they_return(family: str, layout: str) -> None:
+    """Without a sliding window every family with a lean step takes it; rows begin at different positions."""
+    decoder = decoder_of(family)
+    prompts, mask, tokens = embeddings(3, 9), padded((0, 4, 7), 9), embeddings(3, seed=1)
+    lean, stock = cache_maker(decoder)(), StockCache(decoder)
+    assert isinstance(lean, LeanCache)
+    stock.prefill(prompts, mask)
+    expected = stock.step(tokens)
+    with Kernels(LAYOUTS[layout]):
+        lean.prefill(prompts, mask)
+        found = lean.step(tokens)
+    torch.testing.assert_close(found, expected, atol=3e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
