@@ -211,9 +211,8 @@ def _judge(kind: str, path: Path | None, where: str | None, licence: str, attrib
 
 def _load(path: Path, where: str | None, licence: str, attribution: str) -> tuple[list["Pair"], "Data"]:
     """The pairs of a file, and what the card will say about it."""
-    import hashlib
-
     from playground.cards import Data
+    from playground.files import digest
     from playground.training import pairs
 
     key, _, value = (where or "").partition("=")
@@ -221,8 +220,7 @@ def _load(path: Path, where: str | None, licence: str, attribution: str) -> tupl
         raise InvalidInput(f"{where!r} is not KEY=VALUE.", "Write it like: --where trait=openness")
     found = pairs.load(path, (key, value) if where else None)
     name = path.name + (f", lines with {key} {value}" if where else "")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return found, Data(name=name, licence=licence, rows=len(found), sha256=digest, attribution=attribution)
+    return found, Data(name=name, licence=licence, rows=len(found), sha256=digest(path), attribution=attribution)
 
 
 def _recipe(seed: int, settings: Sequence[str] | None) -> "Recipe":
@@ -240,7 +238,7 @@ def _recipe(seed: int, settings: Sequence[str] | None) -> "Recipe":
             )
         try:
             changed[name] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise InvalidInput(f"--set {setting!r} has no number.", "Write it like: --set steps=60") from None
     return Recipe(**{"seed": seed, **changed})
 

@@ -293,6 +293,17 @@ def read_json_lines(path: Path, parse: Callable[[str], Record]) -> list[Record]:
     return found
 
 
+def read_record(path: Path, parse: Callable[[dict[str, Any]], Record]) -> Record:
+    """What a small JSON table of our own says. Raises InvalidInput that names the file where `parse` fails."""
+    try:
+        value = read_json(path)
+        if not isinstance(value, dict):
+            raise TypeError
+        return parse(cast(dict[str, Any], value))
+    except (InvalidInput, ValueError, TypeError, KeyError, AttributeError):
+        raise InvalidInput(f"{path} is damaged.", "Restore the file, or delete it to begin anew.") from None
+
+
 def _whole(path: Path) -> tuple[list[str], int]:
     """Whole lines and how many bytes they take."""
     try:

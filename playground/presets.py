@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from playground import places
 from playground.errors import InvalidInput, PlaygroundError
 from playground.files import parse_toml, read_text
-from playground.settings import Level, Seen, Settings, StepSize, Strength, Updates
+from playground.settings import Level, Row, Sampling, Seen, Settings, StepSize, Strength, Updates, conversation
 
 
 class Preset(Settings):
@@ -33,6 +33,12 @@ class Preset(Settings):
     updates: Updates | None = Field(default=None, description="Steps per token; as calibrated unless given.")
     step_size: StepSize | None = Field(default=None, description="As calibrated unless given.")
     more: tuple[Strength, ...] = Field(default=(), description="Further axes mixed in, each with its own strength.")
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> "Preset":
+        Sampling(**{name: getattr(self, name) for name in Sampling.model_fields})
+        Row(messages=conversation(self.prompt, self.system or None), strengths=self.more, seed=self.seed)
+        return self
 
 
 def read(path: Path) -> Preset:

@@ -6,11 +6,13 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from playground.engine.decode import Steering, decode
 from playground.engine.language_model import LanguageModel
+from playground.errors import InvalidInput
 from playground.events import Finished, Progress, from_json, to_json
 from playground.files import add_json_lines, in_one_piece, mend, read_json_lines
 from playground.settings import Request, Row, Sampling
@@ -85,6 +87,14 @@ def _read(store: Path) -> tuple[dict[int, Finished], bool]:
         if isinstance(event, Finished):
             replies[event.row] = event
     return replies, False
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Read tensors that a stage kept. Raises InvalidInput for a file that is missing or damaged."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InvalidInput(f"{path} is damaged: {error}.", f"Delete {path.parent} to begin anew.") from None
 
 
 def save_in_one_piece(tensors: dict[str, Tensor], path: Path) -> None:

@@ -10,7 +10,7 @@ from pyarrow import parquet
 import playground
 from playground import metrics
 from playground.cards import Point
-from playground.files import write_json
+from playground.files import in_one_piece, write_json
 from playground.sweep import Measured, Plan, Sweep
 
 REPLIES, POINTS, SUMMARY = "replies.parquet", "points.parquet", "summary.json"
@@ -60,7 +60,6 @@ def _point_record(point: Point) -> dict[str, Any]:
 
 def _write_table(path: Path, records: list[dict[str, Any]], about: Mapping[str, str]) -> None:
     """Write Parquet in one piece: a kill leaves the old file or the new one."""
-    scratch = path.with_suffix(".part")
     table = pa.Table.from_pylist(records)
-    parquet.write_table(table.replace_schema_metadata(dict(about)), scratch)
-    scratch.replace(path)
+    with in_one_piece(path) as scratch:
+        parquet.write_table(table.replace_schema_metadata(dict(about)), scratch)

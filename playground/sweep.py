@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, TypeAdapter, field_validator, model_validator
 
 from playground import metrics
 from playground.axes import Axis, digest
@@ -21,7 +21,7 @@ from playground.cards import Point
 from playground.engine.decode import steps
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, from_json, to_json
-from playground.files import add_json_lines, mend, read_json_lines, write_json
+from playground.files import add_json_lines, mend, read_json_lines, read_record, write_json
 from playground.metrics import Reading
 from playground.player import Player
 from playground.replies import Pace
@@ -99,6 +99,9 @@ class Plan(Settings):
             [row for group in groups[start : start + at_once] for row in group]
             for start in range(0, len(groups), at_once)
         ]
+
+
+_readings: TypeAdapter[Reading] = TypeAdapter(Reading)
 
 
 @dataclass(frozen=True)
@@ -291,7 +294,7 @@ def _claim(out: Path | None, identity: dict[str, Any]) -> Iterator[Path | None]:
     record = out / PLAN
     try:
         if record.exists():
-            if json.loads(record.read_text(encoding="utf-8")) != json.loads(json.dumps(identity)):
+            if read_record(record, dict) != json.loads(json.dumps(identity)):
                 raise InvalidInput(f"{out} holds another sweep.", "Choose another folder, or delete that one.")
         elif out.exists() and any(out.iterdir()):
             raise InvalidInput(f"{out} is not empty.", "Choose a new folder for the sweep.")
@@ -314,6 +317,7 @@ def _from_json(line: str) -> list[Measured]:
     found: list[Measured] = []
     for record in json.loads(line):
         reply = from_json(json.dumps(record.pop("reply")))
-        assert isinstance(reply, Finished)
-        found.append(Measured(reply, Reading(**record)))
+        if not isinstance(reply, Finished):
+            raise InvalidInput("it holds what is no reply.")
+        found.append(Measured(reply, _readings.validate_python(record)))
     return found

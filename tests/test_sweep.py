@@ -217,9 +217,37 @@ def test_a_folder_of_something_else_is_refused(player: Player, tmp_path: Path) -
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(InvalidInput, match="cannot be used"):
             next(sweep(player, plan(), out))
-    (tmp_path / "a" / PLAN).write_text("{")
-    with pytest.raises(InvalidInput, match="cannot be used"):
+
+
+@pytest.mark.parametrize("raw", [b"{", b"[]", b"", b"\xff", b"[" * 9999])
+def test_a_damaged_record_of_a_sweep_is_named_with_the_fix(player: Player, tmp_path: Path, raw: bytes) -> None:
+    finish(player, plan(), tmp_path / "a")
+    (tmp_path / "a" / PLAN).write_bytes(raw)
+    with pytest.raises(InvalidInput, match=r"sweep\.json is damaged") as told:
         next(sweep(player, plan(), tmp_path / "a"))
+    assert told.value.hint
+
+
+@pytest.mark.parametrize(
+    "line", [b"{", b"5", b"\xff", b"[1]", b'[{"reply": 1}]', b"[" * 9999, b'[{"reply": {"event": "x"}}]']
+)
+def test_a_damaged_reply_of_a_sweep_is_named_with_the_fix(player: Player, tmp_path: Path, line: bytes) -> None:
+    finish(player, plan(), tmp_path / "a")
+    store = tmp_path / "a" / STORE
+    store.write_bytes(line + b"\n" + store.read_bytes())
+    for read in (lambda: next(sweep(player, plan(), tmp_path / "a")), lambda: module.replies_in(tmp_path / "a")):
+        with pytest.raises(InvalidInput, match=r"replies\.jsonl is damaged: line 1") as told:
+            read()
+        assert told.value.hint
+
+
+def test_line_separators_inside_a_reply_are_no_line_ends(player: Player, tmp_path: Path) -> None:
+    _, found = finish(player, plan(), tmp_path / "a")
+    store = tmp_path / "a" / STORE
+    text = store.read_text(encoding="utf-8").replace('"text": "', '"text": "\u2028\x85\u2029', 1)
+    store.write_text(text, encoding="utf-8")
+    assert len(finish(player, plan(), tmp_path / "a")[1].replies) == len(found.replies)
+    assert module.replies_in(tmp_path / "a")[0].reply.text.startswith("\u2028\x85\u2029")
 
 
 def test_two_at_once_in_one_folder_are_refused(player: Player, tmp_path: Path) -> None:

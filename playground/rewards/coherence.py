@@ -1,6 +1,5 @@
 """Coherence: how close a reply is in meaning to what was asked, by a sentence encoder of its own."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
 from playground.errors import ModelUnavailable
+from playground.files import read_record
 from playground.settings import Message
 from playground.sources.quiet import no_bars
 
@@ -36,7 +36,7 @@ class Coherence:
                 )
                 tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             pooling = folder / "1_Pooling" / "config.json"
-            how = json.loads(pooling.read_text(encoding="utf-8")) if pooling.exists() else {}
+            how = read_record(pooling, dict) if pooling.exists() else {}
         except Exception as error:  # a damaged folder can fail in any of the library's ways
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ModelUnavailable(

@@ -1,12 +1,10 @@
 """The stages behind control: the value function, fitted to replies of base and steered model, and its step size."""
 
-import json
 import math
 from collections.abc import Generator
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from playground.engine.decode import Steering
@@ -15,7 +13,8 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.reading import reply_states
 from playground.engine.value_function import FILE_NAME, ValueFunction
 from playground.events import Progress
-from playground.files import write_json
+from playground.files import read_record, write_json
+from playground.replies import load_tensors
 from playground.rewards.preference import PreferenceReward
 from playground.settings import Strength
 from playground.training import measure, value_function
@@ -45,9 +44,9 @@ def value(
         checks = value_function.correlations(fitted.function, check._replace(rewards=rewards[unseen]))
         fitted.function.save(work)
         write_json(work / RECORD, {"step": fitted.step, "checks": checks})
-    record = json.loads((work / RECORD).read_text(encoding="utf-8"))
-    function = ValueFunction.from_state(load_file(work / FILE_NAME))
-    return Climber(function.to(model.device), record["step"]), record["checks"]
+    step, checks = read_record(work / RECORD, lambda kept: (float(kept["step"]), dict(kept["checks"])))
+    function = ValueFunction.from_state(load_tensors(work / FILE_NAME))
+    return Climber(function.to(model.device), step), checks
 
 
 def _replies(

@@ -4,7 +4,6 @@ The reference is the frozen base itself, so its hidden states are computed once.
 ends of the slider: at alpha 1 the chosen reply is to be preferred, at alpha -1 the rejected one.
 """
 
-import json
 import math
 import time
 from collections.abc import Generator, Sequence
@@ -12,15 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.engine.reading import Predictions, batches, predict, reply_states
 from playground.events import Progress
-from playground.files import write_json
-from playground.replies import Pace, save_in_one_piece
+from playground.files import read_record, write_json
+from playground.replies import Pace, load_tensors, save_in_one_piece
 from playground.training import guards
 from playground.training.guards import Guard
 from playground.training.pairs import Pair
@@ -214,9 +212,12 @@ def strengthen(
             if found["guard_passed"] != first["guard_passed"]:
                 break
         write_json(record, best)
-    checks: dict[str, float] = json.loads(record.read_text(encoding="utf-8"))
+    checks = read_record(record, lambda kept: {str(name): float(value) for name, value in kept.items()})
     fitted.layer.scale(checks["scale"])
     return Fitted(fitted.layer, checks)
+
+
+_KEPT = ("step", "failed", "ended", "checks", "note")
 
 
 class _State:
@@ -253,20 +254,18 @@ class _State:
         """The layer with the weights of the best check; nothing is trained in this folder from now on."""
         self.ended = True
         self._record()
-        self.layer.layer.load_state_dict(load_file(self.folder / "kept.safetensors"))
+        self.layer.layer.load_state_dict(load_tensors(self.folder / "kept.safetensors"))
         return self.layer.requires_grad_(False)
 
     def _record(self) -> None:
-        names = ("step", "failed", "ended", "checks", "note")
-        write_json(self.folder / "state.json", {name: vars(self)[name] for name in names})
+        write_json(self.folder / "state.json", {name: vars(self)[name] for name in _KEPT})
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: tensor.detach().cpu().contiguous() for name, tensor in self.layer.layer.state_dict().items()}
 
     def _resume(self) -> None:
-        record = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
-        vars(self).update(record)
-        tensors = load_file(self.folder / f"step-{self.step}.safetensors")
+        vars(self).update(read_record(self.folder / "state.json", lambda kept: {name: kept[name] for name in _KEPT}))
+        tensors = load_tensors(self.folder / f"step-{self.step}.safetensors")
         names = list(self.layer.layer.state_dict())
         self.layer.layer.load_state_dict({name: tensors[name] for name in names})
         shape = self.optimizer.state_dict()

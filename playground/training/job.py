@@ -14,7 +14,7 @@ from pathlib import Path
 from playground.cards import Data, JudgeKind, Poles
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
-from playground.files import write_json
+from playground.files import read_record, write_json
 from playground.settings import Message, Strength, conversation
 from playground.training import pairs
 from playground.training.pairs import Pair
@@ -100,7 +100,7 @@ def claim(model: LanguageModel, job: Job) -> Path:
     record = work / "job.json"
     try:
         if record.exists():
-            if json.loads(record.read_text(encoding="utf-8")) != json.loads(json.dumps(what)):
+            if read_record(record, dict) != json.loads(json.dumps(what)):
                 raise InvalidInput(
                     f"{job.out} holds the work of another training run.", "Choose another folder, or delete that one."
                 )

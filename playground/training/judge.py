@@ -1,6 +1,5 @@
 """The axis's judge: fitted, and checked, on pairs that neither layer nor reward head has seen."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +7,7 @@ from typing import NamedTuple
 from playground import cards
 from playground.cards import Data
 from playground.errors import InvalidInput
-from playground.files import write_json
+from playground.files import read_record, write_json
 from playground.rewards import Reward, words
 from playground.rewards.judges import agreement, judge_of
 from playground.training import pairs
@@ -66,9 +65,8 @@ def fit(job: Job, kept: Sequence[Pair], development: Sequence[Pair], work: Path)
     kept: pairs that `part` kept for it; development: pairs the layer is checked on, which it judges too.
     """
     if (work / RECORD).exists():
-        record = json.loads((work / RECORD).read_text(encoding="utf-8"))
-        card = cards.Judge(**record["card"])
-        return Judged(judge_of(card.kind, work / card.file), card, record["checks"])
+        card, checks = read_record(work / RECORD, lambda kept: (cards.Judge(**kept["card"]), dict(kept["checks"])))
+        return Judged(judge_of(card.kind, work / card.file), card, checks)
     unseen = {"pairs": list(development)}
     card = cards.Judge(kind=job.judge, agreement=0.0, pairs=0)
     if job.judge == "words":

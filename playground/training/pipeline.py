@@ -3,13 +3,11 @@
 pairs, replies of the base -> reward head, judge -> layer behind alpha -> value function behind control -> curve, card
 """
 
-import json
 import math
 import shutil
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import Tensor
 
 import playground
@@ -19,7 +17,8 @@ from playground.engine.decode import Steering
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
 from playground.events import Progress
-from playground.files import write_json
+from playground.files import read_record, write_json
+from playground.replies import load_tensors
 from playground.rewards import Reward, preference
 from playground.rewards.coherence import Coherence
 from playground.rewards.preference import PreferenceReward
@@ -149,7 +148,7 @@ def _reward(
     """Fit the reward head; its unit is the spread of the base's replies."""
     record = work / "reward.json"
     if record.exists():
-        return PreferenceReward(model, load_file(work / preference.FILE_NAME)), json.loads(record.read_text())
+        return PreferenceReward(model, load_tensors(work / preference.FILE_NAME)), read_record(record, dict)
     parts = {"train": data.train, "pairs": data.development}
     features: dict[str, tuple[Tensor, Tensor]] = {}
     for done, (name, part) in enumerate(parts.items()):

@@ -1,6 +1,7 @@
 """The whole way from two sentences, or pairs, to an axis, on a tiny model; killed and resumed on the way."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from playground import axes, places
 from playground.cards import Card, Data, Poles
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
-from playground.errors import InvalidInput
+from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Progress, exhaust
 from playground.settings import conversation
 from playground.sources import build_tiny
@@ -192,3 +193,18 @@ def test_an_untrained_layer_has_no_margin(model: LanguageModel) -> None:
     (reading,) = read(model, data, range(4), IdentityLayer(model))
     assert reading.margins.detach().abs().max() < 1e-3
     assert float(reading.kl.detach().abs()) < 1e-5
+
+
+def test_damaged_work_is_named_with_the_fix(model: LanguageModel, tmp_path: Path) -> None:
+    finish(model, job(tmp_path / "whole", given=given_pairs(), until="calibration"))
+    names = [str(path.relative_to(tmp_path / "whole")) for path in (tmp_path / "whole" / WORK).rglob("*.*")]
+    kinds = {Path(name).suffix for name in names}
+    assert {".json", ".jsonl", ".safetensors"} <= kinds
+    for number, name in enumerate(sorted(names)):
+        shutil.rmtree(tmp_path / "a", ignore_errors=True)
+        shutil.copytree(tmp_path / "whole", tmp_path / "a")
+        (tmp_path / "a" / name).write_bytes((b"\xff\n", b"[]\n")[number % 2])
+        try:
+            finish(model, job(tmp_path / "a", given=given_pairs()))
+        except PlaygroundError as error:
+            assert Path(name).name in str(error) and error.hint, name  # noqa: PT017
