@@ -26,7 +26,8 @@
     for (const name of [...ALWAYS, ...MAYBE]) {
       const shown = document.querySelector(`#${name} textarea, #${name} input:not([type=range])`);
       if (!shown || !(ALWAYS.includes(name) || told.has(name) || changed.has(name))) continue;
-      if (!told.get(name) || Number(told.get(name)) !== Number(shown.value)) told.set(name, shown.value);
+      const value = shown.dataset.value ?? shown.value; // a number box that refused what was typed keeps its number
+      if (!told.get(name) || Number(told.get(name)) !== Number(value)) told.set(name, value);
     }
     if (changed.has('mixer')) told.set('more', mixed());
     return told.toString();
@@ -35,7 +36,7 @@
 
   function mixed() {
     const rows = [...document.querySelectorAll('.mixed')].map((row) => [
-      encodeURIComponent(row.dataset.axis), ...['.alpha', '.control'].map((one) => Number(row.querySelector(one).value) || 0),
+      encodeURIComponent(row.dataset.axis), ...[row.dataset.alpha, row.dataset.control].map(Number),
     ]);
     return rows.filter(([, ...strengths]) => strengths.some(Boolean)).join(';');
   }

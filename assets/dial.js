@@ -1,7 +1,7 @@
 // The strength dial. `input` fires as it moves, at most once a frame; `release` when it is let go: pointer up, a key,
-// Enter or leaving the number box. Double click and the key 0 go to 0; the keys , and . step to the nearest change.
+// Enter in the number box or leaving it. Double click and the key 0 go to 0; the keys , and . step to the nearest change.
 const find = (selector) => element.querySelector(selector);
-const range = find('input[type=range]'), number = find('input[type=number]');
+const range = find('input[type=range]'), number = find('.dial-number');
 const LOW = -1, HIGH = 3, SNAP = 0.03;
 let at = Number(props.value) || 0, told = at, frame = 0, held = false;
 
@@ -9,13 +9,17 @@ const snapped = (x) => [0, 1].find((home) => Math.abs(x - home) < SNAP) ?? x;
 const rounded = (x) => Math.round(x * 100) / 100;
 const share = (x) => (Math.min(Math.max(x, LOW), HIGH) - LOW) / (HIGH - LOW);
 
-function draw(typing) {
+const shown = (x) => (Number.isInteger(x * 100) || Math.abs(x * 100 % 1) < 1e-6 ? x.toFixed(2) : String(x));
+
+function draw() {
   range.value = at;
-  if (!typing) number.value = Number.isInteger(at * 100) || Math.abs(at * 100 % 1) < 1e-6 ? at.toFixed(2) : String(at);
+  number.dataset.value = at;
+  number.setAttribute('aria-valuenow', at);
+  if (document.activeElement !== number) box.back();
   const side = at > 0 ? 'positive' : at < 0 ? 'negative' : 'neutral';
   const pole = at > 0 ? props.positive : at < 0 ? props.negative : 'off';
   const beyond = at < props.safe[0] || at > props.safe[1];
-  range.setAttribute('aria-valuetext', [String(at), pole, beyond && 'beyond the safe range'].filter(Boolean).join(', '));
+  range.setAttribute('aria-valuetext', [String(at), pole, beyond && 'outside the tested range'].filter(Boolean).join(', '));
   const root = find('.dial');
   root.dataset.side = side;
   root.dataset.beyond = beyond;
@@ -45,7 +49,8 @@ function describe() {
   find('.dial-name').textContent = props.name;
   range.setAttribute('aria-label', props.name);
   number.setAttribute('aria-label', `${props.name}, any number`);
-  range.title = number.title = props.hint;
+  find('.dial-name').dataset.tip = props.hint;
+  find('.dial-name').setAttribute('aria-label', `${props.name}: ${props.hint}`);
   if (props.name === 'alpha') range.setAttribute('aria-keyshortcuts', ', . 0');
   const [left, right] = find('.dial-poles').children;
   left.textContent = props.negative;
@@ -57,6 +62,15 @@ function describe() {
   drawChanges();
 }
 
+// Half a number is none: what is typed counts from Enter, or when the box is left.
+const box = numberField(number, find('.refused'), {
+  bounds: () => props.bounds,
+  last: () => at,
+  show: shown,
+  step: 0.05,
+  take: (value) => { if (value !== at) { at = value; draw(); tell('release'); } },
+});
+
 function tell(event) {
   cancelAnimationFrame(frame);
   frame = 0;
@@ -66,10 +80,9 @@ function tell(event) {
   trigger(event);
 }
 
-function move(x, { typing = false, event = 'input' } = {}) {
-  if (!Number.isFinite(x)) return;
+function move(x, event = 'input') {
   at = x;
-  draw(typing);
+  draw();
   if (!frame) frame = requestAnimationFrame(() => tell(event));
 }
 
@@ -90,17 +103,14 @@ range.addEventListener('keydown', (key) => {
   key.preventDefault();
   if (go === null) return;
   const exact = key.key === ',' || key.key === '.';
-  move(exact ? go : rounded(Math.min(Math.max(go, Math.min(LOW, at)), Math.max(HIGH, at))), { event: 'release' });
+  move(exact ? go : rounded(Math.min(Math.max(go, Math.min(LOW, at)), Math.max(HIGH, at))), 'release');
 });
-number.addEventListener('input', () => number.value !== '' && move(Number(number.value), { typing: true, event: 'release' }));
-number.addEventListener('change', () => { draw(); tell('release'); });
-number.addEventListener('keydown', (key) => { if (key.key === 'Enter') { draw(); tell('release'); } });
 
 watch(['value', 'negative', 'positive', 'safe', 'enabled'], () => {
   // A value set from elsewhere is where the dial now rests; it is not announced back. A hand on it goes before.
   if (Number(props.value) !== told && !held) { at = told = Number(props.value); cancelAnimationFrame(frame); frame = 0; }
   describe();
-  draw(document.activeElement === number);
+  draw();
 });
 watch(['holds', 'changes', 'steps'], drawChanges);
 describe();

@@ -6,19 +6,23 @@
   // Light and dark follow the system (or ?__theme=) until the person chooses.
   const toggle = document.querySelector('.masthead button');
   toggle?.addEventListener('click', () => document.body.classList.toggle('dark'));
-  // While a reply grows, its pane follows the last line unless the person has scrolled up. One that was there from the
-  // beginning is read from its first line.
-  for (const pane of document.querySelectorAll('#base, #steered')) {
-    let follows = true, grew = false;
-    pane.addEventListener('scroll', ({ target }) => {
-      if (target.matches('.scroll')) follows = target.scrollHeight - target.scrollTop - target.clientHeight < 24;
-    }, true);
-    new MutationObserver(() => {
-      const scroll = pane.querySelector('.scroll');
-      grew ||= pane.querySelector('.caret') !== null;
-      if (scroll && follows && grew) scroll.scrollTop = scroll.scrollHeight;
-    }).observe(pane, { subtree: true, childList: true, characterData: true });
-  }
+  // Enter sends, Shift+Enter begins a new line; an Enter that ends a word being composed does neither.
+  const sends = { prompt: 'run', system: 'run', follow_up: 'send' };
+  document.addEventListener('keydown', (key) => {
+    const field = key.key === 'Enter' && key.target.matches?.('textarea') && key.target.closest(Object.keys(sends).map((id) => `#${id}`));
+    if (!field) return;
+    key.stopPropagation(); // gradio has rules of its own
+    if (key.shiftKey || key.isComposing || key.keyCode === 229) return;
+    key.preventDefault();
+    document.getElementById(sends[field.id]).click();
+  }, true);
+  // A reply that was being written when the server was lost is asked again once it is back.
+  let lost = false;
+  new MutationObserver(() => {
+    const now = document.body.classList.contains('unanswered');
+    if (lost && !now && document.querySelector('#status :is(.reading, .writing)')) document.getElementById('run').click();
+    lost = now;
+  }).observe(document.body, { attributes: true, attributeFilter: ['class'] });
   // A button that copies the last text beside it says so for a moment.
   document.addEventListener('click', async ({ target }) => {
     const button = target.closest?.('[data-copy]');

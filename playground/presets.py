@@ -79,7 +79,7 @@ def prompt_for(axis: str | None) -> str:
 
 def to_toml(preset: Preset) -> str:
     """The file that `read` makes this preset of; settings at their defaults are left out."""
-    values = preset.model_dump(exclude_defaults=True, exclude={"more"})
+    values = preset.model_dump(exclude_defaults=True, exclude={"more"}) | {"max_new_tokens": preset.max_new_tokens}
     lines = [f"{name} = {_toml(value)}" for name, value in values.items()]
     for strength in preset.more:
         values = strength.model_dump(exclude_defaults=True)

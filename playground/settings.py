@@ -82,7 +82,7 @@ class Strength(Settings):
     axis: Seen = Field(description="Name of the axis.")
     alpha: Level = Field(
         default=0.0,
-        description="0 is the model as it came, 1 as trained; beyond 1 is more than trained, below 0 the other way.",
+        description="0 is the base model, 1 as trained; beyond 1 is more than trained, below 0 the other way.",
     )
     control: Level = Field(
         default=0.0,

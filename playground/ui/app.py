@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from playground import presets
 from playground.errors import InvalidInput
 from playground.events import Progress
-from playground.ui import endpoints, guide, markup, recordings
+from playground.ui import endpoints, guide, markup, pace, recordings
 from playground.ui.address import check_port
 from playground.ui.axes import AxesPage
 from playground.ui.blocks import Page
@@ -42,8 +42,13 @@ _OPEN = (
 _HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
 
 
-def build(player: "Player", hosting: Hosting | None = None, workshop: Workshop | None = None) -> gr.Blocks:
-    """The page of a player, ready to launch with `appearance()`; axes are made in the user's workshop unless given."""
+def build(
+    player: "Player", hosting: Hosting | None = None, workshop: Workshop | None = None, length: int = pace.SLOW
+) -> gr.Blocks:
+    """The page of a player, ready to launch with `appearance()`; axes are made in the user's workshop unless given.
+
+    `length` is how many tokens a reply may have unless the person or a preset says otherwise.
+    """
     hosted = Hosted(player, hosting or Hosting())
     for error in presets.damaged():
         print(f"Left out a preset: {error}", flush=True)  # noqa: T201
@@ -51,11 +56,14 @@ def build(player: "Player", hosting: Hosting | None = None, workshop: Workshop |
         gr.HTML(markup.header(player.name), elem_id="masthead", padding=False, apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Play", id="play"):
+                longest = hosted.hosting.max_new_tokens
                 play = PlayPage(
                     hosted,
                     presets.read_all(),
                     hosted.hosting.model,
                     recordings.opening(str(player.model.dtype).removeprefix("torch.")),
+                    min(length, longest),
+                    longest,
                 )
             with gr.Tab("Curves", id="curves") as tab:
                 curves = CurvesPage(hosted, [play.widgets.alpha, play.widgets.control], play.widgets.axis.value)
@@ -123,7 +131,9 @@ def serve(
     from playground.player import Player  # loads torch
 
     player = Player.open(hosting.model, hosting.dtype, report)
-    blocks = build(player, hosting)
+    # A GPU that is lent call by call cannot be timed at the start.
+    length = pace.SLOW if hosting.zero_gpu else pace.measured(player, sorted(player.axes))
+    blocks = build(player, hosting, length=length)
     _, url, _ = blocks.launch(
         server_name=host, server_port=port, inbrowser=open_browser, quiet=True, prevent_thread_lock=True,
         **appearance(hosting, host),

@@ -9,21 +9,23 @@ import gradio as gr
 
 from playground.cards import Card
 from playground.errors import InvalidInput
-from playground.settings import SLIDER_RANGE
+from playground.settings import SLIDER_RANGE, Strength
+from playground.ui.number_box import READING, bounds_of
 from playground.ui.theme import ASSETS
 
 _TEMPLATE = (ASSETS / "dial.html").read_text(encoding="utf-8")
-_SCRIPT = (ASSETS / "dial.js").read_text(encoding="utf-8")
+_SCRIPT = READING + (ASSETS / "dial.js").read_text(encoding="utf-8")
 
 
 class Dial(gr.HTML):
-    """A dial from -1 to 3 whose number box takes any finite number.
+    """A dial from -1 to 3 whose number box takes any strength.
 
     Fires `input` as it moves and `release` once it has come to rest, by mouse, touch, keys or typing alike.
     """
 
     def __init__(self, value: float = 0.0, **settings: Any) -> None:
-        settings = {"padding": False, "apply_default_css": False, **settings}
+        bounds = bounds_of(Strength, "alpha")
+        settings = {"padding": False, "apply_default_css": False, "bounds": bounds, **settings}
         super().__init__(value, html_template=_TEMPLATE, js_on_load=_SCRIPT, **settings)
 
     def preprocess(self, payload: Any) -> Any:

@@ -92,7 +92,7 @@ class Drawing:
             w.send: idle,
             w.follow_up: idle,
             w.edit: idle and bool(view.turns),
-            w.new_conversation: view.wish is not None,
+            w.new_conversation: bool(view.turns),
             w.curve: points,
         }
         news = {widget: value for widget, value in page.items() if drawn.get(widget) != value}
@@ -112,6 +112,7 @@ class Drawing:
             w.axis: wish.axis or None,
             w.alpha: Dial(wish.alpha, **marks(card, "alpha")),
             w.control: Dial(wish.control, **marks(card, "control")),
+            **({w.second: gr.update(open=True)} if wish.control else {}),
             w.more: Mixer(wish.more, axes=listed(cards_of(self.player), wish.axis)),
             w.note: markup.axis_note(card, note),
             w.caption: markup.caption(curves.caption(card)),

@@ -50,7 +50,7 @@ class Endpoints:
         Args:
             prompt: What to say to the model.
             axis: The name of an axis, see /axes; empty for the base model alone.
-            alphas: Strengths of the identity layer: 0 is the model as it came, 1 as trained.
+            alphas: Strengths of the identity layer: 0 is the base model, 1 as trained.
             controls: Strengths of the value function: 0 is off, 1 as calibrated. Each is paired with each alpha.
             system: Instructions the model keeps in mind; empty for none.
             temperature: 0 is greedy.

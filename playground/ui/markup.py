@@ -12,13 +12,17 @@ from playground.ui import gauges
 from playground.ui.figures import figure, signed
 from playground.ui.view import STEERED, View
 
+LEAD = "Turn a dial and a language model’s character turns with it; see what that costs, and where it breaks."
+"""What this is, in one sentence."""
+
 
 def header(model: str) -> str:
     """The page's title line."""
     return (
         '<header class="masthead"><h1>Alignment Playground</h1>'
         f"<p><span>model </span><b>{escape(model)}</b></p>"
-        '<button type="button" aria-label="switch between light and dark">◐</button></header>'
+        '<button type="button" aria-label="switch between light and dark">◐</button>'
+        f'<p class="lead">{LEAD}</p></header>'
     )
 
 
@@ -60,19 +64,20 @@ def holds(view: View) -> str:
         return '<p class="holds"></p>'
     interval = gauges.holds(view)
     if interval is None:
-        return '<p class="holds">Where this reply changes is known without control, top-k, top-p and penalty.</p>'
+        why = "With control, top k, top p or a penalty it is not known where this reply changes."
+        return f'<p class="holds">{why}</p>'
     low, high = interval
     if low is None:
-        span = "at every alpha" if high is None else f"up to <b>{figure(high)}</b>"
+        span = "every alpha" if high is None else f"alpha up to <b>{figure(high)}</b>"
     elif high is None:
-        span = f"from <b>{figure(low)}</b> on"
+        span = f"alpha from <b>{figure(low)}</b> on"
     else:
         digits = 2 if high - low >= 0.02 else 3 if high - low >= 0.002 else 4
-        span = f"from <b>{figure(low, digits)}</b> to <b>{figure(high, digits)}</b>"
+        span = f"alpha <b>{figure(low, digits)}</b> to <b>{figure(high, digits)}</b>"
     below, above = (_becomes(change) for change in gauges.changes(view))
     told = [f"{name} {words}" for name, words in (("below", below), ("above", above)) if words]
     more = f'<span class="becomes">{"; ".join(told)}</span>' if told else ""
-    return f'<p class="holds">This reply holds {span}.{more}</p>'
+    return f'<p class="holds">Same reply for {span}.{more}</p>'
 
 
 def status(view: View) -> str:
@@ -82,13 +87,13 @@ def status(view: View) -> str:
         return f'<p class="status failed"><b>{escape(view.error.message)}</b>{hint}</p>'
     if view.recorded:
         return (
-            '<p class="status recorded"><b>Recorded</b> '
-            f"<span>with {escape(view.recorded)}. Turn a dial or press Run, and the model answers live.</span></p>"
+            f'<p class="status recorded" title="Recorded with {escape(view.recorded)}"><b>Recorded</b> '
+            "<span>Turn the dial, and the model answers live.</span></p>"
         )
     rows = len(view.asked)
     replies = f"{rows} strengths at once" if rows > 1 else "one strength"
     words = {
-        "empty": "Ready. At alpha 0 the model is as it came, at 1 as trained; beyond is more, below 0 the other way.",
+        "empty": "Ready. Press Enter in the prompt, or Run.",
         "reading": f"Writing {replies} …" if view.ghosts else "Reading the prompt …",
         "writing": f"Writing {replies} …",
         "stopped": f"Stopped at {view.tokens} tokens. Run goes on from there.",

@@ -8,17 +8,19 @@ import gradio as gr
 from playground.cards import Card
 from playground.errors import InvalidInput
 from playground.settings import Strength
+from playground.ui.number_box import READING, bounds_of
 from playground.ui.theme import ASSETS
 
 _TEMPLATE = (ASSETS / "mixer.html").read_text(encoding="utf-8")
-_SCRIPT = (ASSETS / "mixer.js").read_text(encoding="utf-8")
+_SCRIPT = READING + (ASSETS / "mixer.js").read_text(encoding="utf-8")
 
 
 class Mixer(gr.HTML):
     """Fires `input` while a slider of it moves and `release` once it has come to rest."""
 
     def __init__(self, value: Iterable[Strength] = (), **settings: Any) -> None:
-        settings = {"padding": False, "apply_default_css": False, "axes": [], **settings}
+        bounds = bounds_of(Strength, "alpha")
+        settings = {"padding": False, "apply_default_css": False, "axes": [], "bounds": bounds, **settings}
         super().__init__(value, html_template=_TEMPLATE, js_on_load=_SCRIPT, **settings)
 
     def preprocess(self, payload: Any) -> Any:

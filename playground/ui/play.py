@@ -21,6 +21,8 @@ from playground.settings import Request
 from playground.ui import gauges, markup, present, share
 from playground.ui.desk import NOTHING, Desk
 from playground.ui.drawing import Drawing, HasAxes, Update, card_of, cards_of, menu
+from playground.ui.number_box import NumberBox
+from playground.ui.pace import SLOW
 from playground.ui.recordings import Recording
 from playground.ui.view import View, Wish
 from playground.ui.widgets import ASKED, Widgets, layout
@@ -55,12 +57,18 @@ class PlayPage:
         offered: tuple[Preset, ...],
         model: str = "smollm2",
         recording: Recording | None = None,
+        length: int = SLOW,
+        longest: int = 2048,
     ) -> None:
-        """`model` is what commands call the player's model; `recording` is shown first."""
+        """`model` is what commands call the player's model; `recording` is shown first.
+
+        `length` is how many tokens a reply may have unless a preset says otherwise, `longest` how many at most.
+        """
         self.player = player
         self.presets = offered
         self.model = model
         self.recording = recording
+        self.length, self.longest = length, longest
         self.desk = Desk()
         self.widgets = self._layout()
         self.drawing = Drawing(self.widgets, player, model)
@@ -99,6 +107,15 @@ class PlayPage:
     def step_on(self, request: gr.Request, view: View, *values: Any) -> Update:
         """To the nearest higher alpha at which the reply is another."""
         return self._at(gauges.steps(view)[1], request, view, values)
+
+    def go_on(self, request: gr.Request, view: View, *values: Any) -> Update:
+        """Continue: the same replies with more tokens, up to as many as the page allows."""
+        more = min(view.max_new_tokens + self.length, self.longest)
+        if more <= view.max_new_tokens:
+            gr.Info(f"Replies end at {self.longest} tokens here.")
+            return gr.skip()
+        values = tuple(more if name == "max_new_tokens" else value for name, value in zip(ASKED, values, strict=True))
+        return {self.widgets.max_new_tokens: more} | self._moved(request, view, values)
 
     def reseed(self, request: gr.Request, view: View, *values: Any) -> Update:
         """A new seed, and the present turn again."""
@@ -249,7 +266,13 @@ class PlayPage:
             note,
             view,
             menu(view, self.player, self.model),
+            self._length(start, view),
         )
+
+    def _length(self, start: Preset, view: View) -> int:
+        """What the page opens with: a recording is not shorter at the first touch than it was before."""
+        own = start.max_new_tokens if "max_new_tokens" in start.model_fields_set else self.length
+        return max(own, view.max_new_tokens) if view.recorded else own
 
     def _recorded(self, start: Preset, axis: str) -> View:
         """What the page shows before anybody touches it: what this very model has answered to that preset."""
@@ -290,9 +313,11 @@ class PlayPage:
         asked = [w.view, *w.asked()]
         quick: dict[str, Any] = {**_QUICK, "outputs": self._everything()}
         dials = [event for dial in (w.alpha, w.control, w.more) for event in (dial.input, dial.release)]
+        numbers = [box.submit for box in w.asked() if isinstance(box, NumberBox)]
         follow = [w.view, w.follow_up, w.editing, *w.asked()]
         asking = [
-            gr.on([w.run.click, w.prompt.submit, w.alphas.submit], self.ask, asked, **quick),
+            gr.on([w.run.click, w.prompt.submit, w.alphas.submit, *numbers], self.ask, asked, **quick),
+            gr.on([w.base.select, w.steered.select], self.go_on, asked, **quick),
             # A dial moves many times a second: one listener, latest wins, and nothing else to redraw.
             gr.on(dials, self.moved, asked, w.status, trigger_mode="always_last", **_QUICK),
             w.detail.input(self.tokens, asked, [w.status, w.ribbon], **_QUICK),

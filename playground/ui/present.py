@@ -26,35 +26,35 @@ def begin(view: View, wish: Wish) -> View:
         temperature=wish.temperature, top_k=wish.top_k, top_p=wish.top_p, repetition_penalty=wish.repetition_penalty
     )
     slots = _slots(wish, turns, prompt)
-    asked = Request(rows=tuple(slots.values()), sampling=sampling, max_new_tokens=wish.max_new_tokens)
-    same_rules = (sampling, asked.max_new_tokens) == (view.sampling, view.max_new_tokens)
-    whole = [(key, reply) for key, reply in view.replies.items() if reply.finished and same_rules and not view.recorded]
-    kept = dict(whole[-_REMEMBERED:])
-    missing = {key: row for row in slots.values() if (key := key_of(row)) not in kept}
+    keys = {slot: key_of(row) for slot, row in slots.items()}
+    length = Request(rows=tuple(slots.values()), max_new_tokens=wish.max_new_tokens).max_new_tokens
+    kept = _kept(view, sampling, length, set(keys.values()))
+    missing = _missing(keys, kept)
+    same_rules = (sampling, length) == (view.sampling, view.max_new_tokens)
     same_turn = turns == view.turns and prompt == view.prompt
-    ghosts = _ghosts(view, slots, kept) if same_turn else {}
     # Under a hand on a dial the panes go first, and the strip gives way; else everything grows in one batch.
-    dialled = same_turn and (key_of(slots[BASE]) in kept or view.recorded)
-    first = {key_of(slots[slot]) for slot in (STEERED, BASE) if slot in slots} & set(missing) if dialled else set()
-    now = {key: row for key, row in missing.items() if key in first or not first}
+    dialled = same_turn and (keys[BASE] in kept or view.recorded)
+    first = {keys[slot] for slot in (STEERED, BASE) if slot in slots} & set(missing) if dialled else set()
     return View(
         wish=wish,
         turns=turns,
         prompt=prompt,
         slots=slots,
+        keys=keys,
         replies=kept,
-        asked=tuple(now.values()),
-        later=tuple(row for key, row in missing.items() if key not in now),
+        asked_slots=tuple(slot for key, slot in missing.items() if key in first or not first),
+        later_slots=tuple(slot for key, slot in missing.items() if first and key not in first),
         sampling=sampling,
-        ghosts=ghosts,
-        max_new_tokens=asked.max_new_tokens,
+        ghosts=_ghosts(view, [slot for slot, key in keys.items() if key not in kept]) if same_turn else {},
+        promised=_promised(view.replies if view.recorded and same_rules else kept, slots) if same_turn else {},
+        max_new_tokens=length,
         phase="reading" if missing else "done",
     )
 
 
 def request(view: View) -> Request | None:
     """The one batch that answers what is asked now, None when nothing is."""
-    if not view.asked or not view.writing:
+    if not view.asked_slots or not view.writing:
         return None
     return Request(rows=view.asked, sampling=view.sampling, max_new_tokens=view.max_new_tokens)
 
@@ -72,15 +72,17 @@ def recorded(wish: Wish, asked: Request, events: Iterable[Event], by: str) -> Vi
 def fold(view: View, event: Event) -> View:
     """The view after one more event. Any prefix of a stream folds; events of unknown rows change nothing."""
     if isinstance(event, Started):
-        return replace(view, phase="writing" if view.asked else view.phase)
-    if not isinstance(event, Token | Finished) or not 0 <= event.row < len(view.asked):
+        return replace(view, phase="writing" if view.asked_slots else view.phase)
+    if not isinstance(event, Token | Finished) or not 0 <= event.row < len(view.asked_slots):
         return view
-    row = view.asked[event.row]
-    replies = {**view.replies, key_of(row): _grown(view.replies.get(key_of(row), Reply(row)), event)}
-    view = replace(view, replies=replies, phase="writing")
-    if any((reply := replies.get(key_of(asked))) is None or not reply.finished for asked in view.asked):
+    slot = view.asked_slots[event.row]
+    reply = view.reply(slot) or Reply(view.slots[slot])
+    view = replace(view, replies={**view.replies, view.keys[slot]: _grown(reply, event)}, phase="writing")
+    if any((reply := view.reply(asked)) is None or not reply.finished for asked in view.asked_slots):
         return view
-    return replace(view, asked=view.later, later=()) if view.later else replace(view, phase="done")
+    if view.later_slots:
+        return replace(view, asked_slots=view.later_slots, later_slots=())
+    return replace(view, phase="done")
 
 
 def stop(view: View) -> View:
@@ -95,7 +97,8 @@ def fail(view: View, error: PlaygroundError) -> View:
 
 def of_preset(preset: Preset, wish: Wish, axes: Container[str]) -> Wish:
     """A wish with a preset's settings; where its axis is not at hand the wish keeps its own."""
-    values = preset.model_dump(exclude={"title", "axis", "more"})
+    unsaid = {"max_new_tokens"} - preset.model_fields_set  # then the page's own stays
+    values = preset.model_dump(exclude={"title", "axis", "more", *unsaid})
     more = tuple(strength for strength in preset.more if strength.axis in axes)
     return replace(wish, **values, axis=preset.axis if preset.axis in axes else wish.axis, more=more, turn=0)
 
@@ -119,7 +122,7 @@ def _conversation(view: View, wish: Wish) -> tuple[tuple[Turn, ...], str]:
             raise InvalidInput("The follow-up is empty.", "Type what the model should reply to next.")
         if wish.edits:
             return view.turns, wish.follow_up
-        return (*view.turns, Turn(view.prompt, base.text, steered.text)), wish.follow_up
+        return (*view.turns, Turn(view.prompt, base.text, steered.text, steered.row.strengths)), wish.follow_up
     opening = view.turns[0].user if view.turns else view.prompt
     if view.wish is not None and (wish.prompt, wish.system) == (opening, view.wish.system):
         return view.turns, view.prompt
@@ -163,41 +166,80 @@ def _history(turns: tuple[Turn, ...], steered: bool) -> tuple[Message, ...]:
     )
 
 
-def _ghosts(view: View, slots: Mapping[str, Row], kept: Mapping[str, Reply]) -> dict[str, Reply]:
-    """What each slot shows until it is answered: what is known to come, or else what it showed until now."""
-    found: dict[str, Reply] = {}
-    for slot, row in slots.items():
-        if (sure := _known(row, kept.values())) is not None:
-            found[slot] = replace(sure, row=row)
-        elif (shown := _shown(view.reply(slot), view.ghosts.get(slot))) is not None:
-            found[slot] = replace(shown, finished=None)
+def _missing(keys: Mapping[str, str], kept: Mapping[str, Reply]) -> dict[str, str]:
+    """The rows that are still to be written, by key, each with the first slot that shows it."""
+    found: dict[str, str] = {}
+    for slot, key in keys.items():
+        if (reply := kept.get(key)) is None or not reply.finished:
+            found.setdefault(key, slot)
     return found
 
 
-def _shown(reply: Reply | None, ghost: Reply | None) -> Reply | None:
+def _kept(view: View, sampling: Sampling, length: int, keys: Container[str]) -> dict[str, Reply]:
+    """The replies that hold under these rules, finished or not; one that was cut short goes on from where it is."""
+    if sampling != view.sampling or view.recorded:
+        return {}
+    kept: dict[str, Reply] = {}
+    for key, reply in view.replies.items():
+        done = reply.finished
+        if done is not None and (
+            length == view.max_new_tokens or (done.finish_reason == "stop" and len(done.token_ids) <= length)
+        ):
+            kept[key] = reply
+        elif key in keys and length >= view.max_new_tokens and (begun := _resumed(reply)).tokens:
+            kept[key] = begun
+    return dict(list(kept.items())[-_REMEMBERED:])
+
+
+def _resumed(reply: Reply) -> Reply:
+    """A reply without its last token, which may have held half a letter; empty where its tokens are not known."""
+    whole = reply.finished is None or len(reply.pieces) == len(reply.finished.token_ids)
+    pieces = reply.pieces[:-1] if whole else ()
+    return Reply(reply.row, "".join(piece.text for piece in pieces), pieces)
+
+
+def _ghosts(view: View, slots: Iterable[str]) -> dict[str, Reply]:
+    return {slot: shown for slot in slots if (shown := _shown(view, slot)) is not None}
+
+
+def _shown(view: View, slot: str) -> Reply | None:
     """What a slot shows: its reply, and behind an unfinished one what is left of its ghost."""
+    reply, ghost = view.reply(slot), view.sure(slot) or view.ghosts.get(slot)
     if reply is None or not reply.tokens:
         return ghost
     if reply.finished or ghost is None:
         return reply
-    return replace(reply, text=reply.text + ghost.text[len(reply.text) :])
+    return replace(ghost, text=reply.text + ghost.text[len(reply.text) :])
+
+
+def _promised(replies: Mapping[str, Reply], slots: Mapping[str, Row]) -> dict[str, Reply]:
+    """What slots are known to get. A recording promises what it says, so that nothing blinks where it is right."""
+    found = {slot: _known(row, replies.values()) for slot, row in slots.items()}
+    return {slot: reply for slot, reply in found.items() if reply is not None}
 
 
 def _known(row: Row, replies: Iterable[Reply]) -> Reply | None:
     """The reply that this row gives, if another strength's interval says so."""
-    if not row.strengths:
-        return None
-    alpha = row.strengths[0].alpha
-    same = row.model_copy(update={"alternatives": 0})
     for reply in replies:
-        if reply.holds_at(alpha) and comparable(reply.row, row):
-            return reply
-        if reply.row.model_copy(update={"alternatives": 0}) == same:
+        if reply.finished and (_alike(reply.row, row) or _holds(reply, row)):
             return reply
     return None
+
+
+def _holds(reply: Reply, row: Row) -> bool:
+    return comparable(reply.row, row) and reply.holds_at(row.strengths[0].alpha)
+
+
+def _alike(row: Row, other: Row) -> bool:
+    """Whether two rows give the same words: they differ in what is told of tokens, or in the axis not gone along."""
+    if (row.messages, row.seed) != (other.messages, other.seed):
+        return False
+    return row.strengths == other.strengths or not any(s.alpha or s.control for s in (*row.strengths, *other.strengths))
 
 
 def _grown(reply: Reply, event: Token | Finished) -> Reply:
     if isinstance(event, Finished):
         return replace(reply, text=event.text, finished=event)
+    if event.position < len(reply.pieces):
+        return reply  # a reply that goes on is told from its beginning
     return replace(reply, text=reply.text + event.text, pieces=(*reply.pieces, event))

@@ -141,7 +141,7 @@ def menu(preset: Preset, name: str, model: str, pairs: Sequence[Compared], live:
     found["python"] = as_python(preset, model)
     found["preset"] = presets.to_toml(preset)
     strength = ", ".join(f"{s.axis} alpha {s.alpha:g} control {s.control:g}" for s in [*_first(preset), *preset.more])
-    found["comparator"] = llm_comparator(name, strength or "as it came", pairs) if pairs else ""
+    found["comparator"] = llm_comparator(name, strength or "unsteered", pairs) if pairs else ""
     found["why"]["comparator"] = "There is nothing to compare yet. Run the prompt first."
     return found
 

@@ -94,6 +94,8 @@ class Turn:
     user: str
     base: str
     steered: str
+    strengths: tuple[Strength, ...] = ()
+    """How the steered reply was steered; the dials may have moved since."""
 
 
 @dataclass(frozen=True)
@@ -104,15 +106,18 @@ class View:
     turns: tuple[Turn, ...] = ()
     prompt: str = ""
     slots: Mapping[str, Row] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """The key of each slot's row, made once and not for each token: a row holds the whole conversation."""
     replies: Mapping[str, Reply] = field(default_factory=dict)
     """What is written, finished or not, by the key of its row."""
     ghosts: Mapping[str, Reply] = field(default_factory=dict)
-    """What a slot showed before; it stays, faded, until it is written over. One whose row is the slot's own is sure:
-    the same words come at this strength, and only their numbers are still out."""
-    asked: tuple[Row, ...] = ()
-    """The rows of the running request, in the order of the events' row numbers."""
-    later: tuple[Row, ...] = ()
-    """Rows to be asked after those: the strip gives way to the pane that a hand on the dial waits for."""
+    """What a slot showed before; it stays, faded, until it is written over."""
+    promised: Mapping[str, Reply] = field(default_factory=dict)
+    """The reply that a slot is known to get, from another strength's interval; only its numbers are still out."""
+    asked_slots: tuple[str, ...] = ()
+    """One slot for each row of the running request, in the order of the events' row numbers."""
+    later_slots: tuple[str, ...] = ()
+    """What is asked after those: the strip gives way to the pane that a hand on the dial waits for."""
     sampling: Sampling = Sampling()
     max_new_tokens: int = 64
     phase: Phase = "empty"
@@ -122,15 +127,23 @@ class View:
 
     def reply(self, slot: str) -> Reply | None:
         """What has been written in a slot, None before its first token."""
-        row = self.slots.get(slot)
-        return None if row is None else self.replies.get(key_of(row))
+        key = self.keys.get(slot)
+        return None if key is None else self.replies.get(key)
 
     def sure(self, slot: str) -> Reply | None:
         """A slot's whole reply: finished, or known from another alpha of its interval (whose KL differs)."""
-        reply, ghost = self.reply(slot), self.ghosts.get(slot)
-        if reply is not None and reply.finished:
-            return reply
-        return ghost if ghost is not None and ghost.finished and ghost.row == self.slots.get(slot) else None
+        reply = self.reply(slot)
+        return reply if reply is not None and reply.finished else self.promised.get(slot)
+
+    @property
+    def asked(self) -> tuple[Row, ...]:
+        """The rows of the running request."""
+        return tuple(self.slots[slot] for slot in self.asked_slots)
+
+    @property
+    def later(self) -> tuple[Row, ...]:
+        """The rows to be asked after those."""
+        return tuple(self.slots[slot] for slot in self.later_slots)
 
     @property
     def strip(self) -> tuple[float, ...]:

@@ -15,7 +15,23 @@ def done(page: Page) -> None:
 
 
 def alpha(page: Page) -> float:
-    return float(page.locator("#alpha input[type=number]").input_value())
+    return float(page.locator("#alpha .dial-number").input_value())
+
+
+def unfold(page: Page, name: str) -> None:
+    """Open one of the folds below the dial."""
+    fold = page.get_by_role("button", name=name)
+    if fold.get_attribute("class") is None or "open" not in (fold.get_attribute("class") or ""):
+        fold.click()
+
+
+def length(page: Page, tokens: int) -> None:
+    """Type how long a reply may be, and leave the box."""
+    box = page.get_by_role("spinbutton", name="Max new tokens")
+    if not box.is_visible():
+        unfold(page, "Length and sampling")
+    box.fill(str(tokens))
+    box.press("Tab")
 
 
 def strength(page: Page) -> str:

@@ -74,7 +74,7 @@ def test_measured_curves_can_be_read_taken_away_and_played(open_page: Open, keep
     expect(link).to_contain_text("Open in Play at 0.00")
     link.click()
     expect(page.get_by_role("tab", name="Play", exact=True)).to_have_attribute("aria-selected", "true")
-    expect(page.locator("#alpha input[type=number]")).to_have_value("0.00")
+    expect(page.locator("#alpha .dial-number")).to_have_value("0.00")
 
 
 def test_stop_keeps_what_is_measured_and_run_goes_on_after_a_reload(open_page: Open) -> None:

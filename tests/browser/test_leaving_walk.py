@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import WALK, Open
+from tests.browser.person import length
 
 pytestmark = WALK
 
@@ -14,7 +15,7 @@ LEFT = re.compile(r"left after \d+ tokens, (\d+) go on")
 
 
 def write(page: Page) -> None:
-    page.get_by_role("spinbutton", name="length").fill("400")
+    length(page, 400)
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator("#status .status")).to_have_class(re.compile("writing"))
 

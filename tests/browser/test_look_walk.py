@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE, WALK, Keep, Open
-from tests.browser.person import run
+from tests.browser.person import length, run
 
 pytestmark = WALK
 
@@ -43,7 +43,7 @@ def test_dark_follows_the_system_and_the_address(open_page: Open, keep: Keep, qu
 
 def test_reduced_motion_is_respected(open_page: Open) -> None:
     page = open_page(reduced_motion="reduce")
-    page.get_by_role("spinbutton", name="length").fill("300")
+    length(page, 300)
     page.get_by_role("button", name="Run", exact=True).click()
     # Found and read in one go: each token brings a new caret, and one that has gone has no style.
     found = page.wait_for_function(

@@ -65,12 +65,17 @@ def test_the_old_text_stays_faded_until_the_new_one_is_written_over_it() -> None
     old = view.reply(STEERED)
     assert old is not None
     moved = present.begin(view, Wish(**{**vars(WISH), "alpha": 0.3}))
-    assert f'<p class="text ghost">{old.text}</p>' in panes.pane(moved, STEERED, card())
+    faded = f'">{old.text}</p>'
+    assert faded in panes.pane(moved, STEERED, card())
+    assert "The reply at alpha 0.85, until" in panes.pane(moved, STEERED, card())
     for upto in range(2, 13):
         half = answered(view, moved.wish or WISH, upto)
         new = half.reply(STEERED)
         assert new is not None
-        assert f'aria-hidden="true">{old.text[len(new.text) :]}</span>' in panes.pane(half, STEERED, card())
+        page = panes.pane(half, STEERED, card())
+        assert page.index(faded) < page.index(f'<p class="text">{new.text}<span class="caret">'), (
+            "the new one lies over it"
+        )
     assert "ghost" not in panes.pane(answered(view, moved.wish or WISH), STEERED, card())
 
 
@@ -86,7 +91,10 @@ def test_what_an_interval_promises_is_there_at_once_and_only_its_kl_is_out() -> 
     assert gauges.holds(moved) == gauges.holds(view)
     page = panes.pane(moved, STEERED, card())
     assert "ghost" not in page
-    assert "KL <b>…</b>" in page
+    kl = f"KL <b>{old.kl_per_token:.2f}</b>"
+    assert kl in panes.pane(view, STEERED, card())
+    assert kl in page, "the number stays, faded, until the new one is there"
+    assert [chip.split(">")[1].split(" ")[0] for chip in page.split('<span class="chip stale"')[1:]] == ["KL"]
     assert present.request(moved) is not None, "the numbers at the new strength are asked all the same"
 
 
@@ -218,7 +226,7 @@ def test_steps_lead_just_beyond_the_interval() -> None:
     assert after is not None
     assert 0 < low - before <= 0.0011
     assert 0 < after - high <= 0.0011
-    assert "from <b>0.90</b> to <b>1.10</b>" in markup.holds(view)
+    assert "Same reply for alpha <b>0.90</b> to <b>1.10</b>." in markup.holds(view)
 
 
 def test_rewards_are_those_of_this_turn_and_this_control() -> None:
