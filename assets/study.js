@@ -2,7 +2,8 @@
 // server answers with the next page, after it has saved. A form that gets no answer is sent again, with its own key, also
 // after the page was loaded anew.
 const RETRY_MS = 10000, LONGEST_PATH = 500, UNSAVED = 'unsaved';
-let page = {}, began = 0, choice = null, changes = 0, path = [], hidden = 0, hiddenMs = 0, away = null, sending = null, timer = 0;
+const owned = {};
+let page = {}, person = {}, began = 0, choice = null, changes = 0, path = [], hidden = 0, hiddenMs = 0, away = null, sending = null, timer = 0;
 
 const find = (selector) => element.querySelector(selector);
 const all = (selector) => [...element.querySelectorAll(selector)];
@@ -10,9 +11,13 @@ const now = () => performance.now();
 
 function begin() {
   clearTimeout(timer);
-  if (sending) keep(null);
+  if (sending && sending.action !== 'return') keep(null);
   const root = find('main.study');
   page = JSON.parse(root?.dataset.page ?? '{}');
+  person = JSON.parse(root?.dataset.person ?? '{}');
+  const elsewhere = person.name && !page.code;
+  if (person.own) keepOwn(person.name, page.code);
+  else if (person.name) page.code = ownCode(person.name) ?? page.code;
   began = now();
   [choice, changes, path, hidden, hiddenMs, sending] = [null, 0, [], 0, 0, null];
   away = document.hidden ? now() : null;
@@ -21,7 +26,8 @@ function begin() {
   if (slider) path.push([0, Number(slider.value)]);
   window.scrollTo(0, 0);
   find('h1')?.focus({ preventScroll: true });
-  resume();
+  if (!elsewhere) resume();
+  else if (page.code) send({ action: 'return' });
 }
 
 // What was pressed before the page was loaded anew and is still asked for.
@@ -41,19 +47,31 @@ function kept() {
   try { return JSON.parse(sessionStorage.getItem(UNSAVED)); } catch { return null; }
 }
 
-// A person without an id of a recruiting service finds the way back by the code in the address.
+// The code that only the browser has in which the person began: it alone deletes, and it finds the way back from an
+// address that opens nothing by itself. Where a browser keeps nothing, it lasts as long as the tab.
+function keepOwn(name, code) {
+  owned[name] = code;
+  history.replaceState({ ...history.state, [`own-${name}`]: code }, '');
+  try { localStorage.setItem(`own-${name}`, code); } catch { /* not kept */ }
+}
+function ownCode(name) {
+  const here = owned[name] ?? history.state?.[`own-${name}`];
+  if (here) return here;
+  try { return localStorage.getItem(`own-${name}`); } catch { return null; }
+}
+
+// Loading the page again goes on where the person was: what the address lacks for that is added.
 function remember() {
   const url = new URL(location.href);
-  if (!page.code || url.searchParams.has('PROLIFIC_PID') && url.searchParams.get('preview') !== '1') return;
-  if (url.searchParams.get('code') === page.code) return;
-  url.searchParams.set('code', page.code);
-  history.replaceState(null, '', url);
+  if (!person.address || url.searchParams.get('code') === person.address) return;
+  url.searchParams.set('code', person.address);
+  history.replaceState(history.state, '', url);
 }
 
 function send(form) {
   if (sending) return;
   sending = { code: page.code ?? '', key: page.key, token: page.token ?? '', ...form };
-  keep(sending);
+  if (form.action !== 'return') keep(sending);
   all('button, input, textarea').forEach((one) => { one.disabled = true; });
   deliver();
 }

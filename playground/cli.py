@@ -1,24 +1,26 @@
 """The command line: reads arguments, prints events. Every heavy import waits inside its command."""
 
 import contextlib
+import errno
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version as installed_version
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from playground.cli_axis import axis as axis_commands
 from playground.cli_bench import bench as bench_command
-from playground.cli_options import Dtype, Model
+from playground.cli_options import Dtype, Model, Said
 from playground.cli_progress import check_arguments, print_anywhere, printable, told
 from playground.cli_spectrum import spectrum as spectrum_command
 from playground.cli_study import study as study_commands
 from playground.cli_sweep import sweep as sweep_command
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Event, Finished, Progress, Started, Token, to_json
+from playground.files import trouble
 from playground.settings import Request, Row, Sampling, Strength, conversation
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from playground.player import Player
 
 DEFAULT_MODEL = "smollm2"
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Of the complaints a system has about a file, those that more room ends."""
 
 app = typer.Typer(
     name="playground",
@@ -40,7 +44,7 @@ app.add_typer(model_commands, name="model")
 app.add_typer(axis_commands, name="axis")
 app.command("sweep")(sweep_command)
 app.command("bench")(bench_command)
-app.command("spectrum")(spectrum_command)
+app.command("spectrum", cls=Said)(spectrum_command)
 app.add_typer(study_commands, name="study")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
@@ -53,8 +57,20 @@ def main() -> None:
         check_arguments(sys.argv)
         app(prog_name="playground")
     except PlaygroundError as error:
-        print("\n".join(line for line in (error.message, error.hint) if line), file=sys.stderr)
-        sys.exit(2)
+        _leave(error)
+    except Exception as error:
+        found = trouble(error)
+        if found is None or found.errno not in FULL:
+            raise
+        of = f": {found.filename}" if found.filename else ""
+        _leave(
+            InvalidInput(f"A file cannot be written ({found.strerror}){of}.", "Make room on the disk, then try again.")
+        )
+
+
+def _leave(error: PlaygroundError) -> NoReturn:
+    print("\n".join(line for line in (error.message, error.hint) if line), file=sys.stderr)
+    sys.exit(2)
 
 
 def _show_version(wanted: bool) -> None:
@@ -171,7 +187,7 @@ def _span(ends: tuple[float, float]) -> str:
     return f"{ends[0]:g} to {ends[1]:g}"
 
 
-@app.command("say")
+@app.command("say", cls=Said)
 def say(
     prompt: Annotated[str, typer.Argument(help="What to say to the model.")],
     axis: Annotated[

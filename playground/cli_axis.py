@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli_options import Dtype, Model
+from playground.cli_options import Dtype, Model, encoder_folder
 from playground.cli_progress import Teller
 from playground.errors import InvalidInput
 from playground.events import exhaust
+from playground.files import trouble
 from playground.training.recipe import STAGES
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ Encoder = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Measure coherence with minilm, or the sentence encoder in a folder. [default: minilm if --judge length]",
+        help="Measure coherence with minilm, an encoder in a folder, or none. [default: minilm if --judge length]",
     ),
 ]
 Licence = Annotated[str, typer.Option(help="Licence of the pairs, for the card.")]
@@ -174,21 +175,23 @@ def _run(
 
     tell = Teller(as_json)
     encoder = encoder or ("minilm" if job["judge"] == "length" else None)
-    encoder_folder = sources.resolve_encoder(encoder, tell) if encoder else None
+    folder = encoder_folder(encoder, lambda name: sources.resolve_encoder(name, tell))
     language_model = open_model(model, dtype, tell)
     ready = Job(
         prompts=asked,
         poles=Poles(negative=poles[0], positive=poles[1]),
-        encoder=encoder_folder,
+        encoder=folder,
         command=shlex.join(["playground", *sys.argv[1:]]),
         until=until,  # pyright: ignore[reportArgumentType]
         **job,
     )
     try:
         card = exhaust(run(language_model, ready), tell)
-    except OSError as error:
+    except Exception as error:
+        if (found := trouble(error)) is None:
+            raise
         raise InvalidInput(
-            f"The training had to stop: {error}.", "Make room on the disk, then run the same command to go on."
+            f"The training had to stop: {found}.", "Make room on the disk, then run the same command to go on."
         ) from error
     _end(ready, card, model, as_json)
 

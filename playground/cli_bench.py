@@ -22,6 +22,9 @@ def bench(
     ] = False,
     model: Model = "smollm2",
     dtype: Dtype = "auto",
+    as_json: Annotated[  # noqa: ARG001
+        bool, typer.Option("--json", help="Print JSON, as this command does in any case.")
+    ] = False,
 ) -> None:
     """Measure the speed against `transformers`, TRL and the memory's bandwidth; print one JSON object.
 

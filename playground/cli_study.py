@@ -1,12 +1,15 @@
 """`playground study`: from a study file to people's answers."""
 
 import json
+import math
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from playground import files
 from playground.cli_options import Dtype, Model
 from playground.cli_progress import Teller
 from playground.errors import InvalidInput
@@ -14,6 +17,9 @@ from playground.events import exhaust
 
 if TYPE_CHECKING:
     from playground.study.plan import Plan
+    from playground.study.stimuli import Study
+
+REPORT, ANALYSIS = "report.html", "analysis.json"
 
 study = typer.Typer(help="Ask people which strength they prefer.", no_args_is_help=True)
 
@@ -33,11 +39,10 @@ def new(path: Annotated[Path, typer.Argument(help="The file to write.")] = Path(
     """Write a commented study file to start from."""
     from playground.study import plan
 
+    if path.exists() or path.is_symlink():
+        raise InvalidInput(f"{path} is there already.", "Choose another name, or delete it first.")
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(plan.example())
-    except FileExistsError:
-        raise InvalidInput(f"{path} is there already.", "Choose another name, or delete it first.") from None
+        files.write_text(path, plan.example())
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written: {error.strerror}.", "Choose another place.") from None
     print(f"Wrote {path}. Edit it, then: playground study build {path} --out {path.stem}")
@@ -55,7 +60,11 @@ def build(
     from playground.study import plan, stimuli
 
     asked = plan.load(path)
+    source = files.read_text(path)
     stimuli.check_axis(asked)
+    begun = _begun(out, source)
+    if begun is not None and begun.plan.digest() != asked.digest():
+        raise _answered_otherwise(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -65,7 +74,9 @@ def build(
 
     tell = Teller(as_json)
     player = Player.open(model, dtype, tell)
-    made = exhaust(stimuli.build(asked, path.read_text(encoding="utf-8"), player, out), tell)
+    if begun is not None and begun.manifest.generated != stimuli.made_from(asked, player):
+        raise _answered_otherwise(out)
+    made = exhaust(stimuli.build(asked, source, player, out), tell)
     if as_json:
         print((out / stimuli.MANIFEST).read_text(encoding="utf-8"), end="")
         return
@@ -76,6 +87,31 @@ def build(
     if same:
         print(f"{same} pairs of neighbouring strengths read the same; they are never shown beside each other.")
     print(f"{len(made.stimuli)} replies in {out}, {_visit(asked)}.\nNow: playground study serve {out}")
+
+
+def _begun(out: Path, source: str) -> "Study | None":
+    """The study in a folder, if people have begun it. Raises InvalidInput where somebody's own study file is."""
+    from playground.study import plan, stimuli
+    from playground.study.database import sqlite_url
+    from playground.study.records import Records
+
+    file, database = out / plan.FILE_NAME, out / "study.sqlite"
+    if not (out / stimuli.MANIFEST).is_file():
+        if file.exists() and files.read_text(file) != source:
+            raise InvalidInput(f"{file} is there already, and was not built.", "Choose another folder with --out.")
+        return None
+    if not database.is_file():
+        return None
+    study = stimuli.load(out)
+    with Records.open(sqlite_url(database.absolute()), study) as records:
+        return study if records.progress().consented else None
+
+
+def _answered_otherwise(out: Path) -> InvalidInput:
+    return InvalidInput(
+        f"People have answered another version of the study in {out}.",
+        "Give the changed study another name, and another folder with --out.",
+    )
 
 
 def _visit(plan: "Plan") -> str:
@@ -133,9 +169,12 @@ def restore(
     database: Database = None,
 ) -> None:
     """Fill an empty database, of either kind, from a backup."""
+    from playground.study import stimuli
     from playground.study.backup import read
+    from playground.study.database import located, told
 
-    print(f"{read(file, _url(folder, database))} rows restored.")
+    url = _url(folder, database)
+    print(f"{read(file, url, stimuli.load(folder))} rows restored into {told(located(url))}.")
 
 
 @study.command("export")
@@ -152,8 +191,8 @@ def export(
     url = _answered(folder, database)
     loaded = stimuli.load(folder)
     with Records.open(url, loaded) as records:
-        files = exports.write(loaded, records, out)
-    print(f"In {out}: {', '.join(file.name for file in files)}.")
+        written = exports.write(loaded, records, out)
+    print(f"In {out}: {', '.join(file.name for file in written)}.")
 
 
 @study.command("analyse")
@@ -177,10 +216,9 @@ def analyse(
 
     url = _answered(folder, database)
     loaded = stimuli.load(folder)
-    rules = [] if exclude.strip() in ("", "none") else [rule.strip() for rule in exclude.split(",") if rule.strip()]
     with Records.open(url, loaded) as records:
         table, people = results.long_table(records, loaded), results.people_table(records, loaded)
-    found = analysis.analyse(table, people, loaded.plan.strengths, rules)
+    found = analysis.analyse(table, people, loaded.plan.strengths, _rules(exclude))
     about = {
         "study": loaded.plan.name,
         "axis": loaded.manifest.axis,
@@ -191,17 +229,26 @@ def analyse(
     page = study_report.page(found, loaded.plan.title, tuple(about.items()))
     numbers = json.dumps({"about": about, **found.as_json()}, ensure_ascii=False, indent=1)
     out = out or folder / "analysis"
+    replaces = (out / ANALYSIS).exists()
+    if (out / REPORT).exists() and not replaces:
+        raise InvalidInput(f"{out / REPORT} is there already, and no analysis.", "Choose another folder with --out.")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "report.html").write_text(page, encoding="utf-8")
-        (out / "analysis.json").write_text(f"{numbers}\n", encoding="utf-8")
+        files.write_text(out / REPORT, page)
+        files.write_text(out / ANALYSIS, f"{numbers}\n")
     except OSError as error:
         raise InvalidInput(f"{out} cannot be written: {error.strerror}.", "Choose another place with --out.") from None
     if as_json:
         print(numbers)
         return
     print("\n".join(sentences.summary(found)))
-    print(f"In {out}: report.html, analysis.json.")
+    print(f"In {out}: {REPORT}, {ANALYSIS}{', replacing the earlier ones' if replaces else ''}.")
+
+
+def _rules(text: str) -> list[str]:
+    """The names of rules, however they are written; none names no rule."""
+    rules = [rule.strip().casefold().replace("-", "_") for rule in text.split(",") if rule.strip()]
+    return [] if rules == ["none"] else rules
 
 
 Preferred = Annotated[
@@ -232,16 +279,14 @@ def simulate(
     """Let simulated people with known preferences answer a study, to try everything out before anybody real does."""
     import time
 
-    from playground.study import database as databases
     from playground.study import simulate as simulated
     from playground.study import stimuli
     from playground.study.store import Store
 
-    _url(folder, database)  # says so if it is no built study
+    url = _url(folder, database, "simulated.sqlite")
     loaded = stimuli.load(folder)
     given = {"preferred": preferred, "spread": spread, "sharpness": sharpness, "limit": limit, "careless": careless}
     about = simulated.crowd(loaded.plan, **given)
-    url = database or databases.sqlite_url((folder / "simulated.sqlite").absolute())
     clock = simulated.Clock(time.time())
     with Store.open(url, loaded, clock, durable=False) as store:
         for progress in simulated.answer_all(store, clock, about, people, seed):
@@ -250,7 +295,7 @@ def simulate(
     print(
         f"{people} simulated people answered. On average they like {about.preferred:g} best (standard deviation "
         f"{about.spread:g}), and half call {about.limit:g} too strong.\n"
-        f"Now: playground study analyse {folder} --database {url}"
+        f"Now: playground study analyse {shlex.quote(str(folder))} --database {shlex.quote(url)}"
     )
 
 
@@ -282,6 +327,10 @@ def power(
     plan = plans.load(path / plans.FILE_NAME if path.is_dir() else path)
     about = simulated.crowd(plan, preferred=preferred, spread=spread, sharpness=sharpness)
     against = min(plan.strengths, key=abs) if against is None else against
+    if not math.isfinite(against):
+        raise InvalidInput(f"--against is {against}, which is no strength.", "Give a number such as 0.")
+    if width is not None and not 0 < width < math.inf:
+        raise InvalidInput(f"--width is {width}, which no interval has.", "Give a number above 0, such as 0.2.")
     sizes = _sizes(people)
     if not as_json:
         print(
@@ -326,10 +375,12 @@ def _answered(folder: Path, database: str | None) -> str:
     return url
 
 
-def _url(folder: Path, database: str | None) -> str:
+def _url(folder: Path, database: str | None, file: str = "study.sqlite") -> str:
+    """The address of a study's database: the one given, or a file in its folder."""
     from playground.study import database as databases
     from playground.study import plan
 
     if not (folder / plan.FILE_NAME).is_file():
         raise InvalidInput(f"{folder} is no built study.", "Make one with: playground study build")
-    return database or databases.sqlite_url((folder / "study.sqlite").absolute())
+    address = database or databases.sqlite_url((folder / file).absolute())
+    return databases.located(address).render_as_string(hide_password=False)

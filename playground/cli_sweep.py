@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli_options import Dtype, Model
+from playground.cli_options import Dtype, Model, encoder_folder
 from playground.cli_progress import Teller
 from playground.errors import InvalidInput
 from playground.events import Progress, exhaust
@@ -53,7 +53,7 @@ def sweep(
         step_size=step_size, batch=batch,
     )  # fmt: skip
     tell = Teller(as_json=False)
-    folder = None if encoder == "none" else sources.resolve_encoder(encoder, tell)
+    folder = encoder_folder(encoder, lambda name: sources.resolve_encoder(name, tell))
     player = Player.open(model, dtype, tell)
     command = shlex.join(["playground", *sys.argv[1:]])
     try:

@@ -6,6 +6,7 @@ at a newline and nothing else: a reply may hold every other line separator that 
 
 import codecs
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -244,6 +245,15 @@ def in_one_piece(path: Path) -> Generator[Path]:
         with contextlib.suppress(OSError):
             scratch.unlink(missing_ok=True)
         raise
+
+
+def trouble(error: BaseException) -> OSError | None:
+    """The system's own complaint behind an error, such as a full disk, whichever library it came through."""
+    if isinstance(error, OSError):
+        return error
+    number = re.search(r"\(os error (\d+)\)", str(error))  # as Rust's libraries tell it
+    code = errno.ENOSPC if "disk is full" in str(error) else int(number[1]) if number else 0  # SQLite has its own words
+    return OSError(code, os.strerror(code)) if code else None
 
 
 def write_text(path: Path, text: str) -> None:

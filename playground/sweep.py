@@ -12,7 +12,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from pydantic import Field, TypeAdapter, field_validator, model_validator
 
 from playground import metrics
@@ -22,6 +21,7 @@ from playground.engine.decode import steps
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, from_json, to_json
 from playground.files import add_json_lines, mend, read_json_lines, read_record, write_json
+from playground.locks import LOCK, held
 from playground.metrics import Reading
 from playground.player import Player
 from playground.replies import Pace
@@ -29,7 +29,7 @@ from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
 from playground.settings import Request, Row, Sampling, Settings, Strength, conversation
 
-PLAN, STORE, LOCK = "sweep.json", "replies.jsonl", ".lock"
+PLAN, STORE = "sweep.json", "replies.jsonl"
 MOST_STRENGTHS = 1000
 
 
@@ -291,22 +291,27 @@ def _claim(out: Path | None, identity: dict[str, Any]) -> Iterator[Path | None]:
     if out is None:
         yield None
         return
+    _check_is_ours(out, identity)  # before anything is made there
+    with held(out):
+        _check_is_ours(out, identity)  # nobody was faster
+        try:
+            write_json(out / PLAN, identity)
+        except OSError as error:
+            raise InvalidInput(f"{out} cannot be used: {error.strerror}.", "Choose another folder.") from None
+        yield out / STORE
+
+
+def _check_is_ours(out: Path, identity: dict[str, Any]) -> None:
+    """Raise InvalidInput unless a folder is new, empty or of this very sweep."""
     record = out / PLAN
     try:
         if record.exists():
             if read_record(record, dict) != json.loads(json.dumps(identity)):
                 raise InvalidInput(f"{out} holds another sweep.", "Choose another folder, or delete that one.")
-        elif out.exists() and any(out.iterdir()):
+        elif out.exists() and any(path.name != LOCK for path in out.iterdir()):
             raise InvalidInput(f"{out} is not empty.", "Choose a new folder for the sweep.")
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(record, identity)
-        held = FileLock(out / LOCK, timeout=0).acquire()
-    except Timeout:
-        raise InvalidInput(f"Another process measures in {out}.", "Wait for it, or choose another folder.") from None
     except (OSError, ValueError) as error:
         raise InvalidInput(f"{out} cannot be used: {error}.", "Choose another folder.") from None
-    with held:
-        yield out / STORE
 
 
 def _to_json(batch: Sequence[Measured]) -> str:

@@ -18,7 +18,7 @@ from playground.errors import InvalidInput
 from playground.events import Finished, Progress, exhaust
 from playground.player import Player
 from playground.settings import Request, Row, Sampling, Strength, conversation
-from playground.sweep import LOCK, PLAN, STORE, Plan, PointMeasured, Sweep, parse_grid, sweep
+from playground.sweep import PLAN, STORE, Plan, PointMeasured, Sweep, parse_grid, sweep
 from tests.conftest import FolderOf
 from tests.tiny_axis import make_tiny_axis
 
@@ -257,7 +257,6 @@ def test_two_at_once_in_one_folder_are_refused(player: Player, tmp_path: Path) -
         next(sweep(player, plan(), tmp_path / "a"))
     first.close()
     next(sweep(player, plan(), tmp_path / "a"))
-    assert (tmp_path / "a" / LOCK).exists()
 
 
 def test_tables_and_summary_hold_all_that_was_measured(player: Player, tmp_path: Path) -> None:

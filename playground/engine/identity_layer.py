@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from playground.engine.caches import cache_maker, run_decoder
+from playground.files import in_one_piece
 
 if TYPE_CHECKING:
     from playground.engine.language_model import LanguageModel
@@ -70,7 +71,8 @@ class IdentityLayer(nn.Module):
         state = {
             name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in self.layer.state_dict().items()
         }
-        save_file(state, folder / FILE_NAME)
+        with in_one_piece(folder / FILE_NAME) as scratch:
+            save_file(state, scratch)
 
 
 @torch.no_grad()

@@ -9,6 +9,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from playground.files import in_one_piece
+
 FILE_NAME = "value_function.safetensors"
 
 
@@ -40,7 +42,8 @@ class ValueFunction(nn.Module):
     def save(self, folder: Path) -> None:
         """Write weights and standardisation as safetensors."""
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
-        save_file(state, folder / FILE_NAME)
+        with in_one_piece(folder / FILE_NAME) as scratch:
+            save_file(state, scratch)
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor]) -> "ValueFunction":

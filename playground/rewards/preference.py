@@ -9,6 +9,7 @@ from torch import Tensor
 
 from playground.engine.language_model import LanguageModel
 from playground.engine.reading import reply_features
+from playground.files import in_one_piece
 from playground.settings import Message
 
 FILE_NAME = "reward.safetensors"
@@ -53,7 +54,8 @@ class PreferenceReward:
 
     def save(self, folder: Path) -> None:
         """Write the head as safetensors."""
-        save_file({name: tensor.contiguous() for name, tensor in self.state.items()}, folder / FILE_NAME)
+        with in_one_piece(folder / FILE_NAME) as scratch:
+            save_file({name: tensor.contiguous() for name, tensor in self.state.items()}, scratch)
 
 
 def fit(chosen: Tensor, rejected: Tensor, ridge: float) -> dict[str, Tensor]:

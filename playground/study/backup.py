@@ -1,68 +1,185 @@
-"""A database as one file, and back: JSON lines by table in a zip, the same for SQLite and PostgreSQL."""
+"""A database as one file, and back: JSON lines by table in a zip, the same for SQLite and PostgreSQL.
+
+A file that comes back is believed nothing: its rows are checked one by one, and no message tells what is in them.
+"""
 
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections import deque
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Table
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from playground.errors import InvalidInput
-from playground.study.database import READS, connect, transact
+from playground.study.database import READS, connect_existing, first_line, located, migrate, transact, unmigrated
+from playground.study.rows import Rows
+from playground.study.stimuli import Study
 from playground.study.tables import REVISION, metadata
 
 _REVISION = "revision"
+_AT_ONCE = 500  # rows
+_LONGEST_LINE = 1_000_000  # bytes; the longest path of a slider comes to a fiftieth of that
+_MOST_TIMES = 200  # larger unpacked than packed; rows of a study come to about twenty times
+_ALWAYS = 10_000_000  # bytes that may be unpacked, however small the file
 
 
 def write(url: str, path: Path) -> int:
-    """Write all tables, as they stood at one moment, into a new file only its owner can read; returns the rows."""
-    engine = connect(url)
+    """Write all tables, as they stood at one moment, into a new file only its owner can read; returns the rows.
+
+    Raises InvalidInput where there is no database, and where something is there already or belongs to the database.
+    """
+    database = located(url)
+    if database.get_backend_name() == "sqlite":
+        own = Path(str(database.database)).resolve()
+        if path.resolve() in {own.with_name(own.name + end) for end in ("", "-wal", "-shm", "-journal")}:
+            raise InvalidInput(f"{path} belongs to the database itself.", "Choose another name, ending in .zip.")
+    if path.exists() or path.is_symlink():
+        raise _in_the_way(path)
+    engine = connect_existing(url)
     try:
         tables = transact(engine, _everything, READS)
     finally:
         engine.dispose()
-    scratch = path.with_suffix(f"{path.suffix}.part")
+    _archive(tables, path)
+    return sum(len(rows) for rows in tables.values())
+
+
+def read(path: Path, url: str, study: Study | None = None) -> int:
+    """Fill an empty database from such a file, whole or not at all; returns the rows. Raises InvalidInput.
+
+    Where a `study` is given, its rows must be such as it can go on with.
+    """
     try:
-        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with zipfile.ZipFile(path) as archive:
+            _check_members(path, archive)
+            for _, rows in _tables(path, archive, study):
+                deque(rows, maxlen=0)  # all is checked before there is a database
+            return _fill(path, archive, url, study)
+    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise _no_backup(path, reason or "it is damaged") from None
+
+
+def _archive(tables: Mapping[str, list[dict[str, Any]]], path: Path) -> None:
+    """Write a new file in one piece. The name is taken first, so that two commands at once cannot both have it."""
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        raise _in_the_way(path) from None
+    except OSError as error:
+        raise _unwritten(path, error) from None
+    try:
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(_REVISION, REVISION)
             for name, rows in tables.items():
                 archive.writestr(f"{name}.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
         scratch.replace(path)
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be written: {error.strerror}.", "Choose another place.") from None
-    return sum(len(rows) for rows in tables.values())
+    except BaseException as error:
+        for left in (scratch, path):
+            left.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _unwritten(path, error) from None
+        raise
 
 
-def read(path: Path, url: str) -> int:
-    """Fill an empty database from such a file, whole or not at all; returns the rows. Raises InvalidInput."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            revision = archive.read(_REVISION).decode()
-            tables = {table.name: _lines(archive.read(f"{table.name}.jsonl")) for table in metadata.sorted_tables}
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise InvalidInput(f"{path} is no backup of a study: {error}.", "Give a file of study backup.") from None
-    if revision != REVISION:
+def _unwritten(path: Path, error: OSError) -> InvalidInput:
+    return InvalidInput(f"{path} cannot be written: {error.strerror}.", "Choose another place.")
+
+
+def _in_the_way(path: Path) -> InvalidInput:
+    return InvalidInput(f"{path} is there already.", "Choose another name; a backup overwrites nothing.")
+
+
+def _no_backup(path: Path, reason: str) -> InvalidInput:
+    return InvalidInput(f"{path} is no backup of a study: {reason}.", "Give a file of: playground study backup")
+
+
+def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
+    """Raise InvalidInput unless the archive holds one file for each table, of a size that rows may have."""
+    names = [entry.filename for entry in archive.infolist()]
+    wanted = [_REVISION, *(f"{table.name}.jsonl" for table in metadata.sorted_tables)]
+    if sorted(names) != sorted(wanted):
+        raise _no_backup(path, "it does not hold one file for each table")
+    unpacked = sum(entry.file_size for entry in archive.infolist())
+    if unpacked > max(_ALWAYS, _MOST_TIMES * path.stat().st_size) or archive.getinfo(_REVISION).file_size > 40:
+        raise _no_backup(path, "it would unpack to far more than rows take")
+    if archive.read(_REVISION).decode() != REVISION:
         raise InvalidInput(f"{path} was made by another version.", "Restore it with the version that wrote it.")
-    engine = connect(url)
+
+
+def _tables(
+    path: Path, archive: zipfile.ZipFile, study: Study | None
+) -> Iterator[tuple[Table, Iterator[dict[str, Any]]]]:
+    """The tables in an order that can be filled, each with its rows, checked as they are read."""
+    rows = Rows(study)
+    for table in metadata.sorted_tables:
+        yield table, _rows(path, archive, table, rows)
+
+
+def _rows(path: Path, archive: zipfile.ZipFile, table: Table, rows: Rows) -> Iterator[dict[str, Any]]:
+    with archive.open(f"{table.name}.jsonl") as file:
+        for number, line in enumerate(_lines(file), start=1):
+            try:
+                row = json.loads(line)
+                wrong = rows.complaint(table, row)
+            except (ValueError, RecursionError):
+                row, wrong = {}, "it is no JSON"
+            if wrong:
+                raise _no_backup(path, f"{table.name}.jsonl, line {number}: {wrong}")
+            yield row
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Lines, none read much further than the longest that a row may have."""
+    while line := file.readline(_LONGEST_LINE):
+        yield line
+
+
+def _fill(path: Path, archive: zipfile.ZipFile, url: str, study: Study | None) -> int:
+    database = located(url)
+    file = Path(str(database.database)) if database.get_backend_name() == "sqlite" else None
+    made = [file.with_name(file.name + end) for end in ("", "-wal", "-shm")] if file and not file.exists() else []
+    engine = unmigrated(url)
 
     def fill(connection: Connection) -> int:
+        migrate(connection)
         if any(connection.execute(sa.select(table).limit(1)).first() for table in metadata.sorted_tables):
             raise InvalidInput("The database is not empty.", "Restore into a new one; nothing was changed.")
-        for table in metadata.sorted_tables:
-            if tables[table.name]:
-                connection.execute(sa.insert(table), tables[table.name])
-            if "id" in table.c:
-                _go_on_after(connection, table)
-        return sum(len(rows) for rows in tables.values())
+        try:
+            return sum(_insert(connection, table, rows) for table, rows in _tables(path, archive, study))
+        except (IntegrityError, DataError):  # before anybody thinks that trying again may help
+            raise _no_backup(path, "its rows do not fit together") from None
 
     try:
-        return transact(engine, fill)
+        count = transact(engine, fill)
+        made = []
+        return count
+    except DBAPIError as error:
+        raise InvalidInput(f"The database cannot be filled: {first_line(error)}.", "Nothing was changed.") from None
     finally:
         engine.dispose()
+        for half in made:
+            half.unlink(missing_ok=True)
+
+
+def _insert(connection: Connection, table: Table, rows: Iterator[dict[str, Any]]) -> int:
+    """Insert rows, some at once, and let new ones be numbered after them; returns how many there were."""
+    count = 0
+    while some := list(islice(rows, _AT_ONCE)):
+        connection.execute(sa.insert(table), some)
+        count += len(some)
+    if "id" in table.c:
+        _go_on_after(connection, table)
+    return count
 
 
 def _everything(connection: Connection) -> dict[str, list[dict[str, Any]]]:
@@ -78,10 +195,6 @@ def _everything(connection: Connection) -> dict[str, list[dict[str, Any]]]:
 
 def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {str(name): value for name, value in row.items()}
-
-
-def _lines(raw: bytes) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in raw.decode().splitlines()]
 
 
 def _go_on_after(connection: Connection, table: Table) -> None:

@@ -4,6 +4,7 @@ What recruiting services call people is in none of them.
 """
 
 import json
+import tempfile
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from playground import __version__
+from playground import __version__, spreadsheet
 from playground.errors import InvalidInput
 from playground.study import results
 from playground.study.records import Records
@@ -24,14 +25,14 @@ REPLIES: dict[str, tuple[str, str]] = {
     "prompt": ("string", "Id of the prompt."),
     "topic": ("string", "Topic of the prompt."),
     "practice": ("bool", "Only shown for practice."),
-    "prompt_text": ("string", "The prompt."),
+    "prompt_text": ("string", f"The prompt. {spreadsheet.MEANING}"),
     "axis": ("string", "Name of the axis."),
     "method": ("string", "alpha or control: what the strength is of."),
     "strength": ("float64", "Strength of the reply."),
     "alpha": ("float64", "Its alpha; 0 if the study varies control."),
     "control": ("float64", "Its control; 0 if the study varies alpha."),
     "seed": ("int64", "Seed of its noise."),
-    "reply": ("string", "The reply; people read one that was cut with an ellipsis at its end."),
+    "reply": ("string", f"The reply; people read one that was cut with an ellipsis at its end. {spreadsheet.MEANING}"),
     "tokens": ("int64", "Its length in tokens."),
     "finish_reason": ("string", "stop: it came to its end; length: it was cut."),
     "reward": ("Float64", "The axis's reward of it."),
@@ -41,15 +42,23 @@ REPLIES: dict[str, tuple[str, str]] = {
 }
 """The table of replies: each column's dtype and meaning."""
 
-COMPARATOR = "llm-comparator.json"
-_FORMULA = ("=", "+", "-", "@", "\t")
+COMPARATOR, DICTIONARY = "llm-comparator.json", "dictionary.csv"
+TABLES = ("answers", "people", "replies")
+OTHERS = (DICTIONARY, COMPARATOR, "study.json")
 
 
 def write(study: Study, records: Records, folder: Path) -> list[Path]:
-    """Write all files into a folder, made if need be; returns them. Raises InvalidInput when they cannot be written."""
+    """Write all files into a folder, made if need be; returns them.
+
+    Raises InvalidInput when they cannot be written, or when one of that name is there: somebody may have worked on it.
+    """
+    files = [folder / name for name in (*(f"{name}.{kind}" for name in TABLES for kind in ("csv", "parquet")), *OTHERS)]
+    there = next((file for file in files if file.exists() or file.is_symlink()), None)
+    if there is not None:
+        raise InvalidInput(f"{there} is there already.", "Choose a new folder; an export overwrites nothing.")
     table, people = results.long_table(records, study), results.people_table(records, study)
     replies = pd.DataFrame([asdict(one) for one in study.stimuli.values()])
-    tables = {"answers": table, "people": people, "replies": replies}
+    tables = dict(zip(TABLES, (table, people, replies), strict=True))
     about = {
         "study": study.plan.name,
         "digest": study.digest,
@@ -58,23 +67,38 @@ def write(study: Study, records: Records, folder: Path) -> list[Path]:
         "plan": study.plan.model_dump(mode="json", exclude={"codes"}),
         "manifest": asdict(study.manifest),
     }
+    texts = {COMPARATOR: comparator(table, study.stimuli), "study.json": about}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, rows in tables.items():
-            rows.to_parquet(folder / f"{name}.parquet", index=False)
-            _for_spreadsheets(rows, study).to_csv(folder / f"{name}.csv", index=False)
-        dictionary(study).to_csv(folder / "dictionary.csv", index=False)
-        for name, values in ((COMPARATOR, comparator(table, study.stimuli)), ("study.json", about)):
-            (folder / name).write_text(json.dumps(values, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as scratch:
+            _write_all(Path(scratch), tables, dictionary(study), texts)
+            for file in files:  # only now, so that a full disk leaves no half of an export
+                (Path(scratch) / file.name).rename(file)
     except OSError as error:
         raise InvalidInput(f"{folder} cannot be written: {error.strerror}.", "Choose another place.") from None
-    names = [f"{name}.{kind}" for name in tables for kind in ("csv", "parquet")]
-    return [folder / name for name in (*names, "dictionary.csv", COMPARATOR, "study.json")]
+    return files
+
+
+def _write_all(
+    folder: Path, tables: Mapping[str, pd.DataFrame], meanings: pd.DataFrame, texts: Mapping[str, object]
+) -> None:
+    for name, rows in tables.items():
+        rows.to_parquet(folder / f"{name}.parquet", index=False)
+        spreadsheet.write_csv(rows, folder / f"{name}.csv")
+    spreadsheet.write_csv(meanings, folder / DICTIONARY)
+    for name, values in texts.items():
+        (folder / name).write_text(json.dumps(values, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def dictionary(study: Study) -> pd.DataFrame:
     """What each column of each table means."""
-    asked = {f"q_{question.id}": ("string", question.text) for question in study.plan.questions}
+    asked = {
+        f"q_{question.id}": (
+            "string",
+            " ".join([question.text, *([spreadsheet.MEANING] if question.kind == "text" else [])]),
+        )
+        for question in study.plan.questions
+    }
     tables = {"answers": results.COLUMNS, "people": results.PEOPLE | asked, "replies": REPLIES}
     meanings = [(table, name, *what) for table, named in tables.items() for name, what in named.items()]
     return pd.DataFrame(meanings, columns=["table", "column", "dtype", "meaning"])
@@ -124,14 +148,3 @@ def _example(high: Stimulus, low: Stimulus, scores: list[dict[str, Any]]) -> dic
         "individual_rater_scores": scores,
         "custom_fields": numbers,
     }
-
-
-def _for_spreadsheets(table: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """People's own words with an apostrophe before what a spreadsheet would run as a formula."""
-    written = [f"q_{question.id}" for question in study.plan.questions if question.kind == "text"]
-    columns = {
-        name: table[name].map(lambda text: f"'{text}" if str(text).startswith(_FORMULA) else text)
-        for name in written
-        if name in table
-    }
-    return table.assign(**columns)

@@ -1,7 +1,5 @@
 """What a browser sends, checked before anything believes it."""
 
-import math
-import unicodedata
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -10,6 +8,7 @@ from pydantic import Field
 from playground.errors import InvalidInput
 from playground.settings import Settings
 from playground.study.plan import Plan, Question
+from playground.study.typed import clean, number
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "pair": ("left", "right", "tie", "bad"),
@@ -24,10 +23,9 @@ TOO_STRONG = ("strong", "broken")
 
 _NAME = r"^[A-Za-z0-9_-]*$"
 
-LONGEST_TEXT = 4000
 LONGEST_PATH = 500
 
-Action = Literal["consent", "decline", "begin", "answer", "questions", "withdraw"]
+Action = Literal["consent", "decline", "begin", "answer", "questions", "withdraw", "return"]
 
 
 class Incomplete(InvalidInput):
@@ -81,12 +79,6 @@ def read(data: Any) -> Form:
         raise InvalidInput("That is no form of this study.", "Load the page again.") from None
 
 
-def clean(text: Any, longest: int = LONGEST_TEXT) -> str:
-    """A text as it can be stored anywhere: no control characters but line ends, no broken characters, not too long."""
-    text = str(text)[:longest].encode("utf-8", "replace").decode()
-    return "".join(one for one in text if one in "\n\t" or unicodedata.category(one) != "Cc").strip()
-
-
 def responses(plan: Plan, values: Mapping[str, str]) -> dict[str, str]:
     """The answers to the plan's questions, cleaned; empty ones left out. Raises Incomplete naming the question."""
     found = {question.id: _response(question, clean(values.get(question.id, ""))) for question in plan.questions}
@@ -101,13 +93,9 @@ def _response(question: Question, value: str) -> str:
     known = {"choice": question.options, "scale": tuple(str(step) for step in range(1, question.steps + 1))}
     if question.kind in known and value not in known[question.kind]:
         raise Incomplete(f"Please choose one of the answers: {question.text}")
-    if question.kind == "number" and not _is_number(value):
-        raise Incomplete(f"Please give a number: {question.text}")
-    return value
-
-
-def _is_number(value: str) -> bool:
-    try:
-        return math.isfinite(float(value))
-    except ValueError:
-        return False
+    if question.kind != "number":
+        return value
+    read = number(value)
+    if read is None:
+        raise Incomplete(f"Please give one number, without a separator for thousands: {question.text}")
+    return read

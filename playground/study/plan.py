@@ -6,14 +6,18 @@ Frozen values, checked as a whole. Reads files; knows nothing of models, databas
 import hashlib
 import json
 import os
-import tomllib
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from playground import files
 from playground.errors import InvalidInput, PlaygroundError
 from playground.settings import FURTHEST, Sampling, Settings
+from playground.study.typed import clean
+from playground.texts import is_blank
 
 Method = Literal["alpha", "control"]
 Kind = Literal["pair", "adjustment", "single", "adaptive"]
@@ -254,24 +258,52 @@ _LISTS: dict[str, type[Settings]] = {"prompts": Prompt, "tasks": Task, "question
 
 def load(path: Path) -> Plan:
     """The plan a TOML file holds. Raises InvalidInput that names the file and says what is wrong in it."""
-    try:
-        return parse(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InvalidInput(
-            f"There is no study file {path}.", f"Make one with: playground study new {path.name}"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"The study file {path} cannot be read: {error}.", "Check the file.") from None
-    except PlaygroundError as error:
-        raise InvalidInput(f"In {path.name}: {error.message}", error.hint) from None
+    return _read(path, parse)
+
+
+def load_built(path: Path) -> Plan:
+    """The plan of a study that was built. Its options are taken as they are, since people may have answered it."""
+    return _read(path, _parse)
 
 
 def parse(text: str) -> Plan:
     """The plan a TOML text holds. Raises InvalidInput."""
+    plan = _parse(text)
+    for question in plan.questions:
+        _check_options(question)
+    return plan
+
+
+def _read(path: Path, parse: Callable[[str], Plan]) -> Plan:
+    if not path.exists():
+        raise InvalidInput(f"There is no study file {path}.", f"Make one with: playground study new {path.name}")
+    text = files.read_text(path)
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidInput(f"This is not valid TOML: {error}.", "Correct that line.") from None
+        return parse(text)
+    except PlaygroundError as error:
+        raise InvalidInput(f"In {path.name}: {error.message}", error.hint) from None
+
+
+def _check_options(question: Question) -> None:
+    """Refuse options that nobody can choose, since what a browser sends is cleaned, or that look alike."""
+    where = f"The question {question.id!r}"
+    seen: set[str] = set()
+    for option in question.options:
+        if is_blank(option):
+            raise InvalidInput(f"{where} has an empty option.", "Give each option a text.")
+        if option != clean(option):
+            raise InvalidInput(
+                f"{where} has an option that begins or ends with a blank, or holds what is no text: {option!r}.",
+                f"Write {clean(option)!r}.",
+            )
+        looks = " ".join(unicodedata.normalize("NFKC", option).split())
+        if looks in seen:
+            raise InvalidInput(f"{where} has the option {option!r} twice.", "Give each once.")
+        seen.add(looks)
+
+
+def _parse(text: str) -> Plan:
+    values = files.parse_toml(text)
     if "\\u0000" in json.dumps(values, default=str):
         raise InvalidInput("A text holds a zero byte, which no database keeps.", "Take it out.")
     return Plan(**{name: _checked(name, value) for name, value in values.items()})

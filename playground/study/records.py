@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from playground.errors import InvalidInput
-from playground.study.database import connect, inserted, reads, transact
+from playground.study.database import READS, connect_existing, reads, told, transact
 from playground.study.stimuli import Study
 from playground.study.tables import answers, events, external_ids, people, responses, studies, trials
 
@@ -52,14 +52,14 @@ class Records:
         self.engine, self.study, self.study_id, self.clock = engine, study, study_id, clock
 
     @classmethod
-    def open(cls, url: str, study: Study, clock: Callable[[], float] = time.time, durable: bool = True) -> Self:
-        """Connect, bring the tables up to date and enter the study.
+    def open(cls, url: str, study: Study, clock: Callable[[], float] = time.time) -> Self:
+        """Connect to what is there; nothing is made.
 
-        Raises InvalidInput when the database cannot be had, or holds people of an earlier version of the study.
+        Raises InvalidInput when there is no database, or it does not hold this version of the study.
         """
-        engine = connect(url, durable)
+        engine = connect_existing(url)
         try:
-            study_id = transact(engine, lambda connection: _entered(connection, study, clock()))
+            study_id = transact(engine, lambda connection: _found(connection, study, told(engine.url)), READS)
         except BaseException:
             engine.dispose()
             raise
@@ -154,22 +154,15 @@ class Records:
         return connection.execute(sa.select(studies.c.paused).where(studies.c.id == self.study_id)).scalar_one()
 
 
-def _entered(connection: Connection, study: Study, now: float) -> int:
-    """The id of the study's row, made if need be. A study somebody has begun cannot change any more."""
-    row = connection.execute(
-        sa.select(studies).where(studies.c.name == study.plan.name).with_for_update()
-    ).one_or_none()
-    values = {"digest": study.digest, "plan": study.plan.model_dump_json(exclude={"codes"})}
+def _found(connection: Connection, study: Study, where: str) -> int:
+    """The id of the study's row."""
+    row = connection.execute(sa.select(studies).where(studies.c.name == study.plan.name)).one_or_none()
     if row is None:
-        return inserted(connection, studies, name=study.plan.name, created_at=now, paused=False, **values)
-    if row.digest == study.digest:
-        return row.id
-    begun = sa.select(people.c.id).where(people.c.study_id == row.id)
-    if connection.execute(begun.where(~people.c.preview).limit(1)).one_or_none() is not None:
         raise InvalidInput(
-            f"People have answered another version of the study {study.plan.name!r}.",
-            "Serve the folder they began with, or give the changed study another name.",
+            f"{where} holds no study named {study.plan.name}.", "Name the folder it was served from, or its database."
         )
-    connection.execute(sa.delete(people).where(people.c.study_id == row.id))  # previews of the earlier version
-    connection.execute(sa.update(studies).where(studies.c.id == row.id).values(**values))
+    if row.digest != study.digest:
+        raise InvalidInput(
+            f"{where} holds another version of the study {study.plan.name!r}.", "Name the folder it was served from."
+        )
     return row.id

@@ -13,11 +13,12 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from playground import __version__, cards
+from playground import __version__, cards, files
 from playground.cards import FILE_NAME as CARD_FILE
 from playground.cards import Base, Card
 from playground.errors import InvalidInput
 from playground.events import Event, Finished, Progress, from_json, to_json
+from playground.locks import held
 from playground.settings import Request, Row, Strength, conversation
 from playground.study import plan as plans
 from playground.study.plan import Plan, Prompt
@@ -131,8 +132,13 @@ def build(plan: Plan, source: str, player: Plays, folder: Path) -> Generator[Pro
     The strengths of one prompt and seed are one batch with one noise. What is done is kept, so the same call goes
     on after a stop, and a change of wording makes no reply anew.
     """
+    with held(folder):
+        return (yield from _build(plan, source, player, folder))
+
+
+def _build(plan: Plan, source: str, player: Plays, folder: Path) -> Generator[Progress, None, Study]:
     player_axis, base = player.axis(plan.axis), player.model.identity()
-    generated = _digest([plan.replies_digest(), base.model_dump_json(), json.dumps(player_axis.card.files)])
+    generated = made_from(plan, player)
     done = folder / _REPLIES / generated[:16]
     done.mkdir(parents=True, exist_ok=True)
     batches = [(prompt, seed) for prompt in plan.prompts for seed in plan.seeds]
@@ -141,7 +147,7 @@ def build(plan: Plan, source: str, player: Plays, folder: Path) -> Generator[Pro
         path = done / f"{sha256(prompt.text)[:16]}-{seed}.jsonl"
         if not path.exists():
             yield Progress("replies", number, len(batches), "prompts")
-            _write(path, "".join(f"{to_json(end)}\n" for end in _batch(plan, player, prompt, seed)))
+            files.write_json_lines(path, map(to_json, _batch(plan, player, prompt, seed)))
         stimuli += [
             _stimulus(plan, prompt, seed, strength, end)
             for strength, end in zip(plan.generated, _ends(path), strict=True)
@@ -156,18 +162,23 @@ def build(plan: Plan, source: str, player: Plays, folder: Path) -> Generator[Pro
         decoding={**plan.sampling.model_dump(), "max_new_tokens": plan.max_new_tokens, "system": plan.system},
         version=__version__,
     )
-    table = folder / f"{TABLE}.part"
-    pd.DataFrame([asdict(one) for one in stimuli]).to_parquet(table, index=False)
-    table.replace(folder / TABLE)
-    _write(folder / plans.FILE_NAME, source)
-    _write(folder / MANIFEST, json.dumps(asdict(manifest), indent=1) + "\n")
+    with files.in_one_piece(folder / TABLE) as table:
+        pd.DataFrame([asdict(one) for one in stimuli]).to_parquet(table, index=False)
+    files.write_text(folder / plans.FILE_NAME, source)
+    files.write_json(folder / MANIFEST, asdict(manifest))
     yield Progress("replies", len(batches), len(batches), "prompts")
     return load(folder)
 
 
+def made_from(plan: Plan, player: Plays) -> str:
+    """sha256 of all that replies to any prompt depend on: the plan's settings, the base model, the axis."""
+    card, base = player.axis(plan.axis).card, player.model.identity()
+    return _digest([plan.replies_digest(), base.model_dump_json(), json.dumps(card.files)])
+
+
 def load(folder: Path) -> Study:
     """The study in a folder, every reply checked against its digest. Raises InvalidInput."""
-    plan = plans.load(folder / plans.FILE_NAME)
+    plan = plans.load_built(folder / plans.FILE_NAME)
     try:
         manifest = Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
         rows: list[dict[str, Any]] = [
@@ -241,8 +252,7 @@ def _batch(plan: Plan, player: Plays, prompt: Prompt, seed: int) -> list[Finishe
 
 
 def _ends(path: Path) -> list[Finished]:
-    events = [from_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [event for event in events if isinstance(event, Finished)]
+    return [event for event in files.read_json_lines(path, from_json) if isinstance(event, Finished)]
 
 
 def _stimulus(plan: Plan, prompt: Prompt, seed: int, strength: float, end: Finished) -> Stimulus:
@@ -284,10 +294,3 @@ def _whole(stimuli: Iterable[Stimulus]) -> str:
 
 def _digest(lines: Sequence[str]) -> str:
     return sha256("\n".join(lines))
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file in one piece: a kill leaves no half of it."""
-    scratch = path.with_suffix(f"{path.suffix}.part")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(path)

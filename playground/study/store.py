@@ -6,38 +6,28 @@ nothing, so a lost connection is answered by trying again.
 
 import random
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from playground.errors import PlaygroundError
+from playground.errors import InvalidInput, PlaygroundError
 from playground.study.adaptive import quest
-from playground.study.database import inserted, reads, writes
+from playground.study.database import connect, inserted, reads, transact, writes
 from playground.study.forms import TOO_STRONG, Answer
+from playground.study.persons import Person, name_in
 from playground.study.plan import Kind, Outcome
 from playground.study.records import ABANDONED_S, Ids, Records
 from playground.study.schedule import Fills, schedule
+from playground.study.stimuli import Study
 from playground.study.tables import answers, events, external_ids, people, responses, studies, trials
 
 
 class Refused(PlaygroundError):
     """A form that may not count: forged, another person's, out of its turn, or answered already."""
-
-
-@dataclass(frozen=True)
-class Person:
-    """One person and how far they have come."""
-
-    id: int
-    code: str
-    preview: bool
-    instructed: bool
-    questioned: bool
-    outcome: Outcome | None
-    paused: bool
 
 
 @dataclass(frozen=True)
@@ -59,12 +49,26 @@ class Shown:
 class Store(Records):
     """A study's records with all that people do to them."""
 
+    @classmethod
+    def open(cls, url: str, study: Study, clock: Callable[[], float] = time.time, durable: bool = True) -> Self:
+        """Connect, make the tables or bring them up to date, and enter the study.
+
+        Raises InvalidInput when the database cannot be had, or holds people of an earlier version of the study.
+        """
+        engine = connect(url, durable)
+        try:
+            study_id = transact(engine, lambda connection: _entered(connection, study, clock()))
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine, study, study_id, clock)
+
     # -- people ---------------------------------------------------------------------------------------------------
 
     @reads
     def person(self, connection: Connection, code: str) -> Person | None:
-        """The person whose page a code opens."""
-        return self._person(connection, people.c.code == code)
+        """The person whose page a code opens: their own, or the one they go on with."""
+        return self._coded(connection, code)
 
     @reads
     def person_called(self, connection: Connection, external: str) -> Person | None:
@@ -136,11 +140,21 @@ class Store(Records):
 
     @writes
     def withdraw(self, connection: Connection, code: str) -> None:
-        """Delete everything about a person; that somebody withdrew stays counted. Unknown codes are nobody's."""
+        """Delete everything about a person; that somebody withdrew stays counted. Unknown codes are nobody's.
+
+        Raises Refused unless it is the person's own code.
+        """
         person = self._locked(connection, code)
-        if person is not None:
-            connection.execute(sa.delete(people).where(people.c.id == person.id))
-            self._note(connection, "withdrawn")
+        if person is None:
+            return
+        if not person.owns(code):
+            contact = self.study.plan.contact
+            raise Refused(
+                "Answers can only be deleted from the browser they were begun in.",
+                f"Open the study there, or ask {contact or 'whoever invited you'}.",
+            )
+        connection.execute(sa.delete(people).where(people.c.id == person.id))
+        self._note(connection, "withdrawn")
 
     # -- a person's way -------------------------------------------------------------------------------------------
 
@@ -235,26 +249,33 @@ class Store(Records):
 
     def _person(self, connection: Connection, where: sa.ColumnElement[bool]) -> Person | None:
         row = connection.execute(
-            sa.select(people, studies.c.paused)
+            sa.select(people, studies.c.paused, external_ids.c.session, trials.c.token)
             .join(studies, people.c.study_id == studies.c.id)
+            .join(trials, (trials.c.person_id == people.c.id) & (trials.c.position == 0))
+            .outerjoin(external_ids, external_ids.c.person_id == people.c.id)
             .where(people.c.study_id == self.study_id, where)
         ).one_or_none()
         if row is None:
             return None
-        marks = (row.instructed_at is not None, row.questioned_at is not None)
-        return Person(row.id, row.code, row.preview, *marks, row.outcome or None, row.paused)
+        marks = (row.preview, row.instructed_at is not None, row.questioned_at is not None)
+        return Person(row.id, row.code, row.token, row.key, row.session or "", *marks, row.outcome or None, row.paused)
+
+    def _coded(self, connection: Connection, code: str) -> Person | None:
+        """The person of a code. The one to go on with holds the token of their first trial, which names no row."""
+        name = name_in(code)
+        person = self._person(connection, trials.c.token == name if name else people.c.code == code)
+        return person if person is not None and person.is_opened_by(code) else None
 
     def _called(self, connection: Connection, external: str) -> Person | None:
         """The person a recruiting service calls so."""
-        called = (external_ids.c.study_id == self.study_id) & (external_ids.c.external == external)
-        return self._person(connection, people.c.id.in_(sa.select(external_ids.c.person_id).where(called)))
+        return self._person(connection, external_ids.c.external == external)
 
     def _locked(self, connection: Connection, code: str) -> Person | None:
         """The person of a code, with nobody else writing about them until the transaction ends."""
-        person = self._person(connection, people.c.code == code)
+        person = self._coded(connection, code)
         if person is not None:
             self._lock(connection, people, person.id)
-        return self._person(connection, people.c.code == code)
+        return self._coded(connection, code)
 
     def _required(self, connection: Connection, code: str) -> Person:
         person = self._locked(connection, code)
@@ -317,3 +338,24 @@ class Store(Records):
     ) -> None:
         values = {"study_id": self.study_id, "person_id": person, "trial_id": trial, "kind": kind}
         connection.execute(sa.insert(events).values(at=self.clock(), detail=dict(detail or {}), **values))
+
+
+def _entered(connection: Connection, study: Study, now: float) -> int:
+    """The id of the study's row, made if need be. A study somebody has begun cannot change any more."""
+    row = connection.execute(
+        sa.select(studies).where(studies.c.name == study.plan.name).with_for_update()
+    ).one_or_none()
+    values = {"digest": study.digest, "plan": study.plan.model_dump_json(exclude={"codes"})}
+    if row is None:
+        return inserted(connection, studies, name=study.plan.name, created_at=now, paused=False, **values)
+    if row.digest == study.digest:
+        return row.id
+    begun = sa.select(people.c.id).where(people.c.study_id == row.id)
+    if connection.execute(begun.where(~people.c.preview).limit(1)).one_or_none() is not None:
+        raise InvalidInput(
+            f"People have answered another version of the study {study.plan.name!r}.",
+            "Serve the folder they began with, or give the changed study another name.",
+        )
+    connection.execute(sa.delete(people).where(people.c.study_id == row.id))  # previews of the earlier version
+    connection.execute(sa.update(studies).where(studies.c.id == row.id).values(**values))
+    return row.id

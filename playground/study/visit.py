@@ -6,18 +6,20 @@ between two calls, so any server process can answer any of them.
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from playground.errors import PlaygroundError
 from playground.study import forms
 from playground.study.forms import Form
+from playground.study.persons import Person, identifier
 from playground.study.plan import Kind, Outcome, Question
 from playground.study.records import Ids
 from playground.study.stimuli import Study
-from playground.study.store import Person, Refused, Shown, Store
+from playground.study.store import Refused, Shown, Store
+from playground.study.typed import clean
 
-_LONGEST_ID = 200
+_LONGEST_CODE = 64
 _LONGEST_REASON = 300
 
 
@@ -75,9 +77,9 @@ class End:
 
 @dataclass(frozen=True)
 class Closed:
-    """Nothing can be asked now."""
+    """Nothing can be asked now; `elsewhere` is for who comes with the id of somebody who began, and nothing else."""
 
-    reason: Literal["paused", "unknown"]
+    reason: Literal["paused", "unknown", "elsewhere"]
 
 
 Screen = Consent | Instructions | Trial | Questions | End | Closed
@@ -85,11 +87,18 @@ Screen = Consent | Instructions | Trial | Questions | End | Closed
 
 @dataclass(frozen=True)
 class Page:
-    """What a person sees. `code` opens it again, `key` makes its form count once, `notice` tells how the last went."""
+    """What a person sees. `code` opens it again, `key` makes its form count once, `notice` tells how the last went.
+
+    `name` is the person's, under which a browser keeps their own code; `own` tells that `code` is that. `address` is
+    the code to add to the page's address, so that loading it again goes on; empty where the address does without.
+    """
 
     screen: Screen
     code: str = ""
     notice: str = ""
+    name: str = ""
+    own: bool = False
+    address: str = ""
     key: str = field(default_factory=lambda: secrets.token_urlsafe(12))
 
 
@@ -101,12 +110,20 @@ class Visits:
 
     def arrive(self, query: Mapping[str, str]) -> Page:
         """The page of whoever opens the study's address with this query string."""
-        person = self._known(query)
+        ids, code = _ids(query), clean(query.get("code", ""), _LONGEST_CODE)
+        person = self.store.person(code) if code else None
+        if ids is not None:  # what the recruiting service says counts before a code of somebody else's
+            called = self.store.person_called(ids.external)
+            if called is not None and (person is None or person.id != called.id):
+                if not called.is_visiting(ids.session):
+                    return Page(Closed("elsewhere"), name=called.name)
+                code = called.resuming
+            person = called
         if person is not None:
-            return self._page(person)
+            return self._page(person, code, query)
         if self.store.paused():
             return Page(Closed("paused"))
-        if query.get("code") and _ids(query) is None:
+        if code and ids is None:
             return Page(Closed("unknown"))
         return Page(Consent(self.study.plan.consent.text))
 
@@ -119,24 +136,20 @@ class Visits:
             return self._do(form, query)
         except PlaygroundError as error:
             notice = str(error)
-            self.store.refuse(code, forms.clean(error.message, _LONGEST_REASON))
-        person = self.store.person(code) if code else self._known(query)
-        page = self._page(person) if person else self.arrive(query)
-        return Page(page.screen, page.code, notice)
+            self.store.refuse(code, clean(error.message, _LONGEST_REASON))
+        person = self.store.person(code) if code else None
+        return replace(self._page(person, code, query) if person else self.arrive(query), notice=notice)
 
     def _do(self, form: Form, query: Mapping[str, str]) -> Page:
         match form.action:
             case "consent":
-                if self.store.paused():
-                    return Page(Closed("paused"))
-                preview = _is_preview(query)
-                return self._page(self.store.enrol(form.key, None if preview else _ids(query), preview))
+                return self._begin(form, query)
             case "decline":
                 self.store.decline()
-                return self._end("declined")
+                return Page(self._end("declined"))
             case "withdraw":
                 self.store.withdraw(form.code)
-                return self._end("withdrawn")
+                return Page(self._end("withdrawn"))
             case "begin":
                 self.store.instructed(form.code)
             case "answer":
@@ -144,35 +157,54 @@ class Visits:
                     raise Refused("There was no answer.", "Choose one and send it again.")
                 self.store.answer(form.code, form.token, form.key, form.answer)
             case "questions":
-                try:
-                    self.store.respond(form.code, forms.responses(self.study.plan, form.values))
-                except forms.Incomplete as error:
-                    return Page(Questions(self.study.plan.questions, form.values), form.code, str(error))
+                return self._respond(form, query)
+            case "return":
+                pass  # a browser that kept a person's code asks for their page
+        return self._after(form, query)
+
+    def _begin(self, form: Form, query: Mapping[str, str]) -> Page:
+        if self.store.paused():
+            return Page(Closed("paused"))
+        person = self.store.enrol(form.key, _ids(query), _is_preview(query))
+        if person.key != form.key:  # somebody of that id has begun before
+            return self.arrive(query)
+        return self._page(person, person.code, query)
+
+    def _respond(self, form: Form, query: Mapping[str, str]) -> Page:
+        try:
+            self.store.respond(form.code, forms.responses(self.study.plan, form.values))
+        except forms.Incomplete as error:
+            page = self._after(form, query)
+            if isinstance(page.screen, Questions):
+                return replace(page, screen=replace(page.screen, values=form.values), notice=str(error))
+            return page
+        return self._after(form, query)
+
+    def _after(self, form: Form, query: Mapping[str, str]) -> Page:
+        """Where the person of a form is now."""
         person = self.store.person(form.code)
-        return self._page(person) if person else Page(Closed("unknown"))
+        return self._page(person, form.code, query) if person else Page(Closed("unknown"))
 
-    def _known(self, query: Mapping[str, str]) -> Person | None:
+    def _page(self, person: Person, code: str, query: Mapping[str, str]) -> Page:
+        """Where a person is now, for a browser that holds one of their codes."""
         ids = _ids(query)
-        if ids is not None and not _is_preview(query):
-            return self.store.person_called(ids.external)
-        code = forms.clean(query.get("code", ""), _LONGEST_ID)
-        return self.store.person(code) if code else None
+        address = "" if ids is not None and person.is_visiting(ids.session) else person.resuming
+        return Page(self._screen(person), code, name=person.name, own=person.owns(code), address=address)
 
-    def _page(self, person: Person) -> Page:
-        """Where a person is now."""
+    def _screen(self, person: Person) -> Screen:
         plan = self.study.plan
         if person.outcome is not None:
-            return self._end(person.outcome, person.code)
+            return self._end(person.outcome)
         if person.paused:
-            return Page(Closed("paused"), person.code)
+            return Closed("paused")
         if "instructions" in plan.phases and plan.instructions and not person.instructed:
-            return Page(Instructions(plan.instructions), person.code)
+            return Instructions(plan.instructions)
         shown = self.store.show(person.code)
         if shown is not None:
-            return Page(self._trial(shown), person.code)
+            return self._trial(shown)
         if "questions" in plan.phases and plan.questions and not person.questioned:
-            return Page(Questions(plan.questions), person.code)
-        return self._end(self.store.finish(person.code), person.code)
+            return Questions(plan.questions)
+        return self._end(self.store.finish(person.code))
 
     def _trial(self, shown: Shown) -> Trial:
         task = self.study.plan.task(shown.kind)
@@ -194,17 +226,17 @@ class Visits:
             choose=shown.expected if shown.check == "instructed" else "",
         )
 
-    def _end(self, outcome: Outcome, code: str = "") -> Page:
+    def _end(self, outcome: Outcome) -> End:
         codes = self.study.plan.codes
         given = codes.of(outcome)
-        return Page(End(outcome, self.study.plan.thanks, given, codes.link(given)), code)
+        return End(outcome, self.study.plan.thanks, given, codes.link(given))
 
 
 def _ids(query: Mapping[str, str]) -> Ids | None:
-    """What a recruiting service put into the address, None if it did not."""
+    """What a recruiting service put into the address, None if it did not, or somebody only looks."""
     names = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
-    external, recruitment, session = (forms.clean(query.get(name, ""), _LONGEST_ID) for name in names)
-    return Ids(external, recruitment, session) if external else None
+    external, recruitment, session = (identifier(query.get(name, "")) for name in names)
+    return Ids(external, recruitment, session) if external and not _is_preview(query) else None
 
 
 def _is_preview(query: Mapping[str, str]) -> bool:

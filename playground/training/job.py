@@ -7,14 +7,17 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from playground.cards import Data, JudgeKind, Poles
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
 from playground.files import read_record, write_json
+from playground.locks import LOCK, held
 from playground.settings import Message, Strength, conversation
 from playground.training import pairs
 from playground.training.pairs import Pair
@@ -28,6 +31,7 @@ _SHARES: dict[Stage, float] = {
 
 WORK = "training"
 """The folder inside an axis's folder where the stages keep their work; not needed once the card is written."""
+_RECORD = "job.json"
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,9 @@ def _check_fits(model: LanguageModel, prompt: Sequence[Message], reply: str, mor
         )
 
 
-def claim(model: LanguageModel, job: Job) -> Path:
-    """The work folder, which must be new or hold the beginnings of this very job."""
-    work = job.out / WORK
+@contextmanager
+def claim(model: LanguageModel, job: Job) -> Iterator[Path]:
+    """The work folder, which must be new or hold the beginnings of this very job, and which nobody else may be at."""
     what = {
         "recipe": job.recipe.model_dump(mode="json"),
         "base": model.identity().weights,
@@ -97,20 +101,29 @@ def claim(model: LanguageModel, job: Job) -> Path:
         "judge": [job.judge, digest(job.judge_pairs)],
         "prompts": hashlib.sha256("\n".join(job.prompts).encode()).hexdigest(),
     }
-    record = work / "job.json"
+    _check_is_ours(job.out, what)  # before anything is made there
+    with held(job.out / WORK) as work:
+        _check_is_ours(job.out, what)  # nobody was faster
+        write_json(work / _RECORD, what)
+        yield work
+
+
+def _check_is_ours(out: Path, what: dict[str, Any]) -> None:
+    """Raise InvalidInput unless an axis's folder is new, empty or of this very job."""
+    work = out / WORK
+    record = work / _RECORD
     try:
         if record.exists():
             if read_record(record, dict) != json.loads(json.dumps(what)):
                 raise InvalidInput(
-                    f"{job.out} holds the work of another training run.", "Choose another folder, or delete that one."
+                    f"{out} holds the work of another training run.", "Choose another folder, or delete that one."
                 )
-        elif job.out.exists() and any(path != work or any(work.iterdir()) for path in job.out.iterdir()):
-            raise InvalidInput(f"{job.out} is not empty.", "Choose a new folder for the axis.")
-        work.mkdir(parents=True, exist_ok=True)
+            return
+        other = out.exists() and any(path != work for path in out.iterdir())
+        if other or (work.exists() and any(path.name != LOCK for path in work.iterdir())):
+            raise InvalidInput(f"{out} is not empty.", "Choose a new folder for the axis.")
     except OSError as error:
-        raise InvalidInput(f"{job.out} cannot be used: {error.strerror}.", "Choose another folder.") from None
-    write_json(record, what)
-    return work
+        raise InvalidInput(f"{out} cannot be used: {error.strerror}.", "Choose another folder.") from None
 
 
 def deadlines(minutes: float | None) -> dict[Stage, float]:

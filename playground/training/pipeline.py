@@ -26,6 +26,7 @@ from playground.training import alpha, control, judge, measure, pairs, rollouts
 from playground.training.invent import Pole, invent, pairs_each
 from playground.training.job import Job, check, claim, deadlines, digest, prompts_for
 from playground.training.pairs import Pair
+from playground.training.recipe import Stage
 from playground.training.rollouts import Rollouts
 
 LEAST_PAIRS = 16
@@ -43,8 +44,13 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
     """
     check(model, job)
     judge.check(job)
-    work = claim(model, job)
-    deadline = deadlines(job.minutes)
+    with claim(model, job) as work:
+        return (yield from _stages(model, job, work, deadlines(job.minutes)))
+
+
+def _stages(
+    model: LanguageModel, job: Job, work: Path, deadline: dict[Stage, float]
+) -> Generator[Progress, None, Card | None]:
     data, kept = yield from _pairs(model, job, work, deadline["pairs"])
     if job.until == "pairs":
         return None

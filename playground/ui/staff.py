@@ -1,4 +1,4 @@
-"""The staff's page: how the study stands, who stands out, what is liked so far, pause, and the answers to take away."""
+"""The staff's page: how the study stands, who is flagged, what is liked so far, pause, and the answers to take away."""
 
 import tempfile
 import time
@@ -29,7 +29,7 @@ _ALONE: dict[str, Any] = {
 _PRESS = "() => setTimeout(() => document.querySelector('a#answers-file, #answers-file a, #answers-file').click(), 100)"
 _SHOWN = {
     "person": "person",
-    "flags": "stands out for",
+    "flags": "flagged for",
     "answered": "answered",
     "trials": "of",
     "checks_failed": "checks failed",
@@ -53,7 +53,7 @@ def staff_page(study: Study, store: Store, scratch: Path) -> gr.Blocks:
         return (
             _figures(standing),
             "Go on" if standing.paused else "Pause",
-            _standing_out(people),
+            _flagged(people),
             curves.win_rates(points, study.plan.method),
         )
 
@@ -102,27 +102,27 @@ def _figures(standing: Progress) -> str:
         "began": standing.consented,
         "under way": running,
         "finished": standing.finished,
-        "stayed away": standing.abandoned,
+        "dropped out": standing.abandoned,
         "withdrew": standing.withdrawn,
         "declined": standing.declined,
         "answers": standing.answers,
     }
     chips = "".join(f'<div class="figure"><b>{count}</b><span>{name}</span></div>' for name, count in counts.items())
     left = ", ".join(f"{people} after {answers}" for answers, people in standing.left_at.items())
-    gone = f'<p class="note">Stayed away for a day: {left} answers.</p>' if left else ""
+    gone = f'<p class="note">Dropped out (not seen for a day): {left} answers.</p>' if left else ""
     paused = '<p class="note warning">The study is paused.</p>' if standing.paused else ""
     return f'<div class="figures">{chips}</div>{paused}{gone}'
 
 
-def _standing_out(people: Any) -> str:
+def _flagged(people: Any) -> str:
     """A table of the people with a flag."""
     rows = people.loc[people["flags"] != "", list(_SHOWN)].to_dict("records")
     if not rows:
-        return '<p class="note">Nobody stands out.</p>'
+        return '<p class="note">No participant is flagged.</p>'
     head = "".join(f'<th scope="col">{name}</th>' for name in _SHOWN.values())
     body = "".join(f"<tr>{''.join(f'<td>{_cell(name, row[name])}</td>' for name in _SHOWN)}</tr>" for row in rows)
     return (
-        f'<h2>People who stand out</h2><div class="wide" tabindex="0"><table class="plain">'
+        f'<h2>Flagged participants</h2><div class="wide" tabindex="0"><table class="plain">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

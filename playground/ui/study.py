@@ -14,6 +14,7 @@ import gradio as gr
 
 from playground.study import stimuli
 from playground.study.copies import EVERY_S, Copies
+from playground.study.database import located, told
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from playground.study.visit import Visits
@@ -139,6 +140,7 @@ def serve(
         look = appearance(study.plan.title, hosting.access(host))
         _, url, _ = blocks.launch(server_name=host, server_port=port, prevent_thread_lock=True, **look)
         _say(f"{study.plan.title}: {len(study.stimuli)} replies. Try them at {url}?preview=1, which never counts.")
+        _say(f"Answers are kept in {told(located(database))}.")
         _say(f"The study is at {url} (Ctrl-C stops it).")
         blocks.block_thread()
         if copies is not None:

@@ -22,6 +22,10 @@ _CLOSED = {
         "This address belongs to nobody",
         "Your answers were withdrawn, or the address is incomplete. To take part, open the address you were given.",
     ),
+    "elsewhere": (
+        "This study was begun elsewhere",
+        "Somebody with this id began in another browser, or by another link. Please go on there: only that one can.",
+    ),
 }
 _ENDINGS = {
     "declined": ("You did not take part", "Nothing about you was stored. You can close this page."),
@@ -32,9 +36,11 @@ _ENDINGS = {
 def page(shown: Page, plan: Plan) -> str:
     """A whole page: its heading, its screen, and the foot with the way out."""
     data = {"code": shown.code, "key": shown.key, "token": getattr(shown.screen, "token", "")}
+    person = {"name": shown.name, "own": shown.own, "address": shown.address}
     notice = f'<p class="notice" role="alert">{escape(shown.notice)}</p>' if shown.notice else ""
     return (
-        f'<main class="study" data-page="{escape(json.dumps(data))}">{_head(shown, plan)}{notice}'
+        f'<main class="study" data-page="{escape(json.dumps(data))}" data-person="{escape(json.dumps(person))}">'
+        f"{_head(shown, plan)}{notice}"
         f'{_screen(shown, plan)}<p class="saving" role="status" aria-live="polite"></p>{_foot(shown, plan)}</main>'
     )
 

@@ -16,12 +16,12 @@ def write_files(found: Found, replies: Sequence["Measured"], out: Path) -> tuple
     """Write what can be taken away into `out`: points as CSV and Parquet, replies, prompts, LLM Comparator's JSON."""
     import pandas as pd
 
-    from playground import report
+    from playground import report, spreadsheet
     from playground.sweep import Sweep
 
     assert found.plan is not None
     report.write(Sweep(found.plan, found.points, tuple(replies)), out, found.model, found.command)
-    pd.read_parquet(out / report.POINTS).to_csv(out / "points.csv", index=False)
+    spreadsheet.write_csv(pd.read_parquet(out / report.POINTS), out / "points.csv")
     prompts = "".join(prompt.replace("\n", " ") + "\n" for prompt in found.plan.prompts)
     (out / "prompts.txt").write_text(prompts, encoding="utf-8")
     (out / "llm-comparator.json").write_text(comparator(found, replies), encoding="utf-8")

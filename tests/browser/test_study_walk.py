@@ -240,6 +240,64 @@ def test_a_browser_that_keeps_nothing_can_take_part(served: Server, visit: Open)
     assert kind(page) == "pair"
 
 
+def begin(page: Page) -> None:
+    expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=WAIT_MS)
+    goes_on(page, page.get_by_role("button", name="I agree, begin").tap)
+    goes_on(page, page.get_by_role("button", name="Begin", exact=True).tap)
+
+
+def withdraw(page: Page) -> None:
+    page.get_by_text("Withdraw", exact=True).tap()
+    goes_on(page, page.get_by_role("button", name="Delete my answers and leave").tap)
+
+
+def test_only_the_browser_that_began_deletes_and_an_id_alone_opens_nothing(served: Server, visit: Open) -> None:
+    address = f"{served.url}/?PROLIFIC_PID=walker&SESSION_ID=t"
+    mine = visit(address, **PHONE)
+    begin(mine)
+    goes_on(mine, mine.get_by_role("button", name="both bad").tap)
+    assert mine.url == address
+    for query in ("?PROLIFIC_PID=walker", "?PROLIFIC_PID=walker&SESSION_ID=other"):
+        stranger = visit(f"{served.url}/{query}", **PHONE)
+        expect(stranger.get_by_role("heading", name="begun elsewhere")).to_be_visible(timeout=WAIT_MS)
+        assert stranger.get_by_text("Withdraw", exact=True).count() == 0
+    other = visit(address, **PHONE)
+    expect(other.locator(".place")).to_have_text("Practice 2 of 4", timeout=WAIT_MS)
+    withdraw(other)
+    expect(other.get_by_role("alert")).to_contain_text("browser they were begun in", timeout=WAIT_MS)
+    mine.reload()
+    expect(mine.locator(".place")).to_have_text("Practice 2 of 4", timeout=WAIT_MS)
+    withdraw(mine)
+    expect(mine.get_by_role("heading", name="You have withdrawn")).to_be_visible(timeout=WAIT_MS)
+
+
+@pytest.mark.parametrize("query", ["?PROLIFIC_PID=walker", "", "?PROLIFIC_PID={{%PROLIFIC_PID%}}"])
+def test_a_browser_finds_its_way_back_without_a_session(served: Server, visit: Open, query: str) -> None:
+    mine = visit(f"{served.url}/{query}", **PHONE)
+    begin(mine)
+    goes_on(mine, mine.get_by_role("button", name="both bad").tap)
+    mine.reload()
+    expect(mine.locator(".place")).to_have_text("Practice 2 of 4", timeout=WAIT_MS)
+    if query.endswith("walker"):  # by the link as it was given, it shows the code that it kept
+        mine.goto(f"{served.url}/{query}")
+        expect(mine.locator(".place")).to_have_text("Practice 2 of 4", timeout=WAIT_MS)
+    withdraw(mine)
+    expect(mine.get_by_role("heading", name="You have withdrawn")).to_be_visible(timeout=WAIT_MS)
+
+
+def test_a_browser_that_keeps_nothing_can_withdraw_after_a_reload(served: Server, visit: Open) -> None:
+    page = visit("about:blank", **PHONE)
+    page.add_init_script(
+        "Storage.prototype.getItem = Storage.prototype.setItem = () => { throw new Error('refused'); }"
+    )
+    page.goto(f"{served.url}/?PROLIFIC_PID=private")
+    begin(page)
+    page.reload()
+    expect(page.locator(".place")).to_have_text("Practice 1 of 4", timeout=WAIT_MS)
+    withdraw(page)
+    expect(page.get_by_role("heading", name="You have withdrawn")).to_be_visible(timeout=WAIT_MS)
+
+
 def test_the_keyboard_alone_answers_on_a_wide_screen(served: Server, visit: Open) -> None:
     page = visit(f"{served.url}/?PROLIFIC_PID=typist", viewport={"width": 1280, "height": 800}, color_scheme="dark")
     consent = page.get_by_role("button", name="I agree, begin")

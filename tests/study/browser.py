@@ -59,12 +59,16 @@ class Server:
 
 
 class Browser:
-    """One person's browser. `page` is what the page tells its script; `html` all that it shows."""
+    """One person's browser. `page` is what the page tells its script; `html` all that it shows.
+
+    It keeps the codes of people who began in it, and adds to its address what the page asks for.
+    """
 
     def __init__(self, url: str, query: str = "", wait_s: float = 60) -> None:
         self.client = httpx.Client(base_url=url, timeout=wait_s)
         self.query = query
         self.html = ""
+        self.own: dict[str, str] = {}
         self.load = self.submit = -1
 
     def close(self) -> None:
@@ -76,6 +80,14 @@ class Browser:
         answer = self.client.post(f"/gradio_api/run/predict{self.query}", json=body)
         answer.raise_for_status()
         self.html = answer.json()["data"][0]
+        person, code = self.person, self._told("page")["code"]
+        if person["own"]:
+            self.own[person["name"]] = code
+        if person["address"]:
+            self.query = str(httpx.QueryParams(self.query.removeprefix("?")).set("code", person["address"]))
+            self.query = f"?{self.query}"
+        if person["name"] in self.own and not code:
+            return self.ask(self.submit, self.form("return"))
         return self.html
 
     def open(self) -> "Browser":
@@ -87,11 +99,19 @@ class Browser:
         self.ask(self.load)
         return self
 
-    @property
-    def page(self) -> dict[str, str]:
-        found = re.search(r'data-page="([^"]*)"', self.html)
+    def _told(self, what: str) -> dict[str, Any]:
+        found = re.search(rf'data-{what}="([^"]*)"', self.html)
         assert found is not None, self.html
         return json.loads(unescape(found[1]))
+
+    @property
+    def person(self) -> dict[str, Any]:
+        return self._told("person")
+
+    @property
+    def page(self) -> dict[str, str]:
+        page = self._told("page")
+        return page | {"code": self.own.get(self.person["name"], page["code"])}
 
     @property
     def kind(self) -> str:

@@ -81,8 +81,9 @@ def test_a_copy_holds_all_and_is_made_only_when_something_happened(study: Study,
 def test_a_hub_that_is_away_at_the_start_is_told(study: Study, tmp_path: Path, call: str) -> None:
     hub = FakeHub(tmp_path)
     hub.fails = call
-    with Store.open("sqlite://", study) as store, pytest.raises(InvalidInput, match="cannot be had: no network"):
-        Copies(study, store, "sqlite://", "lab/answers", hub).start()
+    url = sqlite_url(tmp_path / "study.sqlite")
+    with Store.open(url, study) as store, pytest.raises(InvalidInput, match="cannot be had: no network"):
+        Copies(study, store, url, "lab/answers", hub).start()
 
 
 def test_a_public_dataset_is_refused_before_anything_is_sent(study: Study, tmp_path: Path) -> None:

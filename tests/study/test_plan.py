@@ -49,6 +49,62 @@ def test_what_cannot_be_run_is_refused_with_its_place(old: str, new: str, says: 
         plans.parse(PLAN.replace(old, new, 1))
 
 
+CHOICE = PLAN.replace('kind = "scale"', 'kind = "choice"')
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ('[" yes ", "no"]', "blank"),
+        ('["yes", "no\\t"]', "blank"),
+        ('["yes\\u00a0", "no"]', "blank"),
+        ('["y\\u0007es", "no"]', "no text"),
+        ('["", "no"]', "empty"),
+        ('["  ", "no"]', "empty"),
+        ('["\\u200b", "no"]', "empty"),
+        ('["no", "yes", "no"]', "twice"),
+        ('["so  so", "so so"]', "twice"),
+        ('["caf\\u00e9", "cafe\\u0301"]', "twice"),
+    ],
+)
+@pytest.mark.parametrize("source", [CHOICE, PLAN])
+def test_an_option_that_nobody_can_choose_is_refused(source: str, options: str, says: str) -> None:
+    with pytest.raises(InvalidInput, match=says):
+        plans.parse(
+            source.replace('["badly", "well"]', options if source == CHOICE else options.replace(', "yes"', ""))
+        )
+
+
+def test_a_study_that_was_built_with_such_an_option_still_opens(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text(PLAN.replace('["badly", "well"]', '[" badly ", "well"]'))
+    with pytest.raises(InvalidInput, match=r"study\.toml.*blank"):
+        plans.load(path)
+    assert plans.load_built(path).questions[1].options == (" badly ", "well")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [PLAN.encode("utf-8-sig"), PLAN.encode("utf-16"), PLAN.replace("\n", "\r\n").encode()],
+    ids=["8", "16", "crlf"],
+)
+def test_a_file_as_windows_saves_it_is_read(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / "study.toml").write_bytes(raw)
+    assert plans.load(tmp_path / "study.toml").digest() == plan().digest()
+
+
+@pytest.mark.parametrize("where", ["seed = 3", "[consent]", 'id = "work"', 'kind = "single"', "[codes]", 'id = "age"'])
+def test_a_key_named_self_is_unknown_as_any_other(where: str) -> None:
+    with pytest.raises(InvalidInput, match="self"):
+        plans.parse(PLAN.replace(where, f"{where}\nself = 1", 1))
+
+
+def test_a_deep_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(f"{PLAN}\n[deep]\nx = {'[' * 3000}{']' * 3000}\n")
+    with pytest.raises(InvalidInput, match=r"study\.toml"):
+        plans.load(tmp_path / "study.toml")
+
+
 def test_a_file_that_is_not_there_or_no_text_is_told_by_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"none\.toml"):
         plans.load(tmp_path / "none.toml")

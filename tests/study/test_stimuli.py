@@ -1,6 +1,7 @@
 """Replies are made once and never change: coupled noise, digests that prove them, and a build that goes on."""
 
 import json
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +9,15 @@ import pandas as pd
 import pytest
 
 from playground.errors import InvalidInput
+from playground.events import Event, Finished
+from playground.settings import Request
+from playground.study import backup, export, stimuli
 from playground.study import plan as plans
-from playground.study import stimuli
-from tests.study.made import BASE, PLAN, FakePlayer, make_study, plan
+from playground.study.database import sqlite_url
+from playground.study.store import Store
+from playground.study.visit import Visits
+from playground.ui import study_screens
+from tests.study.made import BASE, PLAN, FakePlayer, make_study, plan, walk
 
 
 def test_every_prompt_is_answered_at_every_strength_with_one_noise(tmp_path: Path) -> None:
@@ -54,6 +61,15 @@ def test_a_build_goes_on_after_a_stop_with_the_same_replies(tmp_path: Path) -> N
     rest = FakePlayer()
     assert make_study(tmp_path / "cut", player=rest) == whole
     assert len(rest.asked) == 2
+
+
+def test_two_builds_at_once_in_one_folder_are_refused(tmp_path: Path) -> None:
+    first = stimuli.build(plan(), PLAN, FakePlayer(), tmp_path)
+    next(first)
+    with pytest.raises(InvalidInput, match="Another process"):
+        next(stimuli.build(plan(), PLAN, FakePlayer(), tmp_path))
+    first.close()
+    make_study(tmp_path)
 
 
 def test_a_change_of_wording_makes_no_reply_anew_and_a_change_of_sampling_makes_all(tmp_path: Path) -> None:
@@ -104,3 +120,27 @@ def test_replies_that_read_the_same_are_counted(tmp_path: Path) -> None:
     # The made replies tell strengths apart by whole numbers only.
     study = make_study(tmp_path, PLAN.replace("[-1.0, 0.0, 1.0, 2.0]", "[0.0, 0.1, 1.0]"))
     assert stimuli.identical_pairs(study) == 3
+
+
+class Separating(FakePlayer):
+    """Answers with every separator that some program takes for the end of a line."""
+
+    def run(self, request: Request) -> Generator[Event, None, None]:
+        for event in super().run(request):
+            yield replace(event, text=f"{event.text}{LINE_ENDS}end.") if isinstance(event, Finished) else event
+
+
+LINE_ENDS = "\u2028one\u2029two\x85three\x1cfour\x0bfive\x0csix\r\nseven\rnine\n"
+
+
+def test_a_reply_may_hold_any_separator(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "s", player=Separating())
+    assert all(one.reply.endswith(f"{LINE_ENDS}end.") for one in study.stimuli.values())
+    assert make_study(tmp_path / "s", player=FakePlayer(fails_after=0)) == study  # it goes on from what is kept
+    with Store.open(sqlite_url(tmp_path / "x.sqlite"), study) as store:
+        page = study_screens.page(Visits(study, store).arrive({}), study.plan)
+        assert page
+        walk(store, store.enrol("form-0001").code)
+        export.write(study, store, tmp_path / "data")
+    backup.write(sqlite_url(tmp_path / "x.sqlite"), tmp_path / "b.zip")
+    assert backup.read(tmp_path / "b.zip", sqlite_url(tmp_path / "y.sqlite"), study) > 0

@@ -148,7 +148,7 @@ def test_other_peoples_trials_and_codes_open_nothing(visits: Visits) -> None:
     assert isinstance(forged.screen, Consent)
     assert visits.store.answered_trials() == []
     assert isinstance(visits.arrive(PROLIFIC | {"code": theirs.code}).screen, Trial)
-    assert visits.arrive(PROLIFIC | {"code": theirs.code}).code == mine.code  # the recruiting service's word counts
+    assert visits.arrive(PROLIFIC | {"code": theirs.code}).name == mine.name  # the recruiting service's word counts
     assert visits.arrive({"code": "forged"}).screen == Closed("unknown")
 
 
@@ -169,15 +169,155 @@ def test_unanswered_questions_come_back_with_what_was_given(visits: Visits) -> N
         ({"mood": "8"}, "choose"),
         ({"mood": "3", "age": "old"}, "number"),
         ({"mood": "3", "age": "nan"}, "number"),
+        ({"mood": "3", "age": "1.000,5"}, "thousands"),
     ):
         back = visits.act(form(page, "questions", values=values), PROLIFIC)
         assert says in back.notice
         assert isinstance(back.screen, Questions)
         assert back.screen.values == values
-    ended = visits.act(form(page, "questions", values={"mood": "3", "age": "41", "nosuch": "x"}), PROLIFIC)
+    ended = visits.act(form(page, "questions", values={"mood": "3", "age": "41,5", "nosuch": "x"}), PROLIFIC)
     assert isinstance(ended.screen, End)
-    assert visits.store.enrolled()[0]["responses"] == {"mood": "3", "age": "41"}
+    assert visits.store.enrolled()[0]["responses"] == {"mood": "3", "age": "41.5"}
 
+
+# -- whose page it is --------------------------------------------------------------------------------------------------
+
+UNFILLED = [
+    "{{%PROLIFIC_PID%}}",
+    "{{PROLIFIC_PID}}",
+    "{% PROLIFIC_PID %}",
+    "%7B%7B%25PROLIFIC_PID%25%7D%7D",
+    "%PROLIFIC_PID%",
+    "${e://Field/PROLIFIC_PID}",
+    "$PROLIFIC_PID",
+    "<PROLIFIC_PID>",
+    "[PROLIFIC_PID]",
+    "#{pid}",
+    "PROLIFIC_PID",
+    "prolific_pid",
+    "undefined",
+    " Undefined ",
+    "null",
+    "(null)",
+    "None",
+    "NaN",
+    "n/a",
+    "nil",
+    "[object Object]",
+    "",
+    "   ",
+    "\u00a0",
+    "-",
+    "?",
+    "...",
+    "\x00",
+    "a\x07b",
+    "\ufffd",
+    "\ud800",
+    "x" * 201,
+]
+
+
+@pytest.mark.parametrize("unfilled", UNFILLED)
+def test_who_comes_by_an_address_that_was_not_filled_in_is_a_person_of_their_own(visits: Visits, unfilled: str) -> None:
+    query = {"PROLIFIC_PID": unfilled, "STUDY_ID": "s", "SESSION_ID": unfilled}
+    first = walk(visits, query)
+    assert isinstance(first[-1].screen, End)
+    assert isinstance(visits.arrive(query).screen, Consent)
+    second = trial(visits, query)
+    assert second.name != first[-1].name
+    assert len(visits.store.enrolled()) == 2
+    assert visits.store.external() == {}
+    assert second.address
+    again = visits.arrive(query | {"code": second.address})  # the page has put that into its address
+    assert again.screen == second.screen
+
+
+@pytest.mark.parametrize(
+    "name", ["5f1e0f2ab3", "A1B2-c3_d4", "ann@example.org", "Nullanna", "nonesuch", "0", "größe 7"]
+)
+def test_an_id_is_taken_as_it_is(visits: Visits, name: str) -> None:
+    trial(visits, {"PROLIFIC_PID": name})
+    assert [ids.external for ids in visits.store.external().values()] == [name]
+
+
+STRANGERS = [
+    {"PROLIFIC_PID": "pid-1"},
+    {"PROLIFIC_PID": "pid-1", "SESSION_ID": ""},
+    {"PROLIFIC_PID": "pid-1", "SESSION_ID": "session-2"},
+    {"PROLIFIC_PID": "pid-1", "SESSION_ID": "{{%SESSION_ID%}}"},
+    {"PROLIFIC_PID": "pid-1", "STUDY_ID": "study-1", "code": "guessed"},
+]
+
+
+@pytest.mark.parametrize("query", STRANGERS)
+@pytest.mark.parametrize("how_far", ["begun", "ended"])
+def test_knowing_an_id_opens_nothing(visits: Visits, query: dict[str, str], how_far: str) -> None:
+    mine = walk(visits, PROLIFIC)[-1] if how_far == "ended" else trial(visits, PROLIFIC)
+    before = visits.store.answered_trials()
+    stranger = visits.arrive(query)
+    assert stranger.screen == Closed("elsewhere")
+    shown = study_screens.page(stranger, visits.study.plan)
+    for secret in (mine.code, visits.arrive(PROLIFIC).code, "C-DONE", "Describe your"):
+        assert secret not in shown
+    for action in ("consent", "withdraw", "begin", "return"):
+        for code in ("", mine.name, "guessed", mine.name + "x" * 22):
+            page = visits.act(form(stranger, action) | {"code": code}, query)
+            assert not page.code
+            assert not isinstance(page.screen, Trial | Questions)
+            assert "C-DONE" not in study_screens.page(page, visits.study.plan)
+    assert visits.store.answered_trials() == before
+    assert len(visits.store.enrolled()) == 1
+    assert visits.arrive(PROLIFIC).screen == visits.arrive({"code": mine.code}).screen
+
+
+def test_without_a_session_an_id_opens_nothing_either(visits: Visits) -> None:
+    mine = trial(visits, {"PROLIFIC_PID": "pid-1"})
+    for query in ({"PROLIFIC_PID": "pid-1"}, {"PROLIFIC_PID": "pid-1", "SESSION_ID": ""}, PROLIFIC):
+        assert visits.arrive(query).screen == Closed("elsewhere")
+        kept = visits.act(form(visits.arrive(query), "return") | {"code": mine.code}, query)
+        assert kept.screen == mine.screen  # the browser that began kept its code
+        assert visits.arrive(query | {"code": mine.address}).screen == mine.screen
+
+
+def test_another_device_with_the_session_goes_on_and_deletes_nothing(visits: Visits) -> None:
+    mine = trial(visits, PROLIFIC)
+    phone = visits.arrive(PROLIFIC)
+    assert phone.screen == mine.screen
+    assert phone.code != mine.code
+    assert (mine.own, phone.own) == (True, False)
+    assert mine.code not in study_screens.page(phone, visits.study.plan)
+    phone = visits.act(good(phone), PROLIFIC)
+    refused = visits.act(form(phone, "withdraw"), PROLIFIC)
+    assert "ask@example.org" in refused.notice
+    assert refused.screen == phone.screen
+    assert len(visits.store.enrolled()) == 1
+    gone = visits.act(form(phone, "withdraw") | {"code": mine.code}, PROLIFIC).screen
+    assert isinstance(gone, End)
+    assert gone.outcome == "withdrawn"
+    assert visits.store.enrolled() == []
+
+
+def test_the_address_of_somebody_without_an_id_deletes_nothing(visits: Visits) -> None:
+    mine = trial(visits, {})
+    shared = visits.arrive({"code": mine.address})
+    assert shared.screen == mine.screen
+    assert mine.code not in (shared.code, mine.address)
+    assert "deleted" in visits.act(form(shared, "withdraw"), {"code": mine.address}).notice
+    assert len(visits.store.enrolled()) == 1
+
+
+def test_a_code_changed_anywhere_opens_nothing(visits: Visits) -> None:
+    mine = trial(visits, {})
+    for code in (mine.code, mine.address):
+        for place in range(len(code)):
+            other = code[:place] + ("A" if code[place] != "A" else "B") + code[place + 1 :]
+            assert visits.store.person(other) is None
+        assert visits.store.person(code[:-1]) is None
+        assert visits.store.person(code + "A") is None
+
+
+# -- whatever is sent --------------------------------------------------------------------------------------------------
 
 NASTY = [
     "'; DROP TABLE answers; --",
@@ -194,9 +334,9 @@ NASTY = [
 
 @pytest.mark.parametrize("nasty", NASTY)
 def test_sql_and_html_in_every_field_change_nothing(visits: Visits, nasty: str) -> None:
-    ids = dict.fromkeys(("PROLIFIC_PID", "STUDY_ID", "SESSION_ID"), nasty)
+    ids: dict[str, str] = dict.fromkeys(("PROLIFIC_PID", "STUDY_ID", "SESSION_ID"), nasty)
     page = trial(visits, ids)
-    assert visits.arrive(ids).screen == page.screen
+    assert visits.arrive(ids | {"code": page.address}).screen == page.screen
     for field in ("action", "code", "key", "token"):
         study_screens.page(visits.act(good(page) | {field: nasty}, {}), visits.study.plan)
     for field in ("choice", "degree", "option", "path", "changes", "client_ms", "hidden", nasty):

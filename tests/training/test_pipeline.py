@@ -99,6 +99,15 @@ def test_a_folder_of_another_run_or_of_other_things_is_refused(model: LanguageMo
         finish(model, job(tmp_path / "b"))
 
 
+def test_two_trainings_at_once_in_one_folder_are_refused(model: LanguageModel, tmp_path: Path) -> None:
+    first = pipeline.train(model, job(tmp_path / "a"))
+    next(first)
+    with pytest.raises(InvalidInput, match="Another process"):
+        next(pipeline.train(model, job(tmp_path / "a")))
+    first.close()
+    next(pipeline.train(model, job(tmp_path / "a")))
+
+
 def test_a_stage_that_was_cut_short_stays_as_it_is(model: LanguageModel, tmp_path: Path) -> None:
     """Else a later run would put together a curve of one layer and the weights of another."""
     _, hurried = finish(model, job(tmp_path / "a", given=given_pairs(), descriptions=None, minutes=0.001))

@@ -12,6 +12,7 @@ from playground import sources
 from playground.cli_progress import Teller
 from playground.errors import PlaygroundError
 from playground.files import write_json
+from playground.locks import held
 from playground.player import Player
 from tools.results import page
 from tools.results.lab import Lab, Sizes
@@ -25,7 +26,8 @@ def main() -> int:
     """Run the command; returns its exit code."""
     asked = _arguments()
     try:
-        measure(_lab(asked), asked.only, ROOT / "docs")
+        with held(asked.work):
+            measure(_lab(asked), asked.only, ROOT / "docs")
     except PlaygroundError as error:
         print(f"{error.message}\n{error.hint}", file=sys.stderr)
         return 2

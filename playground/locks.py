@@ -1,0 +1,28 @@
+"""A folder that one process at a time works in: it holds a lock until it ends, however it ends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from playground.errors import InvalidInput
+
+LOCK = ".lock"
+"""The file that is locked. It holds nothing and may stay behind."""
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[Path]:
+    """Have a folder to oneself, made if need be. Raises InvalidInput while somebody else has it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, timeout=0, thread_local=False).acquire()
+    except Timeout:
+        raise InvalidInput(
+            f"Another process is at work in {folder}.", "Wait for it, or choose another folder."
+        ) from None
+    except OSError as error:
+        raise InvalidInput(f"{folder} cannot be used: {error.strerror}.", "Choose another folder.") from None
+    with lock:
+        yield folder
