@@ -202,6 +202,8 @@ def _refuse_capped(config: Any, name: str) -> None:
 def refuse_damaged(model: torch.nn.Module, folder: Path) -> None:
     """Raise ModelUnavailable if a weight is nan, infinite or far beyond what any model has, as damaged bytes are."""
     for name, weights in model.named_parameters():
+        if not weights.numel():
+            continue
         low, high = (float(end) for end in weights.detach().aminmax())
         if not max(-low, high) <= _LARGEST_WEIGHT:  # also where they are nan
             raise ModelUnavailable(
