@@ -1,4 +1,4 @@
-"""The house stands as drawn: imports go down only, light commands stay light, the README's tree is the real one."""
+"""The layers are as drawn: imports go down only, light commands stay light, the README's tree is the real one."""
 
 import re
 import subprocess

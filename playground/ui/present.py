@@ -28,7 +28,9 @@ def begin(view: View, wish: Wish) -> View:
     slots = _slots(wish, turns, prompt)
     keys = {slot: key_of(row) for slot, row in slots.items()}
     length = Request(rows=tuple(slots.values()), max_new_tokens=wish.max_new_tokens).max_new_tokens
-    kept = _kept(view, sampling, length, set(keys.values()))
+    kept = _kept(view, sampling, length, keys)
+    if view.recorded and wish != view.wish:
+        kept = _recorded_base(view, sampling, length, keys)
     missing = _missing(keys, kept)
     same_rules = (sampling, length) == (view.sampling, view.max_new_tokens)
     same_turn = turns == view.turns and prompt == view.prompt
@@ -175,7 +177,17 @@ def _missing(keys: Mapping[str, str], kept: Mapping[str, Reply]) -> dict[str, st
     return found
 
 
-def _kept(view: View, sampling: Sampling, length: int, keys: Container[str]) -> dict[str, Reply]:
+def _recorded_base(view: View, sampling: Sampling, length: int, keys: Mapping[str, str]) -> dict[str, Reply]:
+    """The recorded base, where another wish asks for it as well.
+
+    Another processor rounds otherwise and may choose other words; a dial that is turned does not ask for those.
+    """
+    reply = view.reply(BASE)
+    same = (sampling, length, keys.get(BASE)) == (view.sampling, view.max_new_tokens, view.keys.get(BASE))
+    return {keys[BASE]: reply} if same and reply is not None else {}
+
+
+def _kept(view: View, sampling: Sampling, length: int, keys: Mapping[str, str]) -> dict[str, Reply]:
     """The replies that hold under these rules, finished or not; one that was cut short goes on from where it is."""
     if sampling != view.sampling or view.recorded:
         return {}
@@ -186,7 +198,7 @@ def _kept(view: View, sampling: Sampling, length: int, keys: Container[str]) -> 
             length == view.max_new_tokens or (done.finish_reason == "stop" and len(done.token_ids) <= length)
         ):
             kept[key] = reply
-        elif key in keys and length >= view.max_new_tokens and (begun := _resumed(reply)).tokens:
+        elif key in keys.values() and length >= view.max_new_tokens and (begun := _resumed(reply)).tokens:
             kept[key] = begun
     return dict(list(kept.items())[-_REMEMBERED:])
 

@@ -1,6 +1,7 @@
 """Recordings: what ships is of the shipped axes and what the page would ask, and is shown only where it is true."""
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from playground.errors import InvalidInput
 from playground.events import Finished, Token, to_json
 from playground.presets import Preset
 from playground.ui import markup, panes, present, recordings
-from playground.ui.view import STEERED, View, Wish
+from playground.ui.view import BASE, STEERED, View, Wish
 from tests.ui.fake_player import FakePlayer, card
 
 FIRST = presets.read_all()[0]
@@ -38,6 +39,18 @@ def test_each_dtype_opens_with_what_it_says_itself_and_others_with_float32() -> 
     texts = {dtype: _texts(recordings.opening(dtype)) for dtype in (*recordings.DTYPES, "float16")}
     assert texts["float32"] == _texts(recordings.read(recordings.OPENING)) == texts["float16"]
     assert texts["bfloat16"] == _texts(recordings.read(recordings.path_for("bfloat16"))) != texts["float32"]
+
+
+def test_a_dial_that_is_turned_leaves_the_recorded_base_and_run_asks_for_it() -> None:
+    recording = recorded()
+    wish = present.of_preset(PRESET, Wish(), {"extraversion"})
+    view = present.recorded(wish, recording.request, recording.events, recording.by)
+    turned = present.begin(view, replace(wish, alpha=0.3))
+    assert turned.reply(BASE) == view.reply(BASE), "another processor may say it in other words"
+    assert BASE not in (*turned.asked_slots, *turned.later_slots)
+    assert STEERED in turned.asked_slots
+    for asks in (wish, replace(wish, alpha=0.3, seed=1), replace(wish, alpha=0.3, max_new_tokens=4)):
+        assert present.begin(view, asks).reply(BASE) is None
 
 
 def _texts(recording: recordings.Recording | None) -> list[str]:
