@@ -1,7 +1,7 @@
 // Says on the page that the server does not answer, and goes on once it does. What the Play page shows is then asked
 // again: the server that is back may be another process, which knows nothing of this page.
 (() => {
-  const PATIENCE_MS = 20000, LONGEST = 8000;
+  const PATIENCE_MS = 60000, LONGEST = 8000;
   const ALWAYS = ['prompt', 'axis', 'alpha', 'control', 'temperature', 'seed', 'max_new_tokens'];
   const MAYBE = ['system', 'top_k', 'top_p', 'repetition_penalty', 'updates', 'step_size', 'alphas'];
   const LOST = 'The server does not answer; trying again …', BACK = 'The server is back; loading the page again …';
@@ -10,7 +10,7 @@
   const everyMs = () => (play() ? 3000 : 20000); // a study may have many people
   const line = Object.assign(document.createElement('div'), { id: 'connection', hidden: true });
   line.setAttribute('role', 'alert');
-  let app = window.gradio_config?.app_id ?? null, leaving = false, touched = false;
+  let app = window.gradio_config?.app_id ?? null, missed = 0, leaving = false, touched = false;
   const changed = new Set(); // controls by id
 
   function tell(text) {
@@ -50,12 +50,11 @@
 
   function again() {
     const query = touched || location.search ? asShown(location.search) : '';
-    if (query.length > LONGEST) { tell(LONG); return false; }
+    if (query.length > LONGEST) { tell(LONG); return; }
     history.replaceState(null, '', query ? `?${query}` : location.pathname);
     tell(BACK);
     leaving = true;
     location.reload();
-    return true;
   }
 
   async function look() {
@@ -63,10 +62,12 @@
       const now = await identity();
       const another = app !== null && now !== app;
       app ??= now;
+      missed = 0;
       if (another && play()) again();
       else tell('');
     } catch {
-      if (leaving) return;
+      missed += 1;
+      if (leaving || missed < 2) return; // a page that is being left loses what it asked for, too
       tell(LOST);
       // Gradio loads the page again by itself once it is answered: then too it opens with what is shown now.
       const query = asShown(location.search);
@@ -76,7 +77,7 @@
 
   async function watch() {
     if (!document.hidden) await look();
-    if (!leaving) setTimeout(watch, line.hidden ? everyMs() : 1000);
+    if (!leaving) setTimeout(watch, missed ? 1000 : everyMs());
   }
 
   document.addEventListener('input', ({ target }) => {
