@@ -24,6 +24,7 @@ LEFT_S = 86_400.0
 """Seconds after which anything else beside them is: what can be taken away, and what a process left that is no more."""
 
 _EVERY_S = 600.0
+_BLOCK = 4096  # bytes of a disk that a file or folder takes at least
 _ROUTE = "/gradio_api/upload"
 
 
@@ -72,7 +73,7 @@ def swept(folder: Path, uploads: Collection[str]) -> int:
     for path, told in reversed([*_seen(folder)]):  # what lies in a folder comes before it
         with contextlib.suppress(OSError):  # gone meanwhile, or a folder that is not empty
             if now - told.st_mtime <= (KEPT_S if str(path) in uploads else LEFT_S):
-                left += 0 if stat.S_ISDIR(told.st_mode) else told.st_size
+                left += max(told.st_size, _BLOCK)
             elif stat.S_ISDIR(told.st_mode):
                 path.rmdir()
             else:
