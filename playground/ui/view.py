@@ -4,6 +4,7 @@
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -168,9 +169,18 @@ def strip_slot(alpha: float) -> str:
 
 
 def alphas_of(text: str) -> tuple[float, ...]:
-    """The strip's strengths as typed, in rising order. Raises InvalidInput."""
+    """The strip's strengths as typed, in rising order. Raises InvalidInput.
+
+    Between semicolons a comma is a decimal sign; where it may be either, it is refused.
+    """
+    told = ";" in text
+    if not told and re.search(r",\S", text) and re.search(r",\s+\S", text):
+        raise InvalidInput(
+            f"In {text!r} a comma may part numbers or be a decimal sign.", "Put semicolons between the strengths."
+        )
+    parts = re.split(r";|,\s", text) if told else text.split(",")
     try:
-        alphas = {float(part) for part in text.replace(";", ",").replace("−", "-").split(",") if part.strip()}
+        alphas = {float(part.replace("−", "-").replace(",", ".")) for part in parts if part.strip()}
     except ValueError:
         raise InvalidInput(f"The strip's strengths are not all numbers: {text!r}.", f"Type such as {STRIP}.") from None
     if not FEWEST <= len(alphas) <= MOST or not all(map(math.isfinite, alphas)):

@@ -262,12 +262,16 @@ def test_a_session_forgets_the_oldest_replies() -> None:
     assert len(view.replies) < 80
 
 
-@pytest.mark.parametrize("typed", ["", "1, 2", "1, 1, 2", "0 1 2", "a, b, c", "0, 1, inf", "1,2,3,4,5,6,7,8"])
+@pytest.mark.parametrize(
+    "typed", ["", "1, 2", "1, 1, 2", "0 1 2", "a, b, c", "0, 1, inf", "1,2,3,4,5,6,7,8", "0,5, 1, 2", "0, 0,5, 1"]
+)
 def test_the_strip_takes_3_to_7_numbers(typed: str) -> None:
-    with pytest.raises(InvalidInput, match="strip"):
+    with pytest.raises(InvalidInput, match=r"strip|decimal sign"):
         present.begin(View(), Wish(**{**vars(WISH), "alphas": typed}))
     view = present.begin(View(), Wish(**{**vars(WISH), "alphas": "2; −1, 0.85"}))
     assert view.strip == (-1.0, 0.85, 2.0)
+    for typed in ("0,5; 1; −1,25", "0.5,1,-1.25", "0.5, 1, -1.25"):
+        assert present.begin(View(), Wish(**{**vars(WISH), "alphas": typed})).strip == (-1.25, 0.5, 1.0)
     assert len(view.asked) == 4, "the pane's own strength is asked once"
 
 
