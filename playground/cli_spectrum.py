@@ -1,6 +1,7 @@
 """`playground spectrum`: every reply along a stretch of alpha."""
 
 import contextlib
+import sys
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Annotated
@@ -39,6 +40,7 @@ def spectrum(
         messages=conversation(prompt, system), axis=axis, low=low, high=high, resolution=resolution, budget=budget,
         temperature=temperature, seed=seed, max_new_tokens=max_new_tokens,
     )  # fmt: skip
+    print(f"Looking for every reply for alpha from {low:g} to {high:g}.", file=sys.stderr)
     player = Player.open(model, dtype, Teller(as_json=False))
     found: list[Finished] = []
     with contextlib.closing(find(player, stretch)) as events:

@@ -52,6 +52,7 @@ def sweep(
         seeds=seeds, seed=seed, temperature=temperature, max_new_tokens=max_new_tokens, updates=updates,
         step_size=step_size, batch=batch,
     )  # fmt: skip
+    print(f"Measuring {plan.in_words()}.", file=sys.stderr)
     tell = Teller(as_json=False)
     folder = encoder_folder(encoder, lambda name: sources.resolve_encoder(name, tell))
     player = Player.open(model, dtype, tell)

@@ -42,14 +42,19 @@ class Busy(PlaygroundError):
     """As many requests as fit are being answered."""
 
 
+def shown(value: object) -> str:
+    """A value as a message quotes it: never more of it than a person reads."""
+    return _short(_repr(value))
+
+
 def invalid_input(error: ValidationError) -> InvalidInput:
     """Turn pydantic's first complaint into one plain sentence."""
     first = error.errors()[0]
     where = _short(".".join(str(part) for part in first["loc"])) or error.title
     what = first["msg"].removeprefix("Value error, ")
     value = first.get("input")
-    shown = f" (got {_short(_repr(value))})" if isinstance(value, str | int | float | bool | None) else ""
-    return InvalidInput(f"{where}: {what[:1].lower()}{what[1:]}{shown}.", f"Correct {where} and try again.")
+    got = f" (got {shown(value)})" if isinstance(value, str | int | float | bool | None) else ""
+    return InvalidInput(f"{where}: {what[:1].lower()}{what[1:]}{got}.", f"Correct {where} and try again.")
 
 
 def _repr(value: object) -> str:

@@ -22,6 +22,14 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """The request waits for a place: `before` others are let in before it. It comes again while that lasts."""
+
+    before: int
+    event: Literal["waiting"] = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A token that could come next, by itself as text, with its log-probability in nats at temperature 1."""
 
@@ -130,7 +138,7 @@ class Spectrum:
     event: Literal["spectrum"] = "spectrum"
 
 
-Event = Started | Token | Finished | Progress | Spectrum
+Event = Waiting | Started | Token | Finished | Progress | Spectrum
 
 Step = TypeVar("Step")
 Result = TypeVar("Result")

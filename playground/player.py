@@ -4,7 +4,7 @@ It holds weights and nothing of who asks: strengths come with each request, so p
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -89,34 +89,35 @@ class Player:
         self.axes = {**self.axes, axis.card.name: axis}
         return axis
 
-    def run(self, request: Request) -> Generator[Event, None, None]:
+    def run(self, request: Request, client: Hashable = None) -> Generator[Event, None, None]:
         """Decode a request's rows as one batch; Finished events carry the reward of the row's first axis.
 
         A strength names its axis by name or by folder.
 
-        Requests of several threads take turns, step by step. Close the generator to stop, which frees its place at
-        once. Raises Busy, InvalidInput or AxisMismatch before the first event.
+        Requests of several threads take turns, step by step, each `client` as many as another. Close the generator to
+        stop, which frees its place at once. Raises Busy, InvalidInput or AxisMismatch before the first event.
         """
         named = {strength.axis for row in request.rows for strength in row.strengths}
         used = {name: self.axis(name) for name in sorted(named)}
         steering = {name: axis.steering for name, axis in used.items()}
-        with self.turns.place(), closing(self.in_turns(steps(self.model, steering, request, self.tree))) as work:
+        work = steps(self.model, steering, request, self.tree)
+        with self.turns.place(), closing(self.in_turns(work, client)) as work:
             for step in work:
                 yield from (event for event in step if not isinstance(event, Finished))
                 if ends := [event for event in step if isinstance(event, Finished)]:
-                    with self.turns.turn():
+                    with self.turns.turn(client):
                         ends = self._scored(ends, request.rows, used)
                     yield from ends
 
-    def in_turns(self, work: Generator[Step, None, None]) -> Generator[Step, None, None]:
-        """The steps of some work, each taken when it is its turn."""
+    def in_turns(self, work: Generator[Step, None, None], client: Hashable = None) -> Generator[Step, None, None]:
+        """The steps of some work, each taken when it is the client's turn."""
         with closing(work):
-            while (step := self._next(work)) is not None:
+            while (step := self._next(work, client)) is not None:
                 yield step
 
-    def _next(self, work: Generator[Step, None, None]) -> Step | None:
+    def _next(self, work: Generator[Step, None, None], client: Hashable) -> Step | None:
         """The next step, None after the last."""
-        with self.turns.turn():
+        with self.turns.turn(client):
             return next(work, None)
 
     def _scored(self, ends: list[Finished], rows: Sequence[Row], used: Mapping[str, Axis]) -> list[Finished]:

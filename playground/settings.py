@@ -3,6 +3,7 @@
 Frozen values without tensors. Sliders, command-line help and documentation read the same fields.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -18,6 +19,16 @@ FURTHEST = 10_000.0
 
 LEAST_TEMPERATURE = 0.001
 """Below it sampling is greedy in all but rounding; 0 is greedy exactly."""
+
+
+LONGEST_NAME = 4096
+"""Letters of an axis's name, which may be the path of its folder."""
+
+MOST_AXES = 32
+"""Axes that one row may mix."""
+
+LETTERS_PER_TOKEN = 8
+"""The most letters that a prompt may have for each token of the context; texts come to 2 to 6."""
 
 
 class Settings(BaseModel):
@@ -79,7 +90,7 @@ class Message(Settings):
 class Strength(Settings):
     """How far one row goes along one axis, by both methods."""
 
-    axis: Seen = Field(description="Name of the axis.")
+    axis: Seen = Field(max_length=LONGEST_NAME, description="Name of the axis.")
     alpha: Level = Field(
         default=0.0,
         description="0 is the base model, 1 as trained; beyond 1 is more than trained, below 0 the other way.",
@@ -105,7 +116,7 @@ class Row(Settings):
 
     messages: tuple[Message, ...] = Field(min_length=1)
     strengths: tuple[Strength, ...] = Field(
-        default=(), description="At most one per axis; none is the base model alone."
+        default=(), max_length=MOST_AXES, description="At most one per axis; none is the base model alone."
     )
     seed: int = Field(default=0, ge=0, lt=2**63, description="Rows with the same seed share the same noise.")
     alternatives: int = Field(
@@ -169,6 +180,17 @@ class Request(Settings):
     rows: tuple[Row, ...] = Field(min_length=1)
     sampling: Sampling = Sampling()
     max_new_tokens: int = Field(default=128, ge=1, description="Longest reply, in tokens.")
+
+
+def check_letters(messages: Sequence[Message], context_length: int) -> None:
+    """Refuse a conversation that no context of so many tokens can hold, before it is made tokens of."""
+    letters = sum(len(message.content) for message in messages)
+    most = LETTERS_PER_TOKEN * context_length
+    if letters > most:
+        raise InvalidInput(
+            f"The conversation has {letters} letters, more than the {most} for a context of {context_length} tokens.",
+            "Shorten it.",
+        )
 
 
 def conversation(prompt: str, system: str | None = None, history: tuple[Message, ...] = ()) -> tuple[Message, ...]:

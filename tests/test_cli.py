@@ -277,6 +277,7 @@ def test_a_sweep_leaves_tables_a_chart_and_a_summary(
     summary = json.loads(ran.out)
     assert [(point["alpha"], point["control"]) for point in summary["points"]] == [(-1, 0), (0, 0), (1, 0)]
     assert summary["command"].startswith("playground sweep --axis")
+    assert ran.err.startswith("Measuring alpha -1, 0, 1; control 0: 3 strengths × 2 prompts = 6 replies.\n")
     assert "sweep: 6 of 6 replies" in ran.err
     files = {"points.parquet", "replies.parquet", "curve.html", "summary.json"}
     assert files <= {path.name for path in out.iterdir()}
@@ -309,6 +310,15 @@ def test_a_sweep_of_nonsense_is_told_in_two_lines(
     assert ran.code == 2
     assert word in ran.err and "Traceback" not in ran.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_sweep_tells_how_it_read_a_comma_before_anything_is_loaded(
+    shell: Shell, cheer: Path, asked: Path, tmp_path: Path
+) -> None:
+    what = ["--axis", str(cheer), "--prompts", str(asked), "--out", str(tmp_path / "out"), "--encoder", "none"]
+    ran = shell("sweep", *what, "--alphas", "0,5", "--model", str(tmp_path / "nowhere"))
+    assert ran.code == 2
+    assert "alpha 0, 5;" in ran.err.splitlines()[0]
 
 
 def test_a_full_disk_stops_a_sweep_with_the_way_on(

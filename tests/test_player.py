@@ -69,12 +69,31 @@ def test_the_turn_goes_round_in_the_order_of_asking() -> None:
     with turns.turn():
         for waiting, thread in enumerate(threads, 2):
             thread.start()
-            while len(turns._line) < waiting:
+            while turns.wanted < waiting:
                 pass
         assert order == []
     for thread in threads:
         thread.join()
     assert order == ["first", "second", "third"]
+
+
+def test_the_turn_goes_round_among_clients_and_not_among_requests() -> None:
+    turns, order = Turns(), []
+
+    def client(name: str) -> None:
+        with turns.turn(name):
+            order.append(name)
+
+    threads = [Thread(target=client, args=(name,)) for name in ("many", "many", "many", "one", "other")]
+    with turns.turn("many"):
+        for waiting, thread in enumerate(threads, 2):
+            thread.start()
+            while turns.wanted < waiting:
+                pass
+    for thread in threads:
+        thread.join()
+    assert order == ["one", "other", "many", "many", "many"]
+    assert turns.wanted == 0
 
 
 def test_a_step_that_fails_passes_the_turn_on() -> None:
@@ -94,7 +113,7 @@ def test_a_long_sweep_takes_no_step_while_a_short_reply_waits(player: Player, mo
         name = "long" if len(request.rows) > 1 else "short"
         for step in steps(model, axes, request, tree):  # pyright: ignore[reportArgumentType]
             log.append(name)
-            while name == "long" and short.is_alive() and len(player.turns._line) < 2:
+            while name == "long" and short.is_alive() and player.turns.wanted < 2:
                 pass
             yield step
 

@@ -158,5 +158,7 @@ def test_the_command_prints_events_or_text(folders: tuple[Path, Path]) -> None:
     last = json.loads(lines[-1])
     assert last["event"] == "spectrum" and last["low"] == -0.5 and len(last["rows"]) == len(lines) - 1
     assert {"position", "old", "new", "old_id", "new_id"} <= set(json.loads(lines[0])["changes"][1])
-    text = CliRunner().invoke(app, asked, catch_exceptions=False).stdout
+    ran = CliRunner().invoke(app, asked, catch_exceptions=False)
+    assert ran.stderr.startswith("Looking for every reply for alpha from -0.5 to 2.\n")
+    text = ran.stdout
     assert f"{len(last['rows'])} replies for alpha from -0.5 to 2" in text and "becomes" in text

@@ -58,6 +58,9 @@ def finish(player: Player, what: Plan, out: Path | None = None) -> tuple[list[Pr
         ("0, 0.5,2:3:1", (0, 0.5, 2, 3)),
         ("1:1:1", (1,)),
         ("0:1:0.4", (0, 0.4, 0.8)),
+        ("0,5", (0, 5)),
+        ("1e-12", (1e-12,)),
+        (",".join(["0"] * 1000), (0,) * 1000),
     ],
 )
 def test_a_grid_holds_both_ends(text: str, expected: tuple[float, ...]) -> None:
@@ -65,12 +68,80 @@ def test_a_grid_holds_both_ends(text: str, expected: tuple[float, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a", "1:2", "0:1:0", "0:1:-1", "2:1:0.5", "nan", "0:inf:1", "0:1:1e-9", "1,,2", "::"]
+    "text",
+    [
+        "",
+        "a",
+        "1:2",
+        "0:1:0",
+        "0:1:-1",
+        "2:1:0.5",
+        "nan",
+        "0:inf:1",
+        "0:1:1e-9",
+        "1,,2",
+        "::",
+        "1:2:3:4",
+        "0:1e308:1e-308",
+        "-1e308:1e308:1",
+        "0:999:1,0",
+        "0:600:1,0:600:1",
+        ",".join(["0"] * 1001),
+        "0," * 400_000,
+        "9" * 100_000,
+        ":" * 100_000,
+    ],
 )
 def test_a_bad_grid_is_told(text: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_grid(text)
-    assert caught.value.hint
+    assert caught.value.hint and len(str(caught.value)) < 300
+
+
+class Built(Exception):
+    """Something was built from an input that has to be refused by its size."""
+
+
+def no(*_: Any, **__: Any) -> Any:
+    raise Built
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"alphas": tuple(range(999)), "controls": tuple(range(999))}, "998001 strengths"),
+        ({"alphas": tuple(range(-600, 401))}, "at most 1000"),
+        ({"seeds": 10**9}, "6000000000 replies"),
+        ({"seeds": 10**400}, r"0 \.\.\. replies"),
+        ({"prompts": tuple(map(str, range(600_000)))}, "replies are more"),
+    ],
+)
+def test_too_much_is_refused_by_its_counts_alone(
+    changes: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "Row", no)
+    monkeypatch.setattr(module, "Strength", no)
+    monkeypatch.setattr(module, "conversation", no)
+    with pytest.raises(InvalidInput, match=told):
+        plan(**changes)
+
+
+@pytest.mark.parametrize(
+    ("alphas", "controls"),
+    [((0.0,), (0.0,)), ((1.0, 2.0), (0.0,)), ((0.0, 1.0), (0.5, 1.0)), ((-1.0, 0.0), (0.0, 1.0))],
+)
+def test_strengths_are_counted_as_they_are_built(alphas: tuple[float, ...], controls: tuple[float, ...]) -> None:
+    what = plan(alphas=alphas, controls=controls)
+    assert module.count_strengths(alphas, controls) == len(what.strengths())
+    assert what.replies() == sum(map(len, what.batches()))
+
+
+def test_the_strengths_that_were_read_are_told_in_words() -> None:
+    told = plan(alphas=parse_grid("0,5")).in_words()
+    assert told == "alpha 0, 5; control 0: 2 strengths × 3 prompts × 2 seeds = 12 replies"
+    told = plan(alphas=parse_grid("1,0,1"), controls=parse_grid("-1:1:0.5"), seeds=1).in_words()
+    assert told == "alpha 0, 1; control -1, -0.5, 0, 0.5, 1: 10 strengths × 3 prompts = 30 replies"
+    assert "alpha 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …, 998;" in plan(alphas=parse_grid("0:998:1")).in_words()
 
 
 @given(st.integers(-20, 20), st.integers(0, 40), st.sampled_from([0.05, 0.1, 0.25, 0.3]))
@@ -96,7 +167,8 @@ def test_what_cannot_be_measured_is_told(changes: dict[str, Any]) -> None:
 def test_the_base_is_always_measured_and_prompts_stay_whole() -> None:
     what = plan(alphas=(1.0, -1.0, 1.0, -0.0), controls=(1.0, 0.0), batch=13)
     assert [(s.alpha, s.control) for s in what.strengths()] == [(0, 0), (-1, 0), (-1, 1), (0, 1), (1, 0), (1, 1)]
-    batches = what.batches()
+    batches = list(what.batches())
+    assert list(what.batches(1)) == batches[1:] and list(what.batches(3)) == []
     assert [len(batch) for batch in batches] == [12, 12, 12]
     for batch in batches:
         whole = {(row.messages, row.seed): 0 for row in batch}
@@ -105,6 +177,25 @@ def test_the_base_is_always_measured_and_prompts_stay_whole() -> None:
         assert set(whole.values()) == {6}
     seeds = {(row.messages, row.seed) for batch in batches for row in batch}
     assert len({seed for _, seed in seeds}) == len(seeds) == 6, "each prompt and seed has noise of its own"
+
+
+def test_no_request_is_larger_than_a_batch_and_the_replies_are_the_same(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    real = module.steps
+
+    def watched(model: Any, axes: Any, request: Request) -> Any:
+        asked.append(len(request.rows))
+        return real(model, axes, request)
+
+    monkeypatch.setattr(module, "steps", watched)
+    alphas = tuple(n / 4 for n in range(20))
+    _, whole = finish(player, plan(alphas=alphas, seeds=1))
+    _, parts = finish(player, plan(alphas=alphas, seeds=1, batch=8))
+    assert asked == [60] + [8, 8, 4] * 3
+    assert [one.reply.text for one in parts.replies] == [one.reply.text for one in whole.replies]
+    assert [p.metrics["win_rate"] for p in parts.points] == [p.metrics["win_rate"] for p in whole.points]
 
 
 def test_a_prompt_beyond_the_context_is_named_before_any_work(player: Player) -> None:

@@ -27,7 +27,7 @@ from playground.engine.lean import LeanDecoder
 from playground.engine.plain_text import PlainText
 from playground.engine.products import round_to_int8
 from playground.errors import InvalidInput, ModelUnavailable, PlaygroundError
-from playground.settings import Message
+from playground.settings import Message, check_letters
 
 _GET_IT_WHOLE = "Point to a complete Hugging Face folder with safetensors weights, or fetch the model again."
 
@@ -156,6 +156,7 @@ class LanguageModel:
 
         Without a system message the template decides, which for some models inserts a text of its own.
         """
+        check_letters(messages, self.context_length)
         return self._texts.prompt_ids(messages)
 
     def reply_ids(self, text: str, ends: bool = True) -> list[int]:

@@ -19,7 +19,7 @@ from playground.ui.axes import AxesPage
 from playground.ui.blocks import Page
 from playground.ui.bodies import Bodies
 from playground.ui.curves import CurvesPage
-from playground.ui.hosting import Hosted, Hosting
+from playground.ui.hosting import PLACES, Hosted, Hosting
 from playground.ui.origins import is_local
 from playground.ui.play import PlayPage
 from playground.ui.previews import Preview
@@ -39,6 +39,7 @@ _OPEN = (
     "Warning: this page is open to the network. Whoever reaches this machine can use it, load folders, upload files, "
     "train and delete axes. Keep it to yourself with --host 127.0.0.1, or set PLAYGROUND_PUBLIC=1 to let strangers in."
 )
+_QUICK_CALLS = 40  # calls that are answered at once, whoever waits meanwhile
 _HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
 
 
@@ -53,7 +54,7 @@ def build(
     for error in presets.damaged():
         print(f"Left out a preset: {error}", flush=True)  # noqa: T201
     with Page(title="Alignment Playground", analytics_enabled=False, fill_width=True) as blocks:
-        gr.HTML(markup.header(player.name), elem_id="masthead", padding=False, apply_default_css=False)
+        gr.HTML(markup.header(hosted.name), elem_id="masthead", padding=False, apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Play", id="play"):
                 longest = hosted.hosting.max_new_tokens
@@ -101,6 +102,7 @@ def appearance(hosting: Hosting | None = None, host: str = "127.0.0.1") -> dict[
         "mcp_server": hosting.mcp,
         "enable_monitoring": False,
         "show_error": True,
+        "max_threads": _QUICK_CALLS + 2 * (PLACES + hosting.queue),  # a request keeps one while it waits, too
         "app_kwargs": app_arguments(
             hosting.access(host),
             _PREVIEW,

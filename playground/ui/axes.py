@@ -15,9 +15,9 @@ import gradio as gr
 from playground import curves, places, presets
 from playground.cards import Card
 from playground.errors import AxisMismatch, InvalidInput, PlaygroundError
-from playground.events import Token
+from playground.events import Token, Waiting
 from playground.settings import Request, Row, Strength, conversation
-from playground.ui import axis_card, examples, intake, markup
+from playground.ui import axis_card, examples, markup
 from playground.ui.examples import Example
 from playground.ui.hosting import Hosted
 from playground.ui.measuring import SPOKEN, failed
@@ -41,7 +41,7 @@ class AxesPage:
         self.may_add = not hosting.public
         self.left_out: dict[Path, AxisMismatch] = {}
         if self.may_add:
-            self.left_out |= hosted.player.damaged
+            self.left_out |= hosted.damaged
             self._load_own()
             atexit.register(self.workshop.close)
         self._layout()
@@ -149,7 +149,7 @@ class AxesPage:
             self.details: self._details(name),
         }
 
-    def give_example(self, name: str | None, prompt: str) -> Generator[str]:
+    def give_example(self, request: gr.Request, name: str | None, prompt: str) -> Generator[str]:
         """Answer a prompt at three strengths, as it is written."""
         card = self._card_of(name)
         if card is None or name is None:
@@ -161,8 +161,12 @@ class AxesPage:
             rows = tuple(
                 Row(messages=conversation(prompt), strengths=(Strength(axis=name, alpha=alpha),)) for alpha in alphas
             )
-            with closing(self.hosted.run(Request(rows=rows, max_new_tokens=_EXAMPLE_TOKENS))) as events:
+            with closing(
+                self.hosted.run(Request(rows=rows, max_new_tokens=_EXAMPLE_TOKENS), self.hosted.client(request))
+            ) as events:
                 for event in events:
+                    if isinstance(event, Waiting):
+                        yield markup.waiting(event.before)
                     if isinstance(event, Token):
                         texts[event.row] += event.text
                         if event.row == 0:
@@ -216,17 +220,15 @@ class AxesPage:
         if one.phase != "made" or one.name in self.hosted.axes:
             return shown
         try:
-            axis = self.hosted.player.axis(str(self.workshop.folder / slug))
+            name = self.hosted.load(str(self.workshop.folder / slug))
         except PlaygroundError as error:
             return shown | {self.said: _complaint(error), self.slug: ""}
-        return shown | self._listed(axis.card.name) | {self.slug: ""}
+        return shown | self._listed(name) | {self.slug: ""}
 
     def add(self, files: list[str] | None, folder: str) -> Update:
         """Load an axis from files that were chosen, or from a folder on this machine."""
         try:
-            self.hosted.hosting.check_own("Loading axes")
-            player, keep = self.hosted.player, self.workshop.folder
-            name = intake.from_files(player, files, keep) if files else intake.from_folder(player, folder)
+            name = self.hosted.take_in(files, self.workshop.folder) if files else self.hosted.load(folder)
         except PlaygroundError as error:
             return {self.said: _complaint(error)}
         return self._listed(name) | {self.said: '<p class="note">Loaded.</p>', self.files: None, self.folder: ""}
@@ -251,7 +253,7 @@ class AxesPage:
         """Load what was made or loaded here before; what cannot be used stays where it is and is told of."""
         for folder in self.workshop.finished():
             try:
-                self.hosted.player.axis(str(folder))
+                self.hosted.load(str(folder))
             except AxisMismatch as error:
                 self.left_out[folder] = error
                 print(f"Left out {folder.name}: {error}", flush=True)  # noqa: T201

@@ -19,10 +19,11 @@ from gradio.components import Component
 
 from playground import places, sources
 from playground.errors import PlaygroundError
-from playground.events import Progress
+from playground.events import Progress, Waiting
 from playground.settings import Row, Sampling
 from playground.ui import measuring, recipes, takeaway
 from playground.ui.hosting import Hosted
+from playground.ui.line import Client
 from playground.ui.measuring import Found
 from playground.ui.theme import ASSETS
 
@@ -133,6 +134,7 @@ class CurvesPage:
         found: Found = self.found.value
         self.standing = gr.HTML(measuring.standing(found), elem_id="standing", js_on_load=measuring.SPOKEN, **_BARE)
         labels = [(label, name) for label, name in measuring.metrics_of(found.shown)]
+        second = next((name for _, name in labels if name == "perplexity"), labels[-1][1])
         with gr.Row(elem_id="measured", equal_height=False):
             with gr.Column(elem_id="charts", min_width=320):
                 with gr.Row(elem_classes="tools"):
@@ -151,12 +153,10 @@ class CurvesPage:
                 )
                 self.told = gr.HTML(measuring.told(found, "reward"), **_BARE)
                 self.second = gr.Dropdown(
-                    labels, value="perplexity", label="Second chart", filterable=False, elem_id="second_metric"
+                    labels, value=second, label="Second chart", filterable=False, elem_id="second_metric"
                 )
-                self.below = gr.Plot(
-                    measuring.chart(found, "perplexity"), show_label=False, container=False, elem_id="below"
-                )
-                self.below_told = gr.HTML(measuring.told(found, "perplexity"), **_BARE)
+                self.below = gr.Plot(measuring.chart(found, second), show_label=False, container=False, elem_id="below")
+                self.below_told = gr.HTML(measuring.told(found, second), **_BARE)
             self.behind = gr.HTML(
                 measuring.behind((), (), ()),
                 elem_id="behind",
@@ -186,7 +186,7 @@ class CurvesPage:
             self.hosted.hosting.check_own("Uploading")
         known = self.hosted.axes.get(axis or "")
         prompts = measuring.prompts_of(source, count, own, file, known.card if known else None)
-        return measuring.plan(axis, alphas, controls, prompts, *numbers)
+        return measuring.plan(axis, alphas, controls, prompts, *numbers, most=self.hosted.hosting.max_replies)
 
     def describe(self, *form: Any) -> Update:
         """What the form asks for, in words and as a command, before anything is run."""
@@ -220,11 +220,9 @@ class CurvesPage:
                 return
             yield {self.standing: measuring.standing(Found(phase="measuring"))}
             plan = self._plan(*form)
-            self.hosted.check_axis(plan.axis)
-            self.hosted.hosting.check_plan(plan)
             kind, kinds = watch.drawn[1], list(measuring.kinds_of(Found(plan)))
             yield {self.kind: gr.Radio(kinds, value=kind if kind in kinds else kinds[0])}
-            for found, replies in self._grown(plan, watch):
+            for found, replies in self._grown(plan, watch, self.hosted.client(request)):
                 yield self._shown(found, replies, *watch.drawn)
             yield idle
         except PlaygroundError as error:
@@ -236,19 +234,23 @@ class CurvesPage:
         finally:
             self._watched.pop(session, None)
 
-    def _grown(self, plan: "Plan", watch: _Watch) -> Generator[tuple[Found, tuple["Measured", ...]]]:
+    def _grown(self, plan: "Plan", watch: _Watch, client: Client) -> Generator[tuple[Found, tuple["Measured", ...]]]:
         """What is found after each batch, with its replies; ends when all is measured or the person stops."""
-        from playground.sweep import PointMeasured, identity, replies_in, sweep
+        from playground.sweep import PointMeasured, count_strengths, replies_in
 
-        player = self.hosted.player
         encoder = sources.resolve_encoder(sources.ENCODER) if sources.is_here(sources.ENCODER) else None
-        axis = player.axis(plan.axis)
-        out = self._folder() / measuring.folder_name(identity(player, axis, plan, encoder))
-        found = Found(plan, player.name, phase="measuring", command=self._command(plan), card=axis.card)
-        count, fresh = len(plan.strengths()), list[Any]()
+        out = self._folder() / measuring.folder_name(self.hosted.identity(plan, encoder))
+        card = self.hosted.axes[plan.axis].card
+        found = Found(plan, self.hosted.name, phase="measuring", command=self._command(plan), card=card)
+        count, fresh = count_strengths(plan.alphas, plan.controls), list[Any]()
         next_drawing = 0.0
-        with closing(sweep(player, plan, out, encoder, lambda: watch.stopping)) as steps:
+        with closing(self.hosted.sweep(plan, client, out, encoder, lambda: watch.stopping)) as steps:
             for event in steps:
+                if isinstance(event, Waiting):
+                    if watch.stopping:
+                        yield replace(found, phase="empty"), ()
+                        return
+                    yield replace(found, phase="waiting", before=event.before), ()
                 if isinstance(event, Progress):
                     found, fresh = replace(found, progress=event), []
                     if not event.done:
@@ -374,8 +376,7 @@ class CurvesPage:
             **_QUICK,
         )
         self.run.click(self.asked, None, [self.standing, self.run, self.stop], **_QUICK).then(
-            self.measure, [*self.drawn, *form], everything, concurrency_id="sweep", concurrency_limit=1,
-            show_progress="hidden", api_visibility="private",
+            self.measure, [*self.drawn, *form], everything, **_QUICK
         )  # fmt: skip
         self.stop.click(self.halt, self.found, [self.standing, self.stop], queue=False, **_QUICK)
         gr.on(

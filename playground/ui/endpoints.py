@@ -5,19 +5,100 @@ What a person can do on the page a program can do here, within the same limits. 
 
 import json
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import gradio as gr
 from gradio.events import api as gradio_api
+from pydantic import BeforeValidator, Field
 
-from playground.errors import PlaygroundError
-from playground.events import Finished, Token, to_json
-from playground.settings import Request, Row, Sampling, Strength, conversation
+from playground.errors import InvalidInput, PlaygroundError
+from playground.events import Finished, Token, Waiting, to_json
+from playground.settings import Request, Row, Sampling, Settings, Strength, conversation
 from playground.ui.hosting import Hosted
 
 _EVERY_S = 0.1  # replies come at most this often while they grow
+_MOST = 1000  # values in a list
+
+
+def _number(value: Any) -> Any:
+    """A number, or its text; true and false are none, although Python counts with them."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("this is no number")
+    return value
+
+
+def _list(value: Any) -> Any:
+    """A list; one value is a list of one."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _numbers(value: Any) -> Any:
+    return tuple(map(_number, _list(value)))
+
+
+def _grid(value: Any) -> Any:
+    """A grid as text, or its numbers."""
+    from playground.sweep import parse_grid
+
+    return parse_grid(value) if isinstance(value, str) else _numbers(value)
+
+
+def _check_size(given: Mapping[str, Any]) -> None:
+    """Refuse more values than a list may have, and lists in lists, before anything walks through them."""
+    for name, value in given.items():
+        values = _list(value)
+        if len(values) > _MOST:
+            raise InvalidInput(f"{name}: {len(values)} values are more than {_MOST}.", "Give fewer.")
+        if any(isinstance(one, list | tuple | dict) for one in values):
+            raise InvalidInput(f"{name}: a list in a list, or an object, is no value.", "Give numbers or texts.")
+
+
+Whole = Annotated[int, BeforeValidator(_number)]
+Number = Annotated[float, BeforeValidator(_number)]
+Numbers = Annotated[tuple[float, ...], BeforeValidator(_numbers), Field(min_length=1)]
+Grid = Annotated[tuple[float, ...], BeforeValidator(_grid), Field(min_length=1)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_list), Field(min_length=1)]
+
+
+class Said(Settings):
+    """What /say was called with."""
+
+    prompt: str
+    axis: str
+    alphas: Numbers
+    controls: Numbers
+    system: str
+    temperature: Number
+    seed: Whole
+    max_new_tokens: Whole
+
+    def replies(self) -> int:
+        """How many replies are asked for: one for each pair of strengths, or the base model's alone."""
+        return len(self.alphas) * len(self.controls) if self.axis else 1
+
+    def request(self) -> Request:
+        """The request that answers it."""
+        grid = [(alpha, control) for alpha in self.alphas for control in self.controls]
+        used = [(Strength(axis=self.axis, alpha=a, control=c),) for a, c in grid] if self.axis else [()]
+        messages = conversation(self.prompt, self.system or None)
+        rows = tuple(Row(messages=messages, strengths=own, seed=self.seed) for own in used)
+        sampling = Sampling(temperature=self.temperature)
+        return Request(rows=rows, sampling=sampling, max_new_tokens=self.max_new_tokens)
+
+
+class Swept(Settings):
+    """What /sweep was called with."""
+
+    axis: str
+    prompts: Texts
+    alphas: Grid
+    controls: Grid
+    seeds: Whole
+    seed: Whole
+    temperature: Number
+    max_new_tokens: Whole
 
 
 class Endpoints:
@@ -36,6 +117,7 @@ class Endpoints:
 
     def say(
         self,
+        who: gr.Request,
         prompt: str,
         axis: str = "",
         alphas: list[float] = [1.0],  # noqa: B006 - gradio reads defaults as they stand; it is never changed
@@ -50,7 +132,7 @@ class Endpoints:
         Args:
             prompt: What to say to the model.
             axis: The name of an axis, see /axes; empty for the base model alone.
-            alphas: Strengths of the identity layer: 0 is the base model, 1 as trained.
+            alphas: Strengths of the identity layer: 0 is the base model, 1 as trained. A number is a list of one.
             controls: Strengths of the value function: 0 is off, 1 as calibrated. Each is paired with each alpha.
             system: Instructions the model keeps in mind; empty for none.
             temperature: 0 is greedy.
@@ -59,18 +141,24 @@ class Endpoints:
 
         Returns:
             One object for each strength: alpha, control and text; once it is finished also reward, kl, perplexity
-            and more, as `playground say --json` tells them.
+            and more, as `playground say --json` tells them. While the request waits for a place, waiting says how
+            many are let in before it.
         """
         with _as_messages():
-            strengths = [Strength(axis=axis or "none", alpha=a, control=c) for a in alphas for c in controls]
-            messages = conversation(prompt, system or None)
-            used = [(strength,) for strength in strengths] if axis else [()]
-            rows = tuple(Row(messages=messages, strengths=own, seed=seed) for own in used)
-            sampling = Sampling(temperature=temperature)
-            request = Request(rows=rows, sampling=sampling, max_new_tokens=max_new_tokens)
-            replies, due = [_begun(row) for row in rows], 0.0
-            with closing(self.hosted.run(request)) as events:
+            given: dict[str, Any] = {
+                "prompt": prompt, "axis": axis, "alphas": alphas, "controls": controls, "system": system,
+                "temperature": temperature, "seed": seed, "max_new_tokens": max_new_tokens,
+            }  # fmt: skip
+            _check_size(given)
+            said = Said(**given)
+            self.hosted.hosting.check_rows(said.replies())
+            request = said.request()
+            replies, due = [_begun(row) for row in request.rows], 0.0
+            with closing(self.hosted.run(request, self.hosted.client(who))) as events:
                 for event in events:
+                    if isinstance(event, Waiting):
+                        yield [{**reply, "waiting": event.before} for reply in replies]
+                        continue
                     if isinstance(event, Token):
                         replies[event.row]["text"] += event.text
                     elif isinstance(event, Finished):
@@ -82,6 +170,7 @@ class Endpoints:
 
     def sweep(
         self,
+        who: gr.Request,
         axis: str,
         prompts: list[str],
         alphas: str = "-1:2:0.5",
@@ -95,8 +184,8 @@ class Endpoints:
 
         Args:
             axis: The name of an axis, see /axes.
-            prompts: What to reply to at every strength.
-            alphas: start:end:step, or numbers with commas.
+            prompts: What to reply to at every strength. A text is a list of one.
+            alphas: start:end:step, or numbers with commas, whose decimal sign is a point; or a list of numbers.
             controls: The same for control.
             seeds: Replies to each prompt at each strength.
             seed: Fixes the noise of them all.
@@ -104,21 +193,27 @@ class Endpoints:
             max_new_tokens: Longest reply, in tokens.
 
         Returns:
-            done and total count replies; points holds one object for each strength, with its metrics.
+            done and total count replies; points holds one object for each strength, with its metrics. While the
+            request waits for a place, waiting says how many are let in before it.
         """
-        from playground.sweep import Plan, PointMeasured, parse_grid, sweep
+        from playground.sweep import Plan, PointMeasured, count_strengths
 
         with _as_messages():
-            plan = Plan(
-                axis=axis, alphas=parse_grid(alphas), controls=parse_grid(controls), prompts=tuple(prompts),
-                seeds=seeds, seed=seed, temperature=temperature, max_new_tokens=max_new_tokens,
-            )  # fmt: skip
-            self.hosted.check_axis(axis)
-            self.hosted.hosting.check_plan(plan)
-            count, told = len(plan.strengths()), {"done": 0.0, "total": 0.0, "points": list[Any]()}
-            with closing(sweep(self.hosted.player, plan)) as steps:
+            given: dict[str, Any] = {
+                "axis": axis, "prompts": prompts, "alphas": alphas, "controls": controls, "seeds": seeds, "seed": seed,
+                "temperature": temperature, "max_new_tokens": max_new_tokens,
+            }  # fmt: skip
+            _check_size(given)
+            swept = Swept(**given)
+            self.hosted.hosting.check_size(swept.alphas, swept.controls, swept.prompts, swept.seeds)
+            plan = Plan(**dict(swept))
+            count = count_strengths(plan.alphas, plan.controls)
+            told = {"done": 0.0, "total": float(plan.replies()), "points": list[Any]()}
+            with closing(self.hosted.sweep(plan, self.hosted.client(who))) as steps:
                 for event in steps:
-                    if isinstance(event, PointMeasured):
+                    if isinstance(event, Waiting):
+                        yield {**told, "waiting": event.before}
+                    elif isinstance(event, PointMeasured):
                         told["points"].append(event.point.model_dump(mode="json"))
                     else:
                         told = {"done": event.done, "total": event.total, "points": []}
@@ -127,11 +222,11 @@ class Endpoints:
 
 
 def offer(hosted: Hosted) -> None:
-    """Put the endpoints into the present Blocks."""
+    """Put the endpoints into the present Blocks. Who must wait, waits at the door and not in gradio's queue."""
     endpoints = Endpoints(hosted)
     gradio_api(endpoints.axes, api_name="axes", queue=False)
     gradio_api(endpoints.say, api_name="say", concurrency_limit=None)
-    gradio_api(endpoints.sweep, api_name="sweep", concurrency_id="sweep", concurrency_limit=1)
+    gradio_api(endpoints.sweep, api_name="sweep", concurrency_limit=None)
 
 
 @contextmanager

@@ -90,6 +90,8 @@ def status(view: View) -> str:
             f'<p class="status recorded" title="Recorded with {escape(view.recorded)}"><b>Recorded</b> '
             "<span>Turn the dial, and the model answers live.</span></p>"
         )
+    if view.writing and view.before is not None:
+        return waiting(view.before)
     rows = len(view.asked)
     replies = f"{rows} strengths at once" if rows > 1 else "one strength"
     words = {
@@ -102,15 +104,20 @@ def status(view: View) -> str:
     return f'<p class="status {view.phase}">{words}</p>'
 
 
-def waiting(ahead: int, at_once: int = 1) -> str:
-    """The status line between asking and being served, `at_once` people at a time."""
-    if ahead >= at_once:
-        words = f"Waiting: {ahead - at_once + 1} before you."
-    elif ahead:
-        words = f"Starting, taking turns with {ahead} other{'s' if ahead > 1 else ''} …"
-    else:
-        words = "Starting …"
-    return f'<p class="status reading">{words}</p>'
+def starting(others: int) -> str:
+    """The status line between asking and being answered, while others are answered too."""
+    turns = f", taking turns with {others} other{'s' if others > 1 else ''}" if others else ""
+    return f'<p class="status reading">Starting{turns} …</p>'
+
+
+def in_line(before: int) -> str:
+    """How a request stands that waits for a place."""
+    return f"Waiting: {before} before you." if before else "Waiting: you are next."
+
+
+def waiting(before: int) -> str:
+    """The status line of a request that waits for a place."""
+    return f'<p class="status reading">{in_line(before)}</p>'
 
 
 def _becomes(change: Change | None) -> str:

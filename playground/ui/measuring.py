@@ -45,6 +45,7 @@ SPOKEN = "element.setAttribute('role', 'status'); element.setAttribute('aria-liv
 SHOWN = 8
 """Replies shown behind a point; the files hold all."""
 
+_MOST_LINES = 100_000  # of prompts that are typed
 _TOGETHER = 16  # rows in a batch: a prompt or two, so that the chart grows every few seconds
 
 Phase = Literal["empty", "waiting", "measuring", "stopping", "stopped", "done", "failed"]
@@ -60,6 +61,8 @@ class Found:
     prompts: int = 0
     progress: Progress | None = None
     phase: Phase = "empty"
+    before: int | None = None
+    """How many measurings are let in before this one, where that is known."""
     problem: str = ""
     command: str = ""
     card: Card | None = None
@@ -80,15 +83,17 @@ def plan(
     seed: float | None,
     temperature: float | None,
     max_new_tokens: float | None,
+    most: int = 20_000,
 ) -> "Plan":
-    """The plan a form describes. Raises InvalidInput for what cannot be measured."""
-    from playground.sweep import Plan, parse_grid
+    """The plan a form describes. Raises InvalidInput for what cannot be measured, as `most` replies are at once."""
+    from playground.sweep import Plan, check_size, parse_grid
 
     if not axis:
         raise InvalidInput("There is no axis to measure.", "Make or load one on the Axes page.")
     if not prompts:
         raise InvalidInput("There are no prompts.", "Type some, one a line.")
     grid = parse_grid(alphas), parse_grid(controls)
+    check_size(*grid, prompts, 1 if seeds is None else seeds, most, "this page")
     size = max(_TOGETHER, len(set(grid[0])) * len(set(grid[1])) + 1)
     numbers = {"seeds": seeds, "seed": seed, "temperature": temperature, "max_new_tokens": max_new_tokens}
     given: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
@@ -106,6 +111,8 @@ def prompts_of(source: str, count: float | None, own: str, file: str | None, car
     if source == FROM_PRESETS:
         return list(dict.fromkeys(preset.prompt for preset in presets.read_all()))
     if source == OWN:
+        if own.count("\n") > _MOST_LINES:
+            raise InvalidInput(f"These are more than {_MOST_LINES} lines.", "Take fewer prompts.")
         typed = [line.strip() for line in own.split("\n") if not is_blank(line)]
         return list(dict.fromkeys([*typed, *(load_prompts(Path(file)) if file else ())]))
     known = load_prompts(places.PRESETS / "prompts.jsonl")
@@ -118,11 +125,8 @@ def prompts_of(source: str, count: float | None, own: str, file: str | None, car
 
 
 def size(plan: "Plan") -> str:
-    """How much work a plan is, in words."""
-    strengths = len(plan.strengths())
-    seeds = f" × {plan.seeds} seeds" if plan.seeds > 1 else ""
-    replies = strengths * len(plan.prompts) * plan.seeds
-    return f"{strengths} strengths × {len(plan.prompts)} prompts{seeds} = {replies} replies"
+    """What a plan measures and how much work that is, in words."""
+    return plan.in_words()
 
 
 def folder_name(identity: dict[str, Any]) -> str:
@@ -246,7 +250,7 @@ def standing(found: Found) -> str:
     count = f"{progress.done:g} of {progress.total:g} replies" if progress else ""
     words = {
         "empty": "Ready to measure.",
-        "waiting": "Waiting for another measurement to end …",
+        "waiting": "Waiting for another measurement to end …" if found.before is None else markup.in_line(found.before),
         "measuring": f"Measuring: {count}{_left(progress)}" if progress else "Starting …",
         "stopping": f"Stopping … {count}",
         "stopped": f"Stopped at {count}. Run resumes here.",

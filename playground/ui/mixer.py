@@ -7,7 +7,7 @@ import gradio as gr
 
 from playground.cards import Card
 from playground.errors import InvalidInput
-from playground.settings import Strength
+from playground.settings import MOST_AXES, Strength
 from playground.ui.number_box import READING, bounds_of
 from playground.ui.theme import ASSETS
 
@@ -25,7 +25,11 @@ class Mixer(gr.HTML):
 
     def preprocess(self, payload: Any) -> Any:
         """The strengths; the page's own script sends nothing else."""
-        if not isinstance(payload, list) or not all(isinstance(one, dict) for one in payload):
+        if (
+            not isinstance(payload, list)
+            or len(payload) > MOST_AXES
+            or not all(isinstance(one, dict) for one in payload)
+        ):
             raise InvalidInput("That is no mix of axes.", "Load the page again.")
         return tuple(Strength(**one) for one in payload)
 

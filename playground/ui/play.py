@@ -15,12 +15,13 @@ import gradio as gr
 
 from playground import presets
 from playground.errors import AxisMismatch, PlaygroundError
-from playground.events import Event
+from playground.events import Event, Waiting
 from playground.presets import Preset
 from playground.settings import Request
 from playground.ui import gauges, markup, present, share
 from playground.ui.desk import NOTHING, Desk
 from playground.ui.drawing import Drawing, HasAxes, Update, card_of, cards_of, menu
+from playground.ui.line import Client
 from playground.ui.number_box import NumberBox
 from playground.ui.pace import SLOW
 from playground.ui.recordings import Recording
@@ -29,13 +30,11 @@ from playground.ui.widgets import ASKED, Widgets, layout
 
 _REDRAW_S = 1 / 15  # a reply grows on the page at most so often
 _LONGEST_FILE = 200_000  # letters of a preset that are read
-_AT_ONCE = 8  # people answered at the same time; the engine lets them take turns, step by step
 _QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 _ENGINE: dict[str, Any] = {
     "show_progress": "hidden",
     "api_visibility": "private",
-    "concurrency_id": "engine",
-    "concurrency_limit": _AT_ONCE,
+    "concurrency_limit": None,  # who must wait, waits at the door, where all wait together
     "trigger_mode": "always_last",
 }
 
@@ -43,8 +42,12 @@ _ENGINE: dict[str, Any] = {
 class Plays(HasAxes, Protocol):
     """What the page asks of a player."""
 
-    def run(self, request: Request) -> Generator[Event, None, None]:
-        """Answer a request as a stream of events; closing it stops."""
+    def client(self, request: Any) -> Client:
+        """Who sent a page's request."""
+        ...
+
+    def run(self, request: Request, client: Client) -> Generator[Event, None, None]:
+        """Answer a client's request as a stream of events; closing it stops."""
         ...
 
 
@@ -213,7 +216,7 @@ class PlayPage:
             while wish is not None:
                 view = self._begun(view, wish)
                 yield self.drawing.shown(view, drawn, wish.axis)
-                for view in self._run(view, session, wish):  # noqa: B020 - each view grows from the last
+                for view in self._run(view, request, wish):  # noqa: B020 - each view grows from the last
                     yield self.drawing.shown(view, drawn, wish.axis)
                 wish = self.desk.following(session, wish)
         finally:
@@ -226,10 +229,11 @@ class PlayPage:
         except PlaygroundError as error:
             return present.fail(view, error)
 
-    def _run(self, view: View, session: str, wish: Wish) -> Iterator[View]:
+    def _run(self, view: View, request: gr.Request, wish: Wish) -> Iterator[View]:
         """The views worth drawing of one run."""
+        session, client = _session(request), self.player.client(request)
         while (batch := present.request(view)) is not None:
-            events, due = self.player.run(batch), time.monotonic() + _REDRAW_S
+            events, due = self.player.run(batch, client), time.monotonic() + _REDRAW_S
             try:
                 for event in events:
                     if self.desk.newest(session) != wish:
@@ -237,7 +241,7 @@ class PlayPage:
                             yield present.stop(view)
                         return  # overtaken: the page belongs to the newer wish
                     view = present.fold(view, event)
-                    if time.monotonic() >= due:
+                    if time.monotonic() >= due or isinstance(event, Waiting):
                         yield view
                         due = time.monotonic() + _REDRAW_S
                 yield view
@@ -300,7 +304,7 @@ class PlayPage:
         ahead = self.desk.wish(_session(request), wish)
         if view.writing or (wish == view.wish and view.phase == "done" and not view.recorded):
             return {}
-        return {self.widgets.status: markup.waiting(ahead, _AT_ONCE)}
+        return {self.widgets.status: markup.starting(ahead)}
 
     def _at(self, alpha: float | None, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
         if alpha is None:

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 
 from playground.errors import InvalidInput, PlaygroundError
-from playground.events import Event, Finished, Started, Token
+from playground.events import Event, Finished, Started, Token, Waiting
 from playground.presets import Preset
 from playground.settings import Message, Request, Row, Sampling, Strength, conversation
 from playground.ui.view import BASE, STEERED, Reply, Turn, View, Wish, alphas_of, comparable, key_of, strip_slot
@@ -73,8 +73,10 @@ def recorded(wish: Wish, asked: Request, events: Iterable[Event], by: str) -> Vi
 
 def fold(view: View, event: Event) -> View:
     """The view after one more event. Any prefix of a stream folds; events of unknown rows change nothing."""
+    if isinstance(event, Waiting):
+        return replace(view, before=event.before)
     if isinstance(event, Started):
-        return replace(view, phase="writing" if view.asked_slots else view.phase)
+        return replace(view, phase="writing" if view.asked_slots else view.phase, before=None)
     if not isinstance(event, Token | Finished) or not 0 <= event.row < len(view.asked_slots):
         return view
     slot = view.asked_slots[event.row]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from playground.errors import InvalidInput, PlaygroundError
+from playground.errors import InvalidInput, PlaygroundError, shown
 from playground.events import Finished, Token
 from playground.settings import Row, Sampling, Strength
 
@@ -18,6 +18,8 @@ STRIP = "-0.5, 0, 0.5, 1, 1.5"
 
 FEWEST, MOST = 3, 7
 """How many strengths the strip takes."""
+
+_LONGEST_STRIP = 500  # letters
 
 BASE, STEERED = "base", "steered"
 
@@ -122,6 +124,8 @@ class View:
     sampling: Sampling = Sampling()
     max_new_tokens: int = 64
     phase: Phase = "empty"
+    before: int | None = None
+    """How many requests are let in before this one; None for one that is under way."""
     error: PlaygroundError | None = None
     recorded: str = ""
     """What made these replies before the page was opened; empty for replies of now."""
@@ -173,16 +177,20 @@ def alphas_of(text: str) -> tuple[float, ...]:
 
     Between semicolons a comma is a decimal sign; where it may be either, it is refused.
     """
+    if len(text) > _LONGEST_STRIP:
+        raise InvalidInput(f"The strip shows {FEWEST} to {MOST} strengths.", f"Type such as {STRIP}.")
     told = ";" in text
     if not told and re.search(r",\S", text) and re.search(r",\s+\S", text):
         raise InvalidInput(
-            f"In {text!r} a comma may part numbers or be a decimal sign.", "Put semicolons between the strengths."
+            f"In {shown(text)} a comma may part numbers or be a decimal sign.", "Put semicolons between the strengths."
         )
     parts = re.split(r";|,\s", text) if told else text.split(",")
     try:
         alphas = {float(part.replace("−", "-").replace(",", ".")) for part in parts if part.strip()}
     except ValueError:
-        raise InvalidInput(f"The strip's strengths are not all numbers: {text!r}.", f"Type such as {STRIP}.") from None
+        raise InvalidInput(
+            f"The strip's strengths are not all numbers: {shown(text)}.", f"Type such as {STRIP}."
+        ) from None
     if not FEWEST <= len(alphas) <= MOST or not all(map(math.isfinite, alphas)):
         raise InvalidInput(
             f"The strip shows {FEWEST} to {MOST} strengths (got {len(alphas)}).", f"Type such as {STRIP}."

@@ -55,8 +55,8 @@ STAGES = {
 class Order(Named):
     """What an axis is made from: two sentences, or a file of pairs."""
 
-    positive: str = Field(default="", description="Who answers at the positive end.")
-    negative: str = Field(default="", description="Who answers at the negative end.")
+    positive: str = Field(default="", max_length=4000, description="Who answers at the positive end.")
+    negative: str = Field(default="", max_length=4000, description="Who answers at the negative end.")
     positive_pole: str = Field(default="", max_length=30, description="A word for that end.")
     negative_pole: str = Field(default="", max_length=30, description="A word for the other.")
     pairs: str = Field(default="", description="A file of pairs, instead of the sentences or beside them.")

@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Hashable
 from contextlib import closing
 from pathlib import Path
 
@@ -40,18 +40,18 @@ class Paced(Player):
     pace_s = 0.0
     held_by: Path | None = None
 
-    def in_turns(self, work: Generator[Step, None, None]) -> Generator[Step, None, None]:
-        with closing(super().in_turns(work)) as steps:
+    def in_turns(self, work: Generator[Step, None, None], client: Hashable = None) -> Generator[Step, None, None]:
+        with closing(super().in_turns(work, client)) as steps:
             for step in steps:
                 yield step
                 until = time.monotonic() + 1
                 while self.held_by and self.held_by.exists() and time.monotonic() < until:
                     time.sleep(0.01)
 
-    def run(self, request: Request) -> Generator[Event, None, None]:
+    def run(self, request: Request, client: Hashable = None) -> Generator[Event, None, None]:
         written = 0
         try:
-            with closing(super().run(request)) as events:
+            with closing(super().run(request, client)) as events:
                 for event in events:
                     if isinstance(event, Token):
                         written += 1

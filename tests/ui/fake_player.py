@@ -5,6 +5,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 from playground.cards import Base, Calibration, Card, Estimate, Point, Poles, SafeRange
 from playground.errors import AxisMismatch, InvalidInput
@@ -57,6 +58,7 @@ class FakePlayer:
     """Words drift from calm to loud with alpha, to shy below 0; row by row in turns, `pace_s` apart."""
 
     name = "Made-up-1B"
+    model = SimpleNamespace(dtype="torch.float32")
     context_length = 2048
 
     def __init__(self, pace_s: float = 0.0, axes: tuple[Card, ...] | None = None) -> None:
@@ -67,7 +69,10 @@ class FakePlayer:
         self.requests: list[Request] = []
         self.closed = 0
 
-    def run(self, request: Request) -> Generator[Event, None, None]:
+    def client(self, request: object) -> None:
+        return None
+
+    def run(self, request: Request, client: object = None) -> Generator[Event, None, None]:
         self.requests.append(request)
         if any(len(message.content) > 5000 for row in request.rows for message in row.messages):
             raise InvalidInput("The prompt is longer than the context.", "Shorten it.")

@@ -9,6 +9,8 @@ from typing import Any
 
 _sessions = count()
 
+Headers = dict[str, str] | None
+
 
 class Raw:
     """What one server answers."""
@@ -18,7 +20,7 @@ class Raw:
         with urllib.request.urlopen(f"{url}/config") as answer:
             self.handlers: list[dict[str, Any]] = json.load(answer)["dependencies"]
 
-    def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> tuple[int, str]:
+    def post(self, path: str, body: Any, headers: Headers = None) -> tuple[int, str]:
         """Status and text of an answer; `body` is JSON unless it is bytes."""
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         asked = urllib.request.Request(
@@ -37,22 +39,26 @@ class Raw:
         status, text = self.post("queue/join", body)
         if status != 200:
             return {"success": False, "output": {"error": text}}
-        return [message for message in self._messages(session) if message["msg"] == "process_completed"][-1]
+        return [message for message in self.messages(session) if message["msg"] == "process_completed"][-1]
 
-    def _messages(self, session: str) -> Iterator[dict[str, Any]]:
+    def start(self, name: str, values: list[Any], session: str, headers: Headers = None) -> None:
+        """Begin a call of an endpoint that has a name; what it answers waits among the session's messages."""
+        handler = next(one["id"] for one in self.handlers if one["api_name"] == name)
+        status, text = self.post("queue/join", {"data": values, "fn_index": handler, "session_hash": session}, headers)
+        assert status == 200, text
+
+    def messages(self, session: str, calls: int = 1) -> Iterator[dict[str, Any]]:
+        """What a session is told until so many calls are done."""
         with urllib.request.urlopen(f"{self.url}/gradio_api/queue/data?session_hash={session}") as stream:
             for line in stream:
                 if line.startswith(b"data:"):
                     message = json.loads(line[5:])
                     yield message
-                    if message["msg"] in ("process_completed", "close_stream"):
+                    calls -= message["msg"] == "process_completed"
+                    if not calls or message["msg"] == "close_stream":
                         return
 
-    def say(self, *values: Any, headers: dict[str, str] | None = None) -> Iterator[tuple[str, Any]]:
-        """(event, data) of /say as curl sees it."""
-        return self.named("say", *values, headers=headers)
-
-    def named(self, name: str, *values: Any, headers: dict[str, str] | None = None) -> Iterator[tuple[str, Any]]:
+    def named(self, name: str, *values: Any, headers: Headers = None) -> Iterator[tuple[str, Any]]:
         """(event, data) of an endpoint that has a name, as curl sees it."""
         status, text = self.post(f"call/{name}", {"data": list(values)}, headers)
         if status != 200:

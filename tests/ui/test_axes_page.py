@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -35,6 +36,9 @@ def player(tiny_folder: FolderOf, tmp_path: Path) -> Player:
 def other(tiny_folder: FolderOf, tmp_path: Path) -> Path:
     """The folder of an axis that the player does not know yet."""
     return make_tiny_axis(tmp_path / "other" / "calm", tiny_folder(), "calm", seed=1)
+
+
+NOBODY: Any = SimpleNamespace(session_hash="me")
 
 
 def page_of(player: Player, folder: Path, **hosting: Any) -> tuple[AxesPage, gr.Dropdown]:
@@ -167,11 +171,11 @@ def test_an_order_that_cannot_be_is_refused_in_words(player: Player, tmp_path: P
 
 def test_an_example_is_answered_at_either_end_as_it_is_written(player: Player, tmp_path: Path) -> None:
     page, _ = page_of(player, tmp_path / "shop")
-    shown = list(page.give_example("cheer", "Hello."))
+    shown = list(page.give_example(NOBODY, "cheer", "Hello."))
     assert len(shown) > 2
     assert shown[-1].count("<article") == 3
-    assert "prompt is empty" in list(page.give_example("cheer", " "))[-1]
-    assert list(page.give_example(None, "Hello.")) == [""]
+    assert "prompt is empty" in list(page.give_example(NOBODY, "cheer", " "))[-1]
+    assert list(page.give_example(NOBODY, None, "Hello.")) == [""]
 
 
 def test_a_public_page_takes_nothing_in_and_makes_nothing(player: Player, other: Path, tmp_path: Path) -> None:

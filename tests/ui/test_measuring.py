@@ -86,7 +86,7 @@ def test_an_axis_that_learnt_from_all_prompts_has_none_that_are_new() -> None:
 
 def test_the_work_is_told_before_it_is_done() -> None:
     plan = measuring.plan(**form(prompts=["a", "b"], seeds=3))
-    assert measuring.size(plan) == "3 strengths × 2 prompts × 3 seeds = 18 replies"
+    assert measuring.size(plan) == ("alpha 0, 0.5, 1; control 0: 3 strengths × 2 prompts × 3 seeds = 18 replies")
 
 
 @pytest.mark.parametrize("kind", measuring.KINDS)
