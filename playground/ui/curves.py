@@ -134,7 +134,8 @@ class CurvesPage:
         found: Found = self.found.value
         self.standing = gr.HTML(measuring.standing(found), elem_id="standing", js_on_load=measuring.SPOKEN, **_BARE)
         labels = [(label, name) for label, name in measuring.metrics_of(found.shown)]
-        second = next((name for _, name in labels if name == "perplexity"), labels[-1][1])
+        names = [name for _, name in labels]
+        second, solved = (name if name in names else names[-1] for name in ("perplexity", "kl"))
         with gr.Row(elem_id="measured", equal_height=False):
             with gr.Column(elem_id="charts", min_width=320):
                 with gr.Row(elem_classes="tools"):
@@ -164,7 +165,7 @@ class CurvesPage:
                 **_BARE,
             )
         with gr.Row(elem_id="target", equal_height=True):
-            self.wanted = gr.Dropdown(labels, value="kl", label="Solve for", filterable=False, min_width=150)
+            self.wanted = gr.Dropdown(labels, value=solved, label="Solve for", filterable=False, min_width=150)
             self.value = gr.Number(0.5, label="Value", min_width=84)
             self.find = gr.Button("Solve", min_width=72, scale=0, elem_id="find")
             self.reached = gr.HTML("", **_BARE, elem_id="reached", js_on_load=measuring.SPOKEN)
