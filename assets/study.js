@@ -26,8 +26,8 @@ function begin() {
   if (slider) path.push([0, Number(slider.value)]);
   window.scrollTo(0, 0);
   find('h1')?.focus({ preventScroll: true });
-  if (!elsewhere) resume();
-  else if (page.code) send({ action: 'return' });
+  if (elsewhere && page.code) send({ action: 'return' });
+  else resume();
 }
 
 // What was pressed before the page was loaded anew and is still asked for.
@@ -35,7 +35,8 @@ function resume() {
   const form = kept();
   if (!form || !page.key) return;
   const asked = form.action === 'answer' ? form.token === page.token : find(`[data-action="${form.action}"]`);
-  if (asked && form.code === page.code) send(form);
+  const lost = form.action === 'consent' && person.name && !person.own; // the answer with this browser's own code
+  if (lost || (asked && form.code === page.code)) send(form);
   else keep(null);
 }
 

@@ -73,6 +73,14 @@ def read(data: Any) -> Form:
     """The form a browser sent. Raises InvalidInput for anything else."""
     if not isinstance(data, Mapping):
         raise InvalidInput("That is no form of this study.", "Load the page again.")
+    values = data.get("values")
+    if isinstance(
+        values, Mapping
+    ):  # half of a character, as a box that is full may leave it, is no reason to lose the rest
+        data = {
+            **data,
+            "values": {name: clean(value) if isinstance(value, str) else value for name, value in values.items()},
+        }
     try:
         return Form(**{str(name): value for name, value in data.items()})
     except (TypeError, ValueError, RecursionError):

@@ -298,6 +298,18 @@ def test_another_device_with_the_session_goes_on_and_deletes_nothing(visits: Vis
     assert visits.store.enrolled() == []
 
 
+@pytest.mark.parametrize("query", [PROLIFIC, {"PROLIFIC_PID": "pid-1"}, {}])
+def test_a_consent_whose_answer_was_lost_gets_its_code_when_it_is_sent_again(
+    visits: Visits, query: dict[str, str]
+) -> None:
+    consent = form(visits.arrive(query), "consent")
+    lost = visits.act(consent, query)
+    assert not visits.arrive(query).own
+    again = visits.act(consent, query)
+    assert (again.own, again.code, again.screen) == (True, lost.code, lost.screen)
+    assert len(visits.store.enrolled()) == 1
+
+
 def test_the_address_of_somebody_without_an_id_deletes_nothing(visits: Visits) -> None:
     mine = trial(visits, {})
     shared = visits.arrive({"code": mine.address})
