@@ -2,8 +2,6 @@
 // again: the server that is back may be another process, which knows nothing of this page.
 (() => {
   const PATIENCE_MS = 60000, LONGEST = 8000;
-  const ALWAYS = ['prompt', 'axis', 'alpha', 'control', 'temperature', 'seed', 'max_new_tokens'];
-  const MAYBE = ['system', 'top_k', 'top_p', 'repetition_penalty', 'updates', 'step_size', 'alphas'];
   const LOST = 'The server does not answer; trying again …', BACK = 'The server is back; loading the page again …';
   const LONG = 'The server is back. Copy what you typed, then load the page again: it is too long to be kept.';
   const play = () => document.getElementById('play');
@@ -11,7 +9,6 @@
   const line = Object.assign(document.createElement('div'), { id: 'connection', hidden: true });
   line.setAttribute('role', 'alert');
   let app = window.gradio_config?.app_id ?? null, missed = 0, leaving = false, touched = false;
-  const changed = new Set(); // controls by id
 
   function tell(text) {
     if (!line.isConnected) document.body.append(line);
@@ -20,26 +17,8 @@
     document.body.classList.toggle('unanswered', Boolean(text));
   }
 
-  // The settings of a link, as the page's controls now show them; what nobody touched may stay untold.
-  function asShown(query) {
-    const told = new URLSearchParams(query);
-    for (const name of [...ALWAYS, ...MAYBE]) {
-      const shown = document.querySelector(`#${name} textarea, #${name} input:not([type=range])`);
-      if (!shown || !(ALWAYS.includes(name) || told.has(name) || changed.has(name))) continue;
-      const value = shown.dataset.value ?? shown.value; // a number box that refused what was typed keeps its number
-      if (!told.get(name) || Number(told.get(name)) !== Number(value)) told.set(name, value);
-    }
-    if (changed.has('mixer')) told.set('more', mixed());
-    return told.toString();
-  }
-  window.asShown = asShown;
-
-  function mixed() {
-    const rows = [...document.querySelectorAll('.mixed')].map((row) => [
-      encodeURIComponent(row.dataset.axis), ...[row.dataset.alpha, row.dataset.control].map(Number),
-    ]);
-    return rows.filter(([, ...strengths]) => strengths.some(Boolean)).join(';');
-  }
+  // The address that shows what is shown now; a page whose controls are no settings has the one it was opened by.
+  const asShown = (query) => window.asShown?.(query) ?? query;
 
   async function identity() {
     const address = new URL('gradio_api/app_id', document.baseURI);
@@ -80,9 +59,6 @@
     if (!leaving) setTimeout(watch, missed ? 1000 : everyMs());
   }
 
-  document.addEventListener('input', ({ target }) => {
-    for (const name of [...MAYBE, 'mixer']) if (target.closest?.(`#${name}`)) changed.add(name);
-  }, true);
   for (const event of ['pointerdown', 'input', 'keydown']) {
     document.addEventListener(event, ({ target }) => { touched ||= Boolean(target.closest?.('#play')); }, true);
   }

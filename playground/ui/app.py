@@ -40,6 +40,7 @@ _OPEN = (
     "train and delete axes. Keep it to yourself with --host 127.0.0.1, or set PLAYGROUND_PUBLIC=1 to let strangers in."
 )
 _QUICK_CALLS = 40  # calls that are answered at once, whoever waits meanwhile
+_SHOWN = f"<script>{(ASSETS / 'shown.js').read_text(encoding='utf-8')}</script>"
 _HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
 
 
@@ -91,7 +92,7 @@ def appearance(hosting: Hosting | None = None, host: str = "127.0.0.1") -> dict[
         "theme": theme(),
         "css_paths": [ASSETS / "palette.css", ASSETS / "theme.css", ASSETS / "pages.css"],
         "js": (ASSETS / "page.js").read_text(encoding="utf-8"),
-        "head": _HEAD + CONNECTION,
+        "head": _HEAD + _SHOWN + CONNECTION,
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,
