@@ -13,6 +13,7 @@ from playground.cli_progress import Teller
 from playground.errors import InvalidInput
 from playground.events import exhaust
 from playground.files import trouble
+from playground.texts import is_blank
 from playground.training.recipe import STAGES
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print progress as JSON lines
 
 @axis.command("train")
 def train(
-    pairs: Annotated[Path, typer.Option(help="Preference pairs: JSONL, maybe .gz, of prompt, chosen, rejected.")],
+    pairs: Annotated[
+        Path, typer.Option(help="Preference pairs as JSON Lines or a JSON list, maybe .gz: prompt, chosen, rejected.")
+    ],
     name: Name,
     out: Out,
     description: Description = "",
@@ -135,7 +138,7 @@ def invent(
     as_json: Json = False,
 ) -> None:
     """Train an axis from two sentences: the model itself plays both poles."""
-    if not positive.strip() or not negative.strip():
+    if is_blank(positive) or is_blank(negative):
         raise InvalidInput("A description is empty.", "Describe both poles, such as: an outgoing, sociable person.")
     given, sources = [], ()
     if pairs is not None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from playground.events import Finished
 from playground.settings import Row, Strength, conversation
+from playground.texts import is_blank
 from playground.training.pairs import Pair, of_replies
 from playground.training.recipe import Recipe
 
@@ -49,6 +50,7 @@ def pair_up(replies: Sequence[tuple[Row, Finished]], rewards: Tensor, recipe: Re
             continue
         ranked = [reply for _, reply in sorted(scored, key=lambda one: one[0])]
         for worst, best in zip(ranked[: len(ranked) // 4], reversed(ranked), strict=False):
-            if best.text.strip() and worst.text.strip() and best.text.strip() != worst.text.strip():
+            seen = not is_blank(best.text) and not is_blank(worst.text)
+            if seen and best.text.strip() != worst.text.strip():
                 found.append(of_replies(prompt, best, worst))
     return found

@@ -21,6 +21,7 @@ from playground.events import Finished, Progress
 from playground.replies import Pace, gather
 from playground.rewards import Reward
 from playground.settings import Row, Sampling, conversation
+from playground.texts import is_blank
 from playground.training.pairs import Pair, of_replies
 from playground.training.recipe import Recipe
 
@@ -83,7 +84,7 @@ def invent(
     replies = yield from gather(
         model, {}, rows, sampling, recipe.invent_tokens, store, "inventing pairs", deadline=until
     )
-    replies = [reply for reply in replies if reply.text.strip()]
+    replies = [reply for reply in replies if not is_blank(reply.text)]
     scores = yield from _scores(model, rows, replies, reward)
     couples = _couples(rows, replies, scores, pairs_each(recipe))
     kept = couples[: math.ceil(recipe.invent_keep * len(couples))]

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playground.cards import Data, JudgeKind, Poles
+from playground.cards import Data, JudgeKind, Named, Poles
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
 from playground.files import read_record, write_json
 from playground.locks import LOCK, held
-from playground.settings import Message, Strength, conversation
+from playground.settings import Message, conversation
 from playground.training import pairs
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe, Stage
@@ -64,7 +64,7 @@ class Job:
 
 def check(model: LanguageModel, job: Job) -> None:
     """Refuse, before any work is done, what would fail later: too few prompts or pairs, texts beyond the context."""
-    Strength(axis=job.name)
+    Named(name=job.name)
     share = job.recipe.development_share
     for development in (False, True):
         prompts_for(job, development)

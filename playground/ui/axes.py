@@ -118,7 +118,9 @@ class AxesPage:
                     min_width=70,
                 )
             self.pairs = gr.File(
-                label="or pairs (.jsonl, .gz): prompt, chosen, rejected", file_types=[".jsonl", ".gz"], height=96
+                label="or pairs (.jsonl, .json, .gz): prompt, chosen, rejected",
+                file_types=[".jsonl", ".ndjson", ".json", ".gz"],
+                height=96,
             )
             self.make = gr.Button("Make it", variant="primary", elem_id="make_axis")
         with gr.Accordion("Load an axis", open=False, elem_id="load"):

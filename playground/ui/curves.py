@@ -100,7 +100,7 @@ class CurvesPage:
         )
         self.file = gr.File(
             label="or a file (.txt, .jsonl, .gz)",
-            file_types=[".txt", ".jsonl", ".gz"],
+            file_types=[".txt", ".jsonl", ".ndjson", ".gz"],
             visible=False,
             height=96,
             elem_id="prompts_file",

@@ -23,7 +23,7 @@ from playground.errors import InvalidInput
 from playground.events import Event, Finished, Progress, from_json
 from playground.files import parse_json, read_json, write_json
 from playground.settings import Settings
-from playground.texts import folder_name
+from playground.texts import folder_name, is_blank
 from playground.training.pairs import Pair
 
 Phase = Literal["making", "stopped", "failed", "made"]
@@ -68,7 +68,7 @@ class Order(Named):
 
     def arguments(self, out: Path) -> list[str]:
         """The `playground axis` command that makes it, after the program's name."""
-        if self.positive.strip() and self.negative.strip():
+        if not is_blank(self.positive) and not is_blank(self.negative):
             said = ["invent", "--positive", self.positive.strip(), "--negative", self.negative.strip()]
         elif self.pairs:
             said = ["train"]
