@@ -16,11 +16,20 @@ class Page(gr.Blocks):
     answered and not logged; what goes wrong inside a handler is ours and is.
     """
 
-    async def preprocess_data(self, *arguments: Any, **settings: Any) -> Any:
+    async def preprocess_data(self, block_fn: Any, *arguments: Any, **settings: Any) -> Any:
         """As in Blocks, but every refusal is a gr.Error that leaves no traceback."""
+        if block_fn.fn is None:  # what only a browser's script answers
+            raise gr.Error(_NOT_FROM_THE_PAGE, print_exception=False)
         try:
-            return await super().preprocess_data(*arguments, **settings)
+            return await super().preprocess_data(block_fn, *arguments, **settings)
         except PlaygroundError as error:
             raise gr.Error(str(error), print_exception=False) from None
         except Exception as error:  # components refuse in any of the library's ways, some quoting all that was sent
             raise gr.Error(_NOT_FROM_THE_PAGE, print_exception=False) from error
+
+    async def call_function(self, *arguments: Any, **settings: Any) -> Any:
+        """As in Blocks, but what a handler refuses in a sentence leaves no traceback either."""
+        try:
+            return await super().call_function(*arguments, **settings)
+        except PlaygroundError as error:
+            raise gr.Error(str(error), print_exception=False) from None

@@ -46,6 +46,7 @@ SHOWN = 8
 """Replies shown behind a point; the files hold all."""
 
 _MOST_LINES = 100_000  # of prompts that are typed
+_FURTHEST_VALUE = 1e300  # of a metric that is asked for
 _TOGETHER = 16  # rows in a batch: a prompt or two, so that the chart grows every few seconds
 
 Phase = Literal["empty", "waiting", "measuring", "stopping", "stopped", "done", "failed"]
@@ -281,7 +282,7 @@ def target(found: Found, metric: str, value: float | None) -> str:
     """Where a metric has a value, with a link that opens Play there. Raises InvalidInput where that cannot be told."""
     if not found.shown:
         raise InvalidInput("Nothing is measured yet.", "Run first; the target is found on the curve.")
-    if value is None or not math.isfinite(value):
+    if not isinstance(value, int | float) or not -_FURTHEST_VALUE <= value <= _FURTHEST_VALUE:
         raise InvalidInput("The target is no number.", "Type one such as 0.5.")
     way, at = findings.longest_line(found.shown)
     reached = findings.target(found.shown, metric, value, way, at)
