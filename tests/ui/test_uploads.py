@@ -91,7 +91,7 @@ def test_uploads_are_removed_after_an_hour_the_rest_after_a_day_and_what_is_left
             os.utime(one, (one.stat().st_mtime - age_s,) * 2)
         if name in ("old", "new"):
             uploads_taken.add(str(path))
-    assert uploads.swept(tmp_path, uploads_taken) == 4 * 4096  # two files of five bytes, and their folders
+    assert uploads.swept(tmp_path, uploads_taken) == 5 * 4096  # two files of five bytes, and three folders
     assert sorted(path.parent.name for path in tmp_path.glob("*/*")) == ["download", "new"]
     assert not (tmp_path / "left").exists()
     assert uploads.swept(tmp_path / "nowhere", ()) == 0
