@@ -125,7 +125,7 @@ def test_what_cannot_end_well_is_refused_before_it_begins(model: LanguageModel, 
         ({"prompts": [*given_prompts(), "so long " * 400]}, "beyond"),
         ({"given": given_pairs(1)}, "too few"),
         ({"given": [*given_pairs(), long], "descriptions": None}, "Pair 41 is .* beyond"),
-        ({"name": ""}, "axis"),
+        ({"name": ""}, "name"),
     ):
         with pytest.raises(InvalidInput, match=reason):
             next(pipeline.train(model, job(tmp_path / "a", **changes)))
