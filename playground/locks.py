@@ -1,6 +1,6 @@
 """A folder that one process at a time works in: it holds a lock until it ends, however it ends."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ LOCK = ".lock"
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[Path]:
+def held(folder: Path) -> Generator[Path]:
     """Have a folder to oneself, made if need be. Raises InvalidInput while somebody else has it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table with a byte order mark, by which Excel knows UTF-8."""
-    texts = {name: column.map(guarded) for name, column in table.select_dtypes(["object", "string"]).items()}
+    texts = {str(name): column.map(guarded) for name, column in table.select_dtypes(["object", "string"]).items()}
     table = table.assign(**texts).rename(columns=guarded)
     table.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n")
 

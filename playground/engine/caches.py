@@ -86,7 +86,7 @@ class StockCache:
     def select(self, parents: Sequence[int]) -> None:
         """See KVCache."""
         if list(parents) != list(range(len(self.mask))):
-            index = torch.tensor(parents, device=self.mask.device, dtype=torch.long)
+            index: Any = torch.tensor(parents, device=self.mask.device, dtype=torch.long)
             self.cache.reorder_cache(index)  # batch_select_indices does not know of linear attention and convolutions
             self.mask = self.mask[index]
 
@@ -136,7 +136,7 @@ class LeanCache:
         cache = DynamicCache(config=self.decoder.config)
         whole = mask.new_ones(beginnings.shape[:2])
         begun = run_decoder(self.decoder, beginnings, whole, cache)
-        which = torch.tensor(of, device=mask.device)
+        which: Any = torch.tensor(of, device=mask.device)
         cache.reorder_cache(which)
         hidden = run_decoder(self.decoder, embeddings, torch.cat([whole[which], mask], 1), cache)
         self._take_over(cache, mask, after=beginnings.shape[1])

@@ -58,7 +58,7 @@ def write(study: Study, records: Records, folder: Path) -> list[Path]:
         raise InvalidInput(f"{there} is there already.", "Choose a new folder; an export overwrites nothing.")
     table, people = results.long_table(records, study), results.people_table(records, study)
     replies = pd.DataFrame([asdict(one) for one in study.stimuli.values()])
-    tables = dict(zip(TABLES, (table, people, replies), strict=True))
+    tables: dict[str, pd.DataFrame] = dict(zip(TABLES, (table, people, replies), strict=True))
     about = {
         "study": study.plan.name,
         "digest": study.digest,
