@@ -21,6 +21,7 @@ from playground.ui import axis_card, examples, markup
 from playground.ui.examples import Example
 from playground.ui.hosting import Hosted
 from playground.ui.measuring import SPOKEN, failed
+from playground.ui.number_box import NumberBox
 from playground.ui.workshop import Making, Order, Workshop
 
 _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
@@ -109,13 +110,11 @@ class AxesPage:
                 self.positive_pole = gr.Textbox(
                     label="slider, right", info=for_right, placeholder="calm", max_lines=1, min_width=84
                 )
-                self.minutes = gr.Number(
+                self.minutes = NumberBox(
                     fields["minutes"].default,
                     label="minutes",
                     info=fields["minutes"].description,
-                    minimum=1,
-                    precision=0,
-                    min_width=70,
+                    bounds={"least": 1, "whole": True, "optional": True},
                 )
             self.pairs = gr.File(
                 label="or pairs (.jsonl, .json, .gz): prompt, chosen, rejected",

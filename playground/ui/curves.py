@@ -25,12 +25,16 @@ from playground.ui import measuring, recipes, takeaway
 from playground.ui.hosting import Hosted
 from playground.ui.line import Client
 from playground.ui.measuring import Found
+from playground.ui.number_box import NumberBox, bounds_of
 from playground.ui.theme import ASSETS
 
 if TYPE_CHECKING:
     from playground.sweep import Measured, Plan
 
 _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
+_COUNTED = {"least": 1, "whole": True}
+"""The bounds of what is counted."""
+
 _QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 _PICTURE = """() => {
   const chart = document.querySelector('#chart .js-plotly-plot');
@@ -94,7 +98,7 @@ class CurvesPage:
                 measuring.GRIDS["alpha"][1], label="control", info=hint, elem_id="curves_controls", min_width=84
             )
         self.source = gr.Radio(list(measuring.PROMPTS), value=measuring.UNSEEN, label="Prompts", elem_id="source")
-        self.count = gr.Number(12, label="How many", precision=0, minimum=1, elem_id="count")
+        self.count = NumberBox(12, label="How many", bounds=_COUNTED, elem_id="count")
         self.own = gr.Textbox(
             label="My prompts, one a line", lines=4, max_lines=12, visible=False, elem_id="own_prompts"
         )
@@ -106,24 +110,20 @@ class CurvesPage:
             elem_id="prompts_file",
         )
         with gr.Row(elem_classes="numbers"):
-            self.seeds = gr.Number(
-                1, label="seeds", info="Replies to each prompt at each strength.", precision=0, minimum=1, min_width=60
-            )
-            self.seed = gr.Number(
-                0, label="seed", info=Row.model_fields["seed"].description, precision=0, minimum=0, min_width=60
+            self.seeds = NumberBox(1, label="seeds", bounds=_COUNTED, info="Replies to each prompt at each strength.")
+            self.seed = NumberBox(
+                0, label="seed", bounds=bounds_of(Row, "seed"), info=Row.model_fields["seed"].description
             )
         with gr.Row(elem_classes="numbers"):
-            self.temperature = gr.Number(
-                0.7, label="temperature", info=Sampling.model_fields["temperature"].description, step=0.1, min_width=84
+            self.temperature = NumberBox(
+                0.7,
+                label="temperature",
+                bounds=bounds_of(Sampling, "temperature"),
+                info=Sampling.model_fields["temperature"].description,
+                step=0.1,
             )
-            self.length = gr.Number(
-                32,
-                label="Max new tokens",
-                info="Longest reply, in tokens.",
-                precision=0,
-                minimum=1,
-                step=8,
-                min_width=60,
+            self.length = NumberBox(
+                32, label="Max new tokens", bounds=_COUNTED, info="Longest reply, in tokens.", step=8
             )
         self.size = gr.HTML(**_BARE, elem_id="plan_size")
         with gr.Row(elem_classes="running"):
@@ -166,7 +166,7 @@ class CurvesPage:
             )
         with gr.Row(elem_id="target", equal_height=True):
             self.wanted = gr.Dropdown(labels, value=solved, label="Solve for", filterable=False, min_width=150)
-            self.value = gr.Number(0.5, label="Value", min_width=84)
+            self.value = NumberBox(0.5, label="Value", step=0.1, elem_id="aim")
             self.find = gr.Button("Solve", min_width=72, scale=0, elem_id="find")
             self.reached = gr.HTML("", **_BARE, elem_id="reached", js_on_load=measuring.SPOKEN)
         with gr.Row(elem_id="take"):
@@ -354,7 +354,7 @@ class CurvesPage:
         )
         self.source.input(
             lambda source: [
-                gr.Number(visible=source == measuring.UNSEEN),
+                gr.update(visible=source == measuring.UNSEEN),
                 gr.Textbox(visible=source == measuring.OWN),
                 gr.File(visible=source == measuring.OWN and not public),
             ],
@@ -362,10 +362,10 @@ class CurvesPage:
             [self.count, self.own, self.file],
             **_QUICK,
         )
-        typed = (
-            self.alphas, self.controls, self.count, self.own, self.seeds, self.seed, self.temperature, self.length,
-        )  # fmt: skip
-        changes = [self.axis.input, self.source.input, self.file.change, *(box.change for box in typed)]
+        texts = (self.alphas, self.controls, self.own)
+        numbers = (self.count, self.seeds, self.seed, self.temperature, self.length)
+        changes = [self.axis.input, self.source.input, self.file.change]
+        changes += [*(box.change for box in texts), *(box.input for box in numbers)]
         gr.on(changes, self.describe, form, [self.size, self.command], trigger_mode="always_last", **_QUICK)
         everything = [
             self.found, self.standing, self.run, self.stop, self.kind, *self.charts, self.behind, *self.downloads,

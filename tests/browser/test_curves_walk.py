@@ -68,7 +68,7 @@ def test_measured_curves_can_be_read_taken_away_and_played(open_page: Open, keep
         assert download.value.suggested_filename == name
         download.value.save_as(tmp_path / name)
         assert (tmp_path / name).stat().st_size > 100
-    page.locator("#target input[type=number]").fill("0")
+    page.locator("#aim input").fill("0")
     page.locator("#find").click()
     link = page.locator("#reached a").first
     expect(link).to_contain_text("Open in Play at 0.00")
