@@ -8,14 +8,17 @@
   toggle?.addEventListener('click', () => document.body.classList.toggle('dark'));
   // Enter sends, Shift+Enter begins a new line; an Enter that ends a word being composed does neither.
   const sends = { prompt: 'run', system: 'run', follow_up: 'send' };
-  document.addEventListener('keydown', (key) => {
-    const field = key.key === 'Enter' && key.target.matches?.('textarea') && key.target.closest(Object.keys(sends).map((id) => `#${id}`));
-    if (!field) return;
-    key.stopPropagation(); // gradio has rules of its own
-    if (key.shiftKey || key.isComposing || key.keyCode === 229) return;
-    key.preventDefault();
-    document.getElementById(sends[field.id]).click();
-  }, true);
+  const fields = Object.keys(sends).map((id) => `#${id}`).join();
+  for (const kind of ['keydown', 'keypress']) {
+    document.addEventListener(kind, (key) => {
+      const field = key.key === 'Enter' && key.target.matches?.('textarea') && key.target.closest(fields);
+      if (!field) return;
+      key.stopPropagation(); // gradio has rules of its own
+      if (kind === 'keypress' || key.shiftKey || key.isComposing || key.keyCode === 229) return;
+      key.preventDefault();
+      document.getElementById(sends[field.id]).click();
+    }, true);
+  }
   // A reply that was being written when the server was lost is asked again once it is back.
   let lost = false;
   new MutationObserver(() => {

@@ -41,7 +41,11 @@ _OPEN = (
 )
 _QUICK_CALLS = 40  # calls that are answered at once, whoever waits meanwhile
 _SHOWN = f"<script>{(ASSETS / 'shown.js').read_text(encoding='utf-8')}</script>"
-_HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
+# The page's width is told here, before the first paint: style sheets come later, and what is there would move.
+_HEAD = (
+    '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
+    "<style>.gradio-container > .main { max-width: 1480px; margin-inline: auto }</style>"
+)
 
 
 def build(

@@ -35,6 +35,7 @@ SHIFTS = """() => {
             if (!entry.hadRecentInput)
                 window.shifts.push([entry.value, entry.sources.map(({ node }) => node?.id || node?.className)]);
     }).observe({ type: 'layout-shift', buffered: true });
+    new PerformanceObserver(() => { window.shifts.told = true; }).observe({ type: 'navigation', buffered: true });
 }"""
 
 AIMED_AT = "#play :is(button:not(.token), summary, input, textarea), [role=tab], .masthead button"
@@ -42,7 +43,7 @@ AIMED_AT = "#play :is(button:not(.token), summary, input, textarea), [role=tab],
 
 SMALL = """([places, least]) => [...document.querySelectorAll(places)]
     .filter(e => e.checkVisibility({ visibilityProperty: true }) && !e.disabled)
-    .map(e => [e, (e.type === 'checkbox' ? e.closest('label') : e).getBoundingClientRect()])
+    .map(e => [e, (e.closest('label:has([type=checkbox]), .wrap:has(input)') ?? e).getBoundingClientRect()])
     .filter(([, box]) => box.width > 0 && (box.height < least - .5 || box.width < least - .5))
     .map(([e, box]) => `${e.tagName} ${e.id} ${e.className} ${e.textContent} ${box.width} x ${box.height}`)"""
 
@@ -99,10 +100,10 @@ def test_nothing_is_cut(open_page: Open, keep: Keep, width: int) -> None:
 @pytest.mark.parametrize("width", [390, 768, 1440, 1920])
 def test_nothing_shifts_while_loading_and_in_use(open_page: Open, recorded_url: str, width: int) -> None:
     page = open_page(at=recorded_url, **size(width))
-    page.add_init_script(f"({SHIFTS})()")
-    page.reload()
     expect(page.locator("#plot path.js-line").first).to_be_attached()
     expect(page.locator("#strip .card")).to_have_count(5)
+    page.evaluate(SHIFTS)
+    page.wait_for_function("window.shifts.told")
     loading = page.evaluate("window.shifts")
     assert sum(value for value, _ in loading) < 0.1, loading
     page.evaluate("window.shifts = []")
