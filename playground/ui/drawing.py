@@ -112,7 +112,7 @@ class Drawing:
             w.axis: wish.axis or None,
             w.alpha: Dial(wish.alpha, **marks(card, "alpha")),
             w.control: Dial(wish.control, **marks(card, "control")),
-            **({w.second: gr.update(open=True)} if wish.control else {}),
+            **({w.second: True} if wish.control else {}),
             w.more: Mixer(wish.more, axes=listed(cards_of(self.player), wish.axis)),
             w.note: markup.axis_note(card, note),
             w.caption: markup.caption(curves.caption(card)),

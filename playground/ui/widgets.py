@@ -12,6 +12,7 @@ from playground.presets import Preset
 from playground.settings import Request, Row, Sampling, Settings, Strength
 from playground.ui import gauges, markup, panes, ribbon
 from playground.ui.dial import Dial, changes, marks
+from playground.ui.fold import Fold, fold
 from playground.ui.mixer import Mixer, listed
 from playground.ui.number_box import NumberBox, bounds_of
 from playground.ui.theme import ASSETS
@@ -50,7 +51,7 @@ class Widgets:
     detail: gr.Checkbox
 
     preset: gr.Dropdown
-    second: gr.Accordion
+    second: Fold
     note: gr.HTML
     run: gr.Button
     stop: gr.Button
@@ -154,7 +155,7 @@ def _settings(start: Preset, cards: Mapping[str, Card], card: Card | None, lengt
     """What is not needed at first sight, folded by subject."""
     parts: dict[str, Any] = {}
     with gr.Column(elem_id="settings"):
-        with gr.Accordion("Control, the second dial", open=bool(start.control), elem_id="second") as second:
+        with fold("Control, the second dial", "second", bool(start.control)) as second:
             parts["control"] = Dial(
                 start.control,
                 elem_id="control",
@@ -168,7 +169,7 @@ def _settings(start: Preset, cards: Mapping[str, Card], card: Card | None, lengt
         parts["second"] = second
         axes = listed(cards, card.name if card else None)
         parts["more"] = Mixer(start.more, axes=axes, elem_id="mixer", visible=bool(axes))
-        with gr.Accordion("Length and sampling", open=False, elem_id="sampling"):
+        with fold("Length and sampling", "sampling"):
             with gr.Row(elem_classes="numbers"):
                 parts["max_new_tokens"] = _number(length, "max_new_tokens", Request, step=8)
                 parts["temperature"] = _number(start.temperature, "temperature", Sampling, step=0.1)
@@ -178,7 +179,7 @@ def _settings(start: Preset, cards: Mapping[str, Card], card: Card | None, lengt
                 parts["top_p"] = _number(1.0, "top_p", Sampling, step=0.05)
                 parts["repetition_penalty"] = _number(1.0, "repetition_penalty", Sampling, label="Penalty", step=0.05)
             parts["new_seed"] = gr.Button("Resample", elem_id="new_seed", size="sm", min_width=80)
-        with gr.Accordion("System prompt and strip", open=False, elem_id="advanced"):
+        with fold("System prompt and strip", "advanced"):
             parts["system"] = gr.Textbox(
                 start.system,
                 label="System prompt",

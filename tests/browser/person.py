@@ -21,7 +21,7 @@ def alpha(page: Page) -> float:
 def unfold(page: Page, name: str) -> None:
     """Open one of the folds below the dial."""
     fold = page.get_by_role("button", name=name)
-    if fold.get_attribute("class") is None or "open" not in (fold.get_attribute("class") or ""):
+    if fold.get_attribute("aria-expanded") == "false":
         fold.click()
 
 
