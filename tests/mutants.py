@@ -84,8 +84,8 @@ def damaged(raw: bytes, rng: random.Random) -> bytes:
         lambda: raw.decode("utf-8", "replace").encode("utf-16"),
         lambda: raw.decode("utf-8", "replace").encode("utf-16-le"),
         lambda: raw.decode("utf-8", "replace").encode("latin-1", "replace"),
-        lambda: gzip.compress(raw),
-        lambda: gzip.compress(raw)[:at],
+        lambda: gzip.compress(raw, mtime=0),
+        lambda: gzip.compress(raw, mtime=0)[:at],
         lambda: raw + raw,
         lambda: b"",
     ]
