@@ -252,8 +252,10 @@ def test_repetition_penalty_is_that_of_generate(lab: Lab) -> None:
 def test_what_cannot_be_run_is_refused_before_the_first_event(lab: Lab) -> None:
     with pytest.raises(AxisMismatch, match="no axis named 'nowhere'"):
         lab.events(row("How was it?", at(axis="nowhere")))
-    with pytest.raises(InvalidInput, match="tokens long"):
+    with pytest.raises(InvalidInput, match="letters, more than"):
         lab.events(row("so long " * 2000))
+    with pytest.raises(InvalidInput, match="tokens long"):
+        lab.events(row("☃" * 600))
     with pytest.raises(InvalidInput, match="does not fit"):
         lab.events(row("short"), new_tokens=100_000)
 
