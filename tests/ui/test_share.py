@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from playground.errors import InvalidInput
 from playground.presets import Preset
 from playground.settings import Strength
+from playground.texts import is_blank
 from playground.ui import share
 
-TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
+_ANY = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40)
+TEXT = _ANY.filter(lambda text: not is_blank(text))
 NUMBER = st.floats(-100, 100, allow_nan=False)
 STRENGTHS = st.builds(
     Strength,
@@ -22,8 +24,8 @@ STRENGTHS = st.builds(
 PRESETS = st.builds(
     Preset,
     title=st.just("Shared"),
-    prompt=TEXT.filter(str.strip),
-    system=st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20),
+    prompt=TEXT,
+    system=st.just("") | TEXT,
     axis=st.just("") | TEXT,
     alpha=NUMBER,
     control=NUMBER,
@@ -35,7 +37,7 @@ PRESETS = st.builds(
     repetition_penalty=st.floats(0.1, 10),
     updates=st.none() | st.integers(0, 99),
     step_size=st.none() | st.floats(0, 9),
-    more=st.lists(STRENGTHS, max_size=3).map(tuple),
+    more=st.lists(STRENGTHS, max_size=3, unique_by=lambda strength: strength.axis).map(tuple),
 )
 
 
