@@ -97,6 +97,7 @@ def test_stop_keeps_what_is_written(open_page: Open, held: Callable[[], None]) -
     expect(page.locator("#status .status")).to_have_class(re.compile("writing"))
     stop = page.get_by_role("button", name="Stop")
     expect(stop).to_be_enabled()
+    expect(page.locator("#steered .text").last).to_have_text(re.compile(r"\S"))
     stop.click()
     expect(page.locator("#status")).to_contain_text(re.compile(r"Stopped at \d+ tokens"))
     expect(page.locator("#stop")).to_be_disabled()
