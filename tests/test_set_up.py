@@ -81,7 +81,9 @@ def test_a_wheel_would_carry_axes_and_presets(tmp_path: Path) -> None:
     package = tmp_path / "playground"
     shutil.copytree(ROOT / "playground", package, ignore=shutil.ignore_patterns("__pycache__"))
     for source, target in carried.items():
-        shutil.copytree(ROOT / source, tmp_path / target)
+        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
+        (tmp_path / target).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / source, tmp_path / target)
     code = "from playground import places; print(places.AXES); print(places.PRESETS)"
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     axes, presets = (Path(line) for line in ran.stdout.splitlines())
