@@ -28,6 +28,7 @@ def compose(page: Page, text: str) -> None:
     keys = page.context.new_cdp_session(page)
     keys.send("Input.imeSetComposition", {"text": text, "selectionStart": len(text), "selectionEnd": len(text)})
     page.keyboard.press("Enter")
+    keys.send("Input.insertText", {"text": text})
 
 
 @pytest.mark.parametrize(("field", "button"), [("prompt", "run"), ("follow_up", "send")])
