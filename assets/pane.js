@@ -1,11 +1,13 @@
-// A pane shows the present turn from its first line, and stays where the person has scrolled. Continue asks for more.
-let turns = -1;
+// A pane shows the present turn from its first line, until the person scrolls. Continue asks for more.
+let turns = -1, put = 0;
 function show() {
   const now = element.querySelector('.user.now'), scroll = element.querySelector('.scroll');
+  if (!scroll) return;
   const seen = element.querySelectorAll('.user').length;
-  if (!scroll || seen === turns) return;
+  if (seen === turns && Math.abs(scroll.scrollTop - put) > 1) return; // the person's own place
   turns = seen;
-  scroll.scrollTop = now ? now.offsetTop - scroll.offsetTop : 0;
+  scroll.scrollTop = now ? now.offsetTop - 2 : 0;
+  put = scroll.scrollTop; // less while there is not yet so much to scroll
 }
-new MutationObserver(show).observe(element, { childList: true, subtree: true });
+new MutationObserver(show).observe(element, { childList: true, subtree: true, characterData: true });
 element.addEventListener('click', ({ target }) => { if (target.closest('[data-more]')) trigger('select', {}); });

@@ -99,6 +99,17 @@ def test_a_conversation_says_what_its_strip_continues(open_page: Open, keep: Kee
         "All continue the conversation as steered at alpha 1: the card at 0 is not the base reply."
     )
     expect(page.locator("#steered small.past")).to_have_text("alpha 1")
+    page.locator("#follow_up textarea").fill("Once more?")
+    page.locator("#follow_up textarea").press("Enter")
+    expect(page.locator("#base .user")).to_have_count(3)
+    done(page)
+    for pane in ("base", "steered"):
+        scroll = page.locator(f"#{pane} .scroll")
+        first, top = (place.bounding_box() for place in (page.locator(f"#{pane} .user.now"), scroll))
+        assert first is not None and top is not None
+        at_end = scroll.evaluate("e => e.scrollTop + e.clientHeight >= e.scrollHeight - 2")
+        assert abs(first["y"] - top["y"]) < 8 or at_end, "the present turn is read from its first line"
+        assert scroll.evaluate("e => e.scrollTop") > 0
     keep(page, "talk")
 
 
