@@ -41,10 +41,13 @@ _OPEN = (
 )
 _QUICK_CALLS = 40  # calls that are answered at once, whoever waits meanwhile
 _SHOWN = f"<script>{(ASSETS / 'shown.js').read_text(encoding='utf-8')}</script>"
-# The page's width is told here, before the first paint: style sheets come later, and what is there would move.
+# The page's width is told here, before the first paint: style sheets come later, and what is there would move. Gradio's
+# own word that it loads fills the window whatever the page's width.
 _HEAD = (
     '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
-    "<style>.gradio-container > .main { max-width: 1480px; margin-inline: auto }</style>"
+    "<style>.gradio-container > .main { max-width: 1480px; margin-inline: auto }"
+    ".wrap.default.full { position: fixed !important; inset: 0 !important; max-width: none !important; "
+    "margin: 0 !important }</style>"
 )
 
 

@@ -98,13 +98,15 @@ def test_nothing_is_cut(open_page: Open, keep: Keep, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 768, 1440, 1920])
-def test_nothing_shifts_in_use(open_page: Open, recorded_url: str, width: int) -> None:
+def test_nothing_shifts_while_loading_and_in_use(open_page: Open, recorded_url: str, width: int) -> None:
     page = open_page(at=recorded_url, **size(width))
     expect(page.locator("#plot path.js-line").first).to_be_attached()
     expect(page.locator("#strip .card")).to_have_count(5)
     page.evaluate(SHIFTS)
     page.wait_for_function("window.shifts.told")
-    page.evaluate("window.shifts = []")  # how much moves as it loads says how fast this machine is
+    loading = page.evaluate("window.shifts")
+    assert sum(value for value, _ in loading) < 0.1, loading
+    page.evaluate("window.shifts = []")
     run(page)
     page.get_by_role("slider", name="alpha").focus()
     for key in ("ArrowRight", "Shift+ArrowRight", "ArrowLeft", "0"):
