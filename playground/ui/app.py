@@ -30,10 +30,13 @@ from playground.ui.workshop import Workshop
 if TYPE_CHECKING:
     from playground.player import Player
 
+# The page's width, and room for the masthead, which Gradio may put there after what stands below.
+_FIRST_PAINT = (ASSETS / "first_paint.css").read_text(encoding="utf-8")
 _PREVIEW = Preview(
     "Alignment Playground",
     "Drag a slider and see how strongly a language model is aligned: one prompt, steered and unsteered, side by side.",
     ASSETS.parent / "docs" / "page.png",
+    _FIRST_PAINT,
 )
 _OPEN = (
     "Warning: this page is open to the network. Whoever reaches this machine can use it, load folders, upload files, "
@@ -41,14 +44,7 @@ _OPEN = (
 )
 _QUICK_CALLS = 40  # calls that are answered at once, whoever waits meanwhile
 _SHOWN = f"<script>{(ASSETS / 'shown.js').read_text(encoding='utf-8')}</script>"
-# The page's width is told here, before the first paint: style sheets come later, and what is there would move. Gradio's
-# own word that it loads fills the window whatever the page's width.
-_HEAD = (
-    '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
-    "<style>.gradio-container > .main { max-width: 1480px; margin-inline: auto }"
-    ".wrap.default.full { position: fixed !important; inset: 0 !important; max-width: none !important; "
-    "margin: 0 !important }</style>"
-)
+_HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
 
 
 def build(

@@ -29,6 +29,8 @@ class Preview:
     title: str
     description: str
     picture: Path | None = None
+    style: str = ""
+    """Rules that must hold at the first paint: what Gradio is told as css comes later, and what is there would move."""
 
 
 class Previews:
@@ -89,7 +91,7 @@ def _address(scope: Scope) -> str:
 
 
 def tags(preview: Preview, address: str) -> str:
-    """The HTML that tells a page's preview; the picture needs the page's `address`.
+    """The HTML that tells a page's preview, and its first style; the picture needs the page's `address`.
 
     No og:url: previews would be made from that address, without the settings that a shared link carries.
     """
@@ -109,4 +111,5 @@ def tags(preview: Preview, address: str) -> str:
             "name twitter:image": f"{address}{PICTURE}",
         }
     pairs = [(*key.split(" "), escape(value)) for key, value in told.items()]
-    return "".join(f'\n\t\t<meta {kind}="{name}" content="{value}" />' for kind, name, value in pairs)
+    style = f"\n\t\t<style>{preview.style}</style>" if preview.style else ""
+    return "".join(f'\n\t\t<meta {kind}="{name}" content="{value}" />' for kind, name, value in pairs) + style
