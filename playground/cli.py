@@ -16,7 +16,7 @@ from playground.cli_bench import bench as bench_command
 from playground.cli_options import Dtype, Model, Said
 from playground.cli_progress import check_arguments, print_anywhere, printable, told
 from playground.cli_spectrum import spectrum as spectrum_command
-from playground.cli_study import study as study_commands
+from playground.cli_study_people import study as study_commands
 from playground.cli_sweep import sweep as sweep_command
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Event, Finished, Progress, Started, Token, to_json

@@ -188,7 +188,7 @@ def export(
     from playground.study import stimuli
     from playground.study.records import Records
 
-    url = _answered(folder, database)
+    url = answered(folder, database)
     loaded = stimuli.load(folder)
     with Records.open(url, loaded) as records:
         written = exports.write(loaded, records, out)
@@ -214,10 +214,10 @@ def analyse(
     from playground.study import analysis, results, sentences, stimuli
     from playground.study.records import Records
 
-    url = _answered(folder, database)
+    url = answered(folder, database)
     loaded = stimuli.load(folder)
     with Records.open(url, loaded) as records:
-        table, people = results.long_table(records, loaded), results.people_table(records, loaded)
+        table, people = results.main_data(results.long_table(records, loaded), results.people_table(records, loaded))
     found = analysis.analyse(table, people, loaded.plan.strengths, _rules(exclude))
     about = {
         "study": loaded.plan.name,
@@ -364,7 +364,7 @@ def _sizes(text: str) -> list[int]:
     return sizes
 
 
-def _answered(folder: Path, database: str | None) -> str:
+def answered(folder: Path, database: str | None) -> str:
     """The address of a database that is there; none is made."""
     url = _url(folder, database)
     if database is None and not (folder / "study.sqlite").is_file():

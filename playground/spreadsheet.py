@@ -17,9 +17,13 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table with a byte order mark, by which Excel knows UTF-8."""
+    path.write_bytes(as_csv(table).encode("utf-8-sig"))
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """The same as a text without the mark, for a program or a terminal."""
     texts = {str(name): column.map(guarded) for name, column in table.select_dtypes(["object", "string"]).items()}
-    table = table.assign(**texts).rename(columns=guarded)
-    table.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n")
+    return table.assign(**texts).rename(columns=guarded).to_csv(index=False, lineterminator="\n")
 
 
 def guarded(value: object) -> object:

@@ -5,6 +5,7 @@ A file that comes back is believed nothing: its rows are checked one by one, and
 
 import json
 import os
+import secrets
 import zipfile
 import zlib
 from collections import deque
@@ -24,6 +25,7 @@ from playground.study.stimuli import Study
 from playground.study.tables import REVISION, metadata
 
 _REVISION = "revision"
+_NEW = {"0001": {"withdrawn_ids", "passed"}}  # tables that a backup of an earlier revision has not
 _AT_ONCE = 500  # rows
 _LONGEST_LINE = 1_000_000  # bytes; the longest path of a slider comes to a fiftieth of that
 _MOST_TIMES = 200  # larger unpacked than packed; rows of a study come to about twenty times
@@ -106,13 +108,16 @@ def _no_backup(path: Path, reason: str) -> InvalidInput:
 def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
     """Raise InvalidInput unless the archive holds one file for each table, of a size that rows may have."""
     names = [entry.filename for entry in archive.infolist()]
-    wanted = [_REVISION, *(f"{table.name}.jsonl" for table in metadata.sorted_tables)]
+    if names.count(_REVISION) != 1 or archive.getinfo(_REVISION).file_size > 40:
+        raise _no_backup(path, "it does not say of which version it is")
+    new = _NEW.get(archive.read(_REVISION).decode(), set())
+    wanted = [_REVISION, *(f"{table.name}.jsonl" for table in metadata.sorted_tables if table.name not in new)]
     if sorted(names) != sorted(wanted):
         raise _no_backup(path, "it does not hold one file for each table")
     unpacked = sum(entry.file_size for entry in archive.infolist())
-    if unpacked > max(_ALWAYS, _MOST_TIMES * path.stat().st_size) or archive.getinfo(_REVISION).file_size > 40:
+    if unpacked > max(_ALWAYS, _MOST_TIMES * path.stat().st_size):
         raise _no_backup(path, "it would unpack to far more than rows take")
-    if archive.read(_REVISION).decode() != REVISION:
+    if archive.read(_REVISION).decode() not in (REVISION, *_NEW):
         raise InvalidInput(f"{path} was made by another version.", "Restore it with the version that wrote it.")
 
 
@@ -120,22 +125,37 @@ def _tables(
     path: Path, archive: zipfile.ZipFile, study: Study | None
 ) -> Iterator[tuple[Table, Iterator[dict[str, Any]]]]:
     """The tables in an order that can be filled, each with its rows, checked as they are read."""
-    rows = Rows(study)
+    rows, revision = Rows(study), archive.read(_REVISION).decode()
     for table in metadata.sorted_tables:
-        yield table, _rows(path, archive, table, rows)
+        if table.name not in _NEW.get(revision, set()):
+            yield table, _rows(path, archive, table, rows, revision)
 
 
-def _rows(path: Path, archive: zipfile.ZipFile, table: Table, rows: Rows) -> Iterator[dict[str, Any]]:
+def _rows(path: Path, archive: zipfile.ZipFile, table: Table, rows: Rows, revision: str) -> Iterator[dict[str, Any]]:
     with archive.open(f"{table.name}.jsonl") as file:
         for number, line in enumerate(_lines(file), start=1):
             try:
-                row = json.loads(line)
+                row = _brought_up(table, json.loads(line), revision)
                 wrong = rows.complaint(table, row)
             except (ValueError, RecursionError):
                 row, wrong = {}, "it is no JSON"
             if wrong:
                 raise _no_backup(path, f"{table.name}.jsonl, line {number}: {wrong}")
             yield row
+
+
+def _brought_up(table: Table, row: Any, revision: str) -> Any:
+    """A row of an earlier revision as its migration would leave it; whatever is no such row as it is."""
+    if revision == REVISION or not isinstance(row, dict):
+        return row
+    match table.name:
+        case "studies":
+            return {"secret": secrets.token_urlsafe(24), **row}
+        case "people":
+            return {"group": "", "blocks": 0, "pilot": False, **row}
+        case "trials":
+            return {"task": row.get("kind"), **row}
+    return row
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:

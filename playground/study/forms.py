@@ -7,7 +7,8 @@ from pydantic import Field
 
 from playground.errors import InvalidInput
 from playground.settings import Settings
-from playground.study.plan import Plan, Question
+from playground.study.parts import Question
+from playground.study.plan import Plan
 from playground.study.typed import clean, number
 
 CHOICES: dict[str, tuple[str, ...]] = {

@@ -5,7 +5,6 @@ Frozen values, checked as a whole. Reads files; knows nothing of models, databas
 
 import hashlib
 import json
-import os
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -16,129 +15,17 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from playground import files
 from playground.errors import InvalidInput, PlaygroundError
 from playground.settings import FURTHEST, Sampling, Settings
+from playground.study.parts import Checks, Consent, Kind, Method, Prompt, Question, Task
+from playground.study.recruiting import Codes, Recruiting
 from playground.study.typed import clean
 from playground.texts import is_blank
 
-Method = Literal["alpha", "control"]
-Kind = Literal["pair", "adjustment", "single", "adaptive"]
 Phase = Literal["consent", "instructions", "practice", "trials", "questions", "thanks"]
-Outcome = Literal["completed", "failed", "declined", "withdrawn"]
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
 FILE_NAME = "study.toml"
 
 _EXAMPLE = Path(__file__).with_name("example.toml")
-_QUESTIONS: dict[str, str] = {
-    "pair": "Which reply do you like better?",
-    "adjustment": "Drag until you like the reply best.",
-    "single": "How is this reply?",
-    "adaptive": "How is this reply?",
-}
-
-
-class Part(Settings):
-    """A table of the study file."""
-
-
-class Consent(Part):
-    """What a person agrees to before anything is stored about them."""
-
-    version: str = Field(min_length=1, max_length=40, description="Stored with each consent.")
-    text: str = Field(min_length=1, description="Who asks, what for, what is stored, how to withdraw.")
-
-
-class Prompt(Part):
-    """A prompt people read replies to."""
-
-    id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_-]+$", description="Names it in the results.")
-    text: str = Field(min_length=1)
-    topic: str = Field(default="", max_length=60, description="Results are told apart by topic.")
-    practice: bool = Field(default=False, description="Only for practice; never counted.")
-
-
-class Task(Part):
-    """A block of trials of one kind. Blocks come in the order of the file, trials inside in random order."""
-
-    kind: Kind
-    trials: int = Field(ge=1, le=500, description="Trials per person.")
-    question: str = Field(default="", max_length=300, description="What stands above the replies.")
-    degree: bool = Field(default=True, description="In a pair: ask how much better, from 1 to 3.")
-
-    @property
-    def wording(self) -> str:
-        """The question as people read it."""
-        return self.question or _QUESTIONS[self.kind]
-
-
-class Checks(Part):
-    """Attention checks, hidden among the pairs. They flag a person; nobody is dropped by them."""
-
-    instructed: int = Field(default=0, ge=0, le=10, description="Pairs whose replies say which side to choose.")
-    gold: int = Field(default=0, ge=0, le=10, description="Pairs of a fluent and a broken reply.")
-    fluent: float = Field(default=0.0, ge=-FURTHEST, le=FURTHEST, description="Strength of a gold pair's good reply.")
-    broken: float | None = Field(
-        default=None, ge=-FURTHEST, le=FURTHEST, description="Strength of a gold pair's broken reply, far too strong."
-    )
-    repeated: int = Field(default=0, ge=0, le=10, description="Pairs shown once more with the sides swapped.")
-    seconds_per_word: float = Field(
-        default=0.08, ge=0, le=5, description="Answers given faster than this are flagged as too fast."
-    )
-    fail_after: int = Field(
-        default=0, ge=0, le=20, description="Wrong instructed and gold answers for the outcome failed; 0 is never."
-    )
-
-
-class Codes(Part):
-    """Completion codes by outcome. A value such as $STUDY_COMPLETED is read from that environment variable."""
-
-    completed: str = ""
-    failed: str = Field(default="", description="Too many checks were failed; empty gives the code of completed.")
-    declined: str = ""
-    withdrawn: str = ""
-    url: str = Field(default="", description="Where the button leads; {code} becomes the code.")
-
-    def of(self, outcome: Outcome) -> str:
-        """The code of an outcome, empty if none is set."""
-        if outcome == "failed" and not self.failed:
-            outcome = "completed"
-        return _from_environment(getattr(self, outcome))
-
-    def link(self, code: str) -> str:
-        """Where the button of a code leads, empty if nowhere."""
-        return self.url.replace("{code}", code) if code else ""
-
-    def missing(self) -> list[str]:
-        """Environment variables that are named and not set."""
-        given = [self.completed, self.failed, self.declined, self.withdrawn]
-        return [code[1:] for code in given if code.startswith("$") and code[1:] not in os.environ]
-
-    @field_validator("url")
-    @classmethod
-    def _is_an_address(cls, url: str) -> str:
-        if url and not url.startswith(("https://", "http://")):
-            raise InvalidInput(f"codes.url is no web address: {url!r}.", "Begin it with https://.")
-        return url
-
-
-class Question(Part):
-    """A question after the trials."""
-
-    id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_]+$", description="Names it in the results.")
-    text: str = Field(min_length=1, max_length=500)
-    kind: Literal["choice", "scale", "number", "text"] = "text"
-    options: tuple[str, ...] = Field(default=(), description="The choices, or the names of a scale's two ends.")
-    steps: int = Field(default=7, ge=2, le=11, description="Points of a scale.")
-    required: bool = False
-
-    @model_validator(mode="after")
-    def _has_what_its_kind_needs(self) -> "Question":
-        if self.kind == "choice" and len(self.options) < 2:
-            raise InvalidInput(f"The question {self.id!r} offers no choice.", "Give at least two options.")
-        if self.kind == "scale" and len(self.options) != 2:
-            raise InvalidInput(
-                f"The scale {self.id!r} has no two ends.", 'Name both, as options = ["never", "always"].'
-            )
-        return self
 
 
 class Plan(Settings):
@@ -167,6 +54,7 @@ class Plan(Settings):
     tasks: tuple[Task, ...] = Field(min_length=1)
     checks: Checks = Checks()
     questions: tuple[Question, ...] = ()
+    recruiting: Recruiting = Recruiting()
     codes: Codes = Codes()
 
     @field_validator("phases")
@@ -193,7 +81,7 @@ class Plan(Settings):
     @field_validator("seeds", "prompts", "tasks", "questions")
     @classmethod
     def _are_told_apart(cls, parts: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
-        names = [getattr(part, "id", getattr(part, "kind", part)) for part in parts]
+        names = [getattr(part, "name", getattr(part, "id", part)) for part in parts]
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise InvalidInput(f"{info.field_name}: {twice[0]!r} is there twice.", "Give each once.")
@@ -202,13 +90,13 @@ class Plan(Settings):
     @model_validator(mode="after")
     def _fits_together(self) -> "Plan":
         checks = self.checks
-        if (checks.instructed or checks.gold or checks.repeated) and self.task("pair") is None:
+        if (checks.instructed or checks.gold or checks.repeated) and not self.of_kind("pair"):
             raise InvalidInput(
                 "Checks hide among pairs, and there is no pair task.", "Add one, or set the checks to 0."
             )
         if checks.gold and checks.broken is None:
             raise InvalidInput("A gold pair needs a broken reply.", "Set checks.broken to a strength far too strong.")
-        if checks.repeated > sum(task.trials for task in self.tasks if task.kind == "pair") // 2:
+        if checks.repeated > sum(task.trials for task in self.of_kind("pair")) // 2:
             raise InvalidInput("More pairs repeat than half of them.", "Lower checks.repeated or ask more pairs.")
         if not self.scored_prompts:
             raise InvalidInput("All prompts are for practice.", "Give at least one without practice = true.")
@@ -237,13 +125,17 @@ class Plan(Settings):
         gold = (self.checks.fluent, self.checks.broken) if self.checks.gold and self.checks.broken is not None else ()
         return tuple(sorted({*self.strengths, *gold}))
 
-    def task(self, kind: Kind) -> Task | None:
-        """The task of this kind, if the study has one."""
-        return next((task for task in self.tasks if task.kind == kind), None)
+    def task(self, name: str) -> Task | None:
+        """The task of this name, if the study has one."""
+        return next((task for task in self.tasks if task.name == name), None)
+
+    def of_kind(self, kind: Kind) -> tuple[Task, ...]:
+        """Its tasks of this kind."""
+        return tuple(task for task in self.tasks if task.kind == kind)
 
     def digest(self) -> str:
-        """sha256 of everything but the completion codes: what a person's schedule and answers depend on."""
-        return hashlib.sha256(self.model_dump_json(exclude={"codes"}).encode()).hexdigest()
+        """sha256 of everything but how people come and are paid: what a person's schedule and answers depend on."""
+        return hashlib.sha256(self.model_dump_json(exclude={"recruiting", "codes"}).encode()).hexdigest()
 
     def replies_digest(self) -> str:
         """sha256 of what the reply to a prompt depends on, but for the prompt itself and the seed."""
@@ -252,7 +144,9 @@ class Plan(Settings):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-_TABLES: dict[str, type[Settings]] = {"consent": Consent, "sampling": Sampling, "checks": Checks, "codes": Codes}
+_TABLES: dict[str, type[Settings]] = {
+    "consent": Consent, "sampling": Sampling, "checks": Checks, "recruiting": Recruiting, "codes": Codes,
+}  # fmt: skip
 _LISTS: dict[str, type[Settings]] = {"prompts": Prompt, "tasks": Task, "questions": Question}
 
 
@@ -331,7 +225,3 @@ def _checked(name: str, value: Any) -> Any:
             where = f"{name} {table.get('id', table.get('kind', number))}" if name in _LISTS else name
             raise InvalidInput(f"{where}: {error.message}", error.hint) from None
     return parts if name in _LISTS else parts[0]
-
-
-def _from_environment(code: str) -> str:
-    return os.environ.get(code[1:], "") if code.startswith("$") else code

@@ -14,20 +14,9 @@ from sqlalchemy import Connection, Engine
 
 from playground.errors import InvalidInput
 from playground.study.database import READS, connect_existing, reads, told, transact
+from playground.study.recruiting import Ids
 from playground.study.stimuli import Study
 from playground.study.tables import answers, events, external_ids, people, responses, studies, trials
-
-ABANDONED_S = 24 * 3600.0
-"""After this long without a sign of a person, trials they have not answered no longer fill their cells."""
-
-
-@dataclass(frozen=True)
-class Ids:
-    """What a recruiting service calls a person, the study and the visit."""
-
-    external: str
-    recruitment: str = ""
-    session: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,6 +32,9 @@ class Progress:
     paused: bool
     left_at: Mapping[int, int]
     """How many people who stayed away have answered this many trials."""
+
+
+_ABOUT = ("id", "consented_at", "consent_version", "finished_at", "outcome", "group", "pilot")
 
 
 class Records:
@@ -64,6 +56,11 @@ class Records:
             engine.dispose()
             raise
         return cls(engine, study, study_id, clock)
+
+    @property
+    def patience_s(self) -> float:
+        """After so long without a sign of a person, what they have not answered is others' to answer."""
+        return 3600 * self.study.plan.recruiting.hours_away
 
     def close(self) -> None:
         """Give the connections back."""
@@ -93,7 +90,7 @@ class Records:
             .group_by(people.c.id)
         )
         rows = connection.execute(behind).all()
-        gone = [row.answers for row in rows if row.finished_at is None and row.seen_at < self.clock() - ABANDONED_S]
+        gone = [row.answers for row in rows if row.finished_at is None and row.seen_at < self.clock() - self.patience_s]
         return Progress(
             consented=len(rows),
             finished=sum(row.finished_at is not None for row in rows),
@@ -115,6 +112,8 @@ class Records:
                 people.c.consented_at,
                 people.c.finished_at,
                 people.c.outcome,
+                people.c.group,
+                people.c.pilot,
             )
             .join(answers, answers.c.trial_id == trials.c.id)
             .join(people, trials.c.person_id == people.c.id)
@@ -128,7 +127,7 @@ class Records:
         """Each person with the number of their counted trials and their responses; previews are not among them."""
         who = (people.c.study_id == self.study_id) & ~people.c.preview
         counted = sa.select(sa.func.count()).where(trials.c.person_id == people.c.id, trials.c.counted)
-        columns = [people.c[name] for name in ("id", "consented_at", "consent_version", "finished_at", "outcome")]
+        columns = [people.c[name] for name in _ABOUT]
         rows = connection.execute(
             sa.select(*columns, counted.scalar_subquery().label("trials")).where(who).order_by(people.c.id)
         )

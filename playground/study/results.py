@@ -66,12 +66,16 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "shown_at": ("datetime64[ns, UTC]", "First shown."),
     "answered_at": ("datetime64[ns, UTC]", "Saved."),
     "finished": ("bool", "The person came to the end."),
+    "group": ("string", "The group the person is in; empty in a study without."),
+    "pilot": ("bool", "The person tried the study out before it began."),
 }
 """The long table: each column's dtype and meaning."""
 
 PEOPLE: dict[str, tuple[str, str]] = {
     "study": ("string", "Name of the study."),
     "person": ("int64", "Number of the person, as in the long table."),
+    "group": ("string", "The group they are in; empty in a study without."),
+    "pilot": ("bool", "They tried the study out before it began; no part of its results."),
     "consent_version": ("string", "The consent text agreed to."),
     "consented_at": ("datetime64[ns, UTC]", "When the person consented."),
     "finished_at": ("datetime64[ns, UTC]", "When they came to the end; missing if they have not."),
@@ -127,6 +131,13 @@ def people_table(records: Records, study: Study) -> pd.DataFrame:
     return _frame(rows, PEOPLE | asked)
 
 
+def main_data(table: pd.DataFrame, people: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both tables without the pilot; as they are where there is nothing but a pilot."""
+    if people["pilot"].all():
+        return table, people
+    return table[~table["pilot"]].reset_index(drop=True), people[~people["pilot"]].reset_index(drop=True)
+
+
 def liked(table: pd.DataFrame) -> list[Liked]:
     """Win rate by strength over the ordinary pairs, with 95 % Wilson intervals; a first look, not the analysis."""
     pairs = table[(table["task"] == "pair") & (table["check"] == "")]
@@ -169,7 +180,7 @@ def _row(study: Study, row: Mapping[str, Any], first: Mapping[tuple[int, int], M
         "shown_at": _time(row["shown_at"]),
         "answered_at": _time(row["answered_at"]),
     }
-    same = ("position", "check", "cell", "choice", "degree", "repeats", "changes", "hidden", "shows")
+    same = ("position", "check", "cell", "choice", "degree", "repeats", "changes", "hidden", "shows", "group", "pilot")
     shown = _pair(options) if row["kind"] == "pair" else _one(options, row)
     return common | {name: row[name] for name in same} | shown | {"too_fast": _too_fast(study, row, options)}
 
@@ -250,6 +261,8 @@ def _person(study: Study, person: Mapping[str, Any], rows: Sequence[Mapping[str,
     return {
         "study": study.plan.name,
         "person": person["id"],
+        "group": person["group"],
+        "pilot": person["pilot"],
         "consent_version": person["consent_version"],
         "consented_at": _time(began),
         "finished_at": _time(finished),

@@ -9,13 +9,13 @@ from sqlalchemy import Column, Table
 
 from playground.errors import InvalidInput
 from playground.study.forms import CHOICES, Answer
-from playground.study.plan import Kind
+from playground.study.parts import Kind
 from playground.study.stimuli import Study
 from playground.study.tables import answers, people, studies, trials
 
 _MOST = 2**31 - 1
 _WORDS: dict[Column[Any], frozenset[str]] = {
-    people.c.outcome: frozenset({"", "completed", "failed"}),
+    people.c.outcome: frozenset({"", "completed", "failed", "screened"}),
     trials.c.kind: frozenset(get_args(Kind)),
     trials.c.check: frozenset({"", "instructed", "gold", "repeated"}),
     answers.c.choice: frozenset(choice for choices in CHOICES.values() for choice in choices),
@@ -71,7 +71,8 @@ class Rows:
             return False
         if self.study is None or row["person_id"] not in self._people:
             return True
-        return self.study.plan.task(kind) is not None and set(options) <= set(self.study.stimuli)
+        task = self.study.plan.task(row["task"])
+        return task is not None and task.kind == kind and set(options) <= set(self.study.stimuli)
 
 
 def _answers(trial: tuple[str, int] | None, row: Mapping[str, Any]) -> bool:

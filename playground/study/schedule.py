@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
-from playground.study.plan import Kind, Prompt
+from playground.study.parts import Kind, Prompt, Task
 from playground.study.stimuli import Study
 
 Check = Literal["", "instructed", "gold", "repeated"]
@@ -36,11 +36,13 @@ class Content:
 class Trial:
     """One trial of a person's schedule.
 
-    `options` are stimulus ids as they stand on the page: left and right of a pair, the positions of a slider, the
-    one reply of a single. `start` is where a slider begins; an adaptive trial gets the place of its reply when it is
-    first shown. `expected` is the right answer of a check, `repeats` the position of the pair it repeats.
+    `task` is the name of its task. `options` are stimulus ids as they stand on the page: left and right of a pair, the
+    positions of a slider, the one reply of a single. `start` is where a slider begins; an adaptive trial gets the place
+    of its reply when it is first shown. `expected` is the right answer of a check, `repeats` the position of the pair
+    it repeats.
     """
 
+    task: str
     kind: Kind
     cell: str
     content: str
@@ -87,13 +89,13 @@ def schedule(study: Study, filled: Fills, seed: int) -> tuple[Trial, ...]:
         nothing: Fills = Counter()
         for task in plan.tasks:
             cells = design(study, task.kind, plan.practice_prompts)
-            block = _block(study, task.kind, _take(cells, plan.practice, nothing, seen, rng), rng)
+            block = _block(study, task, _take(cells, plan.practice, nothing, seen, rng), rng)
             trials += [replace(trial, counted=False) for trial in block]
     filled = filled.copy()
     for task in plan.tasks:
         cells = design(study, task.kind, plan.scored_prompts)
-        block = _block(study, task.kind, _take(cells, task.trials, filled, seen, rng), rng)
-        trials += _with_checks(study, block, len(trials), seen, rng) if task.kind == "pair" else block
+        block = _block(study, task, _take(cells, task.trials, filled, seen, rng), rng)
+        trials += _with_checks(study, task, block, len(trials), seen, rng) if task.kind == "pair" else block
     return tuple(trials)
 
 
@@ -115,7 +117,7 @@ def _take(
     return taken
 
 
-def _block(study: Study, kind: Kind, taken: list[tuple[str, Content]], rng: random.Random) -> list[Trial]:
+def _block(study: Study, task: Task, taken: list[tuple[str, Content]], rng: random.Random) -> list[Trial]:
     """Trials of what was taken, in random order; sides and directions are balanced inside the block."""
     # Side by side with those of the same gap, every other one is turned: balanced in each gap and over all.
     taken = sorted(taken, key=lambda pair: (_gap(study, pair[1]), rng.random()))
@@ -123,19 +125,21 @@ def _block(study: Study, kind: Kind, taken: list[tuple[str, Content]], rng: rand
     trials: list[Trial] = []
     for number, (cell, content) in enumerate(taken):
         options = content.options
-        if kind in ("pair", "adjustment") and (number + turn) % 2:
+        if task.kind in ("pair", "adjustment") and (number + turn) % 2:
             options = options[::-1]
-        start = rng.randrange(len(options)) if kind == "adjustment" else None
-        trials.append(Trial(kind, cell, content.name, options, start=start))
+        start = rng.randrange(len(options)) if task.kind == "adjustment" else None
+        trials.append(Trial(task.name, task.kind, cell, content.name, options, start=start))
     rng.shuffle(trials)
     return trials
 
 
-def _with_checks(study: Study, block: list[Trial], before: int, seen: Counter[str], rng: random.Random) -> list[Trial]:
+def _with_checks(
+    study: Study, task: Task, block: list[Trial], before: int, seen: Counter[str], rng: random.Random
+) -> list[Trial]:
     """Hide instructed, gold and repeated pairs in a block; `before` is how many trials come before it."""
     checks = study.plan.checks
-    hidden = [_instructed(number, rng) for number in range(checks.instructed)]
-    hidden += _gold(study, checks.gold, seen, rng)
+    hidden = [_instructed(task.name, number, rng) for number in range(checks.instructed)]
+    hidden += _gold(study, task.name, seen, rng)
     for trial in hidden:
         block.insert(rng.randint(min(1, len(block)), len(block)), trial)
     # A repeated pair comes from the first half and returns in the second.
@@ -148,17 +152,17 @@ def _with_checks(study: Study, block: list[Trial], before: int, seen: Counter[st
     return [trial for place in range(len(block) + 1) for trial in (*late.get(place, ()), *block[place : place + 1])]
 
 
-def _instructed(number: int, rng: random.Random) -> Trial:
-    return Trial("pair", "", f"check/{number}", (), check="instructed", expected=rng.choice(("left", "right")))
+def _instructed(task: str, number: int, rng: random.Random) -> Trial:
+    return Trial(task, "pair", "", f"check/{number}", (), check="instructed", expected=rng.choice(("left", "right")))
 
 
-def _gold(study: Study, count: int, seen: Counter[str], rng: random.Random) -> list[Trial]:
+def _gold(study: Study, task: str, seen: Counter[str], rng: random.Random) -> list[Trial]:
     """Pairs of a fluent and a broken reply, the sides in turn."""
     plan, turn = study.plan, rng.randrange(2)
     if plan.checks.broken is None:
         return []
     trials: list[Trial] = []
-    for number in range(count):
+    for number in range(plan.checks.gold):
         prompt = min(plan.scored_prompts, key=lambda prompt: (seen[prompt.id], rng.random()))
         seed = rng.choice(plan.seeds)
         seen[prompt.id] += 1
@@ -167,7 +171,7 @@ def _gold(study: Study, count: int, seen: Counter[str], rng: random.Random) -> l
             sides = sides[::-1]
         options = tuple(study.at(prompt.id, seed, strength).id for strength in sides)
         expected = "left" if sides[0] == plan.checks.fluent else "right"
-        trials.append(Trial("pair", "", f"{prompt.id}/{seed}", options, check="gold", expected=expected))
+        trials.append(Trial(task, "pair", "", f"{prompt.id}/{seed}", options, check="gold", expected=expected))
     return trials
 
 

@@ -20,7 +20,8 @@ from playground.settings import FURTHEST, Settings
 from playground.study import fits
 from playground.study.fits import Array, Pairs
 from playground.study.forms import CHOICES, Answer
-from playground.study.plan import Plan, Question
+from playground.study.parts import Question
+from playground.study.plan import Plan
 from playground.study.results import words
 from playground.study.schedule import Fills, schedule
 from playground.study.stimuli import Study, unmade
@@ -101,7 +102,7 @@ class Simulated:
             choice = self._pair(at)
         else:
             choice = self._verdict(float(at[shown.start or 0]))
-        task = study.plan.task(shown.kind)
+        task = study.plan.task(shown.task)
         degree = {"left": -1, "right": 1}.get(choice, 0) * int(self.rng.integers(1, 4)) if choice != "bad" else None
         asked = shown.kind == "pair" and task is not None and task.degree
         return Answer(choice=choice, degree=degree if asked else None, client_ms=1000 * seconds)
@@ -181,8 +182,7 @@ def power(
 
     Simulated people meet the plan's own schedules; careless ones are left out, as they would be from the results.
     """
-    task = plan.task("pair")
-    if task is None:
+    if not plan.of_kind("pair"):
         raise InvalidInput("Only pairs tell a preferred strength.", "Add a [[tasks]] of kind pair to the study.")
     shown = schedules(plan, max(sizes), seed)
     rng = np.random.default_rng(seed)

@@ -21,7 +21,8 @@ from playground.events import Event, Finished, Progress, from_json, to_json
 from playground.locks import held
 from playground.settings import Request, Row, Strength, conversation
 from playground.study import plan as plans
-from playground.study.plan import Plan, Prompt
+from playground.study.parts import Prompt
+from playground.study.plan import Plan
 
 TABLE = "stimuli.parquet"
 MANIFEST = "manifest.json"

@@ -33,7 +33,9 @@ studies = Table(
     Column("plan", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("paused", Boolean, nullable=False),
+    Column("secret", String(40), nullable=False),
 )
+"""One row per study. `secret` is the key of the digests in `withdrawn_ids`."""
 
 people = Table(
     "people",
@@ -51,9 +53,15 @@ people = Table(
     Column("questioned_at", Double),
     Column("finished_at", Double),
     Column("outcome", String(20), nullable=False),
+    Column("group", String(40), nullable=False),
+    Column("blocks", Integer, nullable=False),
+    Column("pilot", Boolean, nullable=False),
     Index("people_of_a_study", "study_id", "preview"),
 )
-"""One row per person who consented. `code` opens the person's own page; `key` is the consent form's."""
+"""One row per person who consented. `code` opens the person's own page; `key` is the consent form's.
+
+`group` is the group they are in, empty in a study without; `blocks` which of the plan's orders of tasks they have.
+"""
 
 external_ids = Table(
     "external_ids",
@@ -67,6 +75,14 @@ external_ids = Table(
 )
 """What a recruiting service calls a person. Nothing else in the database tells who a person is."""
 
+withdrawn_ids = Table(
+    "withdrawn_ids",
+    metadata,
+    Column("study_id", Integer, ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+)
+"""Who withdrew and may not begin anew: a digest of their id, which is itself deleted."""
+
 trials = Table(
     "trials",
     metadata,
@@ -74,6 +90,7 @@ trials = Table(
     _owner("people"),
     Column("position", Integer, nullable=False),
     Column("token", String(40), nullable=False, unique=True),
+    Column("task", String(40), nullable=False),
     Column("kind", String(20), nullable=False),
     Column("counted", Boolean, nullable=False),
     Column("cell", String(80), nullable=False),
@@ -115,7 +132,16 @@ responses = Table(
     Column("question", String(40), primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""What people answered after the trials."""
+"""What people answered beside the trials."""
+
+passed = Table(
+    "passed",
+    metadata,
+    Column("person_id", Integer, ForeignKey("people.id", ondelete="CASCADE"), primary_key=True),
+    Column("page", String(60), primary_key=True),
+    Column("at", Double, nullable=False),
+)
+"""The pages between the trials that a person has left behind."""
 
 events = Table(
     "events",
@@ -131,5 +157,5 @@ events = Table(
 )
 """What happened, in order; rows are only ever added, and go only when a person withdraws."""
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; see `migrations`."""

@@ -11,12 +11,13 @@ from typing import Any, Literal
 
 from playground.errors import PlaygroundError
 from playground.study import forms
+from playground.study.enrolment import Full, Refused
 from playground.study.forms import Form
-from playground.study.persons import Person, identifier
-from playground.study.plan import Kind, Outcome, Question
-from playground.study.records import Ids
+from playground.study.parts import Kind, Question
+from playground.study.persons import Person
+from playground.study.recruiting import Ids, Outcome
 from playground.study.stimuli import Study
-from playground.study.store import Refused, Shown, Store
+from playground.study.store import Shown, Store
 from playground.study.typed import clean
 
 _LONGEST_CODE = 64
@@ -77,9 +78,13 @@ class End:
 
 @dataclass(frozen=True)
 class Closed:
-    """Nothing can be asked now; `elsewhere` is for who comes with the id of somebody who began, and nothing else."""
+    """Nothing can be asked now.
 
-    reason: Literal["paused", "unknown", "elsewhere"]
+    `elsewhere` is for who comes with the id of somebody who began, and nothing else; `gone` for the id of somebody who
+    withdrew; `nameless` for who comes without an id where one is needed.
+    """
+
+    reason: Literal["paused", "unknown", "elsewhere", "gone", "nameless"]
 
 
 Screen = Consent | Instructions | Trial | Questions | End | Closed
@@ -110,7 +115,7 @@ class Visits:
 
     def arrive(self, query: Mapping[str, str]) -> Page:
         """The page of whoever opens the study's address with this query string."""
-        ids, code = _ids(query), clean(query.get("code", ""), _LONGEST_CODE)
+        ids, code = self._ids(query), clean(query.get("code", ""), _LONGEST_CODE)
         person = self.store.person(code) if code else None
         if ids is not None:  # what the recruiting service says counts before a code of somebody else's
             called = self.store.person_called(ids.external)
@@ -125,7 +130,17 @@ class Visits:
             return Page(Closed("paused"))
         if code and ids is None:
             return Page(Closed("unknown"))
-        return Page(Consent(self.study.plan.consent.text))
+        return self._door(ids, query) or Page(Consent(self.study.plan.consent.text))
+
+    def _door(self, ids: Ids | None, query: Mapping[str, str]) -> Page | None:
+        """What keeps somebody from beginning, None if nothing does."""
+        if _is_preview(query):
+            return None
+        if self._is_nameless(ids, query):
+            return Page(Closed("nameless"))
+        if ids is not None and self.store.has_withdrawn(ids.external):
+            return Page(Closed("gone"))
+        return Page(self._end("full", ids)) if self.store.is_full() else None
 
     def act(self, data: Any, query: Mapping[str, str]) -> Page:
         """Save what a form says, then give the next page. What may not count is noted, and changes nothing."""
@@ -146,10 +161,10 @@ class Visits:
                 return self._begin(form, query)
             case "decline":
                 self.store.decline()
-                return Page(self._end("declined"))
+                return Page(self._end("declined", self._ids(query)))
             case "withdraw":
                 self.store.withdraw(form.code)
-                return Page(self._end("withdrawn"))
+                return Page(self._end("withdrawn", self._ids(query)))
             case "begin":
                 self.store.instructed(form.code)
             case "answer":
@@ -165,7 +180,13 @@ class Visits:
     def _begin(self, form: Form, query: Mapping[str, str]) -> Page:
         if self.store.paused():
             return Page(Closed("paused"))
-        person = self.store.enrol(form.key, _ids(query), _is_preview(query))
+        ids = self._ids(query)
+        if self._is_nameless(ids, query):
+            return Page(Closed("nameless"))
+        try:
+            person = self.store.enrol(form.key, ids, _is_preview(query))
+        except Full:
+            return Page(self._end("full", ids))
         if person.key != form.key:  # somebody of that id has begun before
             return self.arrive(query)
         return self._page(person, person.code, query)
@@ -187,14 +208,14 @@ class Visits:
 
     def _page(self, person: Person, code: str, query: Mapping[str, str]) -> Page:
         """Where a person is now, for a browser that holds one of their codes."""
-        ids = _ids(query)
+        ids = self._ids(query)
         address = "" if ids is not None and person.is_visiting(ids.session) else person.resuming
         return Page(self._screen(person), code, name=person.name, own=person.owns(code), address=address)
 
     def _screen(self, person: Person) -> Screen:
         plan = self.study.plan
         if person.outcome is not None:
-            return self._end(person.outcome)
+            return self._end(person.outcome, person.ids)
         if person.paused:
             return Closed("paused")
         if "instructions" in plan.phases and plan.instructions and not person.instructed:
@@ -204,10 +225,10 @@ class Visits:
             return self._trial(shown)
         if "questions" in plan.phases and plan.questions and not person.questioned:
             return Questions(plan.questions)
-        return self._end(self.store.finish(person.code))
+        return self._end(self.store.finish(person.code), person.ids)
 
     def _trial(self, shown: Shown) -> Trial:
-        task = self.study.plan.task(shown.kind)
+        task = self.study.plan.task(shown.task)
         assert task is not None
         replies = [self.study.stimuli[option] for option in shown.options]
         if shown.kind == "adaptive":
@@ -226,17 +247,17 @@ class Visits:
             choose=shown.expected if shown.check == "instructed" else "",
         )
 
-    def _end(self, outcome: Outcome) -> End:
+    def _end(self, outcome: Outcome, ids: Ids | None) -> End:
         codes = self.study.plan.codes
-        given = codes.of(outcome)
-        return End(outcome, self.study.plan.thanks, given, codes.link(given))
+        return End(outcome, self.study.plan.thanks, codes.of(outcome), codes.link(outcome, ids))
 
+    def _is_nameless(self, ids: Ids | None, query: Mapping[str, str]) -> bool:
+        """Whether somebody comes without an id where one is needed."""
+        return ids is None and self.study.plan.recruiting.required and not _is_preview(query)
 
-def _ids(query: Mapping[str, str]) -> Ids | None:
-    """What a recruiting service put into the address, None if it did not, or somebody only looks."""
-    names = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
-    external, recruitment, session = (identifier(query.get(name, "")) for name in names)
-    return Ids(external, recruitment, session) if external and not _is_preview(query) else None
+    def _ids(self, query: Mapping[str, str]) -> Ids | None:
+        """What a recruiting service put into the address, None if it did not, or somebody only looks."""
+        return None if _is_preview(query) else self.study.plan.recruiting.ids(query)
 
 
 def _is_preview(query: Mapping[str, str]) -> bool:

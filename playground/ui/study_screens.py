@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from playground.study.plan import Plan, Question
+from playground.study.parts import Question
+from playground.study.plan import Plan
 from playground.study.visit import Closed, Consent, End, Instructions, Page, Questions, Trial
 
 WAITING = '<main class="study"><p class="soft">One moment…</p></main>'
@@ -26,8 +27,21 @@ _CLOSED = {
         "This study was begun elsewhere",
         "Somebody with this id began in another browser, or by another link. Please go on there: only that one can.",
     ),
+    "gone": (
+        "You have withdrawn from this study",
+        "What was stored about you has been deleted, and the study cannot be begun anew. You can close this page.",
+    ),
+    "nameless": (
+        "The address is incomplete",
+        "Please open the study by the link of the service that invited you: only so does it learn that you took part.",
+    ),
 }
 _ENDINGS = {
+    "screened": (
+        "This study is for others",
+        "By what you answered, this study is not for you. Thank you for your interest; you can close this page.",
+    ),
+    "full": ("Enough people take part already", "Nothing about you was stored. You can close this page."),
     "declined": ("You did not take part", "Nothing about you was stored. You can close this page."),
     "withdrawn": ("You have withdrawn", "Everything you answered has been deleted. You can close this page."),
 }
@@ -108,7 +122,8 @@ def _end(end: End) -> str:
     if end.code:
         body += f'<p class="soft">Your completion code</p><p class="code">{escape(end.code)}</p>'
     if end.link:
-        body += f'<a class="primary" href="{escape(end.link)}" rel="noreferrer">Hand in the code</a>'
+        label = "Hand in the code" if end.code else "Go back"
+        body += f'<a class="primary" href="{escape(end.link)}" rel="noreferrer">{label}</a>'
     return f'<section class="prose end">{body}</section>'
 
 

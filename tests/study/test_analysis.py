@@ -31,7 +31,7 @@ def tables_of(study: Study, people: int, **about: float) -> Tables:
     store = Store.open("sqlite://", study, clock)
     with pytest.MonkeyPatch.context() as patch:
         # Schedules are drawn afresh; an interval that holds 95 times in 100 needs the same one each time.
-        patch.setattr("playground.study.store.secrets.token_hex", lambda size: "5" * 2 * size)
+        patch.setattr("playground.study.enrolment.secrets.token_hex", lambda size: "5" * 2 * size)
         for _ in simulate.answer_all(store, clock, simulate.crowd(study.plan, **about), people, seed=4):
             pass
     tables = results.long_table(store, study), results.people_table(store, study)

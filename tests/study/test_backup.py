@@ -9,7 +9,7 @@ import pytest
 from playground.errors import InvalidInput
 from playground.study import backup
 from playground.study.database import sqlite_url
-from playground.study.records import Ids
+from playground.study.recruiting import Ids
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.study.made import walk

@@ -11,7 +11,7 @@ from playground.errors import InvalidInput
 from playground.study import backup
 from playground.study.copies import BACKUP, Copies
 from playground.study.database import sqlite_url
-from playground.study.records import Ids
+from playground.study.recruiting import Ids
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.study.made import walk

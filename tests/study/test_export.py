@@ -8,7 +8,7 @@ import pytest
 
 from playground.errors import InvalidInput
 from playground.study import export, results
-from playground.study.records import Ids
+from playground.study.recruiting import Ids
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.study.made import an_answer

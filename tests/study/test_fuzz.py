@@ -11,7 +11,7 @@ import pytest
 
 from playground.study import backup, plan, schedule, stimuli
 from playground.study.database import sqlite_url
-from playground.study.records import Ids
+from playground.study.recruiting import Ids
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.mutants import as_json, as_toml, damaged, mutated, spoilt, tried

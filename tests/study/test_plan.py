@@ -6,7 +6,7 @@ import pytest
 
 from playground.errors import InvalidInput
 from playground.study import plan as plans
-from playground.study.plan import Codes
+from playground.study.recruiting import Codes
 from tests.study.made import PLAN, plan
 
 
@@ -127,5 +127,5 @@ def test_codes_come_from_the_file_or_the_environment(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("DONE_CODE", "YES")
     assert codes.missing() == []
     assert codes.of("completed") == codes.of("failed") == "YES"
-    assert codes.link("YES") == "https://pay.example.org/?cc=YES"
-    assert codes.link("") == ""
+    assert codes.link("completed") == "https://pay.example.org/?cc=YES"
+    assert codes.link("withdrawn") == ""

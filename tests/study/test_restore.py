@@ -12,7 +12,8 @@ import pytest
 from playground.errors import InvalidInput
 from playground.study import backup, results
 from playground.study.database import sqlite_url
-from playground.study.records import Ids, Records
+from playground.study.records import Records
+from playground.study.recruiting import Ids
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from playground.study.visit import Visits

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from playground.errors import InvalidInput
 from playground.study.database import connect, sqlite_url, transact
 from playground.study.forms import Answer
-from playground.study.records import ABANDONED_S, Ids
+from playground.study.recruiting import Ids
 from playground.study.schedule import design
 from playground.study.stimuli import Study
 from playground.study.store import Refused, Store
@@ -155,7 +155,7 @@ def test_people_who_stay_away_free_their_cells_and_their_answers_still_count(url
     store = Store.open(url, study, clock=lambda: now[0])
     gone = store.enrol("form-0001").code
     walk(store, gone, 6)
-    now[0] += ABANDONED_S + 1
+    now[0] += store.patience_s + 1
     fills = transact(store.engine, store._fills)
     answered = {(row["cell"], row["content"]) for row in store.answered_trials() if not row["check"]}
     assert set(fills) == answered

@@ -102,7 +102,10 @@ def test_declining_and_withdrawing_give_their_codes_and_keep_nobody(visits: Visi
     assert gone.code == "C-GONE"
     assert visits.store.enrolled() == []
     assert visits.arrive({"code": page.code}).screen == Closed("unknown")
-    assert isinstance(visits.act(good(page), PROLIFIC).screen, Consent)  # a form from before the withdrawal
+    for late in (good(page), form(page, "consent")):  # from before the withdrawal
+        assert visits.act(late, PROLIFIC).screen == Closed("gone")
+    assert visits.arrive(PROLIFIC | {"SESSION_ID": "another"}).screen == Closed("gone")
+    assert isinstance(visits.arrive({"PROLIFIC_PID": "pid-2"}).screen, Consent)
 
 
 def test_a_pause_holds_everybody_and_loses_no_answer(visits: Visits) -> None:
