@@ -13,10 +13,10 @@ except FileNotFoundError:  # gradio would end in a traceback
 if importlib.util.find_spec("spaces") is not None:
     import spaces  # noqa: F401 - before torch, for ZeroGPU  # pyright: ignore[reportMissingImports]
 
-from playground.cli_progress import print_anywhere
+from playground.cli.progress import print_anywhere
 from playground.errors import PlaygroundError
+from playground.serving.limits import Hosting
 from playground.ui.app import serve
-from playground.ui.hosting import Hosting
 
 if __name__ == "__main__":
     on_space = "SPACE_ID" in os.environ

@@ -1,5 +1,5 @@
 """`python -m playground` is the console script `playground`."""
 
-from playground.cli import main
+from playground.cli.main import main
 
 main()

@@ -3,6 +3,8 @@
 Frozen values without tensors, stored as `card.json` beside the weights.
 """
 
+import hashlib
+import json
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -182,6 +184,11 @@ class Card(Named):
         if where != sorted(set(where)):
             raise ValueError("Its points are not in order, or one is there twice")
         return curve
+
+    @property
+    def digest(self) -> str:
+        """A short name of the axis's weights: 16 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def development_share(self) -> float | None:

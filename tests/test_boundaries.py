@@ -1,4 +1,4 @@
-"""The layers are as drawn: imports go down only, light commands stay light, the README's tree is the real one."""
+"""The layers are as drawn: imports go down only, light commands stay light, and the table of rooms is the contract."""
 
 import re
 import subprocess
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-NOT_OURS = {"artifacts", "build", "dist", "__pycache__"}
 
 
 def loaded_by(code: str) -> set[str]:
@@ -36,12 +35,12 @@ def test_imports_go_down_only() -> None:
         "import playground",
         "import playground.cards, playground.errors, playground.events, playground.places, playground.settings",
         "import playground.sources",
-        "import playground.cli",
-        "import playground.cli; playground.cli.app(['--help'], standalone_mode=False)",
-        "import playground.cli; playground.cli.app(['say', '--help'], standalone_mode=False)",
-        "import playground.cli; playground.cli.app(['axes'], standalone_mode=False)",
-        "import playground.cli; playground.cli.app(['model', 'list'], standalone_mode=False)",
-        "import playground.ui.present",
+        "import playground.cli.main",
+        "import playground.cli.main; playground.cli.main.app(['--help'], standalone_mode=False)",
+        "import playground.cli.main; playground.cli.main.app(['say', '--help'], standalone_mode=False)",
+        "import playground.cli.main; playground.cli.main.app(['axes'], standalone_mode=False)",
+        "import playground.cli.main; playground.cli.main.app(['model', 'list'], standalone_mode=False)",
+        "import playground.ui.play.present",
     ],
 )
 def test_what_needs_no_model_loads_no_heavy_package(code: str) -> None:
@@ -52,44 +51,16 @@ def test_the_engine_and_the_player_load_no_page() -> None:
     assert not loaded_by("import playground.player") & {"gradio", "plotly", "typer"}
 
 
-def drawn() -> dict[str, str]:
-    """The README's tree: path -> what it says about it. Two spaces of indent are one folder."""
-    tree = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert tree is not None
-    paths: dict[str, str] = {}
-    folders: list[str] = []
-    for line in tree[1].splitlines():
-        depth = (len(line) - len(line.lstrip())) // 2
-        name, _, text = line.strip().partition(" ")
-        folders = [*folders[:depth], name]
-        paths["".join(folders)] = text.strip()
-    return paths
-
-
-def test_the_tree_in_the_readme_is_the_real_one() -> None:
-    top = [path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    folders = {f"{path.name}/" for path in top if path.name not in NOT_OURS and not path.name.endswith(".egg-info")}
-    modules = {
-        path.relative_to(ROOT).as_posix()
-        for part in ("playground", "tools")
-        for path in (ROOT / part).rglob("*.py")
-        if path.name != "__init__.py"
-    }
-    packages = {
-        f"{path.parent.relative_to(ROOT).as_posix()}/"
-        for part in ("playground", "tools")
-        for path in (ROOT / part).rglob("__init__.py")
-    }
-    files = {name for name in ("app.py", "Makefile") if (ROOT / name).is_file()}
-    assert set(drawn()) == folders | files | modules | packages
-
-
-def test_every_room_says_what_it_is_for() -> None:
-    assert all(drawn().values())
+def test_the_table_of_rooms_is_the_contract_of_layers() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", text[text.index("## Rooms") :], re.MULTILINE)
+    assert [re.findall(r"\w+", room) for room in rooms] == [re.findall(r"\w+", layer) for layer in layers]
 
 
 def test_the_commands_in_the_readme_are_the_real_ones() -> None:
-    from playground.cli import app
+    from playground.cli.main import app
 
     groups = {group.name: group.typer_instance for group in app.registered_groups}
     real = {command.name for command in app.registered_commands} | {

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from playground import axes, cards, curves, presets
+from playground import axes, cards, presets
 from playground.engine.language_model import LanguageModel
 from playground.events import Finished
+from playground.measure import figures
 from playground.player import Player
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.training import pairs
-from playground.ui import axis_card
+from playground.ui.axes import card as axis_card
 from tests.conftest import FolderOf
 from tests.mutants import as_json, as_toml, spoilt, tried
 from tests.tiny_axis import make_tiny_axis
@@ -37,8 +38,8 @@ def test_cards(tmp_path: Path, tiny_folder: FolderOf, model: LanguageModel) -> N
         row = Row(messages=conversation("Hi."), strengths=(Strength(axis=axis.card.name, alpha=1.0, control=1.0),))
         [end] = [one for one in player.run(Request(rows=(row,), max_new_tokens=1)) if isinstance(one, Finished)]
         assert all(map(math.isfinite, (end.kl, end.perplexity, end.reward or 0.0)))
-        assert axis_card.card(axis.card, axis.note) and curves.caption(axis.card)
-        curves.reward_curve(axis.card).to_json()
+        assert axis_card.card(axis.card, axis.note) and figures.caption(axis.card)
+        figures.reward_curve(axis.card).to_json()
         axis.card.save(folder)
         assert cards.Card.load(folder) == axis.card
 

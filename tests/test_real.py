@@ -11,7 +11,7 @@ from playground.engine.language_model import LanguageModel
 from playground.events import Finished
 from playground.player import Player
 from playground.settings import Request, Row, Sampling, Strength, conversation
-from playground.ui import recordings
+from playground.ui.play import recordings
 
 pytestmark = pytest.mark.real
 

@@ -16,11 +16,11 @@ from playground.engine.decode import Steering, decode
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
 from playground.events import Finished
-from playground.metrics import Reading
+from playground.measure.metrics import Reading
 from playground.player import Player
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.training import pairs
-from playground.training.identity_layer import encode, read
+from playground.training.clm.dpo import encode, read
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
 from tests.conftest import FolderOf

@@ -16,14 +16,15 @@ from typing import Any
 
 from playground import cards, presets
 from playground.cards import Card
+from playground.engine.forced import reply_logprobs
 from playground.engine.language_model import LanguageModel
-from playground.engine.reading import reply_logprobs
 from playground.events import Event, Finished, Token
 from playground.player import Player
 from playground.presets import Preset
 from playground.settings import Request, Row, Strength, conversation
-from playground.ui import examples, gauges, recordings
-from playground.ui.view import BASE, STEERED, Reply, View, Wish, alphas_of, key_of
+from playground.ui.axes import examples
+from playground.ui.play import derived, recordings
+from playground.ui.play.view import BASE, STEERED, Reply, View, Wish, alphas_of, key_of
 
 FOUND = Path(__file__).with_suffix(".jsonl")
 
@@ -66,7 +67,7 @@ def goes_too_far(preset: Preset, card: Card) -> bool:
 
 def identity(preset: Preset, card: Card) -> str:
     """A short name of all that a preset's replies depend on but the base model and its dtype."""
-    of = [preset.model_dump(exclude={"title"}, exclude_defaults=True), recordings.digest(card), Wish().alphas]
+    of = [preset.model_dump(exclude={"title"}, exclude_defaults=True), card.digest, Wish().alphas]
     return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -113,7 +114,7 @@ def _grown(reply: Reply, event: Event) -> Reply:
 
 def _warnings(row: Row, base: Row, replies: Mapping[str, Reply], slot: str) -> tuple[str, ...]:
     """What the page itself would say of a reply."""
-    return gauges.troubles(View(slots={STEERED: row, BASE: base}, replies=replies), slot)
+    return derived.troubles(View(slots={STEERED: row, BASE: base}, replies=replies), slot)
 
 
 def relevance(model: LanguageModel, preset: Preset, replies: Sequence[Sequence[int]]) -> list[float]:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
+from playground.engine.fused_step import LeanDecoder
 from playground.engine.kv_memory import KVMemory
-from playground.engine.lean import LeanDecoder
 
 
 class KVCache(Protocol):

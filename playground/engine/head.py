@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from playground.engine.products import Product, can_be_half, can_be_packed, half, packed
+from playground.engine.linear import Product, can_be_half, can_be_packed, half, packed
 
 
 class Head:

@@ -22,10 +22,10 @@ from transformers import (
 from playground.cards import Base
 from playground.engine.admission import Check, admit
 from playground.engine.caches import cache_maker, run_decoder
+from playground.engine.fused_step import LeanDecoder
 from playground.engine.head import Head
-from playground.engine.lean import LeanDecoder
+from playground.engine.linear import round_to_int8
 from playground.engine.plain_text import PlainText
-from playground.engine.products import round_to_int8
 from playground.errors import InvalidInput, ModelUnavailable, PlaygroundError
 from playground.settings import Message, check_letters
 

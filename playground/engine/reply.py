@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from playground.engine.choice import Choice, Stand
 from playground.engine.language_model import LanguageModel
+from playground.engine.next_token import Choice, Stand
 from playground.engine.prefix_tree import Node
 from playground.events import Candidate, Change, Finished, Token
 from playground.settings import Row

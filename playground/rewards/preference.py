@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from playground.engine.forced import reply_features
 from playground.engine.language_model import LanguageModel
-from playground.engine.reading import reply_features
 from playground.files import in_one_piece
 from playground.settings import Message
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from playground import metrics
 from playground.cards import Point
 from playground.engine.decode import Steering
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.events import exhaust
+from playground.measure import metrics
 from playground.rewards import Reward
 from playground.settings import Strength
 from playground.training import measure

@@ -15,10 +15,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from playground.engine.forced import reply_logprobs
 from playground.engine.language_model import LanguageModel
-from playground.engine.reading import reply_logprobs
 from playground.events import Finished, Progress
-from playground.replies import Pace, gather
+from playground.measure.gather import Pace, gather
 from playground.rewards import Reward
 from playground.settings import Row, Sampling, conversation
 from playground.texts import is_blank

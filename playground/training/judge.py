@@ -11,8 +11,8 @@ from playground.files import read_record, write_json
 from playground.rewards import Reward, words
 from playground.rewards.judges import agreement, judge_of
 from playground.training import pairs
-from playground.training.job import Job, digest
 from playground.training.pairs import Pair, first_user_message, is_for_judge
+from playground.training.spec import Job, digest
 
 RECORD = "judge-card.json"
 LEAST_PAIRS = 4

@@ -11,13 +11,13 @@ from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from playground import metrics
 from playground.cards import Point, SafeRange
 from playground.engine.decode import Steering
 from playground.engine.language_model import LanguageModel
 from playground.events import Progress
-from playground.metrics import Reading
-from playground.replies import gather
+from playground.measure import metrics
+from playground.measure.gather import gather
+from playground.measure.metrics import Reading
 from playground.rewards import Reward
 from playground.settings import Row, Sampling, Strength, conversation
 from playground.training.recipe import Recipe

@@ -18,16 +18,18 @@ from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.files import read_record, write_json
-from playground.replies import load_tensors
+from playground.measure.gather import load_tensors
 from playground.rewards import Reward, preference
 from playground.rewards.coherence import Coherence
 from playground.rewards.preference import PreferenceReward
-from playground.training import alpha, control, judge, measure, pairs, rollouts
+from playground.training import judge, measure, pairs, rollouts
+from playground.training.clm import stages as clm
 from playground.training.invent import Pole, invent, pairs_each
-from playground.training.job import Job, check, claim, deadlines, digest, prompts_for
 from playground.training.pairs import Pair
+from playground.training.re_control import stages as re_control
 from playground.training.recipe import Stage
 from playground.training.rollouts import Rollouts
+from playground.training.spec import Job, check, claim, deadlines, digest, prompts_for
 
 LEAST_PAIRS = 16
 """Fewer pairs than this are not worth training on."""
@@ -59,24 +61,24 @@ def _stages(
     judged = yield from _judge(job, kept, data, work)
     if job.until == "reward":
         return None
-    fitted = yield from alpha.layer(model, job, data, reward, work, deadline["layer"])
+    fitted = yield from clm.layer(model, job, data, reward, work, deadline["layer"])
     if job.until == "layer":
         return None
     until = deadline["refinement"]
-    fitted, own = yield from alpha.refinement(model, job, data, reward, fitted, work, until)
-    layer, layer_checks = yield from alpha.with_room(model, job, reward, fitted, work, until)
+    fitted, own = yield from clm.refinement(model, job, data, reward, fitted, work, until)
+    layer, layer_checks = yield from clm.with_room(model, job, reward, fitted, work, until)
     if job.until == "refinement":
         return None
     steered = yield from rollouts.steered(model, job, layer, work, deadline["rollouts"])
     if job.until == "rollouts":
         return None
     ready = layer.to(model.device, model.dtype)
-    climber, value_checks = yield from control.value(
+    climber, value_checks = yield from re_control.value(
         model, job, ready, reward, base, [*own, *steered], work, deadline["value"]
     )
     if job.until == "value":
         return None
-    step_size = yield from control.calibrate(model, job, ready, climber, reward, work, deadline["calibration"])
+    step_size = yield from re_control.calibrate(model, job, ready, climber, reward, work, deadline["calibration"])
     if job.until == "calibration":
         return None
     steering = Steering(ready, climber.function, step_size, job.recipe.updates)

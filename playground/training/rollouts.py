@@ -7,10 +7,10 @@ from playground.engine.decode import Steering
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.events import Finished, Progress
-from playground.replies import gather
+from playground.measure.gather import gather
 from playground.settings import Row, Sampling, Strength, conversation
-from playground.training.job import Job, prompts_for
 from playground.training.pairs import some
+from playground.training.spec import Job, prompts_for
 
 Rollouts = list[tuple[Row, Finished]]
 """What was asked, and what was replied."""

@@ -13,19 +13,20 @@ from starlette.middleware import Middleware
 from playground import presets
 from playground.errors import InvalidInput
 from playground.events import Progress
-from playground.ui import endpoints, guide, markup, pace, recordings
-from playground.ui.address import check_port
-from playground.ui.axes import AxesPage
+from playground.serving.address import check_port
+from playground.serving.bodies import Bodies
+from playground.serving.limits import PLACES, Hosted, Hosting
+from playground.serving.origins import is_local
+from playground.serving.previews import Preview
+from playground.serving.server import app_arguments
+from playground.training.jobs import Workshop
+from playground.ui import endpoints, guide, markup
+from playground.ui.axes.page import AxesPage
 from playground.ui.blocks import Page
-from playground.ui.bodies import Bodies
-from playground.ui.curves import CurvesPage
-from playground.ui.hosting import PLACES, Hosted, Hosting
-from playground.ui.origins import is_local
-from playground.ui.play import PlayPage
-from playground.ui.previews import Preview
-from playground.ui.serving import app_arguments
+from playground.ui.curves.page import CurvesPage
+from playground.ui.play import pace, recordings
+from playground.ui.play.page import PlayPage
 from playground.ui.theme import ASSETS, CONNECTION, theme
-from playground.ui.workshop import Workshop
 
 if TYPE_CHECKING:
     from playground.player import Player

@@ -15,8 +15,8 @@ from pydantic import BeforeValidator, Field
 
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Finished, Token, Waiting, to_json
+from playground.serving.limits import Hosted
 from playground.settings import Request, Row, Sampling, Settings, Strength, conversation
-from playground.ui.hosting import Hosted
 
 _EVERY_S = 0.1  # replies come at most this often while they grow
 _MOST = 1000  # values in a list
@@ -40,7 +40,7 @@ def _numbers(value: Any) -> Any:
 
 def _grid(value: Any) -> Any:
     """A grid as text, or its numbers."""
-    from playground.sweep import parse_grid
+    from playground.measure.sweep import parse_grid
 
     return parse_grid(value) if isinstance(value, str) else _numbers(value)
 
@@ -196,7 +196,7 @@ class Endpoints:
             done and total count replies; points holds one object for each strength, with its metrics. While the
             request waits for a place, waiting says how many are let in before it.
         """
-        from playground.sweep import Plan, PointMeasured, count_strengths
+        from playground.measure.sweep import Plan, PointMeasured, count_strengths
 
         with _as_messages():
             given: dict[str, Any] = {

@@ -20,11 +20,11 @@ from playground import places, presets, sources
 from playground.engine.decode import Step
 from playground.events import Event, Token
 from playground.player import Player
+from playground.serving.limits import Hosting
 from playground.settings import Request
-from playground.ui import recordings
+from playground.training.jobs import Workshop
 from playground.ui.app import appearance, build
-from playground.ui.hosting import Hosting
-from playground.ui.workshop import Workshop
+from playground.ui.play import recordings
 from tests.tiny_axis import make_tiny_axis
 
 SMALLEST = {

@@ -15,8 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from playground import study_report
-from playground.study import analysis, simulate
+from playground.study import analysis, report, simulate
 from playground.study.database import sqlite_url
 from playground.study.records import Records
 from playground.study.results import long_table, people_table
@@ -384,7 +383,7 @@ def test_axe_finds_nothing_serious_in_the_report(built: tuple[Path, Study], chro
         tables = long_table(store, study), people_table(store, study)
     found = analysis.analyse(*tables, study.plan.strengths)
     path = tmp_path / "report.html"
-    path.write_text(study_report.page(found, study.plan.title, [("axis", "extraversion")]), encoding="utf-8")
+    path.write_text(report.page(found, study.plan.title, [("axis", "extraversion")]), encoding="utf-8")
     for scheme in ("light", "dark"):
         with chromium.new_context(**PHONE, color_scheme=scheme) as context:
             page = context.new_page()

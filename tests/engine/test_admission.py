@@ -11,8 +11,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from playground.engine.admission import NAMES, checks
 from playground.engine.caches import StockCache, run_decoder
+from playground.engine.fused_step import LeanDecoder
 from playground.engine.language_model import LanguageModel
-from playground.engine.lean import LeanDecoder
 from playground.errors import ModelUnavailable
 from playground.sources import build_tiny
 from tests.conftest import FolderOf

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from playground.engine.decode import decode
-from playground.engine.reading import reply_logprobs
+from playground.engine.forced import reply_logprobs
 from playground.errors import AxisMismatch, InvalidInput
 from playground.events import Finished, Started, Token, from_json, to_json
 from playground.settings import FURTHEST, Message, Request, Row, Sampling

@@ -9,23 +9,23 @@ from safetensors.torch import load_file
 from torch import nn
 
 from playground.engine.caches import LeanCache, StockCache, cache_maker
+from playground.engine.forced import reply_features
+from playground.engine.fused_step import FAMILIES
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
-from playground.engine.lean import FAMILIES
+from playground.engine.linear import fused, half, round_to_int8
 from playground.engine.prefix_tree import PrefixTree
-from playground.engine.products import fused, half, round_to_int8
-from playground.engine.reading import reply_features
 from playground.engine.value_function import FILE_NAME
 from playground.events import exhaust
 from playground.settings import Sampling, conversation
 from playground.sources import build_tiny
-from playground.training.identity_layer import encode, loss, read
+from playground.training.clm.dpo import encode, loss, read
 from playground.training.pairs import Pair
+from playground.training.re_control.fit import Replies, fit
 from playground.training.recipe import Recipe
-from playground.training.value_function import Replies, fit
 from tests.engine.conftest import Lab, at, row
 from tests.engine.layouts import LAYOUTS, Kernels
-from tests.engine.test_lean import decoder_of, embeddings, padded
+from tests.engine.test_fused_step import decoder_of, embeddings, padded
 from tests.engine.test_prefix_tree import same
 
 ROWS = (

@@ -12,9 +12,9 @@ import torch
 
 from playground.engine.decode import decode, steps
 from playground.engine.identity_layer import IdentityLayer
+from playground.engine.linear import can_be_packed
 from playground.engine.plan import Steering
 from playground.engine.prefix_tree import PrefixTree
-from playground.engine.products import can_be_packed
 from playground.engine.streams import States, Streams
 from playground.events import Finished, Started, Token
 from playground.settings import Request, Row, Sampling

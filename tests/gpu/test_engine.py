@@ -5,7 +5,7 @@ import torch
 
 from tests.engine.test_decode import *  # noqa: F403
 from tests.engine.test_families import *  # noqa: F403
-from tests.engine.test_lean import test_every_step_is_the_stock_step  # noqa: F401
+from tests.engine.test_fused_step import test_every_step_is_the_stock_step  # noqa: F401
 from tests.engine.test_prefix_tree import *  # noqa: F403
 from tests.engine.test_streams import *  # noqa: F403
 

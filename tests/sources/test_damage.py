@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from playground import doctor, sources
+from playground import sources
+from playground.cli import doctor
 from playground.errors import ModelUnavailable
 from playground.sources import embedded, sums
 from tests.sources.conftest import left_behind

@@ -9,9 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from playground import study_report
 from playground.errors import InvalidInput
-from playground.study import analysis, results, sentences, simulate
+from playground.study import analysis, report, results, sentences, simulate
 from playground.study.analysis import Analysis, Said
 from playground.study.stimuli import Study
 from playground.study.store import Store
@@ -73,8 +72,8 @@ def test_people_who_do_not_read_are_left_out_and_listed(analysed: Analysis, tabl
     assert analysed.everyone.answers == len(table)
     assert analysed.kept.answers == len(table[~table["person"].isin(out)])
     assert analysed.kept.people == 30 - len(out)
-    shown = study_report.page(analysed, "A study")
-    assert shown == study_report.page(analysed, "A study")
+    shown = report.page(analysed, "A study")
+    assert shown == report.page(analysed, "A study")
     assert all(f"<td>{person}</td>" in shown for person in out)
 
 
@@ -85,7 +84,7 @@ def test_nobody_is_excluded_without_a_rule(tables: Tables, long_study: Study) ->
 
 
 def test_the_report_needs_no_network_and_says_each_thing(analysed: Analysis) -> None:
-    shown = study_report.page(analysed, "Of <mice> & men", [("axis", "<b>")])
+    shown = report.page(analysed, "Of <mice> & men", [("axis", "<b>")])
     assert "Of &lt;mice&gt; &amp; men" in shown
     assert "<td>&lt;b&gt;</td>" in shown
     body = shown.partition("</script></head>")[2]
@@ -101,9 +100,7 @@ def test_two_answers_do_not_make_a_strength_the_best(analysed: Analysis) -> None
         return Said(strength, answers, {"weak": 0.0, "right": right, "strong": 1 - right, "broken": 0.0})
 
     kept = replace(analysed.kept, said=(said(0.0, 1.0, 2), said(1.0, 0.9, 50)))
-    assert "Replies at 1 were called just right by most: 90% of 50." in study_report.page(
-        replace(analysed, kept=kept), ""
-    )
+    assert "Replies at 1 were called just right by most: 90% of 50." in report.page(replace(analysed, kept=kept), "")
 
 
 def test_no_number_is_less_than_nothing_by_a_hair() -> None:
@@ -124,7 +121,7 @@ def test_hardly_any_answers_make_a_report_of_plain_sentences(study: Study, peopl
     table, persons = tables_of(study, people, careless=0.0)
     for some in (table, table.head(1), table[table["task"] == "single"], table[table["choice"] == "tie"]):
         found = analysis.analyse(some, persons, study.plan.strengths)
-        shown = re.sub(r"<script.*?</script>", "", study_report.page(found, "Few"), flags=re.DOTALL)
+        shown = re.sub(r"<script.*?</script>", "", report.page(found, "Few"), flags=re.DOTALL)
         assert "None" not in shown
         assert "nan" not in shown.lower().replace("finance", "")
         json.dumps(found.as_json(), allow_nan=False)
@@ -138,7 +135,7 @@ def test_everybody_excluded_leaves_sentences(study: Study) -> None:
     found = analysis.analyse(table, persons.assign(flags="too_fast"), study.plan.strengths)
     assert found.kept.answers == 0
     assert sentences.summary(found)[0] == "Nobody's answers are left to analyse."
-    assert "leave out 3 people" in study_report.page(found, "None")
+    assert "leave out 3 people" in report.page(found, "None")
 
 
 def test_an_unknown_rule_is_refused(tables: Tables, long_study: Study) -> None:
@@ -165,7 +162,7 @@ def test_a_longer_reply_that_is_always_liked_is_told_from_strength(tables: Table
 def test_reports_are_written_by_the_command(folder: Path, tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    from playground.cli import app
+    from playground.cli.main import app
 
     def run(*words: str) -> str:
         ran = CliRunner().invoke(app, ["study", *words], catch_exceptions=False)
@@ -185,7 +182,7 @@ def test_reports_are_written_by_the_command(folder: Path, tmp_path: Path) -> Non
 def test_commands_say_what_is_missing(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    from playground.cli import app
+    from playground.cli.main import app
 
     make_study(tmp_path)
     for words, says in (

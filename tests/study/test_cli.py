@@ -10,9 +10,9 @@ from playground.study.database import connect, sqlite_url
 from playground.study.recruiting import Ids
 from playground.study.stimuli import Study
 from playground.study.store import Store
+from tests.cli.test_cli import Ran, Shell
 from tests.study.made import PLAN, make_study, walk
 from tests.study.postgres import Server
-from tests.test_cli import Ran, Shell
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from playground.study.recruiting import Ids
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from playground.study.visit import Visits
+from tests.cli.test_cli import Shell
 from tests.study.made import walk
 from tests.study.postgres import Server
 from tests.study.test_cli import files, refused
-from tests.test_cli import Shell
 
 Lines = dict[str, list[str]]
 

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from playground.errors import InvalidInput
+from playground.serving.passwords import check_token, network
 from playground.study.database import sqlite_url
-from playground.ui.passwords import check_token, network
 from tests.ports import free_port
 from tests.study.browser import ROOT, Server
 

@@ -16,7 +16,7 @@ from playground.study import plan as plans
 from playground.study.database import sqlite_url
 from playground.study.store import Store
 from playground.study.visit import Visits
-from playground.ui import study_screens
+from playground.study.web import screens
 from tests.study.made import BASE, PLAN, FakePlayer, make_study, plan, walk
 
 
@@ -138,7 +138,7 @@ def test_a_reply_may_hold_any_separator(tmp_path: Path) -> None:
     assert all(one.reply.endswith(f"{LINE_ENDS}end.") for one in study.stimuli.values())
     assert make_study(tmp_path / "s", player=FakePlayer(fails_after=0)) == study  # it goes on from what is kept
     with Store.open(sqlite_url(tmp_path / "x.sqlite"), study) as store:
-        page = study_screens.page(Visits(study, store).arrive({}), study.plan)
+        page = screens.page(Visits(study, store).arrive({}), study.plan)
         assert page
         walk(store, store.enrol("form-0001").code)
         export.write(study, store, tmp_path / "data")

@@ -15,7 +15,7 @@ from playground.study.database import sqlite_url
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from playground.study.visit import Closed, Consent, End, Instructions, Page, Questions, Trial, Visits
-from playground.ui import study_screens
+from playground.study.web import screens
 from tests.study.made import PLAN, make_study
 
 PROLIFIC = {"PROLIFIC_PID": "pid-1", "STUDY_ID": "study-1", "SESSION_ID": "session-1"}
@@ -260,7 +260,7 @@ def test_knowing_an_id_opens_nothing(visits: Visits, query: dict[str, str], how_
     before = visits.store.answered_trials()
     stranger = visits.arrive(query)
     assert stranger.screen == Closed("elsewhere")
-    shown = study_screens.page(stranger, visits.study.plan)
+    shown = screens.page(stranger, visits.study.plan)
     for secret in (mine.code, visits.arrive(PROLIFIC).code, "C-DONE", "Describe your"):
         assert secret not in shown
     for action in ("consent", "withdraw", "begin", "return"):
@@ -268,7 +268,7 @@ def test_knowing_an_id_opens_nothing(visits: Visits, query: dict[str, str], how_
             page = visits.act(form(stranger, action) | {"code": code}, query)
             assert not page.code
             assert not isinstance(page.screen, Trial | Questions)
-            assert "C-DONE" not in study_screens.page(page, visits.study.plan)
+            assert "C-DONE" not in screens.page(page, visits.study.plan)
     assert visits.store.answered_trials() == before
     assert len(visits.store.enrolled()) == 1
     assert visits.arrive(PROLIFIC).screen == visits.arrive({"code": mine.code}).screen
@@ -289,7 +289,7 @@ def test_another_device_with_the_session_goes_on_and_deletes_nothing(visits: Vis
     assert phone.screen == mine.screen
     assert phone.code != mine.code
     assert (mine.own, phone.own) == (True, False)
-    assert mine.code not in study_screens.page(phone, visits.study.plan)
+    assert mine.code not in screens.page(phone, visits.study.plan)
     phone = visits.act(good(phone), PROLIFIC)
     refused = visits.act(form(phone, "withdraw"), PROLIFIC)
     assert "ask@example.org" in refused.notice
@@ -353,7 +353,7 @@ def test_sql_and_html_in_every_field_change_nothing(visits: Visits, nasty: str) 
     page = trial(visits, ids)
     assert visits.arrive(ids | {"code": page.address}).screen == page.screen
     for field in ("action", "code", "key", "token"):
-        study_screens.page(visits.act(good(page) | {field: nasty}, {}), visits.study.plan)
+        screens.page(visits.act(good(page) | {field: nasty}, {}), visits.study.plan)
     for field in ("choice", "degree", "option", "path", "changes", "client_ms", "hidden", nasty):
         answer = {"choice": "left", "degree": -1} | {field: nasty}
         assert visits.act(form(page, "answer", answer=answer), ids).notice
@@ -361,7 +361,7 @@ def test_sql_and_html_in_every_field_change_nothing(visits: Visits, nasty: str) 
     while not isinstance(page.screen, Questions):
         page = visits.act(good(page), ids)
     values = dict.fromkeys(("age", "mood", "remarks", nasty), nasty)
-    shown = study_screens.page(visits.act(form(page, "questions", values=values), ids), visits.study.plan)
+    shown = screens.page(visits.act(form(page, "questions", values=values), ids), visits.study.plan)
     assert "<script" not in shown
     assert "<img" not in shown
     visits.act(form(page, "questions", values={"mood": "3", "remarks": nasty}), ids)
@@ -383,13 +383,13 @@ def test_sql_and_html_in_every_field_change_nothing(visits: Visits, nasty: str) 
 )
 def test_whatever_is_sent_gets_a_page(visits: Visits, data: Any) -> None:
     page = visits.act(data, PROLIFIC)
-    assert study_screens.page(page, visits.study.plan)
+    assert screens.page(page, visits.study.plan)
     assert visits.store.answered_trials() == []
 
 
 def test_no_page_tells_a_condition(visits: Visits, study: Study) -> None:
     """Two studies that differ in axis, method, strengths and names alone have pages of the same words."""
-    shown = "".join(study_screens.page(page, study.plan) for page in walk(visits, {}))
+    shown = "".join(screens.page(page, study.plan) for page in walk(visits, {}))
     for secret in (
         "alpha",
         "control",
@@ -417,7 +417,7 @@ def test_both_sides_of_a_pair_are_rendered_alike(visits: Visits, study: Study) -
     page = trial(visits, {})
     while not (isinstance(page.screen, Trial) and page.screen.kind == "pair" and page.screen.replies):
         page = visits.act(good(page), {})
-    html = study_screens.page(page, study.plan)
+    html = screens.page(page, study.plan)
     left, right = re.findall(r'<article class="reply".*?</article>', html)
     one, two = (reply.replace("&", "&amp;") for reply in page.screen.replies)
     assert left.replace(one, "").replace("left", "right").replace("Reply 1", "Reply 2") == right.replace(two, "")
@@ -425,7 +425,7 @@ def test_both_sides_of_a_pair_are_rendered_alike(visits: Visits, study: Study) -
 
 def test_words_become_paragraphs_lists_and_bold_and_nothing_else() -> None:
     text = "One **bold** <b>line</b>\ngoes on.\n\n- first\n- second & last\n\n[x](javascript:y)"
-    assert study_screens.prose(text) == (
+    assert screens.prose(text) == (
         "<p>One <b>bold</b> &lt;b&gt;line&lt;/b&gt; goes on.</p><ul><li>first</li><li>second &amp; last</li></ul>"
         "<p>[x](javascript:y)</p>"
     )

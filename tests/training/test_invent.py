@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from playground.engine.forced import reply_logprobs
 from playground.engine.language_model import LanguageModel
-from playground.engine.reading import reply_logprobs
 from playground.events import Finished, exhaust
-from playground.replies import ROWS_PER_BATCH
+from playground.measure.gather import ROWS_PER_BATCH
 from playground.settings import Message, Row, conversation
 from playground.sources import build_tiny
 from playground.training.invent import Pole, evidence, invent

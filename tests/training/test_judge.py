@@ -9,8 +9,8 @@ from playground.errors import InvalidInput
 from playground.rewards.length import brevity
 from playground.settings import conversation
 from playground.training import judge
-from playground.training.job import Job
 from playground.training.pairs import Pair, first_user_message, is_development, is_for_judge, split
+from playground.training.spec import Job
 
 
 def some(count: int, what: str = "number", chosen: str = "so good and warm", rejected: str = "so bad and cold today"):

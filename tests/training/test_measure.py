@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from playground import metrics
 from playground.cards import Point
 from playground.engine.decode import Steering, decode
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.events import Finished, exhaust
+from playground.measure import metrics
 from playground.settings import Request, Sampling, Strength
 from playground.sources import build_tiny
 from playground.training import measure

@@ -15,10 +15,10 @@ from playground.events import Progress, exhaust
 from playground.settings import conversation
 from playground.sources import build_tiny
 from playground.training import pairs, pipeline
-from playground.training.identity_layer import encode, read
-from playground.training.job import WORK, Job
+from playground.training.clm.dpo import encode, read
 from playground.training.pairs import Pair
 from playground.training.recipe import STAGES, Recipe
+from playground.training.spec import WORK, Job
 
 SMALL = Recipe(
     pairs=16, samples=1, invent_tokens=8, steps=4, check_every=2, guard_prompts=2, rollouts=32, reply_tokens=8,

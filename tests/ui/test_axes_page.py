@@ -11,9 +11,9 @@ import gradio as gr
 import pytest
 
 from playground.player import Player
-from playground.ui.axes import AxesPage
-from playground.ui.hosting import Hosted, Hosting
-from playground.ui.workshop import Workshop
+from playground.serving.limits import Hosted, Hosting
+from playground.training.jobs import Workshop
+from playground.ui.axes.page import AxesPage
 from tests.conftest import FolderOf
 from tests.tiny_axis import make_tiny_axis
 from tests.ui.test_play import inside_a_loop

@@ -7,9 +7,10 @@ import pytest
 from playground import cards
 from playground.cards import Data, Estimate, Judge, Point, SafeRange
 from playground.events import Progress
-from playground.ui import axis_card, examples
-from playground.ui.examples import Example
-from playground.ui.workshop import STAGES, Making
+from playground.training.jobs import STAGES, Making
+from playground.ui.axes import card as axis_card
+from playground.ui.axes import examples
+from playground.ui.axes.examples import Example
 from tests.ui.fake_player import card
 
 NASTY = "<script>alert(1)</script>"

@@ -10,17 +10,17 @@ import pandas as pd
 import pytest
 
 from playground import places
+from playground.measure.sweep import replies_in
 from playground.player import Player
-from playground.sweep import replies_in
-from playground.ui import measuring
-from playground.ui.curves import CurvesPage
-from playground.ui.hosting import Hosted, Hosting
+from playground.serving.limits import Hosted, Hosting
+from playground.ui.curves import present
+from playground.ui.curves.page import CurvesPage
 from tests.conftest import FolderOf
 from tests.tiny_axis import make_tiny_axis
 from tests.ui.test_play import inside_a_loop
 
 ME = SimpleNamespace(session_hash="me")
-CHOICES = ("reward", measuring.KINDS[0], "kl")
+CHOICES = ("reward", present.KINDS[0], "kl")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def page_of(player: Player, **hosting: Any) -> CurvesPage:
 
 def form(**change: Any) -> list[Any]:
     values = {
-        "axis": "cheer", "alphas": "-1,0,1", "controls": "0", "source": measuring.OWN, "count": 1,
+        "axis": "cheer", "alphas": "-1,0,1", "controls": "0", "source": present.OWN, "count": 1,
         "own": "Hello.\nWho are you?", "file": None, "seeds": 2, "seed": 0, "temperature": 0.7, "length": 5,
     }  # fmt: skip
     return list((values | change).values())
@@ -112,7 +112,7 @@ def test_a_chart_that_is_chosen_while_it_measures_stays_chosen(player: Player) -
     update = next(running)
     while page.found not in update:
         update = next(running)
-    page.redraw(ME, update[page.found], "length", measuring.KINDS[0], "diversity")  # type: ignore[arg-type]
+    page.redraw(ME, update[page.found], "length", present.KINDS[0], "diversity")  # type: ignore[arg-type]
     assert all("length" in update[page.chart].to_json() for update in running if page.chart in update)
 
 
@@ -183,4 +183,4 @@ def test_a_chart_of_another_metric_is_of_the_same_points(player: Player) -> None
     shown = page.redraw(ME, found, "length", "Against KL", "diversity")  # type: ignore[arg-type]
     assert "length" in shown[page.chart].to_json()
     assert "is reached at" in page.aim(found, "kl", 0.0) or "No measured" in page.aim(found, "kl", 0.0)
-    assert "Nothing is measured" in page.aim(measuring.Found(), "kl", 0.5)
+    assert "Nothing is measured" in page.aim(present.Found(), "kl", 0.5)

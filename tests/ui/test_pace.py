@@ -6,7 +6,7 @@ import pytest
 
 from playground.events import Event, Started
 from playground.settings import Request
-from playground.ui import pace
+from playground.ui.play import pace
 from tests.ui.fake_player import FakePlayer
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from playground.settings import Row, Strength
-from playground.ui import markup, panes, present
-from playground.ui.view import BASE, STEERED, View, Wish, strip_slot
+from playground.ui.play import captions, panes, present
+from playground.ui.play.view import BASE, STEERED, View, Wish, strip_slot
 from tests.ui.fake_player import FakePlayer, card
 from tests.ui.test_present import WISH, answered
 
@@ -203,7 +203,7 @@ def test_no_token_writes_a_conversation_as_json(serialised: list[Row], turns: in
 def test_words_a_newcomer_knows() -> None:
     view = answered(View(), wished(alpha=3.0))
     html = "".join(
-        [*(panes.pane(view, slot, card()) for slot in (BASE, STEERED)), markup.holds(view), panes.strip(view, card())]
+        [*(panes.pane(view, slot, card()) for slot in (BASE, STEERED)), captions.holds(view), panes.strip(view, card())]
     )
     for word in ("unsteered", "outside the tested range", "Same reply for alpha"):
         assert word in html

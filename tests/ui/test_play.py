@@ -13,15 +13,16 @@ import pytest
 
 from playground import presets
 from playground.errors import InvalidInput, PlaygroundError
+from playground.serving.limits import Hosting
 from playground.settings import Request, Strength
-from playground.ui import app, play
-from playground.ui.dial import Dial, marks
-from playground.ui.drawing import menu
-from playground.ui.hosting import Hosting
-from playground.ui.mixer import Mixer, listed
-from playground.ui.play import PlayPage
-from playground.ui.view import View, Wish
-from playground.ui.widgets import ASKED
+from playground.ui import app
+from playground.ui.play import page as play
+from playground.ui.play.dial import Dial, marks
+from playground.ui.play.mixer import Mixer, listed
+from playground.ui.play.page import PlayPage
+from playground.ui.play.updates import menu
+from playground.ui.play.view import View, Wish
+from playground.ui.play.widgets import ASKED
 from tests.ui.fake_player import FakePlayer, card
 
 T = TypeVar("T")

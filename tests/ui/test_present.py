@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from playground.errors import InvalidInput
 from playground.events import Candidate, Change, Event, Finished, Progress, Started, Token
 from playground.settings import Strength
-from playground.ui import gauges, markup, panes, present, ribbon
-from playground.ui.view import BASE, STEERED, View, Wish, strip_slot
+from playground.ui.play import captions, derived, panes, present, tokens
+from playground.ui.play.view import BASE, STEERED, View, Wish, strip_slot
 from tests.ui.fake_player import FakePlayer, card
 
 WISH = Wish(prompt="Describe a morning.", axis="extraversion", alpha=0.85, max_new_tokens=12)
@@ -29,7 +29,7 @@ def answered(view: View, wish: Wish, upto: int | None = None) -> View:
 
 def html(view: View) -> str:
     parts = [panes.pane(view, slot, card()) for slot in (BASE, STEERED)]
-    return "".join([*parts, panes.strip(view, card()), markup.holds(view), markup.status(view)])
+    return "".join([*parts, panes.strip(view, card()), captions.holds(view), captions.status(view)])
 
 
 def test_one_batch_answers_panes_and_strip_and_equal_rows_are_one() -> None:
@@ -88,7 +88,7 @@ def test_what_an_interval_promises_is_there_at_once_and_only_its_kl_is_out() -> 
     assert moved.reply(STEERED) is None
     assert sure is not None
     assert sure.text == old.text
-    assert gauges.holds(moved) == gauges.holds(view)
+    assert derived.holds(moved) == derived.holds(view)
     page = panes.pane(moved, STEERED, card())
     assert "ghost" not in page
     kl = f"KL <b>{old.kl_per_token:.2f}</b>"
@@ -149,7 +149,7 @@ def test_bad_input_is_one_sentence_and_a_way_out(change: dict, says: str) -> Non
     with pytest.raises(InvalidInput) as caught:
         present.begin(View(), Wish(**{**vars(WISH), **change}))
     assert says in caught.value.message
-    line = markup.status(present.fail(View(), caught.value))
+    line = captions.status(present.fail(View(), caught.value))
     assert caught.value.hint
     assert "failed" in line
 
@@ -177,8 +177,8 @@ def test_any_stream_folds_and_draws(stream: list[Event], axis: str) -> None:
     for event in stream:
         view = present.fold(view, event)
         assert html(view)
-        assert gauges.rewards(view) is not None
-        assert all(step is None or math.isfinite(step) for step in gauges.steps(view))
+        assert derived.rewards(view) is not None
+        assert all(step is None or math.isfinite(step) for step in derived.steps(view))
     for ended in (present.stop(view), present.fail(view, InvalidInput("No.", "Yes."))):
         assert html(ended)
 
@@ -213,28 +213,28 @@ def test_model_output_and_prompts_are_never_html() -> None:
     assert "<script" not in html(view)
     assert "<img" not in html(view)
     error = InvalidInput(evil, evil)
-    assert "<script" not in markup.status(present.fail(view, error))
+    assert "<script" not in captions.status(present.fail(view, error))
 
 
 def test_steps_lead_just_beyond_the_interval() -> None:
     view = answered(View(), Wish(prompt="x", axis="extraversion", alpha=1.0))
-    low, high = gauges.holds(view) or (None, None)
-    before, after = gauges.steps(view)
+    low, high = derived.holds(view) or (None, None)
+    before, after = derived.steps(view)
     assert low is not None
     assert high is not None
     assert before is not None
     assert after is not None
     assert 0 < low - before <= 0.0011
     assert 0 < after - high <= 0.0011
-    assert "Same reply for alpha <b>0.90</b> to <b>1.10</b>." in markup.holds(view)
+    assert "Same reply for alpha <b>0.90</b> to <b>1.10</b>." in captions.holds(view)
 
 
 def test_rewards_are_those_of_this_turn_and_this_control() -> None:
     view = answered(View(), WISH)
-    assert [alpha for alpha, _, _ in gauges.rewards(view)] == [-0.5, 0.0, 0.5, 0.85, 1.0, 1.5]
-    assert [alpha for alpha, _, current in gauges.rewards(view) if current] == [0.85]
+    assert [alpha for alpha, _, _ in derived.rewards(view)] == [-0.5, 0.0, 0.5, 0.85, 1.0, 1.5]
+    assert [alpha for alpha, _, current in derived.rewards(view) if current] == [0.85]
     turned = answered(view, Wish(**{**vars(WISH), "control": 1.0}))
-    assert len(gauges.rewards(turned)) == 6
+    assert len(derived.rewards(turned)) == 6
 
 
 def test_figures_carry_their_explanation_and_absent_ones_are_absent() -> None:
@@ -251,7 +251,7 @@ def test_figures_carry_their_explanation_and_absent_ones_are_absent() -> None:
 
 def test_stopping_keeps_what_is_written_and_says_how_much() -> None:
     view = present.stop(answered(View(), WISH, upto=1 + 6 * 5))
-    assert markup.status(view) == '<p class="status stopped">Stopped at 5 tokens. Run goes on from there.</p>'
+    assert captions.status(view) == '<p class="status stopped">Stopped at 5 tokens. Run goes on from there.</p>'
     assert present.stop(answered(View(), WISH)).phase == "done"
 
 
@@ -298,20 +298,20 @@ def test_looking_at_tokens_asks_for_the_likeliest_of_the_steered_row_alone() -> 
     looking = present.begin(view, Wish(**{**vars(WISH), "detail": True}))
     assert [(row.strengths[0].alpha, row.alternatives) for row in looking.asked] == [(0.85, 5)]
     assert looking.sure(STEERED) is not None, "the text is known and stays"
-    assert gauges.holds(looking) == gauges.holds(view)
+    assert derived.holds(looking) == derived.holds(view)
 
 
 def test_changes_seen_so_far_are_ticks_and_what_becomes_of_words_is_told() -> None:
     view = answered(View(), WISH)
-    ticks = gauges.breakpoints(view)
+    ticks = derived.breakpoints(view)
     assert ticks == tuple(sorted(ticks))
     assert all(-1 <= tick <= 3 for tick in ticks)
-    low, high = gauges.holds(view) or (None, None)
+    low, high = derived.holds(view) or (None, None)
     assert {low, high} <= set(ticks)
     view = present.begin(View(), Wish(prompt="x", axis="a", alpha=0.85))
     change = Change(0, 1, " friendly", 2, " <energetic>")
     ended = Finished(0, 0.85, 0, "hi", (1,), (0.5, None), 0.0, 0.1, 2.0, "stop", changes=(change, None))
-    line = markup.holds(present.fold(view, ended))
+    line = captions.holds(present.fold(view, ended))
     assert "below <q>friendly</q> becomes <q>&lt;energetic&gt;</q>" in line
     assert "above" not in line
 
@@ -334,7 +334,7 @@ def test_a_reply_that_breaks_is_called_so_in_plain_words(steered: Finished, says
     view = present.begin(View(), Wish(prompt="x", axis="a", alpha=1.0, alphas="-1, 1, 2"))
     base = view.asked.index(view.slots[BASE])
     view = present.fold(present.fold(view, ended("x", tuple(range(40)), base)), steered)
-    told = gauges.troubles(view, STEERED)
+    told = derived.troubles(view, STEERED)
     assert (says in ", ".join(told)) if says else not told
     assert ("This reply is breaking" in panes.pane(view, STEERED, card())) is bool(says)
 
@@ -348,8 +348,8 @@ def test_a_wish_is_a_preset_and_back() -> None:
 
 
 def test_both_panes_are_compared_once_they_are_finished() -> None:
-    assert gauges.compared(present.begin(View(), WISH)) == []
-    [pair] = gauges.compared(answered(View(), WISH))
+    assert derived.compared(present.begin(View(), WISH)) == []
+    [pair] = derived.compared(answered(View(), WISH))
     assert pair.prompt == WISH.prompt
     assert pair.steered != pair.base
     assert pair.steered_numbers["reward"] > pair.base_numbers["reward"]
@@ -357,22 +357,22 @@ def test_both_panes_are_compared_once_they_are_finished() -> None:
 
 def test_the_ribbon_tells_of_every_token_and_escapes_it() -> None:
     view = present.begin(View(), Wish(prompt="x", axis="a", alpha=1.0, detail=True))
-    assert "appear here" in ribbon.ribbon(view)
+    assert "appear here" in tokens.ribbon(view)
     likely = (Candidate(1, "<i>", -0.1), Candidate(2, "b", -3.0))
     for position, text in enumerate(["<b>", " and", "", "\n"]):
         token = Token(0, position, 1, text, -0.5, -2.0, 0.3, 0.25 * position, 0.5, likely, likely[::-1])
         view = present.fold(view, token)
-    page = ribbon.ribbon(view)
+    page = tokens.ribbon(view)
     assert page.count('class="token more"') == 4
     assert "<b>" not in page.replace("<b>Recorded", "")
     assert "&lt;i&gt;" in page
     assert page.count('tabindex="0"') == 2, "one stop for the ribbon, one for its table"
     assert "from 0.00 to 0.75 before control" in page
     assert page.count("<tr>") == 5
-    assert ribbon.ribbon(answered(View(), WISH)) == ""
+    assert tokens.ribbon(answered(View(), WISH)) == ""
 
 
 def test_the_curve_has_a_text_version() -> None:
-    table = markup.curve_as_text(card(), gauges.rewards(answered(View(), WISH)))
+    table = captions.curve_as_text(card(), derived.rewards(answered(View(), WISH)))
     assert "this prompt, now" in table
     assert "measured mean" in table

@@ -10,8 +10,8 @@ from playground import cards, presets
 from playground.errors import InvalidInput
 from playground.events import Finished, Token, to_json
 from playground.presets import Preset
-from playground.ui import markup, panes, present, recordings
-from playground.ui.view import BASE, STEERED, View, Wish
+from playground.ui.play import captions, panes, present, recordings
+from playground.ui.play.view import BASE, STEERED, View, Wish
 from tests.ui.fake_player import FakePlayer, card
 
 FIRST = presets.read_all()[0]
@@ -27,8 +27,8 @@ def recorded(player: FakePlayer | None = None) -> recordings.Recording:
 @pytest.mark.parametrize("dtype", recordings.DTYPES)
 def test_the_shipped_recording_is_of_the_opening_preset_and_the_shipped_axes(dtype: str) -> None:
     recording = recordings.read(recordings.path_for(dtype))
-    assert recording.request == recordings.asked_by(FIRST, CARDS), "run python -m playground.ui.recordings"
-    assert recording.fits(recording.model, CARDS), "an axis was trained anew: run python -m playground.ui.recordings"
+    assert recording.request == recordings.asked_by(FIRST, CARDS), "run python -m playground.ui.play.recordings"
+    assert recording.fits(recording.model, CARDS), "an axis is new: run python -m playground.ui.play.recordings"
     assert recordings.path_for(dtype).stat().st_size < 40_000
     view = present.recorded(present.of_preset(FIRST, Wish(), CARDS), recording.request, recording.events, recording.by)
     assert view.phase == "done"
@@ -89,8 +89,8 @@ def test_it_is_marked_as_recorded_and_the_first_touch_is_live() -> None:
     recording = recorded()
     wish = present.of_preset(PRESET, Wish(), {"extraversion"})
     view = present.recorded(wish, recording.request, recording.events, recording.by)
-    assert "Recorded" in markup.status(view)
-    assert "Made-up-1B, extraversion" in markup.status(view)
+    assert "Recorded" in captions.status(view)
+    assert "Made-up-1B, extraversion" in captions.status(view)
     reply = view.reply(STEERED)
     assert reply is not None
     assert reply.text in panes.pane(view, STEERED, card()).replace("<mark>", "").replace("</mark>", "")

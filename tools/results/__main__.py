@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from playground import sources
-from playground.cli_progress import Teller
+from playground.cli.progress import Teller
 from playground.errors import PlaygroundError
 from playground.files import write_json
 from playground.locks import held

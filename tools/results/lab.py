@@ -14,22 +14,23 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args
 import torch
 
 import playground
-from playground import metrics, places
+from playground import places
 from playground.engine.decode import Steering, decode
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, exhaust, from_json, to_json
 from playground.files import add_json_lines, mend, read_json_lines
-from playground.metrics import Reading
+from playground.measure import metrics
+from playground.measure.gather import Pace
+from playground.measure.metrics import Reading
 from playground.player import Player
-from playground.replies import Pace
 from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.training import judge, pairs, pipeline
-from playground.training.job import WORK, Job
 from playground.training.pairs import Pair, load_prompts
 from playground.training.recipe import Recipe
+from playground.training.spec import WORK, Job
 
 Result = TypeVar("Result")
 Learner = Literal["identity layer", "all weights", "LoRA", "top layer"]

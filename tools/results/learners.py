@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from playground import metrics
 from playground.engine.decode import Steering
 from playground.engine.language_model import LanguageModel
 from playground.events import Finished
-from playground.metrics import Reading
+from playground.measure import metrics
+from playground.measure.metrics import Reading
 from playground.settings import Row, Strength, conversation
 from playground.sources.quiet import no_bars
 from playground.training import measure as points

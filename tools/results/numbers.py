@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from playground import metrics
 from playground.cards import Estimate
-from playground.metrics import Reading
+from playground.measure import metrics
+from playground.measure.metrics import Reading
 from playground.rewards.judges import wins as better
 
 Told = list[float]

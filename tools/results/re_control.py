@@ -7,14 +7,14 @@ from typing import Any
 
 from safetensors.torch import load_file
 
-from playground import metrics
 from playground.engine.decode import Steering
-from playground.engine.reading import reply_logprobs
+from playground.engine.forced import reply_logprobs
 from playground.engine.value_function import ValueFunction
 from playground.events import Progress
 from playground.files import add_json_lines, mend, read_json_lines
-from playground.metrics import Reading
-from playground.replies import save_in_one_piece
+from playground.measure import metrics
+from playground.measure.gather import save_in_one_piece
+from playground.measure.metrics import Reading
 from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
 from playground.settings import Row, Sampling, Strength, conversation

@@ -11,8 +11,8 @@ from torch import Tensor
 from playground.axes import Axis
 from playground.engine import sampling
 from playground.engine.decode import Steering, decode
+from playground.engine.forced import reply_states
 from playground.engine.language_model import LanguageModel
-from playground.engine.reading import reply_states
 from playground.engine.steering import first_max
 from playground.engine.streams import Streams
 from playground.engine.value_function import ValueFunction

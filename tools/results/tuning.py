@@ -22,17 +22,17 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from playground.cli_progress import Teller
+from playground.cli.progress import Teller
 from playground.engine.caches import run_decoder
+from playground.engine.forced import batches, predict
 from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
-from playground.engine.reading import batches, predict
 from playground.errors import InvalidInput
 from playground.files import write_json
-from playground.replies import Pace, save_in_one_piece
+from playground.measure.gather import Pace, save_in_one_piece
 from playground.sources.quiet import no_bars
 from playground.training import pairs
-from playground.training.identity_layer import encode, loss, read
+from playground.training.clm.dpo import encode, loss, read
 from playground.training.recipe import Recipe, schedule
 from tools.results.lab import Learner
 

@@ -1,0 +1,1 @@
+"""The command line, a module for each group of commands. Each loads what it needs only when it runs."""

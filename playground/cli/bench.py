@@ -1,0 +1,51 @@
+"""`playground bench`: the speed ratios, as one JSON object."""
+
+import json
+import warnings
+from typing import Annotated
+
+import typer
+
+from playground.cli.options import Dtype, Model
+from playground.cli.progress import Teller
+from playground.events import Progress
+
+
+def bench(
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Measure this alone; repeat.")] = None,
+    axis: Annotated[str | None, typer.Option(metavar="NAME", help="An axis by its name or folder.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Try everything out on short replies; measures little.")
+    ] = False,
+    busy: Annotated[
+        bool, typer.Option("--busy", help="Count processor time, for a machine that does other work as well.")
+    ] = False,
+    model: Model = "smollm2",
+    dtype: Dtype = "auto",
+    as_json: Annotated[  # noqa: ARG001
+        bool, typer.Option("--json", help="Print JSON, as this command does in any case.")
+    ] = False,
+) -> None:
+    """Measure the speed against `transformers`, TRL and the memory's bandwidth; print one JSON object.
+
+    Takes about ten minutes; nothing else should run meanwhile.
+    """
+    import time
+
+    from playground import sources
+
+    sources.check_dtype(dtype)
+    tell = Teller(as_json=False)
+    sources.resolve(model, tell)
+    from playground.bench.ratios import QUICK, Bench, Scale
+    from playground.player import Player
+
+    clock = time.process_time if busy else time.perf_counter
+    bench = Bench(Player.open(model, dtype, tell), model, axis, QUICK if quick else Scale(), clock)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries it is compared with
+        for found in bench.run(only or ()):
+            if isinstance(found, Progress):
+                tell(found)
+            else:
+                print(json.dumps(found, indent=1))

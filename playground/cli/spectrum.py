@@ -1,0 +1,78 @@
+"""`playground spectrum`: every reply along a stretch of alpha."""
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Annotated
+
+import typer
+
+from playground.cli.options import Dtype, Model
+from playground.cli.progress import Teller, printable, told
+from playground.events import Finished, Spectrum, to_json
+from playground.settings import conversation
+
+
+def spectrum(
+    prompt: Annotated[str, typer.Argument(help="What to say to the model.")],
+    axis: Annotated[str, typer.Option(metavar="NAME", help="An axis by its name or folder.")],
+    low: Annotated[float, typer.Option("--from", help="The lowest alpha.")] = -1.0,
+    high: Annotated[float, typer.Option("--to", help="The highest alpha.")] = 2.0,
+    resolution: Annotated[float, typer.Option(help="Replies that hold in less than this may be missed.")] = 0.01,
+    budget: Annotated[int, typer.Option(help="Tokens that may be decoded; those replies share count once.")] = 4096,
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="All replies share the noise of this seed.")] = 0,
+    max_new_tokens: Annotated[int, typer.Option(help="Longest reply, in tokens.")] = 64,
+    system: Annotated[str | None, typer.Option(metavar="TEXT", help="System text before the prompt.")] = None,
+    model: Model = "smollm2",
+    dtype: Dtype = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines for programs instead of text.")] = False,
+) -> None:
+    """Find all replies for alpha in a range, and exactly where each gives way to the next."""
+    from playground import sources
+    from playground.measure.spectrum import Stretch
+    from playground.measure.spectrum import spectrum as find
+    from playground.player import Player
+
+    sources.check_dtype(dtype)
+    stretch = Stretch(
+        messages=conversation(prompt, system), axis=axis, low=low, high=high, resolution=resolution, budget=budget,
+        temperature=temperature, seed=seed, max_new_tokens=max_new_tokens,
+    )  # fmt: skip
+    print(f"Looking for every reply for alpha from {low:g} to {high:g}.", file=sys.stderr)
+    player = Player.open(model, dtype, Teller(as_json=False))
+    found: list[Finished] = []
+    with contextlib.closing(find(player, stretch)) as events:
+        for event in events:
+            if isinstance(event, Finished):
+                found.append(event)
+            if as_json:
+                print(to_json(event), flush=True)
+            elif isinstance(event, Finished):
+                print(_reply(event), flush=True)
+            else:
+                print(_order(event, found))
+
+
+def _reply(found: Finished) -> str:
+    """A reply with the range of alpha it holds in."""
+    return f"[{found.row}] {_span(*(found.alpha_interval or (None, None)))}\n{printable(found.text)}\n"
+
+
+def _span(low: float | None, high: float | None) -> str:
+    parts = ["" if low is None else f"from {low:.4f}", "" if high is None else f"to {high:.4f}"]
+    return f"alpha {' '.join(part for part in parts if part) or 'of any size'}"
+
+
+def _order(found: Spectrum, replies: Sequence[Finished]) -> str:
+    """The replies in order of alpha, and what changes between them."""
+    lines = [f"{len(found.rows)} replies for alpha from {found.low:g} to {found.high:g}, in order:"]
+    for row, at in zip_longest(found.rows, found.breakpoints):
+        lines.append(f"  [{row}]")
+        change = replies[row].changes
+        if at is not None and change is not None and change[1] is not None:
+            lines[-1] += f" until {at:.4f}, where {told(change[1].old)} becomes {told(change[1].new)}"
+    for low, high in found.gaps:
+        lines.append(f"The budget did not reach alpha from {low:.4f} to {high:.4f}.")
+    return "\n".join([*lines, f"{found.decoded_tokens} tokens decoded."])

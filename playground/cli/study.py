@@ -1,0 +1,385 @@
+"""`playground study`: from a study file to people's answers."""
+
+import json
+import math
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from playground import files
+from playground.cli.options import Dtype, Model
+from playground.cli.progress import Teller
+from playground.errors import InvalidInput
+from playground.events import exhaust
+
+if TYPE_CHECKING:
+    from playground.study.plan import Plan
+    from playground.study.stimuli import Study
+
+REPORT, ANALYSIS = "report.html", "analysis.json"
+
+study = typer.Typer(help="Ask people which strength they prefer.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(help="The folder that `playground study build` made.")]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        envvar="DATABASE_URL",
+        help="postgresql://user:password@host/name, or sqlite:///file. [default: study.sqlite in the folder]",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print progress as JSON lines, then the manifest.")]
+
+
+@study.command("new")
+def new(path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("study.toml")) -> None:
+    """Write a commented study file to start from."""
+    from playground.study import plan
+
+    if path.exists() or path.is_symlink():
+        raise InvalidInput(f"{path} is there already.", "Choose another name, or delete it first.")
+    try:
+        files.write_text(path, plan.example())
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written: {error.strerror}.", "Choose another place.") from None
+    print(f"Wrote {path}. Edit it, then: playground study build {path} --out {path.stem}")
+
+
+@study.command("build")
+def build(
+    path: Annotated[Path, typer.Argument(help="The study file.")],
+    out: Annotated[Path, typer.Option(help="A new folder for the study; the same one again goes on after a stop.")],
+    model: Model = "smollm2",
+    dtype: Dtype = "auto",
+    as_json: Json = False,
+) -> None:
+    """Make all replies of a study, once; they never change after that."""
+    from playground.study import plan, stimuli
+
+    asked = plan.load(path)
+    source = files.read_text(path)
+    stimuli.check_axis(asked)
+    begun = _begun(out, source)
+    if begun is not None and begun.plan.digest() != asked.digest():
+        raise _answered_otherwise(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{out} cannot be a folder: {error.strerror}.", "Choose another with --out.") from None
+
+    from playground.player import Player  # loads torch; what is wrong with the file is told before
+
+    tell = Teller(as_json)
+    player = Player.open(model, dtype, tell)
+    if begun is not None and begun.manifest.generated != stimuli.made_from(asked, player):
+        raise _answered_otherwise(out)
+    made = exhaust(stimuli.build(asked, source, player, out), tell)
+    if as_json:
+        print((out / stimuli.MANIFEST).read_text(encoding="utf-8"), end="")
+        return
+    cut = sum(one.finish_reason == "length" for one in made.stimuli.values())
+    if cut:
+        print(f"{cut} of {len(made.stimuli)} replies were cut at {asked.max_new_tokens} tokens; see max_new_tokens.")
+    same = stimuli.identical_pairs(made)
+    if same:
+        print(f"{same} pairs of neighbouring strengths read the same; they are never shown beside each other.")
+    print(f"{len(made.stimuli)} replies in {out}, {_visit(asked)}.\nNow: playground study serve {out}")
+
+
+def _begun(out: Path, source: str) -> "Study | None":
+    """The study in a folder, if people have begun it. Raises InvalidInput where somebody's own study file is."""
+    from playground.study import plan, stimuli
+    from playground.study.database import sqlite_url
+    from playground.study.records import Records
+
+    file, database = out / plan.FILE_NAME, out / "study.sqlite"
+    if not (out / stimuli.MANIFEST).is_file():
+        if file.exists() and files.read_text(file) != source:
+            raise InvalidInput(f"{file} is there already, and was not built.", "Choose another folder with --out.")
+        return None
+    if not database.is_file():
+        return None
+    study = stimuli.load(out)
+    with Records.open(sqlite_url(database.absolute()), study) as records:
+        return study if records.progress().consented else None
+
+
+def _answered_otherwise(out: Path) -> InvalidInput:
+    return InvalidInput(
+        f"People have answered another version of the study in {out}.",
+        "Give the changed study another name, and another folder with --out.",
+    )
+
+
+def _visit(plan: "Plan") -> str:
+    trials = sum(task.trials for task in plan.tasks)
+    checks = plan.checks.instructed + plan.checks.gold + plan.checks.repeated
+    return f"{trials} trials and {checks} checks per person"
+
+
+@study.command("serve")
+def serve(
+    folder: Folder,
+    database: Database = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the study.")] = 7870,
+    staff_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the staff's page. [default: no such page]")
+    ] = None,
+    staff_host: Annotated[
+        str, typer.Option(help="Address the staff's page listens on; others than this machine's need TLS before it.")
+    ] = "127.0.0.1",
+    staff_token: Annotated[
+        str, typer.Option(envvar="STUDY_STAFF_TOKEN", help="Its password. [default: a new one, printed]")
+    ] = "",
+    copy_to: Annotated[
+        str,
+        typer.Option(metavar="OWNER/NAME", help="Copy all answers to this private Hub dataset. [default: no copies]"),
+    ] = "",
+) -> None:
+    """Open a study to people. Runs until Ctrl-C; nothing is lost when it stops."""
+    if staff_token and staff_port is None:
+        raise InvalidInput("A staff token needs a staff page.", "Add --staff-port, for example --staff-port 7871.")
+    url = _url(folder, database)
+    from playground.study.web.app import serve as run
+
+    run(folder, url, host, port, staff_port, staff_token, copy_to, staff_host)
+
+
+@study.command("backup")
+def backup(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="The file to write, ending in .zip. It holds people's external ids.")],
+    database: Database = None,
+) -> None:
+    """Write everything a study's database holds into one file, while it may be in use."""
+    from playground.study.backup import write
+
+    rows = write(_url(folder, database), out)
+    print(f"{rows} rows in {out}. Keep it as safe as the database: it holds what recruiting services call people.")
+
+
+@study.command("restore")
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `playground study backup` wrote.")],
+    folder: Annotated[Path, typer.Option(help="The study's folder.")],
+    database: Database = None,
+) -> None:
+    """Fill an empty database, of either kind, from a backup."""
+    from playground.study import stimuli
+    from playground.study.backup import read
+    from playground.study.database import located, told
+
+    url = _url(folder, database)
+    print(f"{read(file, url, stimuli.load(folder))} rows restored into {told(located(url))}.")
+
+
+@study.command("export")
+def export(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="The folder to write the files into.")],
+    database: Database = None,
+) -> None:
+    """Write the answers as CSV and Parquet, with a data dictionary, and as JSON for LLM Comparator."""
+    from playground.study import export as exports
+    from playground.study import stimuli
+    from playground.study.records import Records
+
+    url = answered(folder, database)
+    loaded = stimuli.load(folder)
+    with Records.open(url, loaded) as records:
+        written = exports.write(loaded, records, out)
+    print(f"In {out}: {', '.join(file.name for file in written)}.")
+
+
+@study.command("analyse")
+def analyse(
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option(help="Where to write. [default: analysis in the folder]")] = None,
+    exclude: Annotated[
+        str,
+        typer.Option(
+            metavar="RULES",
+            help="Whom to leave out: failed_check, inconsistent, too_fast, one_sided, unfinished; or none.",
+        ),
+    ] = "failed_check,too_fast",
+    database: Database = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON instead of sentences.")] = False,
+) -> None:
+    """Say what people prefer: a report as one HTML page, and the numbers as JSON."""
+    from playground.study import analysis, report, results, sentences, stimuli
+    from playground.study.records import Records
+
+    url = answered(folder, database)
+    loaded = stimuli.load(folder)
+    with Records.open(url, loaded) as records:
+        table, people = results.main_data(results.long_table(records, loaded), results.people_table(records, loaded))
+    found = analysis.analyse(table, people, loaded.plan.strengths, _rules(exclude))
+    about = {
+        "study": loaded.plan.name,
+        "axis": loaded.manifest.axis,
+        "model": str(loaded.manifest.model.get("name", "")),
+        "digest of plan and replies": loaded.digest,
+        "playground": loaded.manifest.version,
+    }
+    page = report.page(found, loaded.plan.title, tuple(about.items()))
+    numbers = json.dumps({"about": about, **found.as_json()}, ensure_ascii=False, indent=1)
+    out = out or folder / "analysis"
+    replaces = (out / ANALYSIS).exists()
+    if (out / REPORT).exists() and not replaces:
+        raise InvalidInput(f"{out / REPORT} is there already, and no analysis.", "Choose another folder with --out.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        files.write_text(out / REPORT, page)
+        files.write_text(out / ANALYSIS, f"{numbers}\n")
+    except OSError as error:
+        raise InvalidInput(f"{out} cannot be written: {error.strerror}.", "Choose another place with --out.") from None
+    if as_json:
+        print(numbers)
+        return
+    print("\n".join(sentences.summary(found)))
+    print(f"In {out}: {REPORT}, {ANALYSIS}{', replacing the earlier ones' if replaces else ''}.")
+
+
+def _rules(text: str) -> list[str]:
+    """The names of rules, however they are written; none names no rule."""
+    rules = [rule.strip().casefold().replace("-", "_") for rule in text.split(",") if rule.strip()]
+    return [] if rules == ["none"] else rules
+
+
+Preferred = Annotated[
+    float | None, typer.Option(help="The strength people like best on average. [default: a little above the middle]")
+]
+Spread = Annotated[
+    float | None, typer.Option(help="How far people differ in that, a standard deviation. [default: moderate]")
+]
+Sharpness = Annotated[
+    float | None, typer.Option(help="Log-odds lost one unit away from one's own strength. [default: moderate]")
+]
+
+
+@study.command("simulate")
+def simulate(
+    folder: Folder,
+    people: Annotated[int, typer.Option(min=1, max=10_000, help="How many take part.")] = 50,
+    preferred: Preferred = None,
+    spread: Spread = None,
+    sharpness: Sharpness = None,
+    limit: Annotated[float | None, typer.Option(help="The strength half of them call too strong.")] = None,
+    careless: Annotated[float | None, typer.Option(help="The share who do not read. [default: 0.05]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes who they are.")] = 0,
+    database: Annotated[
+        str | None, typer.Option(help="An empty one of their own. [default: simulated.sqlite in the folder]")
+    ] = None,
+) -> None:
+    """Let simulated people with known preferences answer a study, to try everything out before anybody real does."""
+    import time
+
+    from playground.study import simulate as simulated
+    from playground.study import stimuli
+    from playground.study.store import Store
+
+    url = _url(folder, database, "simulated.sqlite")
+    loaded = stimuli.load(folder)
+    given = {"preferred": preferred, "spread": spread, "sharpness": sharpness, "limit": limit, "careless": careless}
+    about = simulated.crowd(loaded.plan, **given)
+    clock = simulated.Clock(time.time())
+    with Store.open(url, loaded, clock, durable=False) as store:
+        for progress in simulated.answer_all(store, clock, about, people, seed):
+            if progress.done % 10 == 0:
+                print(f"{progress.done:g} of {progress.total:g} people", file=sys.stderr)
+    print(
+        f"{people} simulated people answered. On average they like {about.preferred:g} best (standard deviation "
+        f"{about.spread:g}), and half call {about.limit:g} too strong.\n"
+        f"Now: playground study analyse {shlex.quote(str(folder))} --database {shlex.quote(url)}"
+    )
+
+
+@study.command("power")
+def power(
+    path: Annotated[Path, typer.Argument(help="The study file, or the folder of a built study.")],
+    preferred: Preferred = None,
+    spread: Spread = None,
+    sharpness: Sharpness = None,
+    against: Annotated[
+        float | None, typer.Option(help="The strength to be told apart from the preferred one. [default: nearest 0]")
+    ] = None,
+    width: Annotated[
+        float | None, typer.Option(help="Stop at the first number of people whose interval is this wide or less.")
+    ] = None,
+    people: Annotated[
+        str, typer.Option(metavar="NUMBERS", help="Numbers of people to try, with commas.")
+    ] = "20,30,50,75,100,150,200,300",
+    studies: Annotated[int, typer.Option(min=20, max=10_000, help="Simulated studies of each.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes the chance in it.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+) -> None:
+    """Say how many people a study needs, from simulated people who meet its own schedules."""
+    from dataclasses import asdict
+
+    from playground.study import plan as plans
+    from playground.study import simulate as simulated
+
+    plan = plans.load(path / plans.FILE_NAME if path.is_dir() else path)
+    about = simulated.crowd(plan, preferred=preferred, spread=spread, sharpness=sharpness)
+    against = min(plan.strengths, key=abs) if against is None else against
+    if not math.isfinite(against):
+        raise InvalidInput(f"--against is {against}, which is no strength.", "Give a number such as 0.")
+    if width is not None and not 0 < width < math.inf:
+        raise InvalidInput(f"--width is {width}, which no interval has.", "Give a number above 0, such as 0.2.")
+    sizes = _sizes(people)
+    if not as_json:
+        print(
+            f"If people like {about.preferred:.3g} best on average, with a standard deviation of {about.spread:.3g} "
+            f"and a sharpness of {about.sharpness:.3g}:\n\n"
+            f"people  width of the 95 % interval  holds the truth  leaves {against:g} out"
+        )
+    for size in simulated.power(plan, about, sizes, against, studies, seed):
+        if as_json:
+            print(json.dumps(asdict(size)), flush=True)
+        else:
+            shares = f"{size.covers:15.0%}  {size.detects:{12 + len(f'{against:g}')}.0%}"
+            print(f"{size.people:6}  {size.width:26.2f}  {shares}", flush=True)
+        if width is not None and size.width <= width:
+            if not as_json:
+                print(f"\n{size.people} people give an interval of {size.width:.2f}.")
+            return
+    if width is not None and not as_json:
+        print(f"\nNone of these gives an interval of {width:g} or less: ask more pairs of each, or more people.")
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        sizes = sorted({int(one) for one in text.split(",")})
+    except ValueError:
+        sizes = []
+    if not sizes or not 5 <= sizes[0] <= sizes[-1] <= 2000:
+        raise InvalidInput(
+            f"These are no numbers of people: {text!r}.", "Give some from 5 to 2000, such as --people 50,100,200."
+        )
+    return sizes
+
+
+def answered(folder: Path, database: str | None) -> str:
+    """The address of a database that is there; none is made."""
+    url = _url(folder, database)
+    if database is None and not (folder / "study.sqlite").is_file():
+        raise InvalidInput(
+            f"Nobody has answered yet: there is no {folder / 'study.sqlite'}.",
+            "Open the study with playground study serve, or name another with --database.",
+        )
+    return url
+
+
+def _url(folder: Path, database: str | None, file: str = "study.sqlite") -> str:
+    """The address of a study's database: the one given, or a file in its folder."""
+    from playground.study import database as databases
+    from playground.study import plan
+
+    if not (folder / plan.FILE_NAME).is_file():
+        raise InvalidInput(f"{folder} is no built study.", "Make one with: playground study build")
+    address = database or databases.sqlite_url((folder / file).absolute())
+    return databases.located(address).render_as_string(hide_password=False)

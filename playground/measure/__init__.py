@@ -1,0 +1,1 @@
+"""Replies as numbers, numbers as points, points as sentences, figures and files."""

@@ -1,0 +1,401 @@
+"""Plotly figures from cards and measured points: any metric against alpha, control or KL.
+
+Pure: values in, figure out. Colours are middle tones that read on light and dark paper alike.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+
+from playground.cards import Card, Estimate, Point, SafeRange
+from playground.measure import findings
+from playground.measure.findings import LABELS, OTHER, Along
+from playground.settings import SLIDER_RANGE
+
+POSITIVE, NEGATIVE, BASE, UNSAFE = "#12908a", "#b8508f", "#7d838c", "#c98a1b"
+"""One colour per meaning: towards the trained pole, towards the other, the base model, outside the tested range."""
+
+OUTSIDE = "outside the tested range"
+
+LINES = (POSITIVE, NEGATIVE, UNSAFE, "#5a7fc0", BASE)
+"""Colours of several lines in one figure."""
+
+MARGIN = {"l": 46, "r": 14, "t": 10, "b": 38}
+"""Fixed, so that a line drawn over the figure meets its axis at every width."""
+
+LOGARITHMIC = ("perplexity",)
+"""Metrics drawn on a logarithmic axis: a text that breaks is a hundred times as surprising as one that does not."""
+
+X_RANGE = (SLIDER_RANGE[0] - 0.1, SLIDER_RANGE[1] + 0.1)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One reply's reward at one strength."""
+
+    alpha: float
+    reward: float
+    current: bool = False
+
+
+def hue(alpha: float) -> str:
+    """The colour of a strength: grey at 0, one hue above it, its complement below."""
+    return BASE if alpha == 0 else POSITIVE if alpha > 0 else NEGATIVE
+
+
+def reward_curve(
+    card: Card | None, points: Sequence[Measured] = (), alpha: float | None = None, height: int = 250
+) -> go.Figure:
+    """Reward against alpha: the card's mean and interval as backdrop, these points on top, `alpha` as a line.
+
+    The axes depend on the card, not on where the slider stands, so nothing moves while it is dragged.
+    """
+    backdrop = mean_curve(card)
+    low, high = _room(_ends(mean for _, mean in backdrop) + [point.reward for point in points])
+    figure = go.Figure(layout=_layout(low, high, height))
+    figure.add_traces(_zones(X_RANGE, card.safe_range.alpha if card else X_RANGE, (low, high)))
+    if backdrop:
+        for trace in _backdrop(backdrop):
+            figure.add_trace(trace)
+    if alpha is not None:
+        figure.add_vline(x=min(max(alpha, X_RANGE[0]), X_RANGE[1]), line={"color": hue(alpha), "width": 1.5})
+    if points:
+        figure.add_trace(_points(points))
+    return figure
+
+
+def win_rates(points: Sequence[tuple[float, Estimate]], strength: str = "alpha", height: int = 250) -> go.Figure:
+    """Share of pairs won against strength, with its intervals; one half is what chance would give."""
+    figure = go.Figure(layout=_layout(0.0, 1.0, height))
+    if points:
+        room = max((points[-1][0] - points[0][0]) / 20, 0.05)
+        figure.update_xaxes(range=[points[0][0] - room, points[-1][0] + room], dtick=None)
+        for trace in _backdrop(points):
+            figure.add_trace(trace)
+    figure.update_xaxes(title_text=strength)
+    figure.update_yaxes(title_text="share won", tickformat=".0%")
+    figure.add_hline(y=0.5, line={"color": BASE, "width": 1, "dash": "dot"})
+    return figure
+
+
+def mean_curve(card: Card | None, metric: str = "reward") -> list[tuple[float, Estimate]]:
+    """What the card measured of `metric` along alpha with control off, by rising alpha."""
+    measured = card.curve if card is not None else ()
+    along = [
+        (point.alpha, point.metrics[metric]) for point in measured if not point.control and metric in point.metrics
+    ]
+    return sorted(along, key=lambda pair: pair[0])
+
+
+def caption(card: Card | None) -> str:
+    """One computed sentence on what the measured curve says."""
+    backdrop = mean_curve(card)
+    if card is None or not backdrop:
+        return "No measured curve yet: the points are this prompt's own replies."
+    low, high = card.safe_range.alpha
+    ends = min(backdrop)[1].mean, max(mean.mean for _, mean in backdrop)
+    bottom, top = (findings.figure(end, max(findings.digits(ends) - 1, 0)) for end in ends)
+    return (
+        f"Over the axis's test prompts, mean reward rises from {bottom} to {top} "
+        f"at alpha {card.rises_until:g}; replies stayed fluent from {low:g} to {high:g}."
+    )
+
+
+def _room(values: Sequence[float]) -> tuple[float, float]:
+    """Room for these values, widened in coarse steps so that a new point rarely moves the axis."""
+    finite = [value for value in values if math.isfinite(value)]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
+    step = 10 ** math.floor(math.log10(max(high - low, 1e-3))) / 2
+    return math.floor(low / step - 0.5) * step, math.ceil(high / step + 0.5) * step
+
+
+def _zones(x: tuple[float, float], safe: tuple[float, float], y: tuple[float, float]) -> list[go.Scatter]:
+    """The stretches of a strength's axis outside the `safe` range, hatched over the whole height."""
+    return [_zone(start, end, *y) for start, end in ((x[0], safe[0]), (safe[1], x[1])) if start < end]
+
+
+def _zone(start: float, end: float, low: float, high: float) -> go.Scatter:
+    return go.Scatter(
+        x=[start, end, end, start, start],
+        y=[low, low, high, high, low],
+        mode="lines",
+        line={"width": 0},
+        fill="toself",
+        fillcolor="rgba(0,0,0,0)",
+        hoveron="fills",
+        name=OUTSIDE,
+        text=OUTSIDE,
+        hoverinfo="text",
+        showlegend=False,
+        fillpattern={
+            "shape": "/",
+            "fgcolor": UNSAFE,
+            "bgcolor": "rgba(0,0,0,0)",
+            "size": 9,
+            "solidity": 0.1,
+            "fgopacity": 0.55,
+        },
+    )
+
+
+def _ends(estimates: Iterable[Estimate]) -> list[float]:
+    """Where the intervals begin and end."""
+    return [end for estimate in estimates for end in (estimate.low, estimate.high)]
+
+
+def _backdrop(curve: Sequence[tuple[float, Estimate]], strength: str = "alpha", digits: int = 2) -> list[go.Scatter]:
+    """The card's interval as a band and its mean as a line, both calm."""
+    alphas = [alpha for alpha, _ in curve]
+    band = go.Scatter(
+        x=alphas + alphas[::-1],
+        y=[e.high for _, e in curve] + [e.low for _, e in reversed(curve)],
+        mode="lines",
+        line={"width": 0},
+        fill="toself",
+        fillcolor="rgba(125,131,140,.18)",
+        hoverinfo="skip",
+        showlegend=False,
+        name="95 % interval",
+    )
+    mean = go.Scatter(
+        x=alphas,
+        y=[e.mean for _, e in curve],
+        mode="lines",
+        line={"color": BASE, "width": 1.5},
+        name="measured mean",
+        customdata=[(e.low, e.high) for _, e in curve],
+        hovertemplate=f"{strength} %{{x:.2f}}<br>measured mean %{{y:.{digits}f}}"
+        f" (%{{customdata[0]:.{digits}f}} to %{{customdata[1]:.{digits}f}})<extra></extra>",
+    )
+    return [band, mean]
+
+
+def _points(points: Sequence[Measured]) -> go.Scatter:
+    """This prompt's own replies; the current one is the large one."""
+    ordered = sorted(points, key=lambda point: point.alpha)
+    return go.Scatter(
+        x=[p.alpha for p in ordered],
+        y=[p.reward for p in ordered],
+        mode="markers",
+        name="this prompt",
+        marker={
+            "color": [hue(p.alpha) for p in ordered],
+            "size": [14 if p.current else 9 for p in ordered],
+            "line": {"width": 2, "color": "rgba(255,255,255,.9)"},
+        },
+        hovertemplate="alpha %{x:.2f}<br>this prompt %{y:.2f}<extra></extra>",
+    )
+
+
+def _layout(low: float, high: float, height: int) -> go.Layout:
+    grid = {"gridcolor": "rgba(125,131,140,.18)", "zeroline": False, "fixedrange": True, "tickfont": {"size": 12}}
+    return go.Layout(
+        height=height,
+        margin=MARGIN,
+        showlegend=False,
+        hovermode="closest",
+        dragmode=False,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "ui-sans-serif, system-ui, sans-serif", "size": 12, "color": BASE},
+        xaxis={**grid, "range": list(X_RANGE), "dtick": 0.5, "title": {"text": "alpha", "standoff": 6}},
+        yaxis={**grid, "range": [low, high], "nticks": 6, "title": {"text": "reward", "standoff": 4}},
+    )
+
+
+def metric_curve(
+    points: Sequence[Point],
+    metric: str,
+    along: Along = "alpha",
+    current: tuple[float, float] | None = None,
+    safe: SafeRange | None = None,
+    backdrop: Sequence[Point] = (),
+    height: int = 320,
+) -> go.Figure:
+    """A metric against alpha or control: for each value of the other strength a line with its 95 % interval.
+
+    `backdrop` is what the axis's card measured, drawn calm behind the points where both strengths but this one are 0.
+    `current` is the (alpha, control) that is drawn large; what lies outside the axis's `safe` range is hatched. Each
+    mark's customdata begins with the place of its point in `points`, by which whoever shows the figure finds the
+    replies behind it.
+    """
+    figure = go.Figure(layout=chart_layout(along, LABELS.get(metric, metric), height))
+    other = OTHER[along]
+    behind = [(getattr(p, along), p.metrics[metric]) for p in findings.line(backdrop, along) if metric in p.metrics]
+    known = [point for point in points if metric in point.metrics]
+    estimates = [*(point.metrics[metric] for point in known), *(estimate for _, estimate in behind)]
+    strengths = [*(getattr(point, along) for point in known), *(strength for strength, _ in behind)]
+    digits = findings.digits([estimate.mean for estimate in estimates])
+    if strengths:
+        x = min(strengths) - 0.1, max(strengths) + 0.1
+        y = _frame(figure, metric, x, _ends(estimates))
+        if safe is not None:
+            low, high = getattr(safe, along)
+            edges = x[0] if min(strengths) < low else low, x[1] if max(strengths) > high else high
+            figure.add_traces(_zones(edges, (low, high), y))
+    lines = sorted({getattr(point, other) for point in known})
+    if behind:
+        figure.add_traces(_backdrop(behind, along, digits))
+    for number, at in enumerate(lines):
+        marks = [mark for mark in _marks(points, along, metric) if getattr(mark.point, other) == at]
+        colour = LINES[number % len(LINES)]
+        figure.add_trace(_band([getattr(m.point, along) for m in marks], [mark.estimate for mark in marks], colour))
+        x_of = [getattr(mark.point, along) for mark in marks]
+        name = f"{other} {at:g}" if len(lines) > 1 or not behind else "this run"
+        figure.add_trace(_line(x_of, marks, colour, name, current, digits))
+    return figure.update_layout(showlegend=bool(lines) and len(lines) + bool(behind) > 1)
+
+
+def _frame(figure: go.Figure, metric: str, x: tuple[float, float], values: Sequence[float]) -> tuple[float, float]:
+    """Fix both axes, so that a point that is added to a curve moves neither; returns the lowest and highest value."""
+    figure.update_xaxes(range=list(x))
+    if metric not in LOGARITHMIC:
+        low, high = _room(values)
+        figure.update_yaxes(range=[low, high])
+        return low, high
+    low, high = min(values) / 1.25, max(values) * 1.25
+    figure.update_yaxes(type="log", dtick="D2", range=[math.log10(low), math.log10(high)])
+    return low, high
+
+
+def heat_map(
+    points: Sequence[Point], metric: str, current: tuple[float, float] | None = None, height: int = 320
+) -> go.Figure:
+    """A metric's means over alpha and control; strengths that were not measured together stay empty."""
+    marks = _marks(points, "alpha", metric)
+    alphas, controls = (sorted({getattr(mark.point, name) for mark in marks}) for name in ("alpha", "control"))
+    cells = {(mark.point.alpha, mark.point.control): mark for mark in marks}
+    grid = [[cells.get((alpha, control)) for alpha in alphas] for control in controls]
+    digits = findings.digits([mark.estimate.mean for mark in marks])
+    figure = go.Figure(layout=chart_layout("alpha", "control", height))
+    figure.add_trace(
+        go.Heatmap(
+            x=[f"{alpha:g}" for alpha in alphas],
+            y=[f"{control:g}" for control in controls],
+            z=[[mark and mark.estimate.mean for mark in row] for row in grid],
+            customdata=[
+                [(mark.place, mark.estimate.low, mark.estimate.high) if mark else None for mark in row] for row in grid
+            ],
+            colorscale=[[0, NEGATIVE], [0.5, "#e9e4da"], [1, POSITIVE]],
+            colorbar={"title": {"text": LABELS.get(metric, metric).partition(",")[0]}, "thickness": 12},
+            hoverongaps=False,
+            hovertemplate=f"alpha %{{x}}, control %{{y}}<br>%{{z:.{digits}f}}"
+            f" (%{{customdata[1]:.{digits}f}} to %{{customdata[2]:.{digits}f}})<extra></extra>",
+        )
+    )
+    figure.update_xaxes(type="category")
+    figure.update_yaxes(type="category")
+    if current is not None and current in cells:
+        alpha, control = current
+        ring = {"size": 16, "color": "rgba(0,0,0,0)", "line": {"width": 2, "color": BASE}}
+        here = {"x": [f"{alpha:g}"], "y": [f"{control:g}"], "name": "current", "hoverinfo": "skip"}
+        figure.add_trace(go.Scatter(**here, mode="markers", marker=ring))
+    return figure
+
+
+def reward_against_kl(
+    points: Sequence[Point],
+    metric: str = "reward",
+    current: tuple[float, float] | None = None,
+    backdrop: Sequence[Point] = (),
+    height: int = 320,
+) -> go.Figure:
+    """What a nat buys: a metric against KL to the base, one way for each control, from low alpha to high.
+
+    `backdrop` is what the axis's card measured along alpha, drawn calm behind.
+    """
+    figure = go.Figure(layout=chart_layout(LABELS["kl"], LABELS.get(metric, metric), height))
+    marks = [mark for mark in _marks(points, "alpha", metric) if "kl" in mark.point.metrics]
+    behind = [p.metrics for p in findings.line(backdrop, "alpha") if {"kl", metric} <= set(p.metrics)]
+    digits = findings.digits([mark.estimate.mean for mark in marks] + [found[metric].mean for found in behind])
+    if behind:
+        figure.add_traces(_backdrop([(found["kl"].mean, found[metric]) for found in behind], "KL", digits)[1:])
+    controls = sorted({mark.point.control for mark in marks})
+    for number, control in enumerate(controls):
+        way = [mark for mark in marks if mark.point.control == control]
+        kl = [mark.point.metrics["kl"].mean for mark in way]
+        figure.add_trace(_line(kl, way, LINES[number % len(LINES)], f"control {control:g}", current, digits))
+    figure.update_layout(showlegend=bool(controls) and len(controls) + bool(behind) > 1)
+    return figure
+
+
+class _Mark(NamedTuple):
+    """A point to draw: its place among the points given, and what it is drawn at."""
+
+    place: int
+    point: Point
+    estimate: Estimate
+
+
+def _marks(points: Sequence[Point], along: Along, metric: str) -> list[_Mark]:
+    marks = [_Mark(index, p, p.metrics[metric]) for index, p in enumerate(points) if metric in p.metrics]
+    return sorted(marks, key=lambda mark: getattr(mark.point, along))
+
+
+def _band(strengths: Sequence[float], estimates: Sequence[Estimate], colour: str) -> go.Scatter:
+    return go.Scatter(
+        x=[*strengths, *reversed(strengths)],
+        y=[*(e.high for e in estimates), *(e.low for e in reversed(estimates))],
+        mode="lines",
+        line={"width": 0},
+        fill="toself",
+        fillcolor=colour,
+        opacity=0.18,
+        hoverinfo="skip",
+        showlegend=False,
+        name="95 % interval",
+    )
+
+
+def _line(
+    x: Sequence[float],
+    marks: Sequence[_Mark],
+    colour: str,
+    name: str,
+    current: tuple[float, float] | None,
+    digits: int,
+) -> go.Scatter:
+    return go.Scatter(
+        x=list(x),
+        y=[mark.estimate.mean for mark in marks],
+        mode="lines+markers",
+        name=name,
+        line={"color": colour, "width": 2},
+        marker={"size": [14 if (mark.point.alpha, mark.point.control) == current else 7 for mark in marks]},
+        customdata=[
+            (mark.place, mark.point.alpha, mark.point.control, mark.estimate.low, mark.estimate.high) for mark in marks
+        ],
+        hovertemplate="alpha %{customdata[1]:.4g}, control %{customdata[2]:.4g}"
+        f"<br>%{{y:.{digits}f}} (%{{customdata[3]:.{digits}f}} to %{{customdata[4]:.{digits}f}})<extra></extra>",
+    )
+
+
+def chart_layout(x: str, y: str, height: int) -> go.Layout:
+    """The look of every chart, on a page or in a report: quiet grid, no background, names of both axes."""
+    grid = {"gridcolor": "rgba(125,131,140,.18)", "zeroline": False, "tickfont": {"size": 12}, "automargin": True}
+    return go.Layout(
+        height=height,
+        margin={"l": 56, "r": 14, "t": 10, "b": 44},
+        hovermode="closest",
+        dragmode=False,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "ui-sans-serif, system-ui, sans-serif", "size": 12, "color": BASE},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        xaxis={**grid, "title": {"text": x, "standoff": 6}},
+        yaxis={**grid, "title": {"text": y, "standoff": 4}},
+    )
+
+
+def drawn(figure: go.Figure, heading: str) -> str:
+    """A figure as HTML, the same each time; its id comes from the heading it stands under, which no other has."""
+    return figure.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        config={"displayModeBar": False, "responsive": True},
+        div_id=re.sub(r"\W+", "-", heading).strip("-").lower(),
+    )

@@ -1,0 +1,403 @@
+"""Measured grids: alphas x controls x prompts x seeds, batch by batch into a folder, with points that grow meanwhile.
+
+All strengths of a prompt and seed are decoded with the same noise, and as many as fit in one request, where they share
+what their texts share.
+"""
+
+import json
+import math
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, TypeAdapter, field_validator, model_validator
+
+from playground.axes import Axis, digest
+from playground.cards import Point
+from playground.engine.decode import steps
+from playground.errors import InvalidInput, shown
+from playground.events import Finished, Progress, from_json, to_json
+from playground.files import add_json_lines, mend, read_json_lines, read_record, write_json
+from playground.locks import LOCK, held
+from playground.measure import metrics
+from playground.measure.gather import Pace
+from playground.measure.metrics import Reading
+from playground.player import Player
+from playground.rewards import Reward
+from playground.rewards.coherence import Coherence
+from playground.settings import Request, Row, Sampling, Settings, Strength, conversation
+
+PLAN, STORE = "sweep.json", "replies.jsonl"
+MOST_STRENGTHS = 1000
+MOST_REPLIES = 1_000_000
+_LONGEST_GRID = 32 * MOST_STRENGTHS  # letters
+_TOLD = 12  # strengths that are listed one by one
+
+
+class Plan(Settings):
+    """What to measure. The base (alpha 0, control 0) is always measured too: the others win or lose against it."""
+
+    axis: str = Field(min_length=1, description="An axis by its name or folder.")
+    alphas: tuple[float, ...] = Field(default=(0.0,), min_length=1, max_length=MOST_STRENGTHS)
+    controls: tuple[float, ...] = Field(default=(0.0,), min_length=1, max_length=MOST_STRENGTHS)
+    prompts: tuple[str, ...] = Field(min_length=1)
+    seeds: int = Field(default=1, ge=1, description="Replies to each prompt at each strength.")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Fixes the noise of them all.")
+    temperature: float = Field(default=0.7, description="0 is greedy; then one seed is enough.")
+    max_new_tokens: int = Field(default=128, ge=1, description="Longest reply, in tokens.")
+    updates: int | None = Field(default=None, description="Gradient steps per token; as calibrated unless given.")
+    step_size: float | None = Field(default=None, description="Length of a step at control 1; as calibrated.")
+    batch: int = Field(default=64, ge=1, description="Rows decoded together at most.")
+
+    @field_validator("alphas", "controls")
+    @classmethod
+    def _in_order(cls, strengths: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(sorted({strength + 0.0 for strength in strengths}))  # + 0.0 makes -0.0 and 0.0 one
+
+    @field_validator("prompts")
+    @classmethod
+    def _different(cls, prompts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(prompts))
+
+    @model_validator(mode="after")
+    def _can_be_run(self) -> "Plan":
+        check_size(self.alphas, self.controls, self.prompts, self.seeds)  # before anything is built from them
+        Sampling(temperature=self.temperature)
+        self.strengths()
+        for prompt in self.prompts:
+            Row(messages=conversation(prompt))
+        if self.seeds > 1 and self.temperature == 0:
+            raise InvalidInput("Greedy replies are the same for every seed.", "Set a temperature, or take one seed.")
+        return self
+
+    def replies(self) -> int:
+        """How many replies are measured."""
+        return count_strengths(self.alphas, self.controls) * len(self.prompts) * self.seeds
+
+    def in_words(self) -> str:
+        """The strengths as they were read and how many replies that is, so that a comma meant otherwise is seen."""
+        strengths = count_strengths(self.alphas, self.controls)
+        seeds = f" × {self.seeds} seeds" if self.seeds > 1 else ""
+        return (
+            f"alpha {_listed(self.alphas)}; control {_listed(self.controls)}: "
+            f"{strengths} strengths × {len(self.prompts)} prompts{seeds} = {self.replies()} replies"
+        )
+
+    def strengths(self) -> list[Strength]:
+        """The base, then the grid without it."""
+        grid = [(0.0, 0.0), *product(self.alphas, self.controls)]
+        return [
+            Strength(axis=self.axis, alpha=alpha, control=control, updates=self.updates, step_size=self.step_size)
+            for alpha, control in dict.fromkeys(grid)
+        ]
+
+    def batches(self, after: int = 0) -> Iterator[list[Row]]:
+        """All rows but those of the first `after` batches: whole prompts, whose strengths with one seed stay together.
+
+        A batch has more than `batch` rows only where a prompt's strengths are more.
+        """
+        strengths = self.strengths()
+        at_once = max(1, self.batch // len(strengths))
+        for start in range(after * at_once, len(self.prompts) * self.seeds, at_once):
+            groups = range(start, min(start + at_once, len(self.prompts) * self.seeds))
+            yield [row for group in groups for row in self._group(*divmod(group, self.seeds), strengths)]
+
+    def _group(self, number: int, sample: int, strengths: Sequence[Strength]) -> list[Row]:
+        """One prompt with one seed at every strength, with the same noise."""
+        messages, seed = conversation(self.prompts[number]), self.seed + sample * len(self.prompts) + number
+        return [Row(messages=messages, strengths=(strength,), seed=seed) for strength in strengths]
+
+
+_readings: TypeAdapter[Reading] = TypeAdapter(Reading)
+
+
+@dataclass(frozen=True)
+class PointMeasured:
+    """A point as it stands after `prompts` of all prompts; it comes again with each batch, better known."""
+
+    point: Point
+    prompts: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One reply and its numbers; `reading.prompt` counts the plan's prompts from 0."""
+
+    reply: Finished
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What was measured: the points, sorted by control, then alpha, and every reply behind them."""
+
+    plan: Plan
+    points: tuple[Point, ...]
+    replies: tuple[Measured, ...]
+
+
+def count_strengths(alphas: Sequence[float], controls: Sequence[float]) -> int:
+    """How many strengths a grid and the base come to, without building any."""
+    ours, theirs = set(alphas), set(controls)
+    return len(ours) * len(theirs) + (0.0 not in ours or 0.0 not in theirs)
+
+
+def check_size(
+    alphas: Sequence[float],
+    controls: Sequence[float],
+    prompts: Sequence[str],
+    seeds: float,
+    most: int = MOST_REPLIES,
+    whose: str = "a sweep",
+) -> None:
+    """Refuse more strengths or more replies than `whose` measures, by their counts alone. Raises InvalidInput."""
+    strengths = count_strengths(alphas, controls)
+    if strengths > MOST_STRENGTHS:
+        raise InvalidInput(f"{strengths} strengths are more than {MOST_STRENGTHS}.", "Take coarser steps.")
+    replies = strengths * len(set(prompts)) * seeds
+    if replies > most:
+        raise InvalidInput(
+            f"{shown(replies)} replies are more than the {most} {whose} measures at once.",
+            "Take fewer prompts, strengths or seeds.",
+        )
+
+
+def parse_grid(text: str) -> tuple[float, ...]:
+    """Strengths from `start:end:step` (both ends included) or single numbers, separated by commas.
+
+    At most MOST_STRENGTHS, which are counted before any is made. Raises InvalidInput.
+    """
+    parts = text.split(",", MOST_STRENGTHS) if len(text) <= _LONGEST_GRID else []
+    if not 0 < len(parts) <= MOST_STRENGTHS:
+        raise InvalidInput(f"{shown(text)} has more than {MOST_STRENGTHS} strengths.", "Take fewer.")
+    spans = [_span(part, text) for part in parts]
+    if sum(count for _, _, count in spans) > MOST_STRENGTHS:
+        raise InvalidInput(f"{shown(text)} has more than {MOST_STRENGTHS} steps.", "Take a larger step.")
+    return tuple(
+        round(start + index * step, 9) if step else start for start, step, count in spans for index in range(count)
+    )
+
+
+def _listed(strengths: Sequence[float]) -> str:
+    told = [f"{strength:g}" for strength in strengths]
+    return ", ".join(told if len(told) <= _TOLD else [*told[: _TOLD - 2], "…", told[-1]])
+
+
+def _span(part: str, text: str) -> tuple[float, float, int]:
+    """(start, step, count) of one part of a grid."""
+    try:
+        numbers = [float(number) for number in part.split(":", 3)]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
+        raise InvalidInput(
+            f"{shown(part.strip())} in {shown(text)} is neither a number nor start:end:step.",
+            "Write it like: -1:2:0.25 or 0,0.5,1",
+        )
+    if len(numbers) == 1:
+        return numbers[0], 0.0, 1
+    start, end, step = numbers
+    if step <= 0 or end < start:
+        raise InvalidInput(
+            f"{shown(text)} does not lead upwards.", "Write start:end:step with start below end, step above 0."
+        )
+    # The small addition keeps the end, which rounding may lose; the bound keeps an infinity from becoming a number.
+    return start, step, math.floor(min((end - start) / step + 1e-9, MOST_STRENGTHS)) + 1
+
+
+def _never() -> bool:
+    return False
+
+
+def sweep(
+    player: Player,
+    plan: Plan,
+    out: Path | None = None,
+    encoder: Path | None = None,
+    stops: Callable[[], bool] = _never,
+    client: Hashable = None,
+) -> Generator[Progress | PointMeasured, None, Sweep]:
+    """Measure a plan. In a folder `out` every batch is kept before the next begins; the same call again goes on there.
+
+    `encoder` is the folder of a sentence encoder, for coherence. Closing the generator is Stop. `stops` is asked after
+    each token as well: once it says so the batch in work is dropped and the sweep ends with what it has. Steps take
+    turns as the `client`'s. Raises InvalidInput or AxisMismatch before any work where the plan cannot be run or `out`
+    holds something else.
+    """
+    axis = player.axis(plan.axis)
+    _check_prompts(player, plan)
+    scores: dict[str, Reward] = {"reward": axis.reward}
+    if axis.judge is not None:
+        scores["judge"] = axis.judge
+    if encoder is not None:
+        scores["coherence"] = Coherence.load(encoder)
+    with _claim(out, identity(player, axis, plan, encoder)) as store:
+        done = _kept(store) if store else []
+        found = [measured for batch in done for measured in batch]
+        pace = Pace("sweep", plan.replies(), "replies")
+        yield pace(len(found))
+        yield from _points_so_far(found)
+        for batch in plan.batches(len(done)):
+            fresh = _measure(player, plan, batch, scores, stops, client)
+            if fresh is None:
+                break
+            if store:
+                add_json_lines(store, [_to_json(fresh)])  # before anything is told, so it is on disk then
+            found += fresh
+            yield pace(len(found))
+            yield from _points_so_far(found)
+    return Sweep(plan, _points(found), tuple(found))
+
+
+def _check_prompts(player: Player, plan: Plan) -> None:
+    for number, prompt in enumerate(plan.prompts, start=1):
+        try:
+            length = len(player.model.prompt_ids(conversation(prompt))) + plan.max_new_tokens
+        except InvalidInput as error:
+            raise InvalidInput(f"Prompt {number} is refused: {error.message}", error.hint) from None
+        if length > player.context_length:
+            raise InvalidInput(
+                f"Prompt {number} is {length} tokens long with its reply, beyond {player.name}'s context of "
+                f"{player.context_length}.",
+                "Shorten it, leave it out, or take fewer new tokens.",
+            )
+
+
+def _measure(
+    player: Player,
+    plan: Plan,
+    rows: Sequence[Row],
+    scores: Mapping[str, Reward],
+    stops: Callable[[], bool],
+    client: Hashable,
+) -> list[Measured] | None:
+    """Answer the rows of a batch and read their numbers; the base's replies among them are what the others beat.
+
+    None once it `stops`.
+    """
+    ends: list[Finished] = []
+    for start in range(0, len(rows), plan.batch):
+        ends += (
+            replace(end, row=start + end.row)
+            for end in _answered(player, plan, rows[start:][: plan.batch], stops, client)
+        )
+        if stops():
+            return None
+    place = {prompt: number for number, prompt in enumerate(plan.prompts)}
+    numbers = [place[row.messages[-1].content] for row in rows]
+    with player.turns.turn(client):
+        readings = metrics.read([row.messages for row in rows], numbers, ends, scores)
+    base = [reading for reading, end in zip(readings, ends, strict=True) if _at(end) == (0.0, 0.0)]
+    return [
+        Measured(replace(end, reward=reading.numbers["reward"]), reading)
+        for end, reading in zip(ends, metrics.against(readings, base), strict=True)
+    ]
+
+
+def _answered(
+    player: Player, plan: Plan, rows: Sequence[Row], stops: Callable[[], bool], client: Hashable
+) -> list[Finished]:
+    """The replies to rows that are decoded together, in their order; those there are once it `stops`."""
+    request = Request(
+        rows=tuple(rows), sampling=Sampling(temperature=plan.temperature), max_new_tokens=plan.max_new_tokens
+    )
+    # Without the player's memory of earlier requests: what is measured depends on the plan alone.
+    work = steps(player.model, {plan.axis: player.axis(plan.axis).steering}, request)
+    ends: list[Finished] = []
+    with closing(player.in_turns(work, client)) as taken:
+        for step in taken:
+            ends += (end for end in step if isinstance(end, Finished))
+            if stops():
+                break
+    return sorted(ends, key=lambda end: end.row)
+
+
+def _at(reply: Finished) -> tuple[float, float]:
+    """A reply's strength as (control, alpha): the order of points."""
+    return reply.control, reply.alpha
+
+
+def _points(found: Sequence[Measured]) -> tuple[Point, ...]:
+    """A point for each strength that has replies."""
+    by_strength: dict[tuple[float, float], list[Reading]] = {}
+    for one in found:
+        by_strength.setdefault(_at(one.reply), []).append(one.reading)
+    return tuple(metrics.point(alpha, control, readings) for (control, alpha), readings in sorted(by_strength.items()))
+
+
+def _points_so_far(found: Sequence[Measured]) -> Generator[PointMeasured, None, None]:
+    prompts = len({one.reading.prompt for one in found})
+    for point in _points(found):
+        yield PointMeasured(point, prompts)
+
+
+def replies_in(out: Path) -> tuple[Measured, ...]:
+    """Every reply that a sweep's folder holds so far."""
+    return tuple(measured for batch in read_json_lines(out / STORE, _from_json) for measured in batch)
+
+
+def _kept(store: Path) -> list[list[Measured]]:
+    """The batches of a sweep that is gone on with."""
+    mend(store)
+    return read_json_lines(store, _from_json)
+
+
+# --- the folder -----------------------------------------------------------------------------------------------------
+
+
+def identity(player: Player, axis: Axis, plan: Plan, encoder: Path | None) -> dict[str, Any]:
+    """All that the numbers depend on."""
+    return {
+        "plan": plan.model_dump(mode="json"),
+        "base": player.model.identity().weights,
+        "dtype": str(player.model.dtype),
+        "axis": axis.card.files,
+        "calibration": axis.card.calibration.model_dump(mode="json"),
+        "encoder": [digest(file) for file in sorted(encoder.glob("*.safetensors"))] if encoder else None,
+    }
+
+
+@contextmanager
+def _claim(out: Path | None, identity: dict[str, Any]) -> Iterator[Path | None]:
+    """The file where a folder keeps its replies; it must be new or of this very sweep, and nobody else may be at it."""
+    if out is None:
+        yield None
+        return
+    _check_is_ours(out, identity)  # before anything is made there
+    with held(out):
+        _check_is_ours(out, identity)  # nobody was faster
+        try:
+            write_json(out / PLAN, identity)
+        except OSError as error:
+            raise InvalidInput(f"{out} cannot be used: {error.strerror}.", "Choose another folder.") from None
+        yield out / STORE
+
+
+def _check_is_ours(out: Path, identity: dict[str, Any]) -> None:
+    """Raise InvalidInput unless a folder is new, empty or of this very sweep."""
+    record = out / PLAN
+    try:
+        if record.exists():
+            if read_record(record, dict) != json.loads(json.dumps(identity)):
+                raise InvalidInput(f"{out} holds another sweep.", "Choose another folder, or delete that one.")
+        elif out.exists() and any(path.name != LOCK for path in out.iterdir()):
+            raise InvalidInput(f"{out} is not empty.", "Choose a new folder for the sweep.")
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{out} cannot be used: {error}.", "Choose another folder.") from None
+
+
+def _to_json(batch: Sequence[Measured]) -> str:
+    return json.dumps([{"reply": json.loads(to_json(one.reply)), **asdict(one.reading)} for one in batch])
+
+
+def _from_json(line: str) -> list[Measured]:
+    found: list[Measured] = []
+    for record in json.loads(line):
+        reply = from_json(json.dumps(record.pop("reply")))
+        if not isinstance(reply, Finished):
+            raise InvalidInput("it holds what is no reply.")
+        found.append(Measured(reply, _readings.validate_python(record)))
+    return found

@@ -1,0 +1,1 @@
+"""A study's server: the pages of participants and of staff."""

@@ -1,0 +1,357 @@
+"""The Axes page: what each axis is, what it does, and how to get another: load one, or make one.
+
+Handlers only carry values: `axis_card` decides what is seen, `workshop` makes axes in processes of their own.
+"""
+
+import atexit
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from playground import places, presets
+from playground.cards import Card
+from playground.errors import AxisMismatch, InvalidInput, PlaygroundError
+from playground.events import Token, Waiting
+from playground.measure import figures
+from playground.serving.limits import Hosted
+from playground.settings import Request, Row, Strength, conversation
+from playground.training.jobs import Making, Order, Workshop
+from playground.ui import markup
+from playground.ui.axes import card as axis_card
+from playground.ui.axes import examples
+from playground.ui.axes.examples import Example
+from playground.ui.number_box import NumberBox
+
+_BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
+_QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+_EVERY_S = 2.0
+_EXAMPLE_TOKENS = 40
+
+Update = dict[Any, Any]
+
+
+class AxesPage:
+    """The Axes page of one player; `listed` are dropdowns elsewhere that list the axes too."""
+
+    def __init__(self, hosted: Hosted, listed: Sequence[gr.Dropdown], workshop: Workshop | None = None) -> None:
+        self.hosted, self.listed = hosted, list(listed)
+        hosting = hosted.hosting
+        self.workshop = workshop or Workshop(places.own_axes(), hosting.model, hosting.dtype)
+        self.may_add = not hosting.public
+        self.left_out: dict[Path, AxisMismatch] = {}
+        if self.may_add:
+            self.left_out |= hosted.damaged
+            self._load_own()
+            atexit.register(self.workshop.close)
+        self._layout()
+        self._connect()
+
+    # -- layout ------------------------------------------------------------------------------------------------------
+
+    def _layout(self) -> None:
+        names = self.names()
+        start = next((box.value for box in self.listed if box.value in names), next(iter(names), None))
+        with gr.Row(elem_id="axes", elem_classes="two", equal_height=False):
+            with gr.Column(elem_classes="side", scale=0, min_width=336):
+                self.axis = gr.Radio(names, value=start, label="Axes", elem_id="axes_list", visible=bool(names))
+                self.said = gr.HTML("", elem_id="axes_said", js_on_load=markup.SPOKEN, **_BARE)
+                gr.HTML(_left_out(self.left_out), elem_id="axes_left_out", visible=bool(self.left_out), **_BARE)
+                with gr.Column(visible=self.may_add, elem_classes="adding"):
+                    self._adding()
+                if not self.may_add:
+                    gr.HTML(
+                        '<p class="note">On a machine of your own you can make an axis here from two sentences.</p>',
+                        **_BARE,
+                    )
+            with gr.Column(elem_classes="main", min_width=320):
+                self.making = gr.HTML("", elem_id="making", **_BARE)
+                with gr.Row(visible=False, elem_classes="running") as self.in_hand:
+                    self.cancel = gr.Button("Cancel", min_width=90, scale=0, elem_id="cancel_making")
+                    self.go_on = gr.Button("Resume", min_width=90, scale=0, elem_id="go_on")
+                    self.forget = gr.Button("Delete", min_width=110, scale=0, elem_id="forget")
+                self.card = gr.HTML(self._card(start), elem_id="card", **_BARE)
+                self.example = gr.HTML(self._example(start), elem_id="example", **_BARE)
+                with gr.Row(elem_id="example_row", equal_height=True, visible=bool(names)) as self.example_row:
+                    self.prompt = gr.Textbox(
+                        self._prompt(start), label="Another prompt", lines=1, elem_id="example_prompt"
+                    )
+                    self.show = gr.Button("Show", min_width=80, scale=0, elem_id="show_example")
+                self.curve = gr.Plot(
+                    self._curve(start), show_label=False, container=False, elem_id="card_curve", visible=bool(names)
+                )
+                self.caption = gr.HTML(self._caption(start), **_BARE)
+                self.details = gr.HTML(self._details(start), elem_id="card_details", **_BARE)
+        self.timer = gr.Timer(_EVERY_S, active=False)
+        self.slug = gr.State("")
+
+    def _adding(self) -> None:
+        with gr.Accordion("Make an axis from two sentences", open=False, elem_id="make"):
+            fields = Order.model_fields
+            self.name = gr.Textbox(label="Name", placeholder="calm", max_lines=1, elem_id="new_name")
+            self.positive = gr.Textbox(
+                label="What it should be like",
+                placeholder="an extremely calm and patient person who takes one thing at a time",
+                lines=2,
+                elem_id="new_positive",
+            )
+            self.negative = gr.Textbox(
+                label="What it should not be like",
+                placeholder="an extremely hectic and impatient person who is always in a hurry",
+                lines=2,
+                elem_id="new_negative",
+            )
+            with gr.Row(elem_classes="numbers"):
+                for_left, for_right = (f"What stands at the slider's {end} end." for end in ("left", "right"))
+                self.negative_pole = gr.Textbox(
+                    label="slider, left", info=for_left, placeholder="hectic", max_lines=1, min_width=84
+                )
+                self.positive_pole = gr.Textbox(
+                    label="slider, right", info=for_right, placeholder="calm", max_lines=1, min_width=84
+                )
+                self.minutes = NumberBox(
+                    fields["minutes"].default,
+                    label="minutes",
+                    info=fields["minutes"].description,
+                    bounds={"least": 1, "whole": True, "optional": True},
+                )
+            self.pairs = gr.File(
+                label="or pairs (.jsonl, .json, .gz): prompt, chosen, rejected",
+                file_types=[".jsonl", ".ndjson", ".json", ".gz"],
+                height=96,
+            )
+            self.make = gr.Button("Make it", variant="primary", elem_id="make_axis")
+        with gr.Accordion("Load an axis", open=False, elem_id="load"):
+            self.files = gr.File(
+                label="Files: card.json and .safetensors",
+                file_count="multiple",
+                file_types=[".json", ".safetensors"],
+                height=110,
+                elem_id="axis_files",
+            )
+            self.folder = gr.Textbox(label="Folder path", max_lines=1, elem_id="axis_folder")
+            self.load = gr.Button("Load", elem_id="load_axis")
+
+    # -- behaviour ---------------------------------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """The axes by name."""
+        return sorted(self.hosted.axes)
+
+    def choose(self, name: str | None) -> Update:
+        """Show an axis's card."""
+        return {
+            self.card: self._card(name),
+            self.curve: gr.Plot(self._curve(name), visible=name is not None),
+            self.caption: self._caption(name),
+            self.prompt: self._prompt(name),
+            self.example: self._example(name),
+            self.details: self._details(name),
+        }
+
+    def give_example(self, request: gr.Request, name: str | None, prompt: str) -> Generator[str]:
+        """Answer a prompt at three strengths, as it is written."""
+        card = self._card_of(name)
+        if card is None or name is None:
+            yield ""
+            return
+        alphas = examples.strengths(card)
+        texts = ["" for _ in alphas]
+        try:
+            rows = tuple(
+                Row(messages=conversation(prompt), strengths=(Strength(axis=name, alpha=alpha),)) for alpha in alphas
+            )
+            with closing(
+                self.hosted.run(Request(rows=rows, max_new_tokens=_EXAMPLE_TOKENS), self.hosted.client(request))
+            ) as events:
+                for event in events:
+                    if isinstance(event, Waiting):
+                        yield markup.waiting(event.before)
+                    if isinstance(event, Token):
+                        texts[event.row] += event.text
+                        if event.row == 0:
+                            yield _written(card, prompt, alphas, texts)
+            yield _written(card, prompt, alphas, texts)
+        except PlaygroundError as error:
+            yield f'<p class="status failed">{markup.failed(error.message, error.hint)}</p>'
+
+    def begin(self, *form: Any) -> Update:
+        """Begin to make an axis."""
+        names = ("name", "positive", "negative", "positive_pole", "negative_pole", "minutes", "pairs")
+        given = {name: value for name, value in zip(names, form, strict=True) if value}
+        try:
+            self.hosted.hosting.check_own("Making axes")
+            if not str(given.get("name", "")).strip():
+                raise InvalidInput("The axis needs a name.", "Such as: calm.")
+            slug = self.workshop.begin(Order(**given))
+        except PlaygroundError as error:
+            return {self.said: _complaint(error)}
+        return {self.said: "", self.slug: slug} | self._making(slug)
+
+    def resume(self, slug: str) -> Update:
+        """Resume a stopped training."""
+        try:
+            self.hosted.hosting.check_own("Making axes")
+            self.workshop.go_on(slug)
+        except PlaygroundError as error:
+            return {self.said: _complaint(error)}
+        return self._making(slug)
+
+    def stop(self, slug: str) -> Update:
+        """Cancel a training; its work is kept."""
+        self.hosted.hosting.check_own("Making axes")
+        self.workshop.cancel(slug)
+        return self._making(slug)
+
+    def throw_away(self, slug: str) -> Update:
+        """Delete a stopped training's work."""
+        self.hosted.hosting.check_own("Making axes")
+        if slug:
+            self.workshop.forget(slug)
+        return self._nothing_in_hand()
+
+    def watch(self, slug: str) -> Update:
+        """How the training stands that this page watches; once it is done its axis is in the list."""
+        try:
+            one = self.workshop.look(slug)
+        except PlaygroundError:  # deleted in another window
+            return self._nothing_in_hand()
+        shown = self._in_hand(one)
+        if one.phase != "made" or one.name in self.hosted.axes:
+            return shown
+        try:
+            name = self.hosted.load(str(self.workshop.folder / slug))
+        except PlaygroundError as error:
+            return shown | {self.said: _complaint(error), self.slug: ""}
+        return shown | self._listed(name) | {self.slug: ""}
+
+    def add(self, files: list[str] | None, folder: str) -> Update:
+        """Load an axis from files that were chosen, or from a folder on this machine."""
+        try:
+            name = self.hosted.take_in(files, self.workshop.folder) if files else self.hosted.load(folder)
+        except PlaygroundError as error:
+            return {self.said: _complaint(error)}
+        return self._listed(name) | {self.said: '<p class="note">Loaded.</p>', self.files: None, self.folder: ""}
+
+    def refresh(self, name: str | None) -> Update:
+        """The axes as they are now, for a page that has just been opened, and what is in the making."""
+        chosen = name if name in self.hosted.axes else next(iter(self.names()), None)
+        update = self._listed(chosen)
+        unfinished = [one for one in self.workshop.all() if one.phase != "made"] if self.may_add else []
+        if unfinished:
+            best = min(unfinished, key=lambda one: one.phase != "making")
+            update |= {self.slug: best.slug} | self._making(best.slug)
+        return update
+
+    def greet(self, blocks: gr.Blocks) -> None:
+        """Bring a page that is opened up to date."""
+        blocks.load(self.refresh, self.axis, self._shown(), **_QUICK)
+
+    # -- parts -------------------------------------------------------------------------------------------------------
+
+    def _load_own(self) -> None:
+        """Load what was made or loaded here before; what cannot be used stays where it is and is told of."""
+        for folder in self.workshop.finished():
+            try:
+                self.hosted.load(str(folder))
+            except AxisMismatch as error:
+                self.left_out[folder] = error
+                print(f"Left out {folder.name}: {error}", flush=True)  # noqa: T201
+
+    def _making(self, slug: str) -> Update:
+        return self._in_hand(self.workshop.look(slug))
+
+    def _nothing_in_hand(self) -> Update:
+        return {
+            self.slug: "", self.making: "", self.in_hand: gr.Row(visible=False), self.timer: gr.Timer(active=False),
+        }  # fmt: skip
+
+    def _in_hand(self, one: Making) -> Update:
+        return {
+            self.timer: gr.Timer(active=one.phase == "making"),
+            self.making: axis_card.making(one),
+            self.in_hand: gr.Row(visible=one.phase != "made"),
+            self.cancel: gr.Button(visible=one.phase == "making"),
+            self.go_on: gr.Button(visible=one.phase in ("stopped", "failed")),
+            self.forget: gr.Button(visible=one.phase in ("stopped", "failed")),
+        }
+
+    def _listed(self, name: str | None) -> Update:
+        """Every list of axes as it is now; this page shows `name`, the others keep their choice."""
+        names = self.names()
+        lists: Update = {box: gr.Dropdown(choices=names, visible=bool(names)) for box in self.listed}
+        radio = gr.Radio(choices=names, value=name, visible=bool(names))
+        return lists | {self.axis: radio, self.example_row: gr.Row(visible=bool(names))} | self.choose(name)
+
+    def _card_of(self, name: str | None) -> Card | None:
+        return self.hosted.axes[name].card if name is not None and name in self.hosted.axes else None
+
+    def _card(self, name: str | None) -> str:
+        if name is None or name not in self.hosted.axes:
+            return '<p class="hint">No axis fits this model yet. Make one, or load one.</p>'
+        return axis_card.card(self.hosted.axes[name].card, self.hosted.axes[name].note)
+
+    def _details(self, name: str | None) -> str:
+        card = self._card_of(name)
+        return axis_card.details(card) if card is not None else ""
+
+    def _example(self, name: str | None) -> str:
+        """The example that ships with an axis; of others a person asks for one."""
+        card = self._card_of(name)
+        example = examples.of(card) if card is not None else None
+        return axis_card.example(card, example) if card is not None and example is not None else ""
+
+    def _curve(self, name: str | None) -> Any:
+        return figures.reward_curve(self._card_of(name))
+
+    def _caption(self, name: str | None) -> str:
+        return markup.caption(figures.caption(self._card_of(name))) if name in self.hosted.axes else ""
+
+    def _prompt(self, name: str | None) -> str:
+        return presets.prompt_for(name)
+
+    def _shown(self) -> list[Any]:
+        return [
+            *self.listed, self.axis, self.said, self.making, self.in_hand, self.cancel, self.go_on, self.forget,
+            self.timer, self.card, self.curve, self.caption, self.example_row, self.prompt, self.example,
+            self.details, self.slug,
+            *([self.files, self.folder] if self.may_add else []),
+        ]  # fmt: skip
+
+    def _connect(self) -> None:
+        shown = self._shown()
+        self.axis.input(self.choose, self.axis, shown, **_QUICK)
+        gr.on(
+            [self.show.click, self.prompt.submit], self.give_example, [self.axis, self.prompt], self.example,
+            show_progress="hidden", api_visibility="private", concurrency_limit=None, trigger_mode="multiple",
+        )  # fmt: skip
+        self.cancel.click(self.stop, self.slug, shown, **_QUICK)
+        self.go_on.click(self.resume, self.slug, shown, **_QUICK)
+        self.forget.click(self.throw_away, self.slug, shown, **_QUICK)
+        if not self.may_add:
+            return
+        form = [
+            self.name, self.positive, self.negative, self.positive_pole, self.negative_pole, self.minutes, self.pairs,
+        ]  # fmt: skip
+        self.make.click(self.begin, form, shown, **_QUICK)
+        self.load.click(self.add, [self.files, self.folder], shown, **_QUICK)
+        self.timer.tick(self.watch, self.slug, shown, **_QUICK)
+
+
+def _left_out(found: Mapping[Path, PlaygroundError]) -> str:
+    """The folders of axes that could not be used, each with the reason and the fix."""
+    told = "".join(
+        f"<li><b>{escape(folder.name)}</b> {markup.failed(e.message, e.hint)}</li>" for folder, e in found.items()
+    )
+    return f'<div class="note"><p>These axes were left out:</p><ul>{told}</ul></div>' if told else ""
+
+
+def _written(card: Card, prompt: str, alphas: Sequence[float], texts: Sequence[str]) -> str:
+    return axis_card.example(card, Example(prompt, tuple(zip(alphas, texts, strict=True))))
+
+
+def _complaint(error: PlaygroundError) -> str:
+    return f'<p class="status failed" role="alert">{markup.failed(error.message, error.hint)}</p>'

@@ -1,0 +1,59 @@
+"""What can be taken away from a measuring: points, replies and prompts as files, and a file for LLM Comparator."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playground.ui import snippets
+from playground.ui.curves.present import Found
+from playground.ui.snippets import Compared
+
+if TYPE_CHECKING:
+    from playground.measure.sweep import Measured
+
+
+def write_files(found: Found, replies: Sequence["Measured"], out: Path) -> tuple[str, ...]:
+    """Write what can be taken away into `out`: points as CSV and Parquet, replies, prompts, LLM Comparator's JSON."""
+    import pandas as pd
+
+    from playground import spreadsheet
+    from playground.measure import report
+    from playground.measure.sweep import Sweep
+
+    assert found.plan is not None
+    report.write(Sweep(found.plan, found.points, tuple(replies)), out, found.model, found.command)
+    spreadsheet.write_csv(pd.read_parquet(out / report.POINTS), out / "points.csv")
+    prompts = "".join(prompt.replace("\n", " ") + "\n" for prompt in found.plan.prompts)
+    (out / "prompts.txt").write_text(prompts, encoding="utf-8")
+    (out / "llm-comparator.json").write_text(comparator(found, replies), encoding="utf-8")
+    names = ("points.csv", report.POINTS, report.REPLIES, "prompts.txt", "llm-comparator.json")
+    return tuple(str(out / name) for name in names)
+
+
+def comparator(found: Found, replies: Sequence["Measured"]) -> str:
+    """The base against the strength of highest mean reward, for LLM Comparator."""
+    assert found.plan is not None
+    best = max(found.points, key=lambda point: point.metrics["reward"].mean)
+    there, plain = (_by_place(replies, strength) for strength in ((best.alpha, best.control), (0.0, 0.0)))
+    pairs = [
+        Compared(
+            found.plan.prompts[one.reading.prompt],
+            plain[place].reply.text,
+            one.reply.text,
+            plain[place].reading.numbers,
+            one.reading.numbers,
+        )
+        for place, one in there.items()
+        if place in plain
+    ]
+    name = f"{found.plan.axis} on {found.model}"
+    return snippets.llm_comparator(name, f"alpha {best.alpha:g}, control {best.control:g}", pairs)
+
+
+def _by_place(replies: Sequence["Measured"], strength: tuple[float, float]) -> dict[tuple[int, int], "Measured"]:
+    """The replies at one (alpha, control), by their prompt and seed."""
+    return {
+        (one.reading.prompt, one.reading.seed): one
+        for one in replies
+        if (one.reply.alpha, one.reply.control) == strength
+    }

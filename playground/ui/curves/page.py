@@ -1,0 +1,392 @@
+"""The Curves page: measure an axis over a grid of strengths, and watch the curves grow while it is measured.
+
+Handlers only carry values; `measuring` decides what is measured and what is seen. A sweep keeps every batch in a
+folder named by what it measures, so the same again goes on after Stop, a closed page or a restart.
+"""
+
+import atexit
+import shutil
+import tempfile
+import time
+from collections.abc import Generator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.components import Component
+
+from playground import places, sources
+from playground.errors import PlaygroundError
+from playground.events import Progress, Waiting
+from playground.serving.limits import Hosted
+from playground.serving.queue import Client
+from playground.settings import Row, Sampling
+from playground.ui import markup, snippets
+from playground.ui.curves import downloads, present
+from playground.ui.curves.present import Found
+from playground.ui.number_box import NumberBox, bounds_of
+from playground.ui.theme import ASSETS
+
+if TYPE_CHECKING:
+    from playground.measure.sweep import Measured, Plan
+
+_BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
+_COUNTED = {"least": 1, "whole": True}
+"""The bounds of what is counted."""
+
+_QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+_PICTURE = """() => {
+  const chart = document.querySelector('#chart .js-plotly-plot');
+  if (!chart) return;
+  chart._context.toImageButtonOptions = { format: 'png', scale: 2, filename: chart.layout.meta.file };
+  chart.querySelector('.modebar-btn[data-title*=ownload]').click();
+}"""
+"""Plotly's own button draws the picture; gr.Plot hands it no configuration, so that it is told here how to name it."""
+SECONDS_BETWEEN_DRAWINGS = 1.0
+"""A browser that draws without pause takes no clicks, Stop among them."""
+
+Update = dict[Any, Any]
+
+
+@dataclass
+class _Watch:
+    """What somebody who measures wants meanwhile: whether to stop, and which charts they look at."""
+
+    stopping: bool = False
+    drawn: tuple[Any, ...] = ()
+
+
+class CurvesPage:
+    """The Curves page of one player."""
+
+    def __init__(self, hosted: Hosted, here: Sequence[Component] = (), axis: str | None = None) -> None:
+        """`here` are Play's alpha and control, which the charts mark; `axis` is the one that Play opens with."""
+        self.hosted, self.here = hosted, list(here)
+        self.scratch = Path(tempfile.mkdtemp(prefix="playground-"))
+        atexit.register(shutil.rmtree, self.scratch, ignore_errors=True)
+        self._watched: dict[str, _Watch] = {}  # by session, whoever measures
+        self._layout(axis)
+        self._connect()
+
+    # -- layout ------------------------------------------------------------------------------------------------------
+
+    def _layout(self, axis: str | None) -> None:
+        axis = axis if axis in self.hosted.axes else next(iter(sorted(self.hosted.axes)), None)
+        self.found = gr.State(self._beginning(axis))
+        with gr.Row(elem_id="curves", elem_classes="two", equal_height=False):
+            with gr.Column(elem_classes="side", scale=0, min_width=336):
+                self._form(axis)
+            with gr.Column(elem_classes="main", min_width=320):
+                self._results()
+
+    def _beginning(self, axis: str | None) -> Found:
+        """What is shown of an axis before anything is measured: its card's curve."""
+        known = self.hosted.axes.get(axis) if axis is not None else None
+        return Found(model=self.hosted.name, card=known.card if known is not None else None)
+
+    def _form(self, axis: str | None) -> None:
+        names = sorted(self.hosted.axes)
+        self.axis = gr.Dropdown(names, value=axis, label="Axis", elem_id="curves_axis", filterable=False)
+        self.vary = gr.Radio(list(present.GRIDS), value="alpha", label="Vary", elem_id="vary")
+        with gr.Row(elem_classes="numbers"):
+            hint = "from:to:step, or numbers with commas"
+            self.alphas = gr.Textbox(
+                present.GRIDS["alpha"][0], label="alpha", info=hint, elem_id="curves_alphas", min_width=84
+            )
+            self.controls = gr.Textbox(
+                present.GRIDS["alpha"][1], label="control", info=hint, elem_id="curves_controls", min_width=84
+            )
+        self.source = gr.Radio(list(present.PROMPTS), value=present.UNSEEN, label="Prompts", elem_id="source")
+        self.count = NumberBox(12, label="How many", bounds=_COUNTED, elem_id="count")
+        self.own = gr.Textbox(
+            label="My prompts, one a line", lines=4, max_lines=12, visible=False, elem_id="own_prompts"
+        )
+        self.file = gr.File(
+            label="or a file (.txt, .jsonl, .gz)",
+            file_types=[".txt", ".jsonl", ".ndjson", ".gz"],
+            visible=False,
+            height=96,
+            elem_id="prompts_file",
+        )
+        with gr.Row(elem_classes="numbers"):
+            self.seeds = NumberBox(1, label="seeds", bounds=_COUNTED, info="Replies to each prompt at each strength.")
+            self.seed = NumberBox(
+                0, label="seed", bounds=bounds_of(Row, "seed"), info=Row.model_fields["seed"].description
+            )
+        with gr.Row(elem_classes="numbers"):
+            self.temperature = NumberBox(
+                0.7,
+                label="temperature",
+                bounds=bounds_of(Sampling, "temperature"),
+                info=Sampling.model_fields["temperature"].description,
+                step=0.1,
+            )
+            self.length = NumberBox(
+                32, label="Max new tokens", bounds=_COUNTED, info="Longest reply, in tokens.", step=8
+            )
+        self.size = gr.HTML(**_BARE, elem_id="plan_size")
+        with gr.Row(elem_classes="running"):
+            self.run = gr.Button("Run", variant="primary", elem_id="measure", min_width=80)
+            self.stop = gr.Button("Stop", interactive=False, elem_id="stop_measuring", min_width=80)
+
+    def _results(self) -> None:
+        found: Found = self.found.value
+        self.standing = gr.HTML(present.standing(found), elem_id="standing", js_on_load=markup.SPOKEN, **_BARE)
+        labels = [(label, name) for label, name in present.metrics_of(found.shown)]
+        names = [name for _, name in labels]
+        second, solved = (name if name in names else names[-1] for name in ("perplexity", "kl"))
+        with gr.Row(elem_id="measured", equal_height=False):
+            with gr.Column(elem_id="charts", min_width=320):
+                with gr.Row(elem_classes="tools"):
+                    self.first = gr.Dropdown(
+                        labels, value="reward", label="Chart", filterable=False, min_width=150, elem_id="first_metric"
+                    )
+                    self.kind = gr.Radio(
+                        list(present.kinds_of(found)),
+                        value=present.KINDS[0],
+                        label="Drawn",
+                        min_width=220,
+                        elem_id="drawn",
+                    )
+                self.chart = gr.Plot(present.chart(found, "reward"), show_label=False, container=False, elem_id="chart")
+                self.told = gr.HTML(present.told(found, "reward"), **_BARE)
+                self.second = gr.Dropdown(
+                    labels, value=second, label="Second chart", filterable=False, elem_id="second_metric"
+                )
+                self.below = gr.Plot(present.chart(found, second), show_label=False, container=False, elem_id="below")
+                self.below_told = gr.HTML(present.told(found, second), **_BARE)
+            self.behind = gr.HTML(
+                present.behind((), (), ()),
+                elem_id="behind",
+                js_on_load=(ASSETS / "measured.js").read_text(encoding="utf-8"),
+                **_BARE,
+            )
+        with gr.Row(elem_id="target", equal_height=True):
+            self.wanted = gr.Dropdown(labels, value=solved, label="Solve for", filterable=False, min_width=150)
+            self.value = NumberBox(0.5, label="Value", step=0.1, elem_id="aim")
+            self.find = gr.Button("Solve", min_width=72, scale=0, elem_id="find")
+            self.reached = gr.HTML("", **_BARE, elem_id="reached", js_on_load=markup.SPOKEN)
+        with gr.Row(elem_id="take"):
+            picture = gr.Button("Chart, PNG", size="sm", min_width=110, scale=0, elem_id="picture")
+            picture.click(None, js=_PICTURE)
+            texts = ("Points, CSV", "Points, Parquet", "Replies, Parquet", "Prompts", "For LLM Comparator")
+            self.downloads = [
+                gr.DownloadButton(text, size="sm", interactive=False, min_width=110, scale=0) for text in texts
+            ]
+        with gr.Accordion("The command that measures this", open=False):
+            self.command = gr.Code(language="shell", show_label=False, interactive=False, elem_id="sweep_command")
+
+    # -- behaviour ---------------------------------------------------------------------------------------------------
+
+    def _plan(self, axis: str | None, alphas: str, controls: str, source: str, count: float | None, own: str,
+              file: str | None, *numbers: float | None) -> "Plan":  # fmt: skip
+        if file:
+            self.hosted.hosting.check_own("Uploading")
+        known = self.hosted.axes.get(axis or "")
+        prompts = present.prompts_of(source, count, own, file, known.card if known else None)
+        return present.plan(axis, alphas, controls, prompts, *numbers, most=self.hosted.hosting.max_replies)
+
+    def describe(self, *form: Any) -> Update:
+        """What the form asks for, in words and as a command, before anything is run."""
+        try:
+            plan = self._plan(*form)
+        except PlaygroundError as error:
+            return {self.size: f'<p class="note warning">{markup.failed(error.message, error.hint)}</p>'}
+        return {self.size: f'<p class="note">{present.size(plan)}</p>', self.command: self._command(plan)}
+
+    def _command(self, plan: "Plan") -> str:
+        return snippets.sweep_command(plan, model=self.hosted.hosting.model)
+
+    def asked(self, request: gr.Request) -> Update:
+        """Run was pressed: whoever measures already goes first."""
+        self._watched[request.session_hash or ""] = _Watch()
+        return {
+            self.standing: present.standing(Found(phase="waiting")),
+            self.run: gr.Button(interactive=False),
+            self.stop: gr.Button(interactive=True),
+        }
+
+    def measure(self, request: gr.Request, *values: Any) -> Generator[Update]:
+        """Run the form's sweep, drawing as it grows, until done or stopped."""
+        session = request.session_hash or ""
+        watch = self._watched.setdefault(session, _Watch())
+        watch.drawn, form = watch.drawn or values[: len(self.drawn)], values[len(self.drawn) :]
+        idle = {self.run: gr.Button(interactive=True), self.stop: gr.Button(interactive=False)}
+        try:
+            if watch.stopping:  # while it waited
+                yield {self.standing: present.standing(Found()), **idle}
+                return
+            yield {self.standing: present.standing(Found(phase="measuring"))}
+            plan = self._plan(*form)
+            kind, kinds = watch.drawn[1], list(present.kinds_of(Found(plan)))
+            yield {self.kind: gr.Radio(kinds, value=kind if kind in kinds else kinds[0])}
+            for found, replies in self._grown(plan, watch, self.hosted.client(request)):
+                yield self._shown(found, replies, *watch.drawn)
+            yield idle
+        except PlaygroundError as error:
+            found = Found(phase="failed", problem=markup.failed(error.message, error.hint))
+            yield {self.standing: present.standing(found), **idle}
+        except OSError as error:
+            problem = markup.failed(f"Measuring had to stop: {error}.", "Make room on the disk; Run resumes here.")
+            yield {self.standing: present.standing(Found(phase="failed", problem=problem)), **idle}
+        finally:
+            self._watched.pop(session, None)
+
+    def _grown(self, plan: "Plan", watch: _Watch, client: Client) -> Generator[tuple[Found, tuple["Measured", ...]]]:
+        """What is found after each batch, with its replies; ends when all is measured or the person stops."""
+        from playground.measure.sweep import PointMeasured, count_strengths, replies_in
+
+        encoder = sources.resolve_encoder(sources.ENCODER) if sources.is_here(sources.ENCODER) else None
+        out = self._folder() / present.folder_name(self.hosted.identity(plan, encoder))
+        card = self.hosted.axes[plan.axis].card
+        found = Found(plan, self.hosted.name, phase="measuring", command=self._command(plan), card=card)
+        count, fresh = count_strengths(plan.alphas, plan.controls), list[Any]()
+        next_drawing = 0.0
+        with closing(self.hosted.sweep(plan, client, out, encoder, lambda: watch.stopping)) as steps:
+            for event in steps:
+                if isinstance(event, Waiting):
+                    if watch.stopping:
+                        yield replace(found, phase="empty"), ()
+                        return
+                    yield replace(found, phase="waiting", before=event.before), ()
+                if isinstance(event, Progress):
+                    found, fresh = replace(found, progress=event), []
+                    if not event.done:
+                        yield found, ()
+                if isinstance(event, PointMeasured):
+                    fresh.append(event.point)
+                    if len(fresh) == count:
+                        found = replace(found, points=tuple(fresh), prompts=event.prompts)
+                        if time.monotonic() >= next_drawing:
+                            yield found, replies_in(out)
+                            next_drawing = time.monotonic() + SECONDS_BETWEEN_DRAWINGS
+        over = found.progress is not None and found.progress.done >= found.progress.total
+        yield replace(found, phase="done" if over else "stopped"), replies_in(out)
+
+    def halt(self, request: gr.Request, found: Found) -> Update:
+        """Stop between two tokens; the batches before are kept."""
+        self.left(request)
+        stopping = replace(found, phase="stopping")
+        return {self.standing: present.standing(stopping), self.stop: gr.Button(interactive=False)}
+
+    def greet(self, blocks: gr.Blocks, tab: gr.Tab) -> None:
+        """Say at first sight what the form asks for; whoever comes from Play sees where Play's strength lies."""
+        blocks.load(self.describe, self.form, [self.size, self.command], **_QUICK)
+        tab.select(self.redraw, [self.found, *self.drawn], self.charts, **_QUICK)
+
+    def left(self, request: gr.Request) -> None:
+        """The page was closed: nobody watches any more."""
+        if (watch := self._watched.get(request.session_hash or "")) is not None:
+            watch.stopping = True
+
+    def redraw(self, request: gr.Request, found: Found, *drawn: Any) -> Update:
+        """Another chart of the same points, and of those that are still being measured."""
+        if (watch := self._watched.get(request.session_hash or "")) is not None:
+            watch.drawn = drawn
+        return self._charts(found, *drawn)
+
+    def choose(self, axis: str | None, *drawn: Any) -> Update:
+        """Another axis: its card's curve, until it is measured here."""
+        found = self._beginning(axis)
+        kinds = list(present.kinds_of(found))
+        return {
+            self.found: found,
+            self.standing: present.standing(found),
+            self.behind: present.behind((), (), ()),
+            self.kind: gr.Radio(kinds, value=drawn[1] if drawn[1] in kinds else kinds[0]),
+            self.reached: "",
+            **self._charts(found, *drawn),
+        }
+
+    def aim(self, found: Found, metric: str, value: float | None) -> str:
+        """The strength at which a metric has a value."""
+        try:
+            return present.target(found, metric, value)
+        except PlaygroundError as error:
+            return f'<p class="caption warning">{markup.failed(error.message, error.hint)}</p>'
+
+    def _charts(self, found: Found, first: str, kind: str, second: str, *here: float) -> Update:
+        current = (here[0], here[1]) if here else None
+        return {
+            self.chart: present.chart(found, first, kind, current),
+            self.told: present.told(found, first, kind),
+            self.below: present.chart(found, second, current=current),
+            self.below_told: present.told(found, second),
+        }
+
+    def _shown(self, found: Found, replies: "tuple[Measured, ...]", *drawn: Any) -> Update:
+        update: Update = {self.found: found, self.standing: present.standing(found)}
+        if found.points and found.plan is not None:
+            update |= self._charts(found, *drawn)
+            update[self.behind] = present.behind(found.points, replies, found.plan.prompts)
+        if found.points and found.phase in ("done", "stopped"):
+            files = downloads.write_files(found, replies, Path(tempfile.mkdtemp(dir=self.scratch)))
+            update |= {
+                button: gr.update(value=file, interactive=True)
+                for button, file in zip(self.downloads, files, strict=True)
+            }
+        return update
+
+    def _folder(self) -> Path:
+        """Where sweeps are kept: among the user's data, or for as long as this page runs where that cannot be."""
+        if not self.hosted.hosting.public:
+            with suppress(OSError):
+                folder = places.data_directory() / "sweeps"
+                folder.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=folder):
+                    return folder
+        return self.scratch / "sweeps"
+
+    def _connect(self) -> None:
+        form = self.form = [
+            self.axis, self.alphas, self.controls, self.source, self.count, self.own, self.file, self.seeds, self.seed,
+            self.temperature, self.length,
+        ]  # fmt: skip
+        choices = [self.first, self.kind, self.second]
+        self.drawn: list[Any] = [*choices, *self.here]
+        self.charts = [self.chart, self.told, self.below, self.below_told]
+        public = self.hosted.hosting.public
+        self.vary.input(lambda vary: present.GRIDS[vary], self.vary, [self.alphas, self.controls], **_QUICK).then(
+            self.describe, form, [self.size, self.command], **_QUICK
+        )
+        self.source.input(
+            lambda source: [
+                gr.update(visible=source == present.UNSEEN),
+                gr.Textbox(visible=source == present.OWN),
+                gr.File(visible=source == present.OWN and not public),
+            ],
+            self.source,
+            [self.count, self.own, self.file],
+            **_QUICK,
+        )
+        texts = (self.alphas, self.controls, self.own)
+        numbers = (self.count, self.seeds, self.seed, self.temperature, self.length)
+        changes = [self.axis.input, self.source.input, self.file.change]
+        changes += [*(box.change for box in texts), *(box.input for box in numbers)]
+        gr.on(changes, self.describe, form, [self.size, self.command], trigger_mode="always_last", **_QUICK)
+        everything = [
+            self.found, self.standing, self.run, self.stop, self.kind, *self.charts, self.behind, *self.downloads,
+        ]  # fmt: skip
+        self.axis.input(
+            self.choose,
+            [self.axis, *self.drawn],
+            [self.found, self.standing, self.kind, self.behind, self.reached, *self.charts],
+            **_QUICK,
+        )
+        self.run.click(self.asked, None, [self.standing, self.run, self.stop], **_QUICK).then(
+            self.measure, [*self.drawn, *form], everything, **_QUICK
+        )  # fmt: skip
+        self.stop.click(self.halt, self.found, [self.standing, self.stop], queue=False, **_QUICK)
+        gr.on(
+            [box.input for box in choices],
+            self.redraw, [self.found, *self.drawn], self.charts, trigger_mode="always_last", **_QUICK,
+        )  # fmt: skip
+        gr.on(
+            [self.find.click, self.value.submit],
+            self.aim,
+            [self.found, self.wanted, self.value],
+            self.reached,
+            **_QUICK,
+        )

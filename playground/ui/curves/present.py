@@ -1,0 +1,295 @@
+"""What the Curves page measures and says: a form becomes a plan, points become charts and sentences.
+
+Pure but for the files it reads; no gradio.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import plotly.graph_objects as go
+
+from playground import places, presets
+from playground.cards import Card, Point
+from playground.errors import InvalidInput
+from playground.events import Progress
+from playground.measure import figures, findings
+from playground.measure.findings import LABELS, Along
+from playground.presets import Preset
+from playground.settings import SLIDER_RANGE
+from playground.texts import is_blank
+from playground.ui import markup, share
+from playground.ui.numerals import figure, minus, side
+
+if TYPE_CHECKING:
+    from playground.measure.sweep import Measured, Plan
+
+Kind = Literal["Against strength", "Against KL", "Heat map"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""How a chart is drawn; a heat map is drawn over both strengths."""
+
+GRIDS = {"alpha": ("-1:2:0.25", "0"), "control": ("0", "-1:2:0.5"), "both": ("-1:2:0.5", "0,0.5,1")}
+"""What to vary -> the grids of alpha and control that suggests."""
+
+UNSEEN, FROM_PRESETS, OWN = "Held-out prompts", "Presets' prompts", "My prompts"
+PROMPTS = (UNSEEN, FROM_PRESETS, OWN)
+
+SHOWN = 8
+"""Replies shown behind a point; the files hold all."""
+
+_MOST_LINES = 100_000  # of prompts that are typed
+_FURTHEST_VALUE = 1e300  # of a metric that is asked for
+_TOGETHER = 16  # rows in a batch: a prompt or two, so that the chart grows every few seconds
+
+Phase = Literal["empty", "waiting", "measuring", "stopping", "stopped", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was measured so far, and how far that is."""
+
+    plan: "Plan | None" = None
+    model: str = ""
+    points: tuple[Point, ...] = ()
+    prompts: int = 0
+    progress: Progress | None = None
+    phase: Phase = "empty"
+    before: int | None = None
+    """How many measurings are let in before this one, where that is known."""
+    problem: str = ""
+    command: str = ""
+    card: Card | None = None
+    """The axis's card; what it measured is shown until there are points, and behind them from then on."""
+
+    @property
+    def shown(self) -> tuple[Point, ...]:
+        """What there is to read: the points measured here, else the card's."""
+        return self.points or (self.card.curve if self.card is not None else ())
+
+
+def plan(
+    axis: str | None,
+    alphas: str,
+    controls: str,
+    prompts: Sequence[str],
+    seeds: float | None,
+    seed: float | None,
+    temperature: float | None,
+    max_new_tokens: float | None,
+    most: int = 20_000,
+) -> "Plan":
+    """The plan a form describes. Raises InvalidInput for what cannot be measured, as `most` replies are at once."""
+    from playground.measure.sweep import Plan, check_size, parse_grid
+
+    if not axis:
+        raise InvalidInput("There is no axis to measure.", "Make or load one on the Axes page.")
+    if not prompts:
+        raise InvalidInput("There are no prompts.", "Type some, one a line.")
+    grid = parse_grid(alphas), parse_grid(controls)
+    check_size(*grid, prompts, 1 if seeds is None else seeds, most, "this page")
+    size = max(_TOGETHER, len(set(grid[0])) * len(set(grid[1])) + 1)
+    numbers = {"seeds": seeds, "seed": seed, "temperature": temperature, "max_new_tokens": max_new_tokens}
+    given: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
+    return Plan(axis=axis, alphas=grid[0], controls=grid[1], prompts=tuple(prompts), batch=size, **given)
+
+
+def prompts_of(source: str, count: float | None, own: str, file: str | None, card: Card | None = None) -> list[str]:
+    """The prompts a form names, for the axis of this card. Raises InvalidInput when a file holds something else.
+
+    New to an axis is what its training set aside, whichever prompts it was given: that depends on the text alone.
+    """
+    from playground.training.pairs import is_development, load_prompts
+    from playground.training.recipe import Recipe
+
+    if source == FROM_PRESETS:
+        return list(dict.fromkeys(preset.prompt for preset in presets.read_all()))
+    if source == OWN:
+        if own.count("\n") > _MOST_LINES:
+            raise InvalidInput(f"These are more than {_MOST_LINES} lines.", "Take fewer prompts.")
+        typed = [line.strip() for line in own.split("\n") if not is_blank(line)]
+        return list(dict.fromkeys([*typed, *(load_prompts(Path(file)) if file else ())]))
+    known = load_prompts(places.PRESETS / "prompts.jsonl")
+    share = (card.development_share if card else None) or Recipe().development_share
+    unseen = [prompt for prompt in known if is_development(prompt, share)]
+    if not unseen:
+        raise InvalidInput("None of the shipped prompts is new to this axis.", "Take the presets' or your own.")
+    wanted = int(count) if count and count >= 1 else 1
+    return sorted(unseen, key=lambda prompt: hashlib.sha256(prompt.encode()).hexdigest())[:wanted]
+
+
+def size(plan: "Plan") -> str:
+    """What a plan measures and how much work that is, in words."""
+    return plan.in_words()
+
+
+def folder_name(identity: dict[str, Any]) -> str:
+    """The name of the folder of what is measured: the same again finds what is there and goes on."""
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+
+
+# --- charts -----------------------------------------------------------------------------------------------------------
+
+
+def metrics_of(points: Sequence[Point]) -> list[tuple[str, str]]:
+    """(label, name) of the metrics that can be drawn."""
+    return [(LABELS[name], name) for name in (findings.measured(points) or LABELS)]
+
+
+def kinds_of(found: Found) -> tuple[Kind, ...]:
+    """The kinds of charts that what was found can be drawn as: a map needs rows and columns."""
+    plan = found.plan
+    return KINDS if plan is not None and len(plan.alphas) > 1 and len(plan.controls) > 1 else KINDS[:2]
+
+
+def chart(found: Found, metric: str, kind: str = KINDS[0], current: tuple[float, float] | None = None) -> go.Figure:
+    """A metric of what was found over the card's curve, with the `current` (alpha, control) of Play marked.
+
+    A kind that it cannot be drawn as becomes a line along the strength.
+    """
+    points, card = found.points, found.card
+    measured = card.curve if card is not None else ()
+    if kind == "Against KL":
+        figure = figures.reward_against_kl(points, metric, current, measured)
+    elif kind in kinds_of(found)[2:]:
+        figure = figures.heat_map(points, metric, current)
+    else:
+        kind, way = KINDS[0], findings.longest_line(found.shown)[0]
+        safe = card.safe_range if card is not None else None
+        figure = figures.metric_curve(points, metric, way, current, safe, measured)
+        _mark(figure, [getattr(point, way) for point in found.shown], way, current)
+    return figure.update_layout(meta={"file": _file_name(found, metric, kind)})
+
+
+def _mark(figure: go.Figure, strengths: Sequence[float], way: Along, current: tuple[float, float] | None) -> None:
+    """A line where Play's strength lies among these."""
+    here = None if current is None else current[way == "control"]
+    if not strengths:
+        figure.update_xaxes(range=list(SLIDER_RANGE))
+        figure.update_yaxes(range=[0, 1], showticklabels=False)
+    elif here is not None and min(strengths) <= here <= max(strengths):
+        line = {"color": figures.BASE, "width": 1.5, "dash": "dot"}
+        figure.add_vline(x=here, line=line, annotation_text="Play", annotation_position="top right")
+
+
+def _file_name(found: Found, metric: str, kind: str) -> str:
+    """What a chart's picture is called as a file, without its suffix."""
+    axis = found.plan.axis if found.plan is not None else found.card.name if found.card is not None else ""
+    words = f"{axis} {metric.replace('_', ' ')} {kind}"
+    return re.sub(r"\W+", "-", words.lower()).strip("-")
+
+
+def told(found: Found, metric: str, kind: str = KINDS[0]) -> str:
+    """A chart's sentence and, folded below it, the chart as text."""
+    points = found.shown
+    if not points:
+        return '<p class="caption">Nothing is measured yet. Choose what to measure, then press Run.</p>'
+    way, at = findings.longest_line(points)
+    if kind == "Against KL":
+        sentence = findings.price(points, metric)
+    elif kind in kinds_of(found)[2:]:
+        sentence = findings.summit(points, metric)
+    else:
+        sentence = findings.sentence(points, metric, way, at)
+    of = "" if found.points else "Measured for the axis: "
+    text = escape(minus(findings.as_text(points, metric)))
+    return (
+        f'{markup.caption(of + sentence)}<details class="astext"><summary>As text</summary><pre>{text}</pre></details>'
+    )
+
+
+def behind(points: Sequence[Point], replies: Sequence["Measured"], prompts: Sequence[str]) -> str:
+    """The replies behind each point; the page's script shows one point's at a time."""
+    if not points:
+        return '<p class="hint">Press Run, and the replies behind each point appear here.</p>'
+    buttons, lists = "", ""
+    base = next((at for at, point in enumerate(points) if not point.alpha and not point.control), 0)
+    for place, point in enumerate(points):
+        here = [one for one in replies if (one.reply.alpha, one.reply.control) == (point.alpha, point.control)]
+        towards, pressed = side(point.alpha or point.control), str(place == base).lower()
+        button = f'<button type="button" class="{towards}" data-place="{place}" aria-pressed="{pressed}">'
+        buttons += f"{button}{_at(point)}</button>"
+        more = f'<p class="hint">and {len(here) - SHOWN} more; the files hold all.</p>' if len(here) > SHOWN else ""
+        items = "".join(_one(one, prompts) for one in here[:SHOWN])
+        hidden = "" if place == base else " hidden"
+        label = f"alpha {point.alpha:g}, control {point.control:g}"
+        lists += f'<div class="replies" data-place="{place}"{hidden}><h3>{minus(label)}</h3>{items}{more}</div>'
+    return (
+        f'<div class="places" role="group" aria-label="strengths that were measured">{buttons}</div>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="replies at one strength">{lists}</div>'
+    )
+
+
+def _at(point: Point) -> str:
+    return minus(f"{point.alpha:g}" if not point.control else f"{point.alpha:g} · {point.control:g}")
+
+
+def _one(one: "Measured", prompts: Sequence[str]) -> str:
+    numbers = one.reading.numbers
+    chips = " ".join(
+        f'<span class="chip">{name} <b>{figure(numbers[key])}</b></span>'
+        for key, name in (("reward", "reward"), ("judge", "judge"), ("kl", "KL"))
+        if key in numbers
+    )
+    prompt, text = escape(prompts[one.reading.prompt]), escape(one.reply.text)
+    return f'<article><p class="user">{prompt}</p><p class="text">{text}</p><p class="chips">{chips}</p></article>'
+
+
+def standing(found: Found) -> str:
+    """One line on how far things are, with a bar."""
+    if found.phase == "failed":
+        return f'<p class="status failed">{found.problem}</p>'
+    progress = found.progress
+    share_done = progress.done / progress.total if progress and progress.total else 0.0
+    count = f"{progress.done:g} of {progress.total:g} replies" if progress else ""
+    words = {
+        "empty": "Ready to measure.",
+        "waiting": "Waiting for another measurement to end …" if found.before is None else markup.in_line(found.before),
+        "measuring": f"Measuring: {count}{_left(progress)}" if progress else "Starting …",
+        "stopping": f"Stopping … {count}",
+        "stopped": f"Stopped at {count}. Run resumes here.",
+        "done": f"Done: {count}, means over {found.prompts} prompts.",
+    }[found.phase]
+    line = f'<p class="status {found.phase}">{words}</p>'
+    if found.phase in ("empty", "waiting"):
+        return line
+    return f'{line}<progress max="1" value="{share_done:.4f}" aria-label="replies"></progress>'
+
+
+def _left(progress: Progress | None) -> str:
+    left = progress.seconds_left if progress else None
+    if left is None:
+        return ""
+    return f", about {math.ceil(left)} s left" if left < 90 else f", about {math.ceil(left / 60)} min left"
+
+
+# --- the strength that reaches a target -------------------------------------------------------------------------------
+
+
+def target(found: Found, metric: str, value: float | None) -> str:
+    """Where a metric has a value, with a link that opens Play there. Raises InvalidInput where that cannot be told."""
+    if not found.shown:
+        raise InvalidInput("Nothing is measured yet.", "Run first; the target is found on the curve.")
+    if not isinstance(value, int | float) or not -_FURTHEST_VALUE <= value <= _FURTHEST_VALUE:
+        raise InvalidInput("The target is no number.", "Type one such as 0.5.")
+    way, at = findings.longest_line(found.shown)
+    reached = findings.target(found.shown, metric, value, way, at)
+    links = "".join(f' <a href="?{_link(found, way, at, x)}">Open in Play at {x:.2f}</a>' for x in reached.strengths)
+    return markup.caption(reached.sentence) + (f'<p class="caption links">{links}</p>' if links else "")
+
+
+def _link(found: Found, way: Along, at: float, strength: float) -> str:
+    """The link that opens Play at a strength: with the first prompt that was measured, or the axis's first preset's."""
+    both: dict[str, Any] = {way: round(strength, 4), findings.OTHER[way]: at}
+    if found.plan is not None:
+        same = ("axis", "temperature", "seed", "max_new_tokens")
+        asked: dict[str, Any] = {"prompt": found.plan.prompts[0], **{name: getattr(found.plan, name) for name in same}}
+    else:
+        assert found.card is not None
+        asked = {"prompt": presets.prompt_for(found.card.name), "axis": found.card.name}
+    return escape(share.encode(Preset(title="Target", **asked, **both), found.model))

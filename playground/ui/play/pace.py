@@ -1,0 +1,43 @@
+"""How long a reply the page asks for unless told otherwise: as long as this machine writes in comfort."""
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from typing import Protocol
+
+from playground.events import Event, Token
+from playground.settings import Request
+from playground.ui.play import present
+from playground.ui.play.view import View, Wish
+
+SLOW, FAST = 64, 128
+"""Tokens of a reply where the machine is slow, or nothing is known of it, and where it is fast enough."""
+
+_PATIENCE_S = 10.0
+"""So long may the page's replies take, all together."""
+
+_TRIED = 12  # tokens of each reply that are timed
+_BEGUN = 2  # after so many, since the first ones are slower
+
+
+class Answers(Protocol):
+    """What answers a request: a player."""
+
+    def run(self, request: Request) -> Generator[Event, None, None]:
+        """The stream of events."""
+        ...
+
+
+def measured(player: Answers, axes: Sequence[str], clock: Callable[[], float] = time.monotonic) -> int:
+    """The length of a reply for this player: the page's usual batch is begun, timed by `clock`, and left."""
+    wish = Wish(prompt="Describe your morning.", axis=axes[0] if axes else "", alpha=0.85, max_new_tokens=_TRIED)
+    request = present.request(present.begin(View(), wish))
+    assert request is not None  # an empty view has no reply yet
+    with closing(player.run(request)) as events:
+        times = [clock() for event in events if isinstance(event, Token) and event.row == 0][_BEGUN:]
+    return chosen((times[-1] - times[0]) / (len(times) - 1)) if len(times) > 1 else SLOW
+
+
+def chosen(seconds_per_token: float) -> int:
+    """The length at which the page's replies, so many seconds a token all together, are written in comfort."""
+    return FAST if seconds_per_token * FAST <= _PATIENCE_S else SLOW

@@ -1,0 +1,353 @@
+"""The Play page: turn a dial, and one batch answers the same prompt at every strength the page shows.
+
+Handlers only carry values: a person's wish goes to the desk, `serve` answers the newest one, `present` and `drawing`
+decide what is seen. Asking is quick and never waits for the engine; that is how a newer wish stops an older run.
+"""
+
+import random
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from html import escape
+from typing import Any, Protocol
+
+import gradio as gr
+
+from playground import presets
+from playground.errors import AxisMismatch, PlaygroundError
+from playground.events import Event, Waiting
+from playground.presets import Preset
+from playground.serving.queue import Client
+from playground.settings import Request
+from playground.ui import markup, share
+from playground.ui.number_box import NumberBox
+from playground.ui.play import captions, derived, present
+from playground.ui.play.inbox import NOTHING, Desk
+from playground.ui.play.pace import SLOW
+from playground.ui.play.recordings import Recording
+from playground.ui.play.updates import Drawing, HasAxes, Update, card_of, cards_of, menu
+from playground.ui.play.view import View, Wish
+from playground.ui.play.widgets import ASKED, Widgets, layout
+
+_REDRAW_S = 1 / 15  # a reply grows on the page at most so often
+_LONGEST_FILE = 200_000  # letters of a preset that are read
+_QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+_ENGINE: dict[str, Any] = {
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "concurrency_limit": None,  # who must wait, waits at the door, where all wait together
+    "trigger_mode": "always_last",
+}
+
+
+class Plays(HasAxes, Protocol):
+    """What the page asks of a player."""
+
+    def client(self, request: Any) -> Client:
+        """Who sent a page's request."""
+        ...
+
+    def run(self, request: Request, client: Client) -> Generator[Event, None, None]:
+        """Answer a client's request as a stream of events; closing it stops."""
+        ...
+
+
+class PlayPage:
+    """The page of one player. Holds no one's replies: those live in each session's state."""
+
+    def __init__(
+        self,
+        player: Plays,
+        offered: tuple[Preset, ...],
+        model: str = "smollm2",
+        recording: Recording | None = None,
+        length: int = SLOW,
+        longest: int = 2048,
+    ) -> None:
+        """`model` is what commands call the player's model; `recording` is shown first.
+
+        `length` is how many tokens a reply may have unless a preset says otherwise, `longest` how many at most.
+        """
+        self.player = player
+        self.presets = offered
+        self.model = model
+        self.recording = recording
+        self.length, self.longest = length, longest
+        self.desk = Desk()
+        self.widgets = self._layout()
+        self.drawing = Drawing(self.widgets, player, model)
+        self._connect()
+
+    # -- asking: quick, never waits for the engine ---------------------------------------------------------------
+
+    def ask(self, request: gr.Request, view: View, *values: Any) -> Update:
+        """Run: answer what the page now says."""
+        return self._put(request, view, self._wish(view, values)) or gr.skip()
+
+    def moved(self, request: gr.Request, view: View, *values: Any) -> Update:
+        """A dial moved: answer the present turn at that strength, if one was ever asked."""
+        return self._moved(request, view, values) or gr.skip()
+
+    def follow(self, request: gr.Request, view: View, text: str, edits: bool, *values: Any) -> Update:
+        """Send the next turn to both panes, or the last one anew."""
+        if view.wish is None:
+            return gr.skip()
+        wish = self._wish(view, values)
+        wish = replace(wish, prompt=view.wish.prompt, system=view.wish.system, follow_up=text, edits=edits)
+        return self._put(request, view, wish) | {self.widgets.follow_up: ""} | self.drawing.editing(False)
+
+    def begin_editing(self, view: View, edits: bool) -> Update:
+        """Take the last turn's text back into the box; a second time leaves it as it is."""
+        return self.drawing.editing(not edits) | {self.widgets.follow_up: "" if edits else view.prompt}
+
+    def adopt(self, event: gr.EventData, request: gr.Request, view: View, *values: Any) -> Update:
+        """A card of the strip was chosen: its alpha becomes the page's."""
+        return self._at(float(event.alpha), request, view, values)
+
+    def step_back(self, request: gr.Request, view: View, *values: Any) -> Update:
+        """To the nearest lower alpha at which the reply is another."""
+        return self._at(derived.steps(view)[0], request, view, values)
+
+    def step_on(self, request: gr.Request, view: View, *values: Any) -> Update:
+        """To the nearest higher alpha at which the reply is another."""
+        return self._at(derived.steps(view)[1], request, view, values)
+
+    def go_on(self, request: gr.Request, view: View, *values: Any) -> Update:
+        """Continue: the same replies with more tokens, up to as many as the page allows."""
+        more = min(view.max_new_tokens + self.length, self.longest)
+        if more <= view.max_new_tokens:
+            gr.Info(f"Replies end at {self.longest} tokens here.")
+            return gr.skip()
+        values = tuple(more if name == "max_new_tokens" else value for name, value in zip(ASKED, values, strict=True))
+        return {self.widgets.max_new_tokens: more} | self._moved(request, view, values)
+
+    def reseed(self, request: gr.Request, view: View, *values: Any) -> Update:
+        """A new seed, and the present turn again."""
+        if not values[ASKED.index("temperature")]:
+            gr.Info("At temperature 0 every seed gives the same reply. Set the temperature to 0.7, say, for others.")
+            return gr.skip()
+        seed = random.randrange(10_000)
+        values = tuple(seed if name == "seed" else value for name, value in zip(ASKED, values, strict=True))
+        return {self.widgets.seed: seed} | self._moved(request, view, values)
+
+    def choose_preset(self, request: gr.Request, index: int, view: View, *values: Any) -> Update:
+        """Fill the page from a preset and answer it."""
+        return self._from(self.presets[index], request, view, values)
+
+    def open_preset(self, event: gr.EventData, request: gr.Request, view: View, *values: Any) -> Update:
+        """Fill the page from a preset that was saved earlier and answer it."""
+        try:
+            preset = presets.parse(str(event.text)[:_LONGEST_FILE], str(event.name))
+            self._check_axes(preset, "preset")
+        except PlaygroundError as error:
+            gr.Warning(escape(f"{error.message} {error.hint}"), title="The preset was not opened")  # shown as HTML
+            return gr.skip()
+        return self._from(preset, request, view, values) | {self.widgets.preset: None}
+
+    def _from(self, preset: Preset, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
+        wish = present.of_preset(preset, self._wish(view, values), self.player.axes)
+        return self.drawing.filled(wish) | self._put(request, view, wish)
+
+    def _check_axes(self, preset: Preset, what: str) -> None:
+        """Refuse settings from elsewhere whose axes are not all here."""
+        missing = [name for name in share.axes_of(preset) if name not in self.player.axes]
+        if missing:
+            raise AxisMismatch(
+                f"This {what} asks for the axis {missing[0]!r}, which is not here.",
+                f"Load it on the page Axes, then open the {what} again.",
+            )
+
+    def greet(self, blocks: gr.Blocks) -> None:
+        """When the page is opened by a link that carries settings, fill them in and answer."""
+        opened = blocks.load(self.opened, None, self._everything(), **_QUICK)
+        opened.then(self.serve, self.widgets.view, self._drawn(), **_ENGINE)
+
+    def opened(self, request: gr.Request) -> Update:
+        """The page was opened: by a link that carries settings, these are filled in and answered."""
+        w = self.widgets
+        try:
+            shared = share.decode(dict(request.query_params))
+            if shared is None:
+                return gr.skip()
+            self._check_axes(shared.preset, "link")
+        except PlaygroundError as error:
+            return {w.view: present.fail(View(), error)}
+        wish = present.of_preset(shared.preset, Wish(), self.player.axes)
+        update = self.drawing.filled(wish) | self._put(request, View(), wish) | {w.view: View()}
+        if shared.model not in ("", self.player.name):
+            other = f"The link was made with {shared.model}; replies of {self.player.name} differ."
+            update[w.note] = markup.axis_note(card_of(self.player, wish.axis), other)
+        return update
+
+    def choose_axis(self, request: gr.Request, view: View, *values: Any) -> Update:
+        """Dials, note and curve speak of another axis; the present turn is answered along it."""
+        return self.drawing.of_axis(self._wish(view, values)) | self._moved(request, view, values)
+
+    def tokens(self, request: gr.Request, view: View, *values: Any) -> Update:
+        """The token view was opened or closed: the same reply, told in more or less detail."""
+        return self._moved(request, view, values) or gr.skip()
+
+    def halt(self, request: gr.Request) -> None:
+        """Stop: the run sees at its next event that nothing is wanted any more. Also when the page is closed."""
+        self.desk.withdraw(_session(request))
+
+    def clear(self, request: gr.Request, axis: str | None) -> Update:
+        """A new conversation: nothing behind, nothing shown, the settings stay."""
+        session = _session(request)
+        self.desk.wish(session, NOTHING)
+        if self.desk.claim(session):  # nobody serves it
+            self.desk.leave(session)
+        return self.drawing.shown(View(), {}, axis) | {self.widgets.follow_up: ""} | self.drawing.editing(False)
+
+    # -- answering: one run at a time, the newest wish wins ------------------------------------------------------
+
+    def serve(self, request: gr.Request, view: View) -> Generator[Update, None, None]:
+        """Answer the session's newest wish, drawing as it is written, and go on to whichever overtakes it.
+
+        So a dial that moves asks for one answer at a time, however many strengths it passes.
+        """
+        session, drawn = _session(request), {}
+        if not self.desk.claim(session):
+            yield gr.skip()
+            return
+        try:
+            wish = self.desk.following(session, view.wish if view.phase == "done" and not view.recorded else None)
+            if wish is None:
+                yield {self.widgets.status: captions.status(view)}
+            while wish is not None:
+                view = self._begun(view, wish)
+                yield self.drawing.shown(view, drawn, wish.axis)
+                for view in self._run(view, request, wish):  # noqa: B020 - each view grows from the last
+                    yield self.drawing.shown(view, drawn, wish.axis)
+                wish = self.desk.following(session, wish)
+        finally:
+            self.desk.leave(session)
+
+    @staticmethod
+    def _begun(view: View, wish: Wish) -> View:
+        try:
+            return present.begin(view, wish)
+        except PlaygroundError as error:
+            return present.fail(view, error)
+
+    def _run(self, view: View, request: gr.Request, wish: Wish) -> Iterator[View]:
+        """The views worth drawing of one run."""
+        session, client = _session(request), self.player.client(request)
+        while (batch := present.request(view)) is not None:
+            events, due = self.player.run(batch, client), time.monotonic() + _REDRAW_S
+            try:
+                for event in events:
+                    if self.desk.newest(session) != wish:
+                        if self.desk.newest(session) is None:
+                            yield present.stop(view)
+                        return  # overtaken: the page belongs to the newer wish
+                    view = present.fold(view, event)
+                    if time.monotonic() >= due or isinstance(event, Waiting):
+                        yield view
+                        due = time.monotonic() + _REDRAW_S
+                yield view
+                if view.asked == batch.rows:
+                    return  # the stream ended before its replies did
+            except PlaygroundError as error:
+                yield present.fail(view, error)
+                return
+            finally:
+                events.close()
+
+    # -- the rest -------------------------------------------------------------------------------------------------
+
+    def _layout(self) -> Widgets:
+        axes = sorted(self.player.axes)
+        offered = self.presets or (Preset(title="Hello", prompt="Tell me about yourself."),)
+        start = next((preset for preset in offered if preset.axis in axes), offered[0])
+        name = start.axis if start.axis in axes else axes[0] if axes else None
+        note = self.player.axes[name].note if name else ""
+        view = self._recorded(start, name or "")
+        return layout(
+            self.presets,
+            start,
+            cards_of(self.player),
+            card_of(self.player, name),
+            note,
+            view,
+            menu(view, self.player, self.model),
+            self._length(start, view),
+        )
+
+    def _length(self, start: Preset, view: View) -> int:
+        """What the page opens with: a recording is not shorter at the first touch than it was before."""
+        own = start.max_new_tokens if "max_new_tokens" in start.model_fields_set else self.length
+        return max(own, view.max_new_tokens) if view.recorded else own
+
+    def _recorded(self, start: Preset, axis: str) -> View:
+        """What the page shows before anybody touches it: what this very model has answered to that preset."""
+        one = self.recording
+        if one is None or not one.fits(self.player.name, cards_of(self.player)):
+            return View()
+        wish = present.of_preset(start, Wish(axis=axis), self.player.axes)
+        return present.recorded(wish, one.request, one.events, one.by)
+
+    def _wish(self, view: View, values: tuple[Any, ...]) -> Wish:
+        given: dict[str, Any] = dict(zip(ASKED, values, strict=True))
+        given |= {name: given[name] or "" for name in ("prompt", "axis", "system", "alphas")}
+        given |= {"turn": len(view.turns)}
+        return Wish(**given)
+
+    def _moved(self, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
+        """Answer the present turn as the page now says, but for a prompt that is being typed."""
+        if view.wish is None:
+            return {}
+        wish = self._wish(view, values)
+        return self._put(request, view, replace(wish, prompt=view.wish.prompt, system=view.wish.system))
+
+    def _put(self, request: gr.Request, view: View, wish: Wish) -> Update:
+        """Put a wish on the desk; what was asked and is answered already stays as it is."""
+        ahead = self.desk.wish(_session(request), wish)
+        if view.writing or (wish == view.wish and view.phase == "done" and not view.recorded):
+            return {}
+        return {self.widgets.status: captions.starting(ahead)}
+
+    def _at(self, alpha: float | None, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
+        if alpha is None:
+            return gr.skip()
+        values = tuple(alpha if name == "alpha" else value for name, value in zip(ASKED, values, strict=True))
+        return {self.widgets.alpha: alpha} | self._moved(request, view, values)
+
+    def _connect(self) -> None:
+        w = self.widgets
+        asked = [w.view, *w.asked()]
+        quick: dict[str, Any] = {**_QUICK, "outputs": self._everything()}
+        dials = [event for dial in (w.alpha, w.control, w.more) for event in (dial.input, dial.release)]
+        numbers = [box.submit for box in w.asked() if isinstance(box, NumberBox)]
+        follow = [w.view, w.follow_up, w.editing, *w.asked()]
+        asking = [
+            gr.on([w.run.click, w.prompt.submit, w.alphas.submit, *numbers], self.ask, asked, **quick),
+            gr.on([w.base.select, w.steered.select], self.go_on, asked, **quick),
+            # A dial moves many times a second: one listener, latest wins, and nothing else to redraw.
+            gr.on(dials, self.moved, asked, w.status, trigger_mode="always_last", **_QUICK),
+            w.detail.input(self.tokens, asked, [w.status, w.ribbon], **_QUICK),
+            gr.on([w.send.click, w.follow_up.submit], self.follow, follow, **quick),
+            w.strip.select(self.adopt, asked, **quick),
+            w.previous.click(self.step_back, asked, **quick),
+            w.next.click(self.step_on, asked, **quick),
+            w.new_seed.click(self.reseed, asked, **quick),
+            w.preset.input(self.choose_preset, [w.preset, *asked], **quick),
+            w.reuse.select(self.open_preset, asked, **quick),
+            w.axis.input(self.choose_axis, asked, **quick),
+        ]
+        for event in asking:
+            event.then(self.serve, w.view, self._drawn(), **_ENGINE)
+        w.edit.click(self.begin_editing, [w.view, w.editing], **quick)
+        w.stop.click(self.halt, queue=False, **_QUICK)
+        w.new_conversation.click(self.clear, w.axis, **quick)
+
+    def _everything(self) -> list[Any]:
+        return list(vars(self.widgets).values())
+
+    def _drawn(self) -> list[Any]:
+        """What changes while a reply is written."""
+        return list(self.drawing.shown(View(), {}, None))
+
+
+def _session(request: gr.Request) -> str:
+    return request.session_hash or ""

@@ -1,0 +1,135 @@
+"""What must change on the Play page for it to show a view, a wish, or another axis: values for its components."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import gradio as gr
+
+from playground.cards import Card
+from playground.measure import figures
+from playground.ui import markup, snippets
+from playground.ui.play import captions, derived, panes, present, tokens
+from playground.ui.play.dial import Dial, changes, marks
+from playground.ui.play.mixer import Mixer, listed
+from playground.ui.play.view import BASE, STEERED, View, Wish
+from playground.ui.play.widgets import ASKED, Widgets
+
+Update = dict[Any, Any]
+
+
+class HasCard(Protocol):
+    """An axis as the page needs it."""
+
+    @property
+    def card(self) -> Card:
+        """What is known of it."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """A warning to show beside it, or nothing."""
+        ...
+
+
+class HasAxes(Protocol):
+    """A player as what is drawn needs it."""
+
+    @property
+    def name(self) -> str:
+        """The base model's display name."""
+        ...
+
+    @property
+    def axes(self) -> Mapping[str, HasCard]:
+        """Its axes by name."""
+        ...
+
+
+def cards_of(player: HasAxes) -> dict[str, Card]:
+    """The cards of a player's axes, by name."""
+    return {name: axis.card for name, axis in player.axes.items()}
+
+
+def card_of(player: HasAxes, axis: str | None) -> Card | None:
+    """The card of an axis, None without one."""
+    return player.axes[axis].card if axis and axis in player.axes else None
+
+
+def menu(view: View, player: HasAxes, model: str) -> dict[str, Any]:
+    """What can be taken along of a view: texts by the names of the menu's buttons."""
+    wish = view.wish
+    if wish is None or not wish.prompt.strip():
+        return {}
+    return snippets.menu(present.preset_of(wish), player.name, model, derived.compared(view), live=not view.recorded)
+
+
+class Drawing:
+    """Updates for one page's components; `model` is what commands call the player's model."""
+
+    def __init__(self, widgets: Widgets, player: HasAxes, model: str) -> None:
+        self.widgets, self.player, self.model = widgets, player, model
+
+    def shown(self, view: View, drawn: dict[Any, Any], axis: str | None) -> Update:
+        """What must change on the page for it to show `view`; `drawn` remembers what it shows already."""
+        w, card = self.widgets, card_of(self.player, axis)
+        before, after = derived.steps(view)
+        idle = view.reply(BASE) is not None and not view.writing
+        rewards = derived.rewards(view)
+        points = tuple(figures.Measured(*point) for point in rewards)
+        seen = changes(derived.holds(view), derived.breakpoints(view), (before, after))
+        page = {
+            w.status: captions.status(view),
+            w.reuse: menu(view, self.player, self.model),
+            w.ribbon: tokens.ribbon(view),
+            w.alpha: seen,
+            w.curve_text: captions.curve_as_text(card, rewards),
+            w.base: panes.pane(view, BASE, card),
+            w.steered: panes.pane(view, STEERED, card),
+            w.holds: captions.holds(view),
+            w.strip: panes.strip(view, card),
+            w.previous: before is not None,
+            w.next: after is not None,
+            w.stop: view.writing,
+            w.send: idle,
+            w.follow_up: idle,
+            w.edit: idle and bool(view.turns),
+            w.new_conversation: bool(view.turns),
+            w.curve: points,
+        }
+        news = {widget: value for widget, value in page.items() if drawn.get(widget) != value}
+        drawn.update(news)
+        update: Update = {widget: gr.update(interactive=v) if isinstance(v, bool) else v for widget, v in news.items()}
+        if w.curve in update:
+            update[w.curve] = figures.reward_curve(card, points)
+        if w.alpha in update:
+            update[w.alpha] = gr.update(**seen)
+        return update | {w.view: view}
+
+    def of_axis(self, wish: Wish) -> Update:
+        """All that speaks of the axis of a wish."""
+        w, card = self.widgets, card_of(self.player, wish.axis)
+        note = self.player.axes[wish.axis].note if wish.axis in self.player.axes else ""
+        return {
+            w.axis: wish.axis or None,
+            w.alpha: Dial(wish.alpha, **marks(card, "alpha")),
+            w.control: Dial(wish.control, **marks(card, "control")),
+            **({w.second: True} if wish.control else {}),
+            w.more: Mixer(wish.more, axes=listed(cards_of(self.player), wish.axis)),
+            w.note: markup.axis_note(card, note),
+            w.caption: markup.caption(figures.caption(card)),
+            w.curve: figures.reward_curve(card),
+        }
+
+    def filled(self, wish: Wish) -> Update:
+        """The page's fields as a wish says."""
+        plain = [name for name in ASKED if name not in ("axis", "alpha", "control", "more")]
+        return {getattr(self.widgets, name): getattr(wish, name) for name in plain} | self.of_axis(wish)
+
+    def editing(self, edits: bool) -> Update:
+        """The follow-up's buttons, while the last turn is edited or not."""
+        w = self.widgets
+        return {
+            w.editing: edits,
+            w.send: gr.update(value="Replace" if edits else "Send"),
+            w.edit: gr.update(value="Keep as it is" if edits else "Edit last turn"),
+        }

@@ -1,0 +1,278 @@
+"""The Play page's components and where they stand. No behaviour: that is in `play`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import gradio as gr
+
+from playground.cards import Card
+from playground.measure import figures
+from playground.presets import Preset
+from playground.settings import Request, Row, Sampling, Settings, Strength
+from playground.ui import markup
+from playground.ui.number_box import NumberBox, bounds_of
+from playground.ui.play import captions, derived, panes, tokens
+from playground.ui.play.dial import Dial, changes, marks
+from playground.ui.play.fold import Fold, fold
+from playground.ui.play.mixer import Mixer, listed
+from playground.ui.play.view import BASE, FEWEST, MOST, STEERED, STRIP, View, Wish
+from playground.ui.theme import ASSETS
+
+ASKED = [field.name for field in fields(Wish) if field.name not in ("follow_up", "edits", "turn")]
+"""The names of the components a wish is read from, in the order of its fields."""
+
+_CARD_SCRIPT, _PANE_SCRIPT, _RIBBON_SCRIPT, _REUSE_SCRIPT, _REUSE = (
+    (ASSETS / name).read_text(encoding="utf-8")
+    for name in ("strip.js", "pane.js", "ribbon.js", "reuse.js", "reuse.html")
+)
+
+_BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
+
+
+@dataclass(frozen=True)
+class Widgets:
+    """The page's components; the first group carry the names of a wish's fields."""
+
+    prompt: gr.Textbox
+    system: gr.Textbox
+    axis: gr.Dropdown
+    alpha: Dial
+    control: Dial
+    temperature: NumberBox
+    seed: NumberBox
+    max_new_tokens: NumberBox
+    top_k: NumberBox
+    top_p: NumberBox
+    repetition_penalty: NumberBox
+    updates: NumberBox
+    step_size: NumberBox
+    alphas: gr.Textbox
+    more: Mixer
+    detail: gr.Checkbox
+
+    preset: gr.Dropdown
+    second: Fold
+    note: gr.HTML
+    run: gr.Button
+    stop: gr.Button
+    new_seed: gr.Button
+    status: gr.HTML
+    reuse: gr.HTML
+    base: gr.HTML
+    steered: gr.HTML
+    holds: gr.HTML
+    previous: gr.Button
+    next: gr.Button
+    ribbon: gr.HTML
+    follow_up: gr.Textbox
+    send: gr.Button
+    edit: gr.Button
+    editing: gr.State
+    new_conversation: gr.Button
+    strip: gr.HTML
+    curve: gr.Plot
+    caption: gr.HTML
+    curve_text: gr.HTML
+    view: gr.State
+
+    def asked(self) -> list[Any]:
+        """The components a wish is read from."""
+        return [getattr(self, name) for name in ASKED]
+
+
+def layout(
+    presets: tuple[Preset, ...],
+    start: Preset,
+    cards: Mapping[str, Card],
+    card: Card | None,
+    note: str,
+    view: View,
+    menu: dict[str, Any],
+    length: int,
+) -> Widgets:
+    """Place every component inside the present Blocks: preset `start`, an axis's card, a view and its Share menu.
+
+    `length` is how many tokens a reply may have unless a preset says otherwise.
+    """
+    parts: dict[str, Any] = {"view": gr.State(view), "editing": gr.State(value=False)}
+    with gr.Row(elem_id="play", equal_height=False):
+        with gr.Column(elem_id="left", scale=0, min_width=280):
+            parts |= _asking(presets, start, sorted(cards), card, note) | _dials(start, card, view)
+            parts |= _settings(start, cards, card, length)
+        with gr.Column(elem_id="right", min_width=280):
+            parts |= _answers(card, view, menu) | _strengths(card, view)
+    return Widgets(**parts)
+
+
+def _asking(
+    presets: tuple[Preset, ...], start: Preset, axes: list[str], card: Card | None, note: str
+) -> dict[str, Any]:
+    with gr.Column(elem_id="asking"):
+        prompt = gr.Textbox(
+            start.prompt,
+            label="Prompt",
+            lines=2,
+            max_lines=6,
+            elem_id="prompt",
+            placeholder="What should the model reply to? Enter sends, Shift+Enter begins a new line.",
+        )
+        with gr.Row(elem_id="choosing"):
+            preset = gr.Dropdown(
+                [(preset.title, index) for index, preset in enumerate(presets)],
+                value=presets.index(start) if presets else None,
+                label="Preset",
+                elem_id="preset",
+                visible=bool(presets),
+                filterable=False,
+                min_width=100,
+            )
+            axis = gr.Dropdown(
+                axes,
+                value=card.name if card else None,
+                label="Axis",
+                elem_id="axis",
+                visible=bool(axes),
+                filterable=False,
+                min_width=100,
+            )
+        notes = gr.HTML(markup.axis_note(card, note), elem_id="note", **_BARE)
+    return {"preset": preset, "prompt": prompt, "axis": axis, "note": notes}
+
+
+def _dials(start: Preset, card: Card | None, view: View) -> dict[str, Any]:
+    seen = changes(derived.holds(view), derived.breakpoints(view), derived.steps(view))
+    with gr.Column(elem_id="dials"):
+        alpha = Dial(
+            start.alpha, elem_id="alpha", name="alpha", hint=_hint(Strength, "alpha"), **marks(card, "alpha"), **seen
+        )
+        with gr.Row(elem_id="running"):
+            run = gr.Button("Run", variant="primary", elem_id="run", min_width=64)
+            stop = gr.Button("Stop", interactive=False, elem_id="stop", min_width=64)
+    return {"alpha": alpha, "run": run, "stop": stop}
+
+
+def _settings(start: Preset, cards: Mapping[str, Card], card: Card | None, length: int) -> dict[str, Any]:
+    """What is not needed at first sight, folded by subject."""
+    parts: dict[str, Any] = {}
+    with gr.Column(elem_id="settings"):
+        with fold("Control, the second dial", "second", bool(start.control)) as second:
+            parts["control"] = Dial(
+                start.control,
+                elem_id="control",
+                name="control",
+                hint=_hint(Strength, "control"),
+                **marks(card, "control"),
+            )
+            with gr.Row(elem_classes="numbers"):
+                parts["updates"] = _number(None, "updates", Strength, placeholder="calibrated")
+                parts["step_size"] = _number(None, "step_size", Strength, step=0.1, placeholder="calibrated")
+        parts["second"] = second
+        axes = listed(cards, card.name if card else None)
+        parts["more"] = Mixer(start.more, axes=axes, elem_id="mixer", visible=bool(axes))
+        with fold("Length and sampling", "sampling"):
+            with gr.Row(elem_classes="numbers"):
+                parts["max_new_tokens"] = _number(length, "max_new_tokens", Request, step=8)
+                parts["temperature"] = _number(start.temperature, "temperature", Sampling, step=0.1)
+                parts["seed"] = _number(start.seed, "seed", Row)
+            with gr.Row(elem_classes="numbers"):
+                parts["top_k"] = _number(0, "top_k", Sampling)
+                parts["top_p"] = _number(1.0, "top_p", Sampling, step=0.05)
+                parts["repetition_penalty"] = _number(1.0, "repetition_penalty", Sampling, label="Penalty", step=0.05)
+            parts["new_seed"] = gr.Button("Resample", elem_id="new_seed", size="sm", min_width=80)
+        with fold("System prompt and strip", "advanced"):
+            parts["system"] = gr.Textbox(
+                start.system,
+                label="System prompt",
+                lines=2,
+                elem_id="system",
+                placeholder="Instructions the model keeps in mind; empty for none.",
+            )
+            parts["alphas"] = gr.Textbox(
+                STRIP,
+                label="Strengths side by side",
+                info=f"{FEWEST} to {MOST} values of alpha, answered in one batch.",
+                max_lines=1,
+                elem_id="alphas",
+            )
+    return parts
+
+
+def _answers(card: Card | None, view: View, menu: dict[str, Any]) -> dict[str, Any]:
+    with gr.Row(elem_id="top"):
+        status = gr.HTML(captions.status(view), elem_id="status", **_BARE)
+        reuse = gr.HTML(menu, html_template=_REUSE, js_on_load=_REUSE_SCRIPT, elem_id="reuse", **_BARE)
+    with gr.Row(elem_id="panes", equal_height=True):
+        base = gr.HTML(panes.pane(view, BASE, card), elem_id="base", js_on_load=_PANE_SCRIPT, **_BARE)
+        steered = gr.HTML(panes.pane(view, STEERED, card), elem_id="steered", js_on_load=_PANE_SCRIPT, **_BARE)
+    with gr.Row(elem_id="following"):
+        follow_up = gr.Textbox(
+            label="Follow up",
+            show_label=False,
+            container=False,
+            placeholder="Follow up: each pane goes on from its own replies …",
+            interactive=view.reply(BASE) is not None,
+            lines=1,
+            max_lines=4,
+            elem_id="follow_up",
+            scale=1,
+            min_width=120,
+        )
+        send = gr.Button("Send", interactive=view.reply(BASE) is not None, elem_id="send", min_width=64, scale=0)
+        edit = gr.Button("Edit last turn", interactive=False, elem_id="edit", min_width=100, scale=0)
+        anew = gr.Button("New conversation", interactive=False, elem_id="anew", min_width=100, scale=0)
+    with gr.Column(elem_id="looking"):
+        detail = gr.Checkbox(value=False, label="Tokens", container=False, elem_id="detail")
+        with gr.Row(elem_id="holding"):
+            before, after = (step is not None for step in derived.steps(view))
+            holds = gr.HTML(captions.holds(view), elem_id="holds", **_BARE)
+            previous = gr.Button("◂ previous change", size="sm", interactive=before, elem_id="previous", min_width=60)
+            following = gr.Button("next change ▸", size="sm", interactive=after, elem_id="next", min_width=60)
+        ribbon = gr.HTML(tokens.ribbon(view), elem_id="ribbon", js_on_load=_RIBBON_SCRIPT, **_BARE)
+    return {
+        "status": status,
+        "reuse": reuse,
+        "base": base,
+        "steered": steered,
+        "holds": holds,
+        "previous": previous,
+        "next": following,
+        "detail": detail,
+        "ribbon": ribbon,
+        "follow_up": follow_up,
+        "send": send,
+        "edit": edit,
+        "new_conversation": anew,
+    }
+
+
+def _strengths(card: Card | None, view: View) -> dict[str, Any]:
+    points = tuple(figures.Measured(*point) for point in derived.rewards(view))
+    with gr.Column(elem_id="curve", visible=card is not None):
+        curve = gr.Plot(figures.reward_curve(card, points), show_label=False, container=False, elem_id="plot")
+        gr.HTML(
+            '<div class="you" aria-hidden="true"><i>you</i></div>',
+            **_BARE,
+            elem_id="you",
+        )
+        caption = gr.HTML(markup.caption(figures.caption(card)), **_BARE, elem_id="caption")
+        text = gr.HTML(captions.curve_as_text(card, derived.rewards(view)), **_BARE, elem_id="curve_text")
+    strip = gr.HTML(
+        panes.strip(view, card),
+        elem_id="strip",
+        **_BARE,
+        js_on_load=_CARD_SCRIPT,
+        visible=card is not None,
+    )
+    return {"strip": strip, "curve": curve, "caption": caption, "curve_text": text}
+
+
+def _number(value: float | None, name: str, settings: type[Settings], label: str = "", **more: Any) -> NumberBox:
+    """A number box that knows what its setting means and how far it goes."""
+    label = label or name.replace("_", " ").capitalize()
+    bounds, hint = bounds_of(settings, name), _hint(settings, name)
+    return NumberBox(value, label=label, bounds=bounds, info=hint, name=name, elem_id=name, **more)
+
+
+def _hint(settings: type[Settings], name: str) -> str:
+    return settings.model_fields[name].description or ""

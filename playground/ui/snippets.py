@@ -1,0 +1,182 @@
+"""What a page shows, for other places: as a command, as Python, as a file that LLM Comparator opens.
+
+Pure: settings and replies in, texts out. What is written here runs as it stands.
+"""
+
+import json
+import math
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from playground import presets
+from playground.errors import InvalidInput
+from playground.presets import Preset
+from playground.settings import Settings, Strength
+from playground.ui import share
+
+if TYPE_CHECKING:
+    from playground.measure.sweep import Plan
+
+_SAMPLING = ("temperature", "top_k", "top_p", "repetition_penalty")
+_ONE_AXIS = ("updates", "step_size")
+
+
+class Compared(NamedTuple):
+    """One prompt answered by the base and at some strength, with each reply's numbers (reward, kl, ...)."""
+
+    prompt: str
+    base: str
+    steered: str
+    base_numbers: Mapping[str, float]
+    steered_numbers: Mapping[str, float]
+
+
+def as_command(preset: Preset, model: str = "smollm2") -> str | None:
+    """The `playground say` that gives this reply; None for what it cannot say: several axes, or cut-off sampling."""
+    if preset.more or _changed(preset, ("top_k", "top_p", "repetition_penalty")):
+        return None
+    options: list[tuple[str, object]] = []
+    if preset.axis:
+        options += [("--axis", preset.axis), ("--alpha", preset.alpha), ("--control", preset.control)]
+        options += [(f"--{name.replace('_', '-')}", getattr(preset, name)) for name in _changed(preset, _ONE_AXIS)]
+    options += [("--temperature", preset.temperature)] if preset.temperature else []
+    options += [("--seed", preset.seed), ("--max-new-tokens", preset.max_new_tokens)]
+    options += [("--system", preset.system)] if preset.system else []
+    options += [("--model", model)] if model != "smollm2" else []
+    if preset.prompt.startswith("-"):  # at the end, behind a lone --, so that it is not read as an option
+        return f"{_command(['playground', 'say'], options)} \\\n  -- {shlex.quote(preset.prompt)}"
+    return _command(["playground", "say", preset.prompt], options)
+
+
+def as_python(preset: Preset, model: str = "smollm2") -> str:
+    """A program that prints this reply and its numbers."""
+    strengths = [*_first(preset), *preset.more]
+    system = f", system={preset.system!r}" if preset.system else ""
+    opened = "" if model == "smollm2" else repr(model)
+    listed = "".join(f"\n    {_call('Strength', strength)}," for strength in strengths)
+    sampling = ", ".join(f"{name}={getattr(preset, name)!r}" for name in _changed(preset, _SAMPLING))
+    return (
+        "from playground import Request, Row, Sampling, Strength, conversation\n"
+        "from playground.events import Finished\n"
+        "from playground.player import Player\n\n"
+        f"player = Player.open({opened})\n"
+        f"messages = conversation({preset.prompt!r}{system})\n"
+        f"strengths = ({listed}\n)\n"
+        f"row = Row(messages=messages, strengths=strengths, seed={preset.seed})\n"
+        f"request = Request(rows=(row,), sampling=Sampling({sampling}), max_new_tokens={preset.max_new_tokens})\n"
+        "for event in player.run(request):\n"
+        "    if isinstance(event, Finished):\n"
+        "        print(event.text, event.reward, event.kl, event.perplexity, sep='\\n')\n"
+    )
+
+
+def sweep_command(plan: "Plan", prompts: str = "prompts.txt", out: str = "sweep", model: str = "smollm2") -> str:
+    """The `playground sweep` that measures this plan, its prompts in the file `prompts`."""
+    options: list[tuple[str, object]] = [
+        ("--axis", plan.axis),
+        ("--alphas", _grid(plan.alphas)),
+        ("--controls", _grid(plan.controls)),
+        ("--prompts", prompts),
+        ("--seeds", plan.seeds),
+        ("--seed", plan.seed),
+        ("--temperature", plan.temperature),
+        ("--max-new-tokens", plan.max_new_tokens),
+        *((f"--{name.replace('_', '-')}", getattr(plan, name)) for name in _changed(plan, (*_ONE_AXIS, "batch"))),
+        ("--out", out),
+        *([("--model", model)] if model != "smollm2" else []),
+    ]
+    return _command(["playground", "sweep"], options)
+
+
+def llm_comparator(name: str, strength: str, pairs: Iterable[Compared]) -> str:
+    """JSON for LLM Comparator: A is the steered reply, B the base's; a score above 0: the judge prefers A.
+
+    Scores lie between -1.5 and 1.5, as that tool expects: the difference in the judge's score, cut there. Where no
+    judge read the replies there is none: a reward is what was steered for, and judges nothing.
+    """
+    examples: list[dict[str, Any]] = []
+    for pair in pairs:
+        shared = [key for key in pair.steered_numbers if key in pair.base_numbers]
+        gain = pair.steered_numbers.get("judge", math.nan) - pair.base_numbers.get("judge", math.nan)
+        numbers = {key: [_number(pair.steered_numbers[key]), _number(pair.base_numbers[key])] for key in shared}
+        examples.append(
+            {
+                "input_text": pair.prompt,
+                "tags": [],
+                "output_text_a": pair.steered,
+                "output_text_b": pair.base,
+                "score": max(-1.5, min(1.5, gain)) if math.isfinite(gain) else None,
+                "individual_rater_scores": [],
+                "custom_fields": numbers,
+            }
+        )
+    fields = dict.fromkeys(key for example in examples for key in example["custom_fields"])
+    return json.dumps(
+        {
+            "metadata": {
+                "source_path": f"{name}, {strength}",
+                "custom_fields_schema": [{"name": key, "type": "per_model_number"} for key in fields],
+            },
+            "models": [{"name": strength}, {"name": "base"}],
+            "examples": examples,
+        },
+        ensure_ascii=False,
+        indent=1,
+    )
+
+
+def menu(preset: Preset, name: str, model: str, pairs: Sequence[Compared], live: bool) -> dict[str, Any]:
+    """All of it for a page's menu: texts by kind, `why` one is missing, and whether the replies are of now.
+
+    `name` is how the model is called to people, `model` how commands call it.
+    """
+    found: dict[str, Any] = {"live": live, "why": {}}
+    try:
+        found["link"] = share.encode(preset, name)
+    except InvalidInput as error:
+        found["why"]["link"] = f"{error.message} {error.hint}"
+    found["command"] = as_command(preset, model)
+    found["why"]["command"] = "The command knows one axis and no cut-off sampling. Copy it as Python instead."
+    found["python"] = as_python(preset, model)
+    found["preset"] = presets.to_toml(preset)
+    strength = ", ".join(f"{s.axis} alpha {s.alpha:g} control {s.control:g}" for s in [*_first(preset), *preset.more])
+    found["comparator"] = llm_comparator(name, strength or "unsteered", pairs) if pairs else ""
+    found["why"]["comparator"] = "There is nothing to compare yet. Run the prompt first."
+    return found
+
+
+def _first(preset: Preset) -> list[Strength]:
+    if not preset.axis:
+        return []
+    names = ("axis", "alpha", "control", *_ONE_AXIS)
+    return [Strength(**{name: getattr(preset, name) for name in names})]
+
+
+def _changed(settings: Settings, names: Sequence[str]) -> list[str]:
+    """Those settings that are not at their defaults."""
+    fields = type(settings).model_fields
+    return [name for name in names if getattr(settings, name) != fields[name].default]
+
+
+def _call(name: str, settings: Settings) -> str:
+    values = settings.model_dump(exclude_defaults=True)
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in values.items())})"
+
+
+def _command(words: Sequence[str], options: Iterable[tuple[str, object]]) -> str:
+    said = [shlex.join(words), *(f"{name}{_value(value)}" for name, value in options)]
+    return " \\\n  ".join(said)
+
+
+def _value(value: object) -> str:
+    text = f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+    return f"={shlex.quote(text)}" if text.startswith("-") else f" {shlex.quote(text)}"
+
+
+def _grid(strengths: Sequence[float]) -> str:
+    return ",".join(f"{strength!r}".removesuffix(".0") for strength in strengths)
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

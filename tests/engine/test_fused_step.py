@@ -1,0 +1,130 @@
+"""The lean step computes what the stock decoder computes, in every family that has one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from playground.engine.caches import LeanCache, LeanCaches, StockCache, cache_maker
+from playground.engine.fused_step import FAMILIES
+from playground.engine.identity_layer import IdentityLayer
+from playground.engine.kv_memory import COLUMNS, KVMemory
+from playground.engine.linear import can_be_packed
+from tests.engine.conftest import CORE, Lab
+
+WIDTH = 32
+SMALL = {
+    "hidden_size": WIDTH, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "vocab_size": 50, "max_position_embeddings": 512, "initializer_range": 0.3,
+    "sliding_window": None,
+}  # fmt: skip
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{family: (family, {}) for family in FAMILIES},
+    "biases": ("llama", {"attention_bias": True, "mlp_bias": True}),
+    "wide heads": ("mistral", {"head_dim": 16}),
+    "one key head": ("llama", {"num_key_value_heads": 1}),
+    "a key head each": ("qwen3", {"num_key_value_heads": 4, "head_dim": 16}),
+    "scaled rotary": (
+        "llama",
+        {
+            "rope_parameters": {
+                "rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0, "original_max_position_embeddings": 64,
+            }
+        },
+    ),
+}  # fmt: skip
+
+
+def decoder_of(variant: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Any:
+    family, changes = VARIANTS[variant]
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **{**SMALL, **changes}), dtype=dtype)
+        for parameter in model.parameters():  # biases and norms are born as 0 and 1
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model.eval().requires_grad_(False).to(device).get_decoder()
+
+
+def embeddings(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32, device: str = "cpu") -> torch.Tensor:
+    return torch.randn(*shape, WIDTH, generator=torch.Generator().manual_seed(seed)).to(device, dtype)
+
+
+def padded(starts: Sequence[int], length: int) -> torch.Tensor:
+    return (torch.arange(length) >= torch.tensor(starts).unsqueeze(1)).long()
+
+
+@pytest.mark.parametrize("starts", [(0, 0, 0), (0, 4, 7), (2, 2, 5)], ids=["equal", "mixed", "none fills it"])
+@pytest.mark.parametrize("variant", VARIANTS)
+@torch.no_grad()
+def test_every_step_is_the_stock_step(variant: str, starts: tuple[int, ...], device: str) -> None:
+    decoder = decoder_of(variant, device=device)
+    lean, stock = cache_maker(decoder)(), StockCache(decoder)
+    assert isinstance(lean, LeanCache)
+    prompts, mask = embeddings(3, 9, device=device), padded(starts, 9).to(device)
+    torch.testing.assert_close(lean.prefill(prompts, mask)[:, -1], stock.prefill(prompts, mask)[:, -1])
+    for step in range(COLUMNS + 6):
+        if step % 5 == 4:
+            parents = [[2, 0, 1], [1, 1, 0, 2, 2], [4, 1, 3], [0, 2], [1, 0, 1]][step // 5 % 5]
+            lean.select(parents)
+            stock.select(parents)
+            assert lean.memory.rows == len(parents)
+        token = embeddings(lean.memory.rows, seed=step, device=device)
+        torch.testing.assert_close(lean.step(token), stock.step(token), atol=3e-5, rtol=1e-4)
+
+
+def test_a_sliding_window_and_other_families_take_the_stock_step(labs: dict[str, Lab]) -> None:
+    lean = {family: isinstance(labs[family].model.new_cache(), LeanCache) for family in CORE}
+    assert lean == {
+        "llama": True, "qwen2": True, "qwen3": True, "mistral": False, "gpt_neox": False, "gemma3_text": False,
+    }  # fmt: skip
+    assert isinstance(IdentityLayer(labs["llama"].model).new_cache(), LeanCache)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_row_has_the_same_bits_in_any_batch(dtype: torch.dtype) -> None:
+    """In bfloat16 too: else a tree of shared prefixes would only be nearly what its rows are alone."""
+    if not can_be_packed(torch.zeros(1, dtype=dtype)):
+        pytest.skip("this processor has no layout of its own for weights")
+    decoder = decoder_of("llama", dtype)
+    maker = cache_maker(decoder)
+    prompt, tokens = embeddings(1, 9, dtype=dtype), [embeddings(7, seed=step, dtype=dtype) for step in range(20)]
+    batch = maker()
+    batch.prefill(prompt, padded([0], 9))
+    batch.select([0] * 7)
+    together = [batch.step(token) for token in tokens]
+    for rows in ([0], [3, 1], [6, 5, 4, 2]):
+        some = maker()
+        some.prefill(prompt, padded([0], 9))
+        some.select([0] * len(rows))
+        for token, expected in zip(tokens, together, strict=True):
+            assert torch.equal(some.step(token[rows]), expected[rows])
+
+
+@torch.no_grad()
+def test_weights_that_moved_are_made_ready_anew(labs: dict[str, Lab]) -> None:
+    layer = IdentityLayer(labs["llama"].model)
+    maker = layer.new_cache
+    assert isinstance(maker, LeanCaches)
+    first = maker().lean
+    assert maker().lean is first
+    layer.layer.get_submodule("mlp.down_proj").weight.add_(1.0)
+    assert maker().lean is not first
+    second = maker().lean
+    layer.to(torch.bfloat16)
+    assert maker().lean is not second
+
+
+def test_memory_grows_in_blocks_and_stays_compact() -> None:
+    pair = torch.randn(2, 3, 1, 5, 4)
+    memory = KVMemory.of_layers([(pair[0], pair[1])], [0, 0, 0])
+    assert memory.tensor.shape == (1, 3, 2, COLUMNS, 4)
+    memory.select([0, 1, 2, 1])
+    assert memory.tensor.shape[1] == 8 and memory.places == [0, 1, 2, 3]
+    memory.select([3, 0])
+    assert sorted(memory.places) == [0, 1] and memory.tensor.shape[1] == 8
+    kept = memory.tensor[0, memory.places, :, :5]
+    torch.testing.assert_close(kept, torch.cat([pair[0], pair[1]], 1)[[1, 0]])

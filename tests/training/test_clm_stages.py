@@ -1,0 +1,103 @@
+"""The stages behind alpha: a refined layer takes the place of the one before only where it is better."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from playground.cards import Poles
+from playground.engine.identity_layer import IdentityLayer
+from playground.engine.language_model import LanguageModel
+from playground.events import exhaust
+from playground.settings import conversation
+from playground.sources import build_tiny
+from playground.training.clm import stages as alpha
+from playground.training.clm.dpo import Fitted
+from playground.training.guards import Health
+from playground.training.pairs import Pair, Split
+from playground.training.recipe import Recipe
+from playground.training.spec import Job
+
+
+@pytest.mark.parametrize(("reward", "perplexity", "better"), [(1.2, 1.0, True), (0.9, 1.0, False), (9.0, 2.0, False)])
+def test_a_layer_gives_way_only_to_a_better_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reward: float, perplexity: float, better: bool
+) -> None:
+    model = LanguageModel.load(build_tiny(tmp_path / "model"))
+    recipe = Recipe(
+        contrast_prompts=2, contrast_samples=4, reply_tokens=8, refine_rounds=3, refine_steps=1, batch=2,
+        scales=(1.2,), guard_prompts=1,
+    )  # fmt: skip
+    pairs = [Pair(prompt=conversation("Hello?"), chosen="Oh, hello there!", rejected="No.")] * 8
+    job = Job(
+        name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
+        prompts=[f"What about {number}?" for number in range(40)], command="", data=(), given=pairs, recipe=recipe,
+    )  # fmt: skip
+
+    def guard(*_: object, **__: object) -> object:
+        return lambda layer: Health(reward, 0.1, perplexity, 1.0)
+
+    monkeypatch.setattr(alpha.guards, "answering", guard)
+    checks = {"guard_reward": 1.0, "guard_perplexity_ratio": 1.0, "guard_passed": 1.0, "steps": 15.0}
+    first = Fitted(IdentityLayer(model).float(), checks)
+
+    def lengths(prompts: object, replies: list[str]) -> object:
+        return torch.arange(float(len(replies)))
+
+    # The guard finds every layer alike, so that no round is better than the first.
+    found, own = exhaust(alpha.refinement(model, job, Split(pairs, pairs), lengths, first, tmp_path, 1e18))  # type: ignore[arg-type]
+    assert (found is first) is not better
+    assert found.checks["steps"] == (16 if better else 15), "all steps that led to it are told"
+    assert len(own) == 8, "those of the first round"
+    rounds = sorted(path.name for path in tmp_path.glob("contrast-*.jsonl"))
+    assert rounds == ["contrast-1.jsonl", "contrast-2.jsonl"][: 2 if better else 1], "the last brought nothing"
+
+
+def test_a_recipe_without_refinement_asks_for_no_replies(tmp_path: Path) -> None:
+    model = LanguageModel.load(build_tiny(tmp_path / "model"))
+    job = Job(
+        name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
+        prompts=[f"What about {number}?" for number in range(40)], command="", data=(), recipe=Recipe(refine_rounds=0),
+    )  # fmt: skip
+    first = Fitted(IdentityLayer(model), {"steps": 15.0})
+    found, own = exhaust(alpha.refinement(model, job, Split([], []), None, first, tmp_path, 1e18))  # type: ignore[arg-type]
+    assert found is first and own == []
+
+
+def test_a_round_past_the_deadline_costs_one_batch_of_replies_and_no_step(tmp_path: Path) -> None:
+    model = LanguageModel.load(build_tiny(tmp_path / "model"))
+    job = Job(
+        name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
+        prompts=[f"What about {number}?" for number in range(40)], command="", data=(),
+        recipe=Recipe(contrast_prompts=10, contrast_samples=4, reply_tokens=8),
+    )  # fmt: skip
+    first = Fitted(IdentityLayer(model).float(), {"steps": 15.0})
+    for deadline in (0.0, 1e18):  # started again with time to spare it stays cut short: later stages were made from it
+        found, own = exhaust(alpha.refinement(model, job, Split([], []), None, first, tmp_path, deadline))  # type: ignore[arg-type]
+        assert found is first and len(own) == 32
+
+
+def test_the_layer_gives_way_until_replies_beyond_1_are_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = LanguageModel.load(build_tiny(tmp_path / "model"))
+    job = Job(
+        name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
+        prompts=[f"What about {number}?" for number in range(40)], command="", data=(), recipe=Recipe(),
+    )  # fmt: skip
+    layer = IdentityLayer(model).float()
+    layer.layer.self_attn.o_proj.weight.data.fill_(1.0)
+
+    def strength(layer: IdentityLayer) -> float:
+        return layer.layer.self_attn.o_proj.weight[0, 0].item()
+
+    def guard(*_: object, alpha: float) -> object:
+        assert alpha == 1.25, "asked where people go"
+        return lambda layer: Health(2.0, 0.1, 1.93 * strength(layer) ** 3, 1.0)
+
+    monkeypatch.setattr(alpha.guards, "answering", guard)
+    checks = {"guard_reward": 1.5, "guard_perplexity_ratio": 1.3, "guard_passed": 1.0, "scale": 1.2}
+    for _ in range(2):  # the second time from what the first wrote down
+        layer.layer.self_attn.o_proj.weight.data.fill_(1.0)
+        found = exhaust(alpha.with_room(model, job, None, Fitted(layer, checks), tmp_path, 1e18))  # type: ignore[arg-type]
+        assert strength(found.layer) == pytest.approx(0.9), "1.93 x .9^3 = 1.41, and 1.93 x .95^3 = 1.65"
+        assert found.checks["room_scale"] == 0.9
+        assert {**found.checks, **checks} == found.checks, "what was measured at alpha 1 stays told"
