@@ -18,7 +18,7 @@ from tests.conftest import FolderOf
 from tests.study.test_cli import refused
 from tests.tiny_axis import make_tiny_axis
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_training_without_an_encoder_may_say_so(shell: Shell, tiny_folder: Fol
 
 FULL = """
 import resource, signal, sys
-from playground import cli
+from playground.cli import main as cli
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 sys.argv = ["playground", *sys.argv[1:]]
