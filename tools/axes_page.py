@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playground import cards
 from playground.cards import Card, Estimate
-from playground.ui import examples
+from playground.ui.axes import examples
 
 PAGE = Path(__file__).parent.parent / "docs" / "axes.md"
 

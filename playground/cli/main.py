@@ -11,23 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
-<<<<<<< HEAD:playground/cli.py
-from playground.cli_axis import axis as axis_commands
-from playground.cli_bench import bench as bench_command
-from playground.cli_options import Dtype, Model, Said
-from playground.cli_progress import check_arguments, print_anywhere, printable, told
-from playground.cli_spectrum import spectrum as spectrum_command
-from playground.cli_study_people import study as study_commands
-from playground.cli_sweep import sweep as sweep_command
-=======
 from playground.cli.axis import axis as axis_commands
 from playground.cli.bench import bench as bench_command
 from playground.cli.options import Dtype, Model, Said
 from playground.cli.progress import check_arguments, print_anywhere, printable, told
 from playground.cli.spectrum import spectrum as spectrum_command
-from playground.cli.study import study as study_commands
+from playground.cli.study_people import study as study_commands
 from playground.cli.sweep import sweep as sweep_command
->>>>>>> a3414ee (Rooms by subject: cli, bench, study with its report and server, ui's tabs, serving, training's two methods, measure):playground/cli/main.py
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Event, Finished, Progress, Started, Token, to_json
 from playground.files import trouble

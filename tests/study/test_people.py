@@ -12,9 +12,9 @@ from playground.study.database import sqlite_url
 from playground.study.records import Records
 from playground.study.recruiting import Ids
 from playground.study.store import Store
+from tests.cli.test_cli import Shell
 from tests.study.made import make_study, walk
 from tests.study.test_cli import files, refused
-from tests.test_cli import Shell
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from playground.cli_study import Database, Folder, answered, study
+from playground.cli.study import Database, Folder, answered, study
 from playground.errors import InvalidInput
 
 _COLUMNS = ("person", "pilot", "outcome", "consented_at", "finished_at", "minutes", "answered", "trials", "flags")
