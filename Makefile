@@ -6,7 +6,7 @@ MODEL ?= smollm2
 WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: install app test test-gpu check fix results clean
+.PHONY: install app test test-gpu check fix docs results clean
 
 install: .venv/.installed
 
@@ -16,7 +16,7 @@ app: .venv/.installed
 
 # A file of tests stays with one worker, so that a server it starts is started once.
 test: check
-	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+	@$(BIN)/pytest --durations=10 --numprocesses $(WORKERS) --dist loadfile
 
 # The engine's tests with the models on CUDA; where there is none, they are skipped and say so.
 test-gpu: .venv/.installed
@@ -27,6 +27,11 @@ check: .venv/.installed
 	@$(BIN)/ruff check
 	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory docs
+
+# The pages and the Python reference, to be read without a network: artifacts/site/index.html
+docs: .venv/.installed
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 fix: .venv/.installed
 	@$(BIN)/ruff check --fix
@@ -57,5 +62,5 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	@echo "Installing; the first time takes a few minutes."
 	@torch="$(TORCH)"; $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		$${torch:-$$($(BIN)/python tools/choose_torch.py)}
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gguf,study,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gguf,study,docs,dev]'
 	@touch $@

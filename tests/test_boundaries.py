@@ -69,7 +69,7 @@ def test_the_commands_in_the_readme_are_the_real_ones() -> None:
         if group is not None
         for command in group.registered_commands
     }
-    table = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     told = set(re.findall(r"^\| `playground ((?:(?:model|axis|study) )?[a-z]+)", table, re.MULTILINE))
     assert told == real
 

@@ -1,12 +1,17 @@
-"""The pages say what is so: numbers are the cards', links lead somewhere."""
+"""The pages say what is so: numbers are the cards', links lead somewhere, examples call what there is."""
 
+import ast
+import importlib
+import inspect
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tools import axes_page
+from playground.ui.endpoints import Endpoints
+from tools import axes_page, reference
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -47,3 +52,68 @@ def test_links_lead_somewhere(page: Path) -> None:
         target = (page.parent / path) if path else page
         assert target.exists(), f"{page.name} links to {path}"
         assert not anchor or anchor in anchors(target), f"{page.name} links to {path}#{anchor}"
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "architecture.md", "train.md"])
+def test_files_that_are_named_are_there(name: str) -> None:
+    named = re.findall(
+        r"`((?:playground|tests|tools|assets|presets|docs)/[\w./-]*)`", (ROOT / "docs" / name).read_text()
+    )
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def examples(name: str, language: str) -> list[str]:
+    """The blocks of code of a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs" / name).read_text(), re.DOTALL | re.MULTILINE)
+
+
+def test_what_the_python_examples_import_is_there() -> None:
+    imported = [
+        (node.module, name.name)
+        for example in examples("python.md", "python")
+        for node in ast.walk(ast.parse(example))
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    ]
+    assert len(imported) > 10
+    for module, name in imported:
+        assert hasattr(importlib.import_module(str(module)), name), f"{module} has no {name}"
+
+
+ENDPOINTS = {
+    name: [one for one in inspect.signature(method).parameters if one not in ("self", "who")]
+    for name, method in inspect.getmembers(Endpoints, inspect.isfunction)
+    if not name.startswith("_")
+}
+"""Each endpoint's arguments, in order."""
+
+
+def test_the_http_page_names_the_endpoints_and_their_arguments() -> None:
+    text = " ".join((ROOT / "docs" / "http.md").read_text().split())
+    assert set(re.findall(r"^\| `/(\w+)` \|", (ROOT / "docs" / "http.md").read_text(), re.MULTILINE)) == set(ENDPOINTS)
+    told = dict(re.findall(r"of `/(\w+)` (?:are )?([\w, ]+)[.;]", text))
+    assert told == {name: ", ".join(arguments) for name, arguments in ENDPOINTS.items() if arguments}
+
+
+def test_the_http_examples_call_them_as_they_are() -> None:
+    calls = [
+        node
+        for example in examples("http.md", "python")
+        for node in ast.walk(ast.parse(example))
+        if isinstance(node, ast.Call) and any(keyword.arg == "api_name" for keyword in node.keywords)
+    ]
+    assert len(calls) == len(ENDPOINTS)
+    for call in calls:
+        given = {str(keyword.arg): keyword.value for keyword in call.keywords}
+        arguments = ENDPOINTS[ast.literal_eval(given.pop("api_name")).removeprefix("/")]
+        assert set(given) <= set(arguments[len(call.args) :])
+    for name, data in re.findall(r"/call/(\w+) .*?-d '(\{.*?\})'", "\n".join(examples("http.md", "sh")), re.DOTALL):
+        assert len(json.loads(data)["data"]) == len(ENDPOINTS[name])
+
+
+def test_the_reference_tells_of_the_whole_library() -> None:
+    told = "".join(reference.pages().values())
+    for module in ("playground", "playground.settings", "playground.player", "playground.study.plan"):
+        assert f"::: {module}\n" in told
+    assert "playground.ui" not in told and "playground.cli" not in told

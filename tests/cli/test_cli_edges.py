@@ -75,8 +75,8 @@ def test_the_model_hears_it(shell: Shell, tiny: list[str]) -> None:
     assert ends[0] == ends[1]
 
 
-def test_the_readme_names_the_commands_that_print_json() -> None:
-    sentence = re.search(r"`--json`([^.]*)\.", (ROOT / "README.md").read_text(encoding="utf-8"))
+def test_the_documentation_names_the_commands_that_print_json() -> None:
+    sentence = re.search(r"`--json`([^.]*)\.", (ROOT / "docs" / "commands.md").read_text(encoding="utf-8"))
     assert sentence is not None
     named = set(re.findall(r"`([a-z ]+)`", sentence[1]))
     assert named == {" ".join(path) for path, callback in commands(cli.app) if takes_json(callback)}
