@@ -116,4 +116,4 @@ def test_the_reference_tells_of_the_whole_library() -> None:
     told = "".join(reference.pages().values())
     for module in ("playground", "playground.settings", "playground.player", "playground.study.plan"):
         assert f"::: {module}\n" in told
-    assert "playground.ui" not in told and "playground.cli" not in told
+    assert "playground.ui" not in told and "playground.cli.main" not in told
