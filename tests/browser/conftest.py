@@ -74,15 +74,15 @@ def held_by(log: Path) -> Path:
     return log.parent / "held"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the page's server tells."""
     return tmp_path_factory.mktemp("server") / "log"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def url(log: Path) -> Iterator[str]:
-    """The page of the tiny model with one axis, 2 ms a token."""
+    """The page of the tiny model with one axis, 2 ms a token; all walks of a worker share it."""
     yield from serve(log, "0.002")
 
 
@@ -98,13 +98,13 @@ def held(log: Path) -> Iterator[Callable[[], None]]:
     file.unlink(missing_ok=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bare_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page of the tiny model without any axis."""
     yield from serve(tmp_path_factory.mktemp("server") / "log", "0", "bare")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def recorded_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page of the tiny model with two axes and the first preset's answers recorded beforehand."""
     yield from serve(tmp_path_factory.mktemp("server") / "log", "0.002", "recorded")
