@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +13,9 @@ from torch import Tensor
 
 from playground import cards
 from playground.cards import Base, Card
-from playground.engine import identity_layer, value_function
-from playground.engine.decode import Steering
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
-from playground.engine.value_function import ValueFunction
+from playground.engine.methods import METHODS, Steering
+from playground.engine.methods.base import Method, Shapes
 from playground.errors import AxisDamaged, AxisMismatch, InvalidInput
 from playground.files import digest as digest
 from playground.rewards import Reward, judges, preference
@@ -24,14 +23,11 @@ from playground.rewards.preference import PreferenceReward
 
 _RESTORE = "Restore the file or train the axis again."
 
-_WIDEST = 65_536  # of a value function
 _TRIED = 4  # tokens
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
-Shapes = Mapping[str, tuple[int, ...]]
-"""The shape of each tensor of a file, by name."""
-
-WEIGHT_FILES = (identity_layer.FILE_NAME, value_function.FILE_NAME, preference.FILE_NAME)
+WEIGHT_FILES = (*(kind.file for kind in METHODS if not kind.optional), preference.FILE_NAME)
+"""What every axis has."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +45,23 @@ def load(folder: Path, model: LanguageModel) -> Axis:
     """Read an axis's folder for a base model. Raises AxisDamaged, or AxisMismatch when it is of another base."""
     card = Card.load(folder)
     note = check(card, model.identity())
-    layer = IdentityLayer(model)
-    expected = _shapes(layer.layer.state_dict())
-    layer.layer.load_state_dict(_read(folder / identity_layer.FILE_NAME, card, lambda shapes: expected))
-    value_file, reward_file = folder / value_function.FILE_NAME, folder / preference.FILE_NAME
-    function = ValueFunction.from_state(_read(value_file, card, partial(_of_a_value_function, model)))
+    kinds = [kind for kind in METHODS if not kind.optional or kind.file in card.files or (folder / kind.file).exists()]
+    steering = Steering(tuple(_method(kind, folder, card, model) for kind in kinds))
+    reward_file = folder / preference.FILE_NAME
     reward = PreferenceReward(model, _read(reward_file, card, partial(_of_a_reward, model)))
-    _check_positive(value_file, function.scale)
-    _check_positive(reward_file, reward.state["scale"], reward.state["unit"])
+    if not bool((reward.state["scale"] > 0).all() and reward.state["unit"] > 0):
+        raise AxisDamaged(f"{reward_file} is damaged: it would divide by 0.", _RESTORE)
     cards.check_files(folder, card)
-    layer = layer.to(model.device, model.dtype).requires_grad_(False)
-    _check_works(folder, model, layer, function.to(model.device), reward)
-    steering = Steering(layer, function, card.calibration.step_size, card.calibration.updates)
+    _check_works(folder, model, steering, reward)
     return Axis(card, steering, reward, note, _judge(folder, card))
+
+
+def _method(kind: type[Method], folder: Path, card: Card, model: LanguageModel) -> Method:
+    state = _read(folder / kind.file, card, partial(kind.shapes, model))
+    try:
+        return kind.from_state(model, state, card)
+    except ValueError as error:
+        raise AxisDamaged(f"{folder / kind.file} is damaged: {error}.", _RESTORE) from None
 
 
 def check(card: Card, base: Base) -> str:
@@ -119,16 +119,6 @@ def load_all(folders: Iterable[Path], model: LanguageModel) -> Found:
 # --- weights --------------------------------------------------------------------------------------------------------
 
 
-def _shapes(state: Mapping[str, Tensor]) -> Shapes:
-    return {name: tuple(tensor.shape) for name, tensor in state.items()}
-
-
-def _of_a_value_function(model: LanguageModel, found: Shapes) -> Shapes:
-    """The shapes of a value function of this model, which is as wide inside as its file says."""
-    hidden = max(1, min(next(iter(found.get("inner.bias", ())), 1), _WIDEST))
-    return _shapes(ValueFunction(model.width, hidden).state_dict())
-
-
 def _of_a_reward(model: LanguageModel, _found: Shapes) -> Shapes:
     width = (model.width * len(preference.feature_layers(model)),)
     return {"weight": width, "mean": width, "scale": width, "zero": (), "unit": ()}
@@ -165,20 +155,12 @@ def _as_float32(path: Path, name: str, tensor: Tensor) -> Tensor:
     return numbers
 
 
-def _check_positive(path: Path, *divisors: Tensor) -> None:
-    if not all(bool((divisor > 0).all()) for divisor in divisors):
-        raise AxisDamaged(f"{path} is damaged: it would divide by 0.", _RESTORE)
-
-
 @torch.no_grad()
-def _check_works(
-    folder: Path, model: LanguageModel, layer: IdentityLayer, function: ValueFunction, reward: PreferenceReward
-) -> None:
-    """Try all three on a few tokens: finite weights can still be so large that numbers run over."""
+def _check_works(folder: Path, model: LanguageModel, steering: Steering, reward: PreferenceReward) -> None:
+    """Try all on a few tokens: finite weights can still be so large that numbers run over."""
     ids = torch.arange(min(_TRIED, model.model.config.vocab_size), device=model.device)[None]
-    embeddings = layer(model.embed(ids), torch.ones_like(ids))
     states = torch.randn(_TRIED, model.width, generator=torch.Generator().manual_seed(0)).to(model.device)
-    features = torch.zeros_like(reward.state["mean"])[None]
-    for tried in (embeddings, function(states), function.inside(states), reward.score(features)):
-        if not bool(torch.isfinite(tried).all()):
+    tried = chain.from_iterable(method.tried(model.embed(ids), states) for method in steering.methods)
+    for found in (*tried, reward.score(torch.zeros_like(reward.state["mean"])[None])):
+        if not bool(torch.isfinite(found).all()):
             raise AxisDamaged(f"The weights in {folder} are too large to compute with.", _RESTORE)

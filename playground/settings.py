@@ -105,6 +105,10 @@ class Strength(Settings):
     step_size: StepSize | None = Field(
         default=None, description="Length of a step at control 1; the axis's calibrated step size unless given."
     )
+    method: Annotated[str, Field(min_length=1, max_length=60)] | None = Field(
+        default=None,
+        description="Which method a slider moves, of those that the axis has for it; the first unless given.",
+    )
     merge: Literal["logits", "embeddings"] = Field(
         default="logits",
         description="Where alpha acts: between the logits of two streams, or before the decoder, on what one reads.",

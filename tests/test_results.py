@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from playground.cards import Card, Judge
-from playground.engine.decode import Steering, decode
+from playground.engine.decode import decode
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods import CLM, REControl, by_layer
 from playground.errors import InvalidInput
 from playground.events import Finished
 from playground.measure.metrics import Reading
@@ -175,16 +176,8 @@ def test_pairs_that_cannot_be_had_are_asked_for(lab: Lab) -> None:
 # --- rivals ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_static_vector_is_added_as_it_is(player: Player) -> None:
-    direction = torch.randn(player.model.width)
-    state = torch.randn(3, player.model.width, requires_grad=True)
-    (gradient,) = torch.autograd.grad(rivals.linear(direction)(state).sum(), state)
-    torch.testing.assert_close(gradient, direction.expand(3, -1), rtol=1e-3, atol=1e-4)
-
-
 def asked(player: Player, count: int) -> list[list[int]]:
-    function = player.axes["cheer"].steering.value_function
-    assert function is not None
+    function = player.axes["cheer"].steering.of(REControl).function
     prompts = [("Tell me about rain.", 3), ("Who are you?", 4)]
     return rivals.best_blocks(player.model, function, prompts, Sampling(temperature=1.0), 6, count, 2)
 
@@ -235,10 +228,10 @@ def _logratio(model: LanguageModel, base: LanguageModel, ours: Any, data: Any, a
 
 def test_kl_to_the_base_is_that_of_the_engine(lab: Lab) -> None:
     base = LanguageModel.load(lab.weights)
-    layer = lab.player.axes["cheer"].steering.identity_layer
+    layer = lab.player.axes["cheer"].steering.of(CLM).layer
     row = Row(messages=conversation("Tell me about rain."), strengths=(Strength(axis="cheer", alpha=1.0),))
     request = Request(rows=(row,), max_new_tokens=8)
-    events = decode(base, {"cheer": Steering(layer, None, 0.0, 0)}, request)
+    events = decode(base, {"cheer": by_layer(layer)}, request)
     end = next(event for event in events if isinstance(event, Finished))
     prompt = base.prompt_ids(row.messages)
     (found,) = tuning.beside_the_base(base, tuning.Tuned(base, layer), [prompt], [end.token_ids])

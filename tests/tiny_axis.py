@@ -7,9 +7,9 @@ import torch
 import playground
 from playground import axes
 from playground.cards import Calibration, Card, Point, Poles, SafeRange
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
-from playground.engine.value_function import ValueFunction
+from playground.engine.methods.identity_layer import IdentityLayer
+from playground.engine.methods.value_function import ValueFunction
 from playground.measure import metrics
 from playground.rewards.preference import PreferenceReward, feature_layers
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods.identity_layer import IdentityLayer
 from playground.errors import InvalidInput
 from playground.settings import conversation
 from playground.training.pairs import Pair

@@ -14,12 +14,12 @@ import torch
 from playground.bench import baselines
 from playground.engine.decode import decode
 from playground.engine.forced import reply_states
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
-from playground.engine.plan import Steering
+from playground.engine.methods import CLM, REControl, Steering
+from playground.engine.methods.identity_layer import IdentityLayer
+from playground.engine.methods.value_function import ValueFunction
 from playground.engine.prefix_tree import PrefixTree
 from playground.engine.streams import Streams
-from playground.engine.value_function import ValueFunction
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Finished, Progress
 from playground.player import Player, open_model
@@ -301,14 +301,16 @@ class Bench:
         """The axis of this name, or the first that fits, or random weights: speed does not depend on them."""
         if name is not None or player.axes:
             steering = player.axis(name or next(iter(player.axes))).steering
-            return replace(steering, updates=UPDATES)
+            return Steering(
+                tuple(replace(m, updates=UPDATES) if isinstance(m, REControl) else m for m in steering.methods)
+            )
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(0)
             layer = IdentityLayer(self.model)
             for parameter in layer.layer.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.01)
             function = ValueFunction(self.model.width, self.model.width).to(self.model.device).requires_grad_(False)
-        return Steering(layer.requires_grad_(False), function, 0.1, UPDATES)
+        return Steering((CLM(layer.requires_grad_(False)), REControl(function, 0.1, UPDATES)))
 
     def _timed(self, work: Callable[[], object]) -> float:
         """Seconds that `work` takes; on an accelerator, until it is done there too."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from playground.engine.caches import KVCache
-from playground.engine.identity_layer import IdentityLayer
+from playground.engine.methods.identity_layer import IdentityLayer
 from playground.errors import ModelUnavailable
 from playground.settings import conversation
 

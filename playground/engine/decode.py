@@ -10,8 +10,9 @@ from itertools import chain, islice, takewhile, zip_longest
 from torch import Tensor
 
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods import Steering
 from playground.engine.next_token import Choice, choose
-from playground.engine.plan import Plan, Steering, Stream
+from playground.engine.plan import Plan, Stream
 from playground.engine.prefix_tree import Node, PrefixTree
 from playground.engine.reply import Reply
 from playground.engine.streams import States, Streams, Taken

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel, left_pad
+from playground.engine.methods.identity_layer import IdentityLayer
 
 TOKENS_PER_BATCH = 4096
 """How many positions, padding included, are read at once: bounds memory (where no gradients are kept), not results."""

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from playground.engine import sampling, steering
+from playground.engine import sampling
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods.base import Edited
+from playground.engine.methods.clm import Interval, alpha_interval, merge
 from playground.engine.plan import Plan, Stream
 from playground.engine.prefix_tree import Node
 from playground.settings import Sampling
@@ -59,7 +61,7 @@ class Choice(NamedTuple):
 
 _NUMBERS = 8  # of a Choice, before its values
 _UNKNOWN = torch.tensor(math.nan, dtype=torch.float64)
-_NOWHERE = steering.Interval(_UNKNOWN, torch.tensor(0), _UNKNOWN, torch.tensor(0))
+_NOWHERE = Interval(_UNKNOWN, torch.tensor(0), _UNKNOWN, torch.tensor(0))
 
 
 class _Lines(NamedTuple):
@@ -79,16 +81,16 @@ def choose(model: LanguageModel, plan: Plan, stands: Sequence[Stand], how: Sampl
         for stream in plan.streams(stand.row):
             where.setdefault((stand.node, stream), len(where))
     states = torch.stack([node.states[stream] for node, stream in where])
-    climbed = _control(plan, stands, where, states)
+    edited = _edited(plan, stands, where, states)
 
-    # A row that control moves brings its own state to the head; the others take lines between those of the streams.
-    moved = [index for index, stand in enumerate(stands) if plan.controlled[stand.row]]
+    # A row whose state is moved brings its own to the head; the others take lines between those of the streams.
+    moved = [index for index, stand in enumerate(stands) if plan.rows[stand.row].moved]
     bases = {(stand.node, plan.base) for stand in stands}
     free = {
-        (stand.node, stream) for stand in stands if not plan.controlled[stand.row] for stream in plan.streams(stand.row)
+        (stand.node, stream) for stand in stands if not plan.rows[stand.row].moved for stream in plan.streams(stand.row)
     }
     read = [reading for reading in where if reading in bases or reading in free]
-    logits = model.head(torch.cat([states[[where[reading] for reading in read]].float(), climbed.hidden[moved]]))
+    logits = model.head(torch.cat([states[[where[reading] for reading in read]].float(), edited.hidden[moved]]))
     of_stream = dict(zip(read, logits, strict=False))
     of_moved = dict(zip(moved, logits[len(read) :], strict=True))
 
@@ -111,7 +113,7 @@ def choose(model: LanguageModel, plan: Plan, stands: Sequence[Stand], how: Sampl
         stand = stands[index]
         drawn = noise(stand.seed, len(stand.written)) if how.temperature > 0 else None
         decided[index] = _decide(plan, stand, lines(stand.node), of_moved.get(index), drawn, how)
-    values = torch.stack([climbed.before, climbed.after], 1)
+    values = torch.stack([edited.before, edited.after], 1)
     rows = pad_sequence([decided[index] for index in range(len(stands))], batch_first=True)
     found = torch.cat([rows[:, :_NUMBERS], values, rows[:, _NUMBERS:]], 1)
     return [_choice(numbers, stand.told) for numbers, stand in zip(found.tolist(), stands, strict=True)]
@@ -125,42 +127,40 @@ def _choice(numbers: Sequence[float], told: int) -> Choice:
     return Choice._make([*map(int, numbers[:3]), *numbers[3:last], tuple(likely), tuple(base_likely)])
 
 
-def _control(plan: Plan, stands: Sequence[Stand], where: Mapping[_Reading, int], states: Tensor) -> steering.Controlled:
-    """Merge the stands' states [S, D] and let control move them."""
-    base = [where[stand.node, plan.base] for stand in stands]
-    aligned = [
-        [where.get((stand.node, key), at) for stand, at in zip(stands, base, strict=True)] for key in plan.aligned
-    ]
-    rows = [stand.row for stand in stands]
-    alpha = torch.tensor([[plan.alpha[row][k] for row in rows] for k in range(len(aligned))], device=states.device)
-    merged = states[base].float()
-    if aligned:
-        merged = steering.interpolate(merged, states[torch.tensor(aligned)], alpha)
-    return plan.control(merged, rows)
+def _edited(plan: Plan, stands: Sequence[Stand], where: Mapping[_Reading, int], states: Tensor) -> Edited:
+    """Merge the stands' states [S, D] and let the methods move them; values are nan where no method tells any."""
+    base = states[[where[stand.node, plan.base] for stand in stands]].float()
+    if not any(plan.rows[stand.row].edits for stand in stands):
+        unknown = torch.full(base.shape[:1], torch.nan, device=base.device)
+        return Edited(base, unknown, unknown)
+    slopes: list[tuple[Tensor, Tensor]] = []
+    for k, key in enumerate(plan.aligned):
+        weights = [plan.rows[stand.row].weights.get(k, 0.0) for stand in stands]
+        own = [where.get((stand.node, key), where[stand.node, plan.base]) for stand in stands]
+        slopes.append((torch.tensor(weights, device=states.device).unsqueeze(1), states[own].float() - base))
+    return plan.edit(merge(base, slopes), [stand.row for stand in stands])
 
 
 def _decide(
     plan: Plan, stand: Stand, lines: _Lines, moved: Tensor | None, noise: Tensor | None, how: Sampling
 ) -> Tensor:
     """The numbers of a Choice without its values [8 + 4 told], in float64; left on the device: none is waited for."""
-    alphas = {k: plan.alpha[stand.row][k] for k in plan.steers[stand.row]}
-    base = logits = lines.base
-    if moved is not None:
-        logits = moved
-    else:
-        for k, alpha in alphas.items():
-            logits = torch.add(logits, lines.slopes[k], alpha=alpha)
+    weights = plan.rows[stand.row].weights
+    base = lines.base
+    logits = merge(base, ((weight, lines.slopes[k]) for k, weight in weights.items())) if moved is None else moved
     seen = [[*stand.prompt, *stand.written]] if how.repetition_penalty != 1.0 else []
     scores = sampling.score(logits.unsqueeze(0), how, None if noise is None else noise.unsqueeze(0), seen)[0]
-    token = steering.first_max(scores)
+    token = sampling.first_max(scores)
     along = plan.line(stand.row, how)
-    interval = _NOWHERE if along is None else _interval(lines, alphas, along, noise, how.temperature, token)
+    interval = _NOWHERE if along is None else _interval(lines, weights, along, noise, how.temperature, token)
     probability, log_total = _softmax(logits)
     # KL(steered || base) = E[steered - base] - log Z_steered + log Z_base, expected under the steered distribution.
     if moved is not None:
         gained = torch.dot(probability, logits - base)
     else:
-        gained = sum((alpha * torch.dot(probability, lines.slopes[k]) for k, alpha in alphas.items()), torch.zeros(()))
+        gained = sum(
+            (weight * torch.dot(probability, lines.slopes[k]) for k, weight in weights.items()), torch.zeros(())
+        )
     kl = (gained - log_total + lines.log_total).clamp(min=0)
     logprob, base_logprob = logits.take(token) - log_total, base.take(token) - lines.log_total
     numbers = [token, interval.low_token, interval.high_token, interval.low, interval.high, logprob, base_logprob, kl]
@@ -173,16 +173,14 @@ def _decide(
 
 
 def _interval(
-    lines: _Lines, alphas: Mapping[int, float], along: int, noise: Tensor | None, temperature: float, token: Tensor
-) -> steering.Interval:
+    lines: _Lines, weights: Mapping[int, float], along: int, noise: Tensor | None, temperature: float, token: Tensor
+) -> Interval:
     """The range of alpha along one layer in which the token stays chosen, in float64 from the lines as they are."""
-    slopes = {k: lines.slopes[k].double() for k in alphas}
-    scores = lines.base.double()
-    for k, alpha in alphas.items():
-        scores.add_(slopes[k], alpha=alpha)
+    slopes = {k: lines.slopes[k].double() for k in weights}
+    scores = merge(lines.base, ((weight, slopes[k]) for k, weight in weights.items()))  # float64 like the slopes
     if noise is not None:
         scores.add_(noise, alpha=temperature)
-    return steering.alpha_interval(scores, slopes[along], alphas[along], token)
+    return alpha_interval(scores, slopes[along], weights[along], token)
 
 
 def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,19 +1,16 @@
-"""What a request asks of the engine, as numbers: each row's strengths, and the streams they need."""
+"""What a request asks of the engine: for each row the streams it reads, and the edits of what is merged from them."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from weakref import ref
 
 import torch
 from torch import Tensor
 
 from playground.engine import sampling
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
-from playground.engine.steering import Ascent, Controlled
-from playground.engine.streams import Front
-from playground.engine.value_function import ValueFunction
+from playground.engine.methods import Steering
+from playground.engine.methods.base import Edited, Front, Method, Term
 from playground.settings import Row, Sampling, Strength
 
 Stream = Hashable
@@ -21,101 +18,100 @@ Stream = Hashable
 
 
 @dataclass(frozen=True)
-class Steering:
-    """What the engine needs of an axis: its two modules, and what control 1 means."""
+class Edit:
+    """What one method does to a row's merged states."""
 
-    identity_layer: IdentityLayer | None
-    value_function: ValueFunction | None
-    step_size: float
-    updates: int
+    method: Method
+    strength: Strength
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """How one row is steered: what its logits take of which streams, and what moves its state before the head."""
+
+    weights: Mapping[int, float]
+    """How much its logits take of each aligned stream it has, by the stream's number."""
+    edits: tuple[Edit, ...]
+    """In the order in which they act; those that move nothing are there to tell a value."""
+    told: Edit | None
+    """The edit whose values are told: that of the row's first axis."""
+    line: int | None
+    """The stream along which its logits are straight lines in its first axis's slider."""
+
+    @property
+    def moved(self) -> bool:
+        """Whether its state is another than the one merged from its streams."""
+        return any(edit.method.moves(edit.strength) for edit in self.edits)
 
 
 class Plan:
-    """The strengths of a request's rows: R rows, K axes with an identity layer, F with a value function."""
+    """The rows of a request, and the K aligned streams that any of them reads."""
 
     def __init__(self, model: LanguageModel, axes: Mapping[str, Steering], rows: Sequence[Row]) -> None:
-        names = list(dict.fromkeys(strength.axis for row in rows for strength in row.strengths))
-        parts = [_parts(axes, row) for row in rows]
-        places = list(dict.fromkeys(chain.from_iterable(parts)))
-        self.fronts = [
-            Front(layer, alpha) for name, alpha in places if (layer := axes[name].identity_layer) is not None
-        ]
+        """Raises InvalidInput where a strength names a method that its axis does not have."""
         # Weak references: a layer loaded anew is another stream, even where the memory of the old one is used again.
         self.base: Stream = (ref(model), None)
-        self.aligned: list[Stream] = [(ref(model), ref(front.layer), front.alpha) for front in self.fronts]
-        self.steers = [[k for k, place in enumerate(places) if place in own] for own in parts]
-        """The aligned streams that steer each row."""
-        self.alpha = [[own.get(place, 0.0) for place in places] for own in parts]
-        """How much each row's logits take of each aligned stream."""
-        firsts = [row.strengths[0] if row.strengths else None for row in rows]
-        lines = [(first.axis, 1.0) if first and first.merge == "logits" else None for first in firsts]
-        self._first = [places.index(line) if line in places else None for line in lines]
+        self._model = ref(model)
+        self.fronts: list[Front] = []
+        self.aligned: list[Stream] = []
+        self.rows = [self._row(axes, row) for row in rows]
 
-        named = [(name, function) for name in names if (function := axes[name].value_function) is not None]
-        self.ascents = [Ascent(function) for _, function in named]
-        strengths = [[_strength(row, name) for row in rows] for name, _ in named]
-        self.step_sizes = torch.tensor(
-            [
-                [s.control * (axes[name].step_size if s.step_size is None else s.step_size) for s in of_rows]
-                for (name, _), of_rows in zip(named, strengths, strict=True)
-            ]
-        ).reshape(len(named), len(rows))
-        self.updates = torch.tensor(
-            [
-                [axes[name].updates if s.updates is None else s.updates for s in of_rows]
-                for (name, _), of_rows in zip(named, strengths, strict=True)
-            ],
-            dtype=torch.long,
-        ).reshape(len(named), len(rows))
-        self.controlled = ((self.step_sizes != 0) & (self.updates > 0)).any(0).tolist()
-        """Whether control moves each row's states."""
-        valued = [name for name, _ in named]
-        self.reads = torch.tensor(
-            [valued.index(first.axis) if first and first.axis in valued else -1 for first in firsts]
-        )
+    def _row(self, axes: Mapping[str, Steering], row: Row) -> RowPlan:
+        weights: dict[int, float] = {}
+        edits: list[Edit] = []
+        told = line = None
+        for strength in row.strengths:
+            first = strength is row.strengths[0]
+            for method in axes[strength.axis].acting(strength):
+                for term in method.streams(strength):
+                    stream = self._stream(term)
+                    weights[stream] = term.weight
+                    if first and term.linear and line is None:
+                        line = stream
+                if method.edits:
+                    edits.append(Edit(method, strength))
+                    told = edits[-1] if first and told is None else told
+        return RowPlan(weights, tuple(edits), told, line)
+
+    def _stream(self, term: Term) -> int:
+        """The number of a term's stream, which may be new."""
+        stream = (self._model, ref(term.front.layer), term.front.alpha)
+        if stream not in self.aligned:
+            self.fronts.append(term.front)
+            self.aligned.append(stream)
+        return self.aligned.index(stream)
 
     def streams(self, row: int) -> list[Stream]:
         """The streams a row's logits are merged from."""
-        return [self.base, *(self.aligned[k] for k in self.steers[row])]
+        return [self.base, *(self.aligned[k] for k in self.rows[row].weights)]
 
     def members(self, groups: Sequence[Sequence[int]]) -> list[list[int]]:
         """For each aligned stream the groups of rows in which any has it."""
         return [
-            [index for index, rows in enumerate(groups) if any(k in self.steers[row] for row in rows)]
+            [index for index, rows in enumerate(groups) if any(k in self.rows[row].weights for row in rows)]
             for k in range(len(self.fronts))
         ]
 
-    def control(self, hidden: Tensor, rows: Sequence[int]) -> Controlled:
-        """Let the merged states [P, D] of these rows climb each value function in turn.
+    def edit(self, hidden: Tensor, rows: Sequence[int]) -> Edited:
+        """Let each method move the merged states [P, D] of the rows that it steers, one method after the other.
 
         The values told are those of a row's first axis, nan without one.
         """
         before = after = torch.full(hidden.shape[:1], torch.nan, device=hidden.device)
-        index = list(rows)
-        reads = self.reads[index].to(hidden.device)
-        for f, ascent in enumerate(self.ascents):
-            climbed = ascent(hidden, self.step_sizes[f, index], self.updates[f, index])
-            hidden = climbed.hidden
-            before = torch.where(reads == f, climbed.before, before)
-            after = torch.where(reads == f, climbed.after, after)
-        return Controlled(hidden, before, after)
+        of_method: dict[int, list[tuple[int, Edit]]] = {}
+        for place, row in enumerate(rows):
+            for edit in self.rows[row].edits:
+                of_method.setdefault(id(edit.method), []).append((place, edit))
+        for edits in of_method.values():
+            places = torch.tensor([place for place, _ in edits], device=hidden.device)
+            method = edits[0][1].method
+            edited = method.edit(hidden[places], [edit.strength for _, edit in edits])
+            hidden = hidden.index_copy(0, places, edited.hidden)
+            told = torch.tensor([edit is self.rows[rows[place]].told for place, edit in edits], device=hidden.device)
+            before = before.index_copy(0, places[told], edited.before[told])
+            after = after.index_copy(0, places[told], edited.after[told])
+        return Edited(hidden, before, after)
 
     def line(self, row: int, how: Sampling) -> int | None:
-        """The stream of the row's first axis, if scores are straight lines along it: no control, no cut, no penalty."""
-        return self._first[row] if sampling.is_linear(how) and not self.controlled[row] else None
-
-
-def _parts(axes: Mapping[str, Steering], row: Row) -> dict[tuple[str, float], float]:
-    """The aligned streams of a row, by axis and by alpha at the embeddings, and how much its logits take of each."""
-    return dict(
-        ((strength.axis, strength.alpha), 1.0)
-        if strength.merge == "embeddings"
-        else ((strength.axis, 1.0), strength.alpha)
-        for strength in row.strengths
-        if axes[strength.axis].identity_layer is not None
-    )
-
-
-def _strength(row: Row, axis: str) -> Strength:
-    """The row's strength along an axis; off when the row does not name it."""
-    return next((strength for strength in row.strengths if strength.axis == axis), Strength(axis=axis))
+        """The stream of the row's first axis, if scores are straight lines along it: no edit, no cut, no penalty."""
+        return self.rows[row].line if sampling.is_linear(how) and not self.rows[row].moved else None

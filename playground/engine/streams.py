@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from playground.engine.caches import KVCache, ResumableCache
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel, left_pad
+from playground.engine.methods.base import Front
 
 LEAST_COMMON = 8
 """Tokens that different prompts must begin with alike (a system prompt, a chat so far) to be read by themselves."""
@@ -23,17 +23,6 @@ class States(NamedTuple):
 
     base: Tensor
     aligned: Tensor
-
-
-class Front(NamedTuple):
-    """What makes a stream an aligned one: in place of the embeddings e its decoder reads h = e + alpha (L(e) - e)."""
-
-    layer: IdentityLayer
-    alpha: float = 1.0
-
-    def merge(self, embeddings: Tensor, aligned: Tensor) -> Tensor:
-        """e and L(e) -> h [..., D], in the dtype of e; L(e) itself at alpha 1."""
-        return torch.lerp(embeddings.float(), aligned.float(), self.alpha).to(embeddings.dtype)
 
 
 Taken = Mapping[int | None, tuple[Tensor, ...]]

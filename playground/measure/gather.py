@@ -10,8 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from playground.engine.decode import Steering, decode
+from playground.engine.decode import decode
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods import Steering
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, from_json, to_json
 from playground.files import add_json_lines, in_one_piece, mend, read_json_lines

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from playground.cards import Point
-from playground.engine.decode import Steering
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods import by_layer
+from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import exhaust
 from playground.measure import metrics
 from playground.rewards import Reward
@@ -53,7 +53,7 @@ def answering(
     own, scratch = measure.store(work, "guard-base", prompts), work / "guard.jsonl"
 
     def answers(alpha: float, layer: IdentityLayer, store: Path) -> Point:
-        axes = {"axis": Steering(layer, None, 0.0, 0)}
+        axes = {"axis": by_layer(layer)}
         strengths = [Strength(axis="axis", alpha=alpha)]
         steps = measure.measure(model, axes, {"reward": reward}, strengths, prompts, recipe, store, "guard")
         return metrics.point(alpha, 0.0, exhaust(steps)[0])

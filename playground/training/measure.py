@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from playground.cards import Point, SafeRange
-from playground.engine.decode import Steering
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods import Steering
 from playground.events import Progress
 from playground.measure import metrics
 from playground.measure.gather import gather

@@ -13,8 +13,8 @@ from torch import Tensor
 import playground
 from playground import axes
 from playground.cards import Calibration, Card, Data, Point
-from playground.engine.decode import Steering
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods import CLM, REControl, Steering
 from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.files import read_record, write_json
@@ -78,10 +78,10 @@ def _stages(
     )
     if job.until == "value":
         return None
-    step_size = yield from re_control.calibrate(model, job, ready, climber, reward, work, deadline["calibration"])
+    step_size = yield from re_control.calibrate(model, job, climber, reward, work, deadline["calibration"])
     if job.until == "calibration":
         return None
-    steering = Steering(ready, climber.function, step_size, job.recipe.updates)
+    steering = Steering((CLM(ready), REControl(climber.function, step_size, job.recipe.updates)))
     curve = yield from _curve(model, job, steering, reward, judged.judge, work, deadline["card"])
     checks = {**reward_checks, **judged.checks, **layer_checks, **value_checks}
     return _write(model, job, work, data, steering, reward, judged, curve, checks)
@@ -201,7 +201,7 @@ def _curve(
     scores: dict[str, Reward] = {"reward": reward, "judge": independent}
     if job.encoder is not None:
         scores["coherence"] = Coherence.load(job.encoder)
-    store = measure.store(work, "curve", steering.step_size)
+    store = measure.store(work, "curve", steering.of(REControl).step_size)
     readings = yield from measure.measure(
         model, {job.name: steering}, scores, strengths, prompts, recipe, store, "curve", deadline
     )
@@ -220,10 +220,10 @@ def _write(
     checks: dict[str, float],
 ) -> Card:
     """Write weights, then the card that describes them."""
-    assert steering.identity_layer is not None and steering.value_function is not None
-    steering.identity_layer.save(job.out)
-    steering.value_function.save(job.out)
-    reward.save(job.out)
+    for part in (*steering.methods, reward):
+        part.save(job.out)
+    control = steering.of(REControl)
+    files = [*(method.file for method in steering.methods), preference.FILE_NAME, *filter(None, [judged.card.file])]
     if judged.card.file:
         shutil.copyfile(work / judged.card.file, job.out / judged.card.file)
     learnt = Data(
@@ -248,11 +248,11 @@ def _write(
         seed=job.recipe.seed,
         judge=judged.card,
         checks={name: round(value, 4) for name, value in checks.items()},
-        calibration=Calibration(step_size=steering.step_size, updates=steering.updates),
+        calibration=Calibration(step_size=control.step_size, updates=control.updates),
         curve=tuple(curve),
         rises_until=measure.rises_until(curve),
         safe_range=measure.safe_range(curve, job.recipe),
-        files={name: axes.digest(job.out / name) for name in (*axes.WEIGHT_FILES, *filter(None, [judged.card.file]))},
+        files={name: axes.digest(job.out / name) for name in files},
         version=playground.__version__,
     )
     card.save(job.out)

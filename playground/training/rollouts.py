@@ -3,9 +3,9 @@
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
-from playground.engine.decode import Steering
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods import Steering, by_layer
+from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import Finished, Progress
 from playground.measure.gather import gather
 from playground.settings import Row, Sampling, Strength, conversation
@@ -32,7 +32,7 @@ def steered(
     sides = (SIDE, -SIDE) if job.recipe.opposite else (SIDE,)
     strengths = [(Strength(axis=job.name, alpha=alpha),) for alpha in sides]
     rows = _rows(job, job.recipe.rollouts - job.recipe.rollouts // 2, *strengths)
-    axes = {job.name: Steering(layer.to(model.device, model.dtype), None, 0.0, 0)}
+    axes = {job.name: by_layer(layer.to(model.device, model.dtype))}
     return (yield from _replies(model, job, axes, rows, work / "steered.jsonl", "steered replies", deadline))
 
 
@@ -40,7 +40,7 @@ def contrasted(
     model: LanguageModel, job: Job, layer: IdentityLayer, rows: Sequence[Row], store: Path, deadline: float
 ) -> Generator[Progress, None, Rollouts]:
     """Replies at alpha 1, to pair up; fewer than rows past `deadline`."""
-    axes = {job.name: Steering(layer, None, 0.0, 0)}
+    axes = {job.name: by_layer(layer)}
     return (yield from _replies(model, job, axes, rows, store, "replies at alpha 1", deadline))
 
 

@@ -144,7 +144,7 @@ axis = axes.load(Path(sys.argv[1]), model)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
-    axis.steering.identity_layer.save(Path(sys.argv[1]))
+    axis.steering.methods[0].save(Path(sys.argv[1]))
 except Exception as error:
     print(trouble(error) or repr(error))
 """

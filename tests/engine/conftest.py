@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from playground.engine.decode import Steering, decode
-from playground.engine.identity_layer import IdentityLayer
+from playground.engine.decode import decode
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods import CLM, REControl, Steering, by_layer
+from playground.engine.methods.identity_layer import IdentityLayer
+from playground.engine.methods.value_function import ValueFunction
 from playground.engine.prefix_tree import PrefixTree
-from playground.engine.value_function import ValueFunction
 from playground.events import Event, Finished, Token
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.sources import build_tiny
@@ -68,8 +69,9 @@ def make_lab(folder: Path, architecture: str, dtype: torch.dtype = torch.float32
             for parameter in layer.layer.parameters():
                 parameter.add_((torch.randn(parameter.shape) * 0.1).to(parameter))
             function = ValueFunction(model.width, 16).requires_grad_(False).to(device)
-            axes[name] = Steering(layer.requires_grad_(False).to(dtype), function, step_size=0.3, updates=4)
-    axes["untrained"] = Steering(IdentityLayer(model), None, 0.0, 0)
+            own = CLM(layer.requires_grad_(False).to(dtype)), REControl(function, step_size=0.3, updates=4)
+            axes[name] = Steering(own)
+    axes["untrained"] = by_layer(IdentityLayer(model))
     return Lab(model, axes)
 
 

@@ -6,16 +6,17 @@ Nothing is shared between rows but the batch, and nothing is remembered.
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from playground.engine import sampling, steering
+from playground.engine import sampling
 from playground.engine.language_model import LanguageModel
-from playground.engine.plan import Steering
-from playground.engine.streams import Front, States, Streams
-from playground.engine.value_function import ValueFunction
+from playground.engine.methods import CLM, REControl, Steering
+from playground.engine.methods.base import Front, Method
+from playground.engine.methods.value_function import ValueFunction
+from playground.engine.streams import States, Streams
 from playground.events import Finished, Started, Token
 from playground.settings import Request, Row, Sampling, Strength
 
@@ -84,10 +85,10 @@ def step(
     base = model.head(states.base)
     aligned = model.head(states.aligned) if plan.layers else base.new_zeros(0, *base.shape)
     # The head is linear, so logits are merged rather than states: they are straight lines in alpha to the last bit.
-    logits = steering.interpolate(base, aligned, alpha) if plan.layers else base
+    logits = interpolate(base, aligned, alpha) if plan.layers else base
     before = after = torch.full(base.shape[:1], math.nan, device=base.device)
     if plan.functions:
-        hidden = steering.interpolate(states.base, states.aligned, alpha)
+        hidden = interpolate(states.base, states.aligned, alpha)
         steered, before, after = plan.control(hidden, rows)
         moved = (steered != hidden).any(1)
         if bool(moved.any()):
@@ -120,13 +121,18 @@ def step(
     return Choice(chosen.tolist(), logprob, base_logprob, kl, low.tolist(), high.tolist(), value_before, value_after)
 
 
+def interpolate(base: Tensor, aligned: Tensor, alpha: Tensor) -> Tensor:
+    """CLM's equation summed over axes: base [B, X], aligned [K, B, X], alpha [K, B] -> [B, X]."""
+    return base + (alpha.unsqueeze(-1) * (aligned - base)).sum(0)
+
+
 class _Plan:
     """A request's strengths as tensors: alpha [K, B], and for each value function step sizes and updates [B]."""
 
     def __init__(self, axes: Mapping[str, Steering], rows: Sequence[Row]) -> None:
         names = list(dict.fromkeys(strength.axis for row in rows for strength in row.strengths))
-        layered = [name for name in names if axes[name].identity_layer is not None]
-        self.layers = [layer for name in layered if (layer := axes[name].identity_layer) is not None]
+        layered = [name for name in names if _part(axes[name], CLM) is not None]
+        self.layers = [axes[name].of(CLM).layer for name in layered]
         self.members = [
             [index for index, row in enumerate(rows) if any(s.axis == name for s in row.strengths)] for name in layered
         ]
@@ -136,21 +142,21 @@ class _Plan:
         self.functions: list[ValueFunction] = []
         step_sizes, updates = [], []
         for name in names:
-            function = axes[name].value_function
-            if function is None:
+            control = _part(axes[name], REControl)
+            if control is None:
                 continue
             strengths = [_strength(row, name) for row in rows]
-            self.functions.append(function)
+            self.functions.append(control.function)
             step_sizes.append(
-                [s.control * (axes[name].step_size if s.step_size is None else s.step_size) for s in strengths]
+                [s.control * (control.step_size if s.step_size is None else s.step_size) for s in strengths]
             )
-            updates.append([axes[name].updates if s.updates is None else s.updates for s in strengths])
+            updates.append([control.updates if s.updates is None else s.updates for s in strengths])
         self.step_sizes = torch.tensor(step_sizes).reshape(len(self.functions), len(rows))
         self.updates = torch.tensor(updates, dtype=torch.long).reshape(len(self.functions), len(rows))
         firsts = [row.strengths[0].axis if row.strengths else None for row in rows]
         self.steered_first = [first in layered for first in firsts]
         self.first = torch.tensor([layered.index(first) if first in layered else 0 for first in firsts])
-        named = [name for name in names if axes[name].value_function is not None]
+        named = [name for name in names if _part(axes[name], REControl) is not None]
         self.reads = torch.tensor([named.index(first) if first in named else -1 for first in firsts])
 
     def control(self, hidden: Tensor, rows: list[int]) -> Controlled:
@@ -169,6 +175,10 @@ class _Plan:
         """Whether the row's alpha interval has a closed form: a first axis with a layer, no control, no cut."""
         controlled = bool(((self.step_sizes[:, row] != 0) & (self.updates[:, row] > 0)).any())
         return self.steered_first[row] and not controlled and sampling.is_linear(how)
+
+
+def _part(steering: Steering, kind: type[Method]) -> Any:
+    return next((method for method in steering.methods if isinstance(method, kind)), None)
 
 
 @dataclass

@@ -7,6 +7,7 @@ import torch
 
 from playground.engine.decode import decode
 from playground.engine.forced import reply_logprobs
+from playground.engine.methods import CLM, REControl
 from playground.errors import AxisMismatch, InvalidInput
 from playground.events import Finished, Started, Token, from_json, to_json
 from playground.settings import FURTHEST, Message, Request, Row, Sampling
@@ -46,7 +47,7 @@ def test_an_untrained_layer_changes_nothing_at_any_alpha(any_lab: Lab) -> None:
 def one_stream(lab: Lab, asked: Row) -> tuple[int, ...]:
     """Greedy tokens of a row merged at the embeddings, the slow way: one stream, no cache."""
     (strength,) = asked.strengths
-    layer = lab.axes[strength.axis].identity_layer
+    layer = lab.axes[strength.axis].of(CLM).layer
     assert layer is not None
     ids = lab.model.prompt_ids(asked.messages)
     written: list[int] = []
@@ -184,7 +185,7 @@ def test_control_0_and_updates_0_change_nothing(lab: Lab) -> None:
 
 def test_control_touches_no_gradient(lab: Lab) -> None:
     lab.run(row("How was it?", at(1.0, control=2.0)))
-    function = lab.axes["random"].value_function
+    function = lab.axes["random"].of(REControl).function
     assert function is not None
     assert all(parameter.grad is None for parameter in [*function.parameters(), *lab.model.model.parameters()])
 

@@ -9,9 +9,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from playground.engine.caches import LeanCache, LeanCaches, StockCache, cache_maker
 from playground.engine.fused_step import FAMILIES
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.kv_memory import COLUMNS, KVMemory
 from playground.engine.linear import can_be_packed
+from playground.engine.methods.identity_layer import IdentityLayer
 from tests.engine.conftest import CORE, Lab
 
 WIDTH = 32

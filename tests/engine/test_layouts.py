@@ -11,11 +11,11 @@ from torch import nn
 from playground.engine.caches import LeanCache, StockCache, cache_maker
 from playground.engine.forced import reply_features
 from playground.engine.fused_step import FAMILIES
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
 from playground.engine.linear import fused, half, round_to_int8
+from playground.engine.methods.identity_layer import IdentityLayer
+from playground.engine.methods.value_function import FILE_NAME
 from playground.engine.prefix_tree import PrefixTree
-from playground.engine.value_function import FILE_NAME
 from playground.events import exhaust
 from playground.settings import Sampling, conversation
 from playground.sources import build_tiny

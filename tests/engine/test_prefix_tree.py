@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from playground.engine.decode import decode, steps
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.linear import can_be_packed
-from playground.engine.plan import Steering
+from playground.engine.methods import CLM, REControl, Steering
+from playground.engine.methods.identity_layer import IdentityLayer
 from playground.engine.prefix_tree import PrefixTree
 from playground.engine.streams import States, Streams
 from playground.events import Finished, Started, Token
@@ -258,7 +258,7 @@ def test_a_layer_with_other_weights_finds_nothing_of_the_old_one(lab: Lab, reads
     with torch.no_grad():
         for parameter in layer.layer.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
-    lab.axes["random"] = Steering(layer.requires_grad_(False), old.value_function, old.step_size, old.updates)
+    lab.axes["random"] = Steering((CLM(layer.requires_grad_(False)), old.of(REControl)))
     try:
         same(lab.events(FIRST, tree=tree), lab.events(FIRST))
         assert (

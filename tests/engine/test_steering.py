@@ -1,4 +1,4 @@
-"""The two methods as algebra."""
+"""The methods as algebra."""
 
 import math
 
@@ -7,9 +7,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.engine.steering import Ascent, Controlled, alpha_interval, interpolate
-from playground.engine.value_function import ValueFunction
-from tests.engine.plain_decode import climb_by_autograd
+from playground.engine.methods import REControl, Steering, SteeringVector
+from playground.engine.methods.base import Edited
+from playground.engine.methods.clm import alpha_interval, merge
+from playground.engine.methods.re_control import Ascent
+from playground.engine.methods.value_function import ValueFunction
+from playground.errors import InvalidInput
+from playground.settings import Strength
+from tests.engine.plain_decode import climb_by_autograd, interpolate
 
 ROWS, WIDTH, VOCABULARY = 3, 8, 20
 alphas = st.floats(-5, 5)
@@ -22,30 +27,30 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
 
 @given(alphas, seeds)
 def test_merging_hidden_states_equals_merging_logits(alpha: float, seed: int) -> None:
-    base, aligned = random(ROWS, WIDTH, seed=seed), random(1, ROWS, WIDTH, seed=seed + 1)
+    base, aligned = random(ROWS, WIDTH, seed=seed), random(ROWS, WIDTH, seed=seed + 1)
     head = random(VOCABULARY, WIDTH, seed=seed + 2)
-    strength = torch.full((1, ROWS), alpha)
-    merged_first = interpolate(base, aligned, strength) @ head.T
-    merged_last = interpolate(base @ head.T, aligned @ head.T, strength)
+    merged_first = merge(base, [(alpha, aligned - base)]) @ head.T
+    merged_last = merge(base @ head.T, [(alpha, aligned @ head.T - base @ head.T)])
     torch.testing.assert_close(merged_first, merged_last, rtol=1e-4, atol=1e-4)
 
 
 def test_alpha_0_is_exactly_the_base_and_alpha_1_the_aligned_stream() -> None:
-    base, aligned = random(ROWS, WIDTH), random(1, ROWS, WIDTH, seed=1)
-    assert torch.equal(interpolate(base, aligned, torch.zeros(1, ROWS)), base)
-    torch.testing.assert_close(interpolate(base, aligned, torch.ones(1, ROWS)), aligned[0])
+    base, aligned = random(ROWS, WIDTH), random(ROWS, WIDTH, seed=1)
+    assert torch.equal(merge(base, [(0.0, aligned - base)]), base)
+    torch.testing.assert_close(merge(base, [(1.0, aligned - base)]), aligned)
 
 
 def test_axes_add_up() -> None:
     base, aligned = random(ROWS, WIDTH), random(2, ROWS, WIDTH, seed=1)
     alpha = random(2, ROWS, seed=2)
-    expected = base + sum(alpha[k, :, None] * (aligned[k] - base) for k in range(2))
-    torch.testing.assert_close(interpolate(base, aligned, alpha), expected)
+    torch.testing.assert_close(
+        merge(base, [(alpha[k, :, None], aligned[k] - base) for k in range(2)]), interpolate(base, aligned, alpha)
+    )
 
 
 def test_no_axis_leaves_the_base() -> None:
     base = random(ROWS, WIDTH)
-    assert torch.equal(interpolate(base, torch.zeros(0, ROWS, WIDTH), torch.zeros(0, ROWS)), base)
+    assert merge(base, []) is base
 
 
 @pytest.fixture
@@ -62,9 +67,7 @@ def value_function(width: int = WIDTH, hidden: int = 16) -> ValueFunction:
     return function
 
 
-def control(
-    hidden: torch.Tensor, function: ValueFunction, step_size: torch.Tensor, updates: torch.Tensor
-) -> Controlled:
+def control(hidden: torch.Tensor, function: ValueFunction, step_size: torch.Tensor, updates: torch.Tensor) -> Edited:
     return Ascent(function)(hidden, step_size, updates)
 
 
@@ -164,3 +167,31 @@ def test_a_tie_ends_the_interval_at_alpha_and_a_twin_does_not() -> None:
     scores, slope = torch.tensor([[2.0, 2.0, 2.0, 0.0]]), torch.tensor([[1.0, 1.0, 3.0, 1.0]])
     found = alpha_interval(scores, slope, torch.tensor([0.5]), torch.tensor([0]))
     assert (float(found.low), float(found.high), int(found.high_token)) == (-math.inf, 0.5, 2)
+
+
+@given(seeds, st.floats(-3, 3))
+@settings(max_examples=25)
+def test_a_steering_vector_climbs_its_linear_value_function(seed: int, control: float) -> None:
+    vector, hidden = random(WIDTH, seed=seed), random(ROWS, WIDTH, seed=seed + 1)
+    found = SteeringVector(vector).edit(hidden, [Strength(axis="any", control=control)] * ROWS)
+    expected = climb_by_autograd(hidden, lambda h: h @ vector, torch.full((ROWS,), control), torch.ones(ROWS).long())
+    torch.testing.assert_close(tuple(found), tuple(expected), rtol=1e-4, atol=1e-4)
+
+
+def test_a_steering_vector_moves_each_row_by_its_own_control_and_none_at_0() -> None:
+    hidden = random(2, WIDTH)
+    method = SteeringVector(random(WIDTH, seed=1))
+    still, moved = Strength(axis="any"), Strength(axis="any", control=2.0)
+    found = method.edit(hidden, [still, moved])
+    assert torch.equal(found.hidden[0], hidden[0])
+    assert not torch.equal(found.hidden[1], hidden[1])
+    assert (method.moves(still), method.moves(moved)) == (False, True)
+
+
+def test_of_methods_that_share_a_slider_the_named_one_acts() -> None:
+    control, vector = REControl(value_function(), 0.1, 3), SteeringVector(random(WIDTH))
+    steering = Steering((control, vector))
+    assert list(steering.acting(Strength(axis="any"))) == [control]
+    assert list(steering.acting(Strength(axis="any", method="steering_vector"))) == [vector]
+    with pytest.raises(InvalidInput, match="no method 'prayer'"):
+        list(steering.acting(Strength(axis="any", method="prayer")))

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from playground.engine.streams import Front, States, Streams
+from playground.engine.methods import CLM
+from playground.engine.methods.base import Front
+from playground.engine.streams import States, Streams
 from tests.engine.conftest import Lab
 
 SHORT, LONG = (7, 8, 9), (11, 12, 13, 14, 15, 16)
@@ -15,7 +17,7 @@ AS_EXACT = {"atol": 2e-5, "rtol": 1e-4}
 def fronts(lab: Lab) -> list[Front]:
     """One layer as it is, the other merged at the embeddings."""
     alphas = {"random": 1.0, "second": -0.7}
-    return [Front(layer, alphas[name]) for name in alphas if (layer := lab.axes[name].identity_layer) is not None]
+    return [Front(lab.axes[name].of(CLM).layer, alpha) for name, alpha in alphas.items()]
 
 
 def alone(lab: Lab, prompt: Sequence[int], written: Sequence[int], aligned: Sequence[int]) -> States:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from playground.cards import Poles
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import exhaust
 from playground.settings import conversation
 from playground.sources import build_tiny

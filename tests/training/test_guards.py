@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods.identity_layer import IdentityLayer
 from playground.settings import Message
 from playground.sources import build_tiny
 from playground.training import guards

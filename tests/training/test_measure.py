@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from playground.cards import Point
-from playground.engine.decode import Steering, decode
-from playground.engine.identity_layer import IdentityLayer
+from playground.engine.decode import decode
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods import by_layer
+from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import Finished, exhaust
 from playground.measure import metrics
 from playground.settings import Request, Sampling, Strength
@@ -101,7 +102,7 @@ def test_readings_are_those_of_their_strength_and_prompt(tmp_path: Path, late: b
     model = LanguageModel.load(build_tiny(tmp_path / "model"))
     layer = IdentityLayer(model)
     layer.layer.load_state_dict({name: weight + 0.3 for name, weight in layer.layer.state_dict().items()})
-    axes = {"warmth": Steering(layer, None, 0.0, 0)}
+    axes = {"warmth": by_layer(layer)}
     store = tmp_path / "replies.jsonl"
     recipe = Recipe(measured_tokens=9)
     sampling = Sampling(temperature=recipe.measured_temperature)

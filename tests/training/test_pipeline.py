@@ -8,8 +8,9 @@ import pytest
 
 from playground import axes, places
 from playground.cards import Card, Data, Poles
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods import REControl
+from playground.engine.methods.identity_layer import IdentityLayer
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Progress, exhaust
 from playground.settings import conversation
@@ -60,7 +61,7 @@ def test_two_sentences_become_an_axis_that_steers(model: LanguageModel, tmp_path
     at = {(point.alpha, point.control): point.metrics for point in card.curve}
     assert at[0, 0]["win_rate"].mean == 0.5, "against itself the base is even"
     assert all({"judge", "win_rate"} <= set(metrics) for metrics in at.values())
-    assert axis.steering.step_size == card.calibration.step_size > 0
+    assert axis.steering.of(REControl).step_size == card.calibration.step_size > 0
     stages = list(dict.fromkeys(progress.stage for progress in told))
     assert stages[0] == "inventing pairs" and stages[-1] == "curve"
     assert any(progress.rate and progress.seconds_left is not None for progress in told)

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from playground.engine.language_model import LanguageModel
-from playground.engine.steering import Ascent
-from playground.engine.value_function import ValueFunction
+from playground.engine.methods.re_control import Ascent
+from playground.engine.methods.value_function import ValueFunction
 from playground.events import exhaust
 from playground.sources import build_tiny
 from playground.training.re_control.fit import Replies, chances, climb, correlations, fit, lambda_returns, reaching

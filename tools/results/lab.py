@@ -15,8 +15,9 @@ import torch
 
 import playground
 from playground import places
-from playground.engine.decode import Steering, decode
+from playground.engine.decode import decode
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods import Steering
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, exhaust, from_json, to_json
 from playground.files import add_json_lines, mend, read_json_lines

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from playground.engine.decode import Steering
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods import by_layer
 from playground.events import Finished
 from playground.measure import metrics
 from playground.measure.metrics import Reading
@@ -90,7 +90,7 @@ class _Contest:
         strengths = (Strength(axis=self.axis, alpha=1.0),) if tuned.layer is not None else ()
         rows = [Row(messages=conversation(p), strengths=strengths, seed=seed) for p, seed in self.lab.seeded(prompts)]
         store: Path = self.lab.folder(self.axis) / f"learner-{name}.jsonl"
-        steering = {self.axis: Steering(tuned.layer, None, 0.0, 0)}
+        steering = {} if tuned.layer is None else {self.axis: by_layer(tuned.layer)}
         return self.lab.ask(store, steering, {name: rows}, beside_the_base, tuned.model)[name].readings
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
+from torch import Tensor
 
-from playground.engine.decode import Steering
 from playground.engine.forced import reply_logprobs
-from playground.engine.value_function import ValueFunction
+from playground.engine.methods import CLM, REControl, Steering, SteeringVector
 from playground.events import Progress
 from playground.files import add_json_lines, mend, read_json_lines
 from playground.measure import metrics
@@ -23,7 +23,7 @@ from playground.training import pairs
 from playground.training.recipe import Recipe
 from tools.results import numbers, words
 from tools.results.lab import Lab
-from tools.results.rivals import Asked, Way, Ways, Written, linear, mean_difference
+from tools.results.rivals import Asked, Way, Ways, Written, mean_difference
 from tools.results.words import Claim, Section
 
 OURS = "control 1"
@@ -36,16 +36,15 @@ SHARES = (0.05, 0.1, 0.2, 0.4)
 def measure(lab: Lab, axis: str) -> dict[str, Any]:
     """Every way beside the base."""
     trained, sizes = lab.player.axes[axis], lab.sizes
-    function = trained.steering.value_function
-    assert function is not None
+    control = trained.steering.of(REControl)
     vector, size = _vector(lab, axis)
     ways = Ways(
         lab.player.model, trained, Sampling(temperature=sizes.temperature), sizes.tokens, sizes.candidates, sizes.block,
         {
             # Without the other's module a method pays for nothing but itself.
-            "control": Steering(None, function, trained.steering.step_size, trained.steering.updates),
-            "alpha": Steering(trained.steering.identity_layer, None, 0.0, 0),
-            "vector": Steering(None, vector, size, 1),
+            "control": Steering((control,)),
+            "alpha": Steering((trained.steering.of(CLM),)),
+            "vector": Steering((SteeringVector(size * vector),)),
         },
     )  # fmt: skip
     named: dict[str, Way] = {
@@ -54,7 +53,7 @@ def measure(lab: Lab, axis: str) -> dict[str, Any]:
         "alpha 1": ways.steered("alpha", alpha=1.0),
         "system prompt": ways.prompted,
         "steering vector": ways.steered("vector", control=1.0),
-        f"blocks, best of {sizes.candidates} by value": ways.blocks(function),
+        f"blocks, best of {sizes.candidates} by value": ways.blocks(control.function),
         f"best of {sizes.candidates} by reward": ways.best(trained.reward),
     }
     asked = lab.seeded(lab.prompts())
@@ -71,8 +70,8 @@ def measure(lab: Lab, axis: str) -> dict[str, Any]:
     }
 
 
-def _vector(lab: Lab, axis: str) -> tuple[ValueFunction, float]:
-    """The mean-difference vector as a value function, and how far along it the rule of step sizes would go."""
+def _vector(lab: Lab, axis: str) -> tuple[Tensor, float]:
+    """The mean difference [D], and how far along it the rule of step sizes would go."""
     store = lab.folder(axis) / f"vector-{lab.sizes.vector_pairs}x{lab.sizes.pair_tokens}.jsonl"
     kept = store.with_suffix(".safetensors")
     if not kept.exists():
@@ -80,18 +79,18 @@ def _vector(lab: Lab, axis: str) -> tuple[ValueFunction, float]:
         some = pairs.load(lab.pairs(axis))[: lab.sizes.vector_pairs]
         save_in_one_piece(mean_difference(lab.player.model, some, lab.sizes.pair_tokens), kept)
     found = load_file(kept)
-    vector = linear(found["direction"])
+    vector = found["direction"]
     unit = float(found["length"] / found["direction"].norm())
     sizes = [float(f"{share * unit:.3g}") for share in SHARES]
     asked = lab.seeded(lab.training_prompts())
     rows = {
         f"{size:g}": [
-            Row(messages=conversation(p), strengths=(Strength(axis="vector", control=1.0, step_size=size),), seed=seed)
+            Row(messages=conversation(p), strengths=(Strength(axis="vector", control=size),), seed=seed)
             for p, seed in asked
         ]
         for size in (0.0, *sizes)
     }
-    answers = lab.ask(store, {"vector": Steering(None, vector, 0.0, 1)}, rows, lab.reader(axis))
+    answers = lab.ask(store, {"vector": Steering((SteeringVector(vector),))}, rows, lab.reader(axis))
     base, *tried = [metrics.point(0.0, 1.0, answer.readings) for answer in answers.values()]
     return vector, points.best_step_size(sizes, tried, base, Recipe())
 

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from playground.axes import Axis
 from playground.engine import sampling
-from playground.engine.decode import Steering, decode
+from playground.engine.decode import decode
 from playground.engine.forced import reply_states
 from playground.engine.language_model import LanguageModel
-from playground.engine.steering import first_max
+from playground.engine.methods import Steering
+from playground.engine.methods.value_function import ValueFunction
+from playground.engine.sampling import first_max
 from playground.engine.streams import Streams
-from playground.engine.value_function import ValueFunction
 from playground.events import Finished
 from playground.rewards import Reward
 from playground.settings import Request, Row, Sampling, Strength, conversation
@@ -50,21 +51,6 @@ def mean_difference(model: LanguageModel, pairs: Sequence[Pair], longest: int) -
     means = torch.stack([state.mean(0) for state in states])
     direction = means[: len(pairs)].mean(0) - means[len(pairs) :].mean(0)
     return {"direction": direction, "length": torch.cat(states).norm(dim=1).mean()}
-
-
-def linear(direction: Tensor) -> ValueFunction:
-    """The value function V(h) = direction . h (plus a constant): its ascent adds the same vector everywhere.
-
-    So a static steering vector runs through the very code of control. silu(z) is z where z is large, hence the bias.
-    """
-    far, tiny = 64.0, 1e-3
-    function = ValueFunction(len(direction), 1)
-    with torch.no_grad():
-        function.inner.weight.copy_(tiny * direction / direction.norm())
-        function.inner.bias.fill_(far)
-        function.outer.weight.fill_(direction.norm() / tiny)
-        function.outer.bias.fill_(0.0)
-    return function.to(direction.device).eval().requires_grad_(False)
 
 
 @dataclass

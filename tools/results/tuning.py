@@ -25,8 +25,8 @@ from transformers import PreTrainedModel
 from playground.cli.progress import Teller
 from playground.engine.caches import run_decoder
 from playground.engine.forced import batches, predict
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods.identity_layer import IdentityLayer
 from playground.errors import InvalidInput
 from playground.files import write_json
 from playground.measure.gather import Pace, save_in_one_piece

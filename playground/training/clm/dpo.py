@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from playground.engine.forced import Predictions, batches, predict, reply_states
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
+from playground.engine.methods.clm import merge
+from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import Progress
 from playground.files import read_record, write_json
 from playground.measure.gather import Pace, load_tensors, save_in_one_piece
@@ -86,7 +87,7 @@ def read(
             base = model.head(torch.cat([data.states[texts[index]] for index in batch.indices]))
             base_log = base.log_softmax(-1)
         for at, alpha in enumerate(alphas):
-            steered = found.logits if alpha == 1.0 else base + alpha * (found.logits - base)
+            steered = found.logits if alpha == 1.0 else merge(base, [(alpha, found.logits - base)])
             steered_log = steered.log_softmax(-1)
             gained = _of_tokens(steered_log, found) - _of_tokens(base_log, found)
             summed = gained.new_zeros(len(batch.indices)).index_add(0, found.rows, gained)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from playground.engine.language_model import LanguageModel
-from playground.engine.value_function import ValueFunction
+from playground.engine.methods.value_function import ValueFunction
 from playground.events import Progress
 from playground.measure.gather import Pace
 from playground.training.recipe import Recipe, schedule

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from playground.engine.decode import Steering
 from playground.engine.forced import reply_states
-from playground.engine.identity_layer import IdentityLayer
 from playground.engine.language_model import LanguageModel
-from playground.engine.value_function import FILE_NAME, ValueFunction
+from playground.engine.methods import REControl, Steering
+from playground.engine.methods.identity_layer import IdentityLayer
+from playground.engine.methods.value_function import FILE_NAME, ValueFunction
 from playground.events import Progress
 from playground.files import read_record, write_json
 from playground.measure.gather import load_tensors
@@ -71,7 +71,6 @@ def _replies(
 def calibrate(
     model: LanguageModel,
     job: Job,
-    layer: IdentityLayer,
     climber: Climber,
     reward: PreferenceReward,
     work: Path,
@@ -80,7 +79,7 @@ def calibrate(
     """Try step sizes on development prompts, the first few always, and take the best that keeps replies fluent."""
     recipe = job.recipe
     sizes = [float(f"{factor * climber.step / recipe.updates:.3g}") for factor in recipe.step_factors]
-    steering = Steering(layer, climber.function, sizes[0], recipe.updates)
+    steering = Steering((REControl(climber.function, sizes[0], recipe.updates),))
     strengths = [
         Strength(axis=job.name, control=0.0),
         *(Strength(axis=job.name, control=1.0, step_size=size) for size in sizes),

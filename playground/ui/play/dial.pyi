@@ -36,8 +36,11 @@ class Dial(gr.HTML):
     def api_info(self) -> dict[str, Any]:
         """What a client sends: a number."""
         return {"type": "number"}
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component

@@ -39,8 +39,11 @@ class Mixer(gr.HTML):
     def api_info(self) -> dict[str, Any]:
         """What a client sends: a list of strengths."""
         return {"type": "array", "items": {"type": "object"}}
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component

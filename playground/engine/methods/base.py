@@ -1,0 +1,107 @@
+"""What a method of steering is to the engine: which streams it needs, and how it moves the merged hidden state."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from playground.cards import Card
+from playground.engine.methods.identity_layer import IdentityLayer
+from playground.settings import Strength
+
+if TYPE_CHECKING:
+    from playground.engine.language_model import LanguageModel
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""The shape of each tensor of a file, by name."""
+
+
+class Front(NamedTuple):
+    """What makes a stream another than the base's: in place of e its decoder reads h = e + alpha (L(e) - e)."""
+
+    layer: IdentityLayer
+    alpha: float = 1.0
+
+    def merge(self, embeddings: Tensor, aligned: Tensor) -> Tensor:
+        """e and L(e) -> h [..., D], in the dtype of e; L(e) itself at alpha 1."""
+        return torch.lerp(embeddings.float(), aligned.float(), self.alpha).to(embeddings.dtype)
+
+
+class Term(NamedTuple):
+    """A stream beside the base's, and how much of it: logits = base + sum of weight (stream - base)."""
+
+    front: Front
+    weight: float
+    linear: bool
+    """Whether the weight is what the slider says, so that logits are straight lines in it."""
+
+
+class Edited(NamedTuple):
+    """Hidden states after an edit [P, D], and their value before and after it [P]."""
+
+    hidden: Tensor
+    before: Tensor
+    after: Tensor
+
+
+class Method(ABC):
+    """One way to steer along an axis: its weights, what says how far, and the two seams at which it acts.
+
+    `streams` says what the logits are merged from, `edit` moves what was merged. Strengths come with each call and are
+    never kept, so that people cannot steer each other.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    slider: ClassVar[str]
+    """The field of `Strength` that says how far; of an axis's methods that share one, one acts."""
+    file: ClassVar[str]
+    """Its weights in the axis's folder."""
+    optional: ClassVar[bool] = False
+    """Whether an axis may lack it."""
+    edits: ClassVar[bool] = False
+    """Whether it has an `edit`, and so a value of each state to tell."""
+
+    def streams(self, strength: Strength) -> Sequence[Term]:
+        """The streams it needs at this strength, with their weights in the logits."""
+        return ()
+
+    def moves(self, strength: Strength) -> bool:
+        """Whether `edit` changes any state at this strength: logits are then no straight lines in any slider."""
+        return False
+
+    def edit(self, hidden: Tensor, strengths: Sequence[Strength]) -> Edited:
+        """Move merged states [P, D] in float32, each by its own strength, and tell their values.
+
+        A state that is not moved stays exactly as it is.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the weights into an axis's folder as safetensors."""
+
+    @classmethod
+    @abstractmethod
+    def shapes(cls, model: "LanguageModel", found: Shapes) -> Shapes:
+        """What shapes its file must hold for this base model; those found may choose a width of its own."""
+
+    @classmethod
+    @abstractmethod
+    def from_state(cls, model: "LanguageModel", state: dict[str, Tensor], card: Card) -> Self:
+        """The method from the tensors of its file, in float32, and what the card tells of it.
+
+        Raises ValueError where it could not be computed with.
+        """
+
+    @abstractmethod
+    def tried(self, embeddings: Tensor, states: Tensor) -> Iterable[Tensor]:
+        """What it makes of embeddings [1, T, D] and hidden states [T, D]: finite, or its weights are too large."""
+
+
+def shapes_of(state: Mapping[str, Any]) -> Shapes:
+    """The shapes of a module's tensors."""
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}

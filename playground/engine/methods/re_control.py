@@ -1,0 +1,119 @@
+"""RE-Control (arXiv 2406.05954): climb a value function on the last hidden state while decoding.
+
+    h <- h + step_size grad V(h), `updates` times
+
+`control` multiplies the step size: 1 is as calibrated, negative goes down.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor
+
+from playground.cards import Card
+from playground.engine.methods.base import Edited, Method, Shapes, shapes_of
+from playground.engine.methods.value_function import FILE_NAME, ValueFunction
+from playground.settings import Strength
+
+if TYPE_CHECKING:
+    from playground.engine.language_model import LanguageModel
+
+_WIDEST = 65_536  # inside a value function
+
+
+@dataclass(frozen=True)
+class REControl(Method):
+    """The value function V, and what control 1 means: so many updates of such a step size."""
+
+    name: ClassVar[str] = "re_control"
+    title: ClassVar[str] = "RE-Control"
+    slider: ClassVar[str] = "control"
+    file: ClassVar[str] = FILE_NAME
+    edits: ClassVar[bool] = True
+
+    function: ValueFunction
+    step_size: float
+    updates: int
+
+    @cached_property
+    def _ascent(self) -> "Ascent":
+        return Ascent(self.function)
+
+    def moves(self, strength: Strength) -> bool:
+        """Whether any step has a length."""
+        return self._step(strength) != 0 and self._updates(strength) > 0
+
+    def edit(self, hidden: Tensor, strengths: Sequence[Strength]) -> Edited:
+        """Climb from states [P, D], each by its own step size and number of updates."""
+        steps = torch.tensor([self._step(strength) for strength in strengths])
+        return self._ascent(hidden, steps, torch.tensor([self._updates(strength) for strength in strengths]))
+
+    def _step(self, strength: Strength) -> float:
+        return strength.control * (self.step_size if strength.step_size is None else strength.step_size)
+
+    def _updates(self, strength: Strength) -> int:
+        return self.updates if strength.updates is None else strength.updates
+
+    def save(self, folder: Path) -> None:
+        """Write V's weights."""
+        self.function.save(folder)
+
+    @classmethod
+    def shapes(cls, model: "LanguageModel", found: Shapes) -> Shapes:
+        """As wide as the model, and inside as wide as the file says."""
+        hidden = max(1, min(next(iter(found.get("inner.bias", ())), 1), _WIDEST))
+        return shapes_of(ValueFunction(model.width, hidden).state_dict())
+
+    @classmethod
+    def from_state(cls, model: "LanguageModel", state: dict[str, Tensor], card: Card) -> "REControl":
+        """V on the model's device. Raises ValueError where it would divide by 0."""
+        function = ValueFunction.from_state(state)
+        if not bool((function.scale > 0).all()):
+            raise ValueError("it would divide by 0")
+        return cls(function.to(model.device), card.calibration.step_size, card.calibration.updates)
+
+    def tried(self, embeddings: Tensor, states: Tensor) -> Iterable[Tensor]:
+        """V(h), and its hidden layer."""
+        yield self.function(states)
+        yield self.function.inside(states)
+
+
+class Ascent:
+    """h <- h + step_size * grad V(h) repeated, in closed form for V's perceptron.
+
+    With V(h) = w . silu(z) + c and z = A h + b (the standardisation is part of A and b), grad V = A^T g for
+    g = w * silu'(z). A step moves z by step_size * A A^T g, so that all updates run in the hidden layer, and the state
+    itself moves once: by A^T times the sum of step_size * g.
+    """
+
+    def __init__(self, function: ValueFunction) -> None:
+        self.function = function
+        self.slopes = (function.inner.weight / function.scale).detach()
+        self.gram = self.slopes @ self.slopes.T
+        self.outer = function.outer.weight[0].detach()
+
+    @torch.no_grad()
+    def __call__(self, hidden: Tensor, step_size: Tensor, updates: Tensor) -> Edited:
+        """Climb from states [P, D] in float32 with step sizes [P] (negative goes down) and numbers of updates [P].
+
+        A row with step size 0 or no updates keeps its state exactly.
+        """
+        step_size, updates = step_size.to(hidden.device), updates.to(hidden.device)
+        inner = self.function.inside(hidden)
+        before = after = self.function.read(inner)
+        total = torch.zeros_like(inner)
+        moving = (step_size != 0) & (updates > 0)
+        if bool(moving.any()):
+            rounds = torch.arange(int(updates[moving].max()), device=hidden.device)
+            steps = torch.where(updates > rounds.unsqueeze(1), step_size, 0.0).unsqueeze(2)
+            outer = self.outer.expand_as(inner)
+            for step in steps:
+                climb = torch.ops.aten.silu_backward(outer, inner).mul_(step)
+                inner = torch.addmm(inner, climb, self.gram)
+                total += climb
+            after = torch.where(moving, self.function.read(inner), before)
+        return Edited(hidden + total @ self.slopes, before, after)
