@@ -29,7 +29,7 @@ def people(
     url = answered(folder, database)
     loaded = stimuli.load(folder)
     with Records.open(url, loaded) as records:
-        table = results.people_table(records, loaded)[list(_COLUMNS)]
+        table = results.people_table(records, loaded).loc[:, list(_COLUMNS)]
         if ids:
             known = records.external()
             told: dict[str, list[Any]] = {
@@ -40,7 +40,7 @@ def people(
             }
             table = table.assign(**told)
     if as_json:
-        for row in json.loads(table.to_json(orient="records", date_format="iso")):
+        for row in json.loads(table.to_json(orient="records", date_format="iso") or "[]"):
             print(json.dumps(row, ensure_ascii=False))
         return
     sys.stdout.write(spreadsheet.as_csv(table))

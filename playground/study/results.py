@@ -133,9 +133,9 @@ def people_table(records: Records, study: Study) -> pd.DataFrame:
 
 def main_data(table: pd.DataFrame, people: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Both tables without the pilot; as they are where there is nothing but a pilot."""
-    if people["pilot"].all():
+    if not bool((~people["pilot"]).any()):
         return table, people
-    return table[~table["pilot"]].reset_index(drop=True), people[~people["pilot"]].reset_index(drop=True)
+    return table.query("not pilot").reset_index(drop=True), people.query("not pilot").reset_index(drop=True)
 
 
 def liked(table: pd.DataFrame) -> list[Liked]:
