@@ -3,7 +3,7 @@
 // after the page was loaded anew.
 const RETRY_MS = 10000, LONGEST_PATH = 500, UNSAVED = 'unsaved';
 const owned = {};
-let page = {}, person = {}, began = 0, choice = null, changes = 0, path = [], hidden = 0, hiddenMs = 0, away = null, sending = null, timer = 0;
+let page = {}, person = {}, words = {}, began = 0, path = [], hidden = 0, hiddenMs = 0, away = null, sending = null, timer = 0;
 
 const find = (selector) => element.querySelector(selector);
 const all = (selector) => [...element.querySelectorAll(selector)];
@@ -15,11 +15,13 @@ function begin() {
   const root = find('main.study');
   page = JSON.parse(root?.dataset.page ?? '{}');
   person = JSON.parse(root?.dataset.person ?? '{}');
+  words = JSON.parse(root?.dataset.words ?? '{}');
+  if (root?.lang) Object.assign(document.documentElement, { lang: root.lang, dir: root.dir });
   const elsewhere = person.name && !page.code;
   if (person.own) keepOwn(person.name, page.code);
   else if (person.name) page.code = ownCode(person.name) ?? page.code;
   began = now();
-  [choice, changes, path, hidden, hiddenMs, sending] = [null, 0, [], 0, 0, null];
+  [path, hidden, hiddenMs, sending] = [[], 0, 0, null];
   away = document.hidden ? now() : null;
   remember();
   const slider = find('.sliding + .bar input');
@@ -78,10 +80,10 @@ function send(form) {
 }
 
 function deliver() {
-  tell('Saving…');
+  tell(words.saving);
   trigger('submit', sending);
   timer = setTimeout(() => {
-    tell('Not saved yet: no answer from the server. Trying again…', true);
+    tell(words.unsaved, true);
     timer = setTimeout(deliver, 1500);
   }, RETRY_MS);
 }
@@ -93,41 +95,27 @@ function tell(text, urgent = false) {
   line.classList.toggle('urgent', urgent);
 }
 
-function answer(extra) {
+function answer(button) {
   if (away !== null) returned();
+  const { choice, degree } = button.dataset;
   const slider = find('.sliding + .bar input');
   send({
     action: 'answer',
     answer: {
-      choice, changes, path: path.slice(0, LONGEST_PATH), client_ms: now() - began, hidden, hidden_ms: hiddenMs,
-      ...(slider ? { option: Number(slider.value) } : { path: [] }), ...extra,
+      choice, path: path.slice(0, LONGEST_PATH), client_ms: now() - began, hidden, hidden_ms: hiddenMs,
+      ...(slider ? { option: Number(slider.value) } : { path: [] }), ...(degree ? { degree: Number(degree) } : {}),
     },
   });
 }
 
-function choose(button) {
-  if (choice !== null && choice !== button.dataset.choice) changes += 1;
-  choice = button.dataset.choice;
-  if ('send' in button.dataset) {
-    answer('degree' in button.dataset ? { degree: Number(button.dataset.degree) } : {});
-    return;
-  }
-  all('[data-choice]').forEach((one) => one.setAttribute('aria-pressed', String(one === button)));
-  all('.reply').forEach((reply) => reply.classList.toggle('chosen', reply.dataset.side === choice));
-  const degree = find('.degree');
-  degree.hidden = false;
-  degree.querySelector('button').focus({ preventScroll: true });
-}
-
 function press(button) {
   if (button.disabled) return;
-  const { action, size } = button.dataset;
+  const { action } = button.dataset;
   if (action === 'questions') {
     const values = Object.fromEntries([...new FormData(find('form.questions'))].map(([name, value]) => [name, String(value)]));
     send({ action, values });
   } else if (action) send({ action });
-  else if (size) answer({ degree: Number(size) * (choice === 'left' ? -1 : 1) });
-  else choose(button);
+  else answer(button);
 }
 
 function left() { if (away === null) { away = now(); hidden += 1; } }
@@ -145,11 +133,11 @@ element.addEventListener('input', (event) => {
   if (path.length < LONGEST_PATH) path.push([Math.round(now() - began), place]);
   find('.sliding + .bar button').disabled = false;
 });
+// A digit by its key as well, which is the same one whatever script a keyboard writes.
+const pressed = ({ key, code }) => /^(?:Digit|Numpad)(\d)$/.exec(code)?.[1] ?? key;
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.target.matches('input, textarea')) return;
-  const open = find('.degree:not([hidden])');
-  const places = open ? [open] : all('.bar');
-  const button = places.map((place) => place.querySelector(`[data-shortcut="${event.key}"]`)).find(Boolean);
+  const button = find(`[data-shortcut="${CSS.escape(pressed(event))}"]`);
   if (!button || sending) return;
   event.preventDefault();
   press(button);

@@ -15,7 +15,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from playground.errors import InvalidInput, PlaygroundError
+from playground.errors import InvalidInput
 from playground.study.database import connect, inserted, reads, transact, writes
 from playground.study.persons import Person, name_in
 from playground.study.records import Records
@@ -23,12 +23,9 @@ from playground.study.recruiting import Ids
 from playground.study.schedule import Fills, schedule
 from playground.study.stimuli import Study
 from playground.study.tables import answers, events, external_ids, people, studies, trials, withdrawn_ids
+from playground.study.words import Refused
 
 _IDS = (external_ids.c.external, external_ids.c.recruitment, external_ids.c.session)
-
-
-class Refused(PlaygroundError):
-    """A form that may not count: forged, another person's, out of its turn, or answered already."""
 
 
 class Full(Refused):
@@ -86,9 +83,9 @@ class Enrolment(Records):
         if known is not None:
             return known
         if ids is not None and self._has_withdrawn(connection, ids.external):
-            raise Refused("Who has withdrawn cannot begin anew.")
+            raise Refused("not_anew")
         if not preview and self._is_full(connection):
-            raise Full("Enough people take part already.")
+            raise Full("full")
         return self._enrol(connection, key, ids, preview)
 
     def _enrol(self, connection: Connection, key: str, ids: Ids | None, preview: bool) -> Person:
@@ -156,11 +153,8 @@ class Enrolment(Records):
         if person is None:
             return
         if not person.owns(code):
-            contact = self.study.plan.contact
-            raise Refused(
-                "Answers can only be deleted from the browser they were begun in.",
-                f"Open the study there, or ask {contact or 'whoever invited you'}.",
-            )
+            plan = self.study.plan
+            raise Refused("begun_elsewhere", contact=plan.contact or plan.spoken["whoever_invited"])
         self._delete(connection, person)
 
     @writes
@@ -247,7 +241,7 @@ class Enrolment(Records):
     def _required(self, connection: Connection, code: str) -> Person:
         person = self._locked(connection, code)
         if person is None:
-            raise Refused("This page belongs to nobody in this study.", "Open the study's address anew.")
+            raise Refused("nobody")
         return person
 
     def _lock(self, connection: Connection, table: sa.Table, row: int) -> None:

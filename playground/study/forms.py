@@ -1,23 +1,14 @@
 """What a browser sends, checked before anything believes it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
-from playground.errors import InvalidInput
 from playground.settings import Settings
-from playground.study.parts import Question
-from playground.study.plan import Plan
+from playground.study.parts import CHOICES, Question
 from playground.study.typed import clean, number
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "pair": ("left", "right", "tie", "bad"),
-    "adjustment": ("liked",),
-    "single": ("weak", "right", "strong", "broken"),
-    "adaptive": ("weak", "right", "strong", "broken"),
-}
-"""What can be answered to each kind of trial."""
+from playground.study.words import Refused
 
 TOO_STRONG = ("strong", "broken")
 """The answers that mean that a reply goes too far."""
@@ -26,10 +17,10 @@ _NAME = r"^[A-Za-z0-9_-]*$"
 
 LONGEST_PATH = 500
 
-Action = Literal["consent", "decline", "begin", "answer", "questions", "withdraw", "return"]
+Action = Literal["consent", "decline", "begin", "answer", "questions", "read", "undo", "withdraw", "return"]
 
 
-class Incomplete(InvalidInput):
+class Incomplete(Refused):
     """A question is unanswered, or not in a way that can be used."""
 
 
@@ -45,18 +36,18 @@ class Answer(Settings):
     hidden: int = Field(default=0, ge=0, le=100_000, description="How often the page lost the focus.")
     hidden_ms: float = Field(default=0, ge=0, le=1e10, description="For how long in all.")
 
-    def check(self, kind: str, options: int) -> None:
-        """Raise InvalidInput unless this answers a trial of this kind with so many options."""
-        if self.choice not in CHOICES[kind]:
-            raise InvalidInput("That is none of the answers.", "Choose one of those on the page.")
+    def check(self, kind: str, options: int, choices: Collection[str] | None = None) -> None:
+        """Raise Refused unless this answers a trial of this kind with so many options; `choices` if not all it has."""
+        if self.choice not in (CHOICES[kind] if choices is None else choices):
+            raise Refused("no_such_answer")
         sides = {"left": (-3, -2, -1), "right": (1, 2, 3), "tie": (0,)}.get(self.choice, ()) if kind == "pair" else ()
         if self.degree is not None and self.degree not in sides:
-            raise InvalidInput("That degree does not go with the answer.", "Choose one of those on the page.")
+            raise Refused("no_such_answer")
         places = [self.option, *(place for _, place in self.path)] if kind == "adjustment" else []
         if any(place is None or not 0 <= place < options for place in places):
-            raise InvalidInput("The slider was at no reply.", "Move it and try again.")
+            raise Refused("no_such_answer")
         if kind != "adjustment" and (self.option is not None or self.path):
-            raise InvalidInput("This question has no slider.", "Answer what the page asks.")
+            raise Refused("no_such_answer")
 
 
 class Form(Settings):
@@ -71,9 +62,9 @@ class Form(Settings):
 
 
 def read(data: Any) -> Form:
-    """The form a browser sent. Raises InvalidInput for anything else."""
+    """The form a browser sent. Raises Refused for anything else."""
     if not isinstance(data, Mapping):
-        raise InvalidInput("That is no form of this study.", "Load the page again.")
+        raise Refused("no_form")
     values = data.get("values")
     if isinstance(
         values, Mapping
@@ -85,26 +76,26 @@ def read(data: Any) -> Form:
     try:
         return Form(**{str(name): value for name, value in data.items()})
     except (TypeError, ValueError, RecursionError):
-        raise InvalidInput("That is no form of this study.", "Load the page again.") from None
+        raise Refused("no_form") from None
 
 
-def responses(plan: Plan, values: Mapping[str, str]) -> dict[str, str]:
-    """The answers to the plan's questions, cleaned; empty ones left out. Raises Incomplete naming the question."""
-    found = {question.id: _response(question, clean(values.get(question.id, ""))) for question in plan.questions}
+def responses(questions: Sequence[Question], values: Mapping[str, str]) -> dict[str, str]:
+    """The answers to these questions, cleaned; empty ones left out. Raises Incomplete naming the question."""
+    found = {question.id: _response(question, clean(values.get(question.id, ""))) for question in questions}
     return {name: value for name, value in found.items() if value}
 
 
 def _response(question: Question, value: str) -> str:
     if not value:
         if question.required:
-            raise Incomplete(f"Please answer: {question.text}")
+            raise Incomplete("please_answer", question=question.text)
         return ""
     known = {"choice": question.options, "scale": tuple(str(step) for step in range(1, question.steps + 1))}
     if question.kind in known and value not in known[question.kind]:
-        raise Incomplete(f"Please choose one of the answers: {question.text}")
+        raise Incomplete("please_choose", question=question.text)
     if question.kind != "number":
         return value
     read = number(value)
     if read is None:
-        raise Incomplete(f"Please give one number, without a separator for thousands: {question.text}")
+        raise Incomplete("please_number", question=question.text)
     return read

@@ -10,12 +10,13 @@ from playground.settings import FURTHEST, Settings
 Method = Literal["alpha", "control"]
 Kind = Literal["pair", "adjustment", "single", "adaptive"]
 
-_QUESTIONS: dict[str, str] = {
-    "pair": "Which reply do you like better?",
-    "adjustment": "Drag until you like the reply best.",
-    "single": "How is this reply?",
-    "adaptive": "How is this reply?",
+CHOICES: dict[str, tuple[str, ...]] = {
+    "pair": ("left", "right", "tie", "bad"),
+    "adjustment": ("liked",),
+    "single": ("weak", "right", "strong", "broken"),
+    "adaptive": ("weak", "right", "strong", "broken"),
 }
+"""What can be answered to each kind of trial."""
 
 
 def later(default: Any, description: str = "", **bounds: Any) -> Any:
@@ -53,6 +54,9 @@ class Task(Part):
     trials: int = Field(ge=1, le=500, description="Trials per person.")
     question: str = Field(default="", max_length=300, description="What stands above the replies.")
     degree: bool = Field(default=True, description="In a pair: ask how much better, from 1 to 3.")
+    tie: bool = later(True, "In a pair: whether both may be equally good.")
+    bad: bool = later(True, "In a pair: whether both may be bad. Without either the choice is forced.")
+    labels: dict[str, str] = later({}, "What the answers are called on the page, by answer, such as weak or strong.")
 
     @property
     def name(self) -> str:
@@ -60,13 +64,22 @@ class Task(Part):
         return self.id or self.kind
 
     @property
-    def wording(self) -> str:
-        """The question as people read it."""
-        return self.question or _QUESTIONS[self.kind]
+    def choices(self) -> tuple[str, ...]:
+        """What can be answered."""
+        left_out = {name for name, offered in (("tie", self.tie), ("bad", self.bad)) if not offered}
+        return tuple(choice for choice in CHOICES[self.kind] if self.kind != "pair" or choice not in left_out)
+
+    @model_validator(mode="after")
+    def _labels_are_of_answers(self) -> "Task":
+        for name, label in self.labels.items():
+            if name not in self.choices or not label.strip() or (self.kind == "pair" and name not in ("tie", "bad")):
+                given = [one for one in self.choices if self.kind != "pair" or one in ("tie", "bad")]
+                raise InvalidInput(f"labels: {name!r} is no answer with a label.", f"They are: {', '.join(given)}.")
+        return self
 
 
 class Checks(Part):
-    """Attention checks, hidden among the pairs. They flag a person; nobody is dropped by them."""
+    """Attention checks, hidden among the pairs. They flag a person, and end the visit only with `end_early`."""
 
     instructed: int = Field(default=0, ge=0, le=10, description="Pairs whose replies say which side to choose.")
     gold: int = Field(default=0, ge=0, le=10, description="Pairs of a fluent and a broken reply.")
@@ -81,10 +94,21 @@ class Checks(Part):
     fail_after: int = Field(
         default=0, ge=0, le=20, description="Wrong instructed and gold answers for the outcome failed; 0 is never."
     )
+    end_early: bool = later(False, "End the visit as soon as somebody has failed by fail_after.")
+
+
+class Flags(Part):
+    """From which share on somebody stands out. A flag drops nobody by itself."""
+
+    failed_check: float = Field(default=0.0, ge=0, le=1, description="Of instructed and gold pairs answered wrongly.")
+    inconsistent: float = Field(default=0.5, ge=0, le=1, description="Of repeated pairs answered otherwise ...")
+    least_repeats: int = Field(default=3, ge=1, le=100, description="... where at least so many were repeated.")
+    too_fast: float = Field(default=0.25, ge=0, le=1, description="Of trials answered too fast.")
+    one_sided: float = Field(default=0.9, ge=0.5, le=1, description="Of one side among at least eight choices.")
 
 
 class Question(Part):
-    """A question after the trials."""
+    """A question beside the trials."""
 
     id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_]+$", description="Names it in the results.")
     text: str = Field(min_length=1, max_length=500)
@@ -92,6 +116,22 @@ class Question(Part):
     options: tuple[str, ...] = Field(default=(), description="The choices, or the names of a scale's two ends.")
     steps: int = Field(default=7, ge=2, le=11, description="Points of a scale.")
     required: bool = False
+    at: str = later("", 'Where it comes: after the trials; "start", before them; or after the task of this name.')
+    accept: tuple[str, ...] = later(
+        (), "With any other answer somebody is screened out: options, or points of a scale."
+    )
+    least: float | None = later(None, "With a lower number somebody is screened out.")
+    most: float | None = later(None, "With a higher number somebody is screened out.")
+
+    def admits(self, value: str) -> bool:
+        """Whether an answer, as `forms` read it, lets somebody go on."""
+        if self.accept:
+            return value in self.accept
+        if self.kind == "number" and value:
+            return (self.least is None or float(value) >= self.least) and (
+                self.most is None or float(value) <= self.most
+            )
+        return True
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> "Question":
@@ -101,4 +141,13 @@ class Question(Part):
             raise InvalidInput(
                 f"The scale {self.id!r} has no two ends.", 'Name both, as options = ["never", "always"].'
             )
+        given = {"choice": self.options, "scale": tuple(str(step) for step in range(1, self.steps + 1))}
+        if not set(self.accept) <= set(given.get(self.kind, ())):
+            raise InvalidInput(
+                f"The question {self.id!r} accepts what is no answer to it.", "See its options or steps."
+            )
+        if self.kind != "number" and (self.least is not None or self.most is not None):
+            raise InvalidInput(f"The question {self.id!r} asks for no number.", 'Use accept, or kind = "number".')
+        if (self.accept or self.least is not None or self.most is not None) and not self.required:
+            raise InvalidInput(f"The question {self.id!r} screens and need not be answered.", "Set required = true.")
         return self

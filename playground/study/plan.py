@@ -15,9 +15,11 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from playground import files
 from playground.errors import InvalidInput, PlaygroundError
 from playground.settings import FURTHEST, Sampling, Settings
-from playground.study.parts import Checks, Consent, Kind, Method, Prompt, Question, Task
+from playground.study import words
+from playground.study.parts import Checks, Consent, Flags, Kind, Method, Prompt, Question, Task, later
 from playground.study.recruiting import Codes, Recruiting
 from playground.study.typed import clean
+from playground.study.words import Words, in_language
 from playground.texts import is_blank
 
 Phase = Literal["consent", "instructions", "practice", "trials", "questions", "thanks"]
@@ -25,6 +27,7 @@ Phase = Literal["consent", "instructions", "practice", "trials", "questions", "t
 PHASES: tuple[Phase, ...] = get_args(Phase)
 FILE_NAME = "study.toml"
 
+_THANKS = "Thank you. Your answers are saved."
 _EXAMPLE = Path(__file__).with_name("example.toml")
 
 
@@ -38,7 +41,10 @@ class Plan(Settings):
     phases: tuple[Phase, ...] = PHASES
     consent: Consent
     instructions: str = ""
-    thanks: str = "Thank you. Your answers are saved."
+    thanks: str = _THANKS
+    debriefing: str = later("", "What people read at the end, before their code: what it was about.")
+    language: str = later("en", "Of the pages' own words.", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$")
+    words: dict[str, str] = later({}, "Sentences of the pages in place of their own.")
     contact: str = Field(default="", max_length=200, description="Shown on every page; whom to ask.")
 
     axis: str = Field(min_length=1, description="Name or folder of the axis.")
@@ -53,6 +59,7 @@ class Plan(Settings):
     practice: int = Field(default=0, ge=0, le=10, description="Practice trials of each task.")
     tasks: tuple[Task, ...] = Field(min_length=1)
     checks: Checks = Checks()
+    flags: Flags = later(Flags())
     questions: tuple[Question, ...] = ()
     recruiting: Recruiting = Recruiting()
     codes: Codes = Codes()
@@ -86,6 +93,17 @@ class Plan(Settings):
         if twice:
             raise InvalidInput(f"{info.field_name}: {twice[0]!r} is there twice.", "Give each once.")
         return parts
+
+    @model_validator(mode="after")
+    def _can_be_said(self) -> "Plan":
+        words.check(self.language, self.words)
+        names = {"", "start", *(task.name for task in self.tasks)}
+        lost = next((question for question in self.questions if question.at not in names), None)
+        if lost is not None:
+            raise InvalidInput(f"The question {lost.id!r} comes after no task: {lost.at!r}.", _places(self.tasks))
+        if self.checks.end_early and not self.checks.fail_after:
+            raise InvalidInput("checks.end_early ends nothing.", "Set checks.fail_after to 1 or more.")
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Plan":
@@ -125,6 +143,27 @@ class Plan(Settings):
         gold = (self.checks.fluent, self.checks.broken) if self.checks.gold and self.checks.broken is not None else ()
         return tuple(sorted({*self.strengths, *gold}))
 
+    @property
+    def spoken(self) -> Words:
+        """Everything the pages say by themselves."""
+        return in_language(self.language, self.words)
+
+    @property
+    def thanked(self) -> str:
+        """The thanks, in the study's language where it says nothing of its own."""
+        return self.spoken["thanks"] if self.thanks == _THANKS else self.thanks
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """Where questions come, in order: at the start, after tasks, and at the end."""
+        places = ("start", *(task.name for task in self.tasks), "")
+        return tuple(place for place in places if self.asked_at(place))
+
+    def asked_at(self, place: str) -> tuple[Question, ...]:
+        """The questions that come there."""
+        asked = tuple(question for question in self.questions if question.at == place)
+        return asked if place or "questions" in self.phases else ()
+
     def task(self, name: str) -> Task | None:
         """The task of this name, if the study has one."""
         return next((task for task in self.tasks if task.name == name), None)
@@ -145,7 +184,8 @@ class Plan(Settings):
 
 
 _TABLES: dict[str, type[Settings]] = {
-    "consent": Consent, "sampling": Sampling, "checks": Checks, "recruiting": Recruiting, "codes": Codes,
+    "consent": Consent, "sampling": Sampling, "checks": Checks, "flags": Flags, "recruiting": Recruiting,
+    "codes": Codes,
 }  # fmt: skip
 _LISTS: dict[str, type[Settings]] = {"prompts": Prompt, "tasks": Task, "questions": Question}
 
@@ -201,6 +241,10 @@ def _parse(text: str) -> Plan:
     if "\\u0000" in json.dumps(values, default=str):
         raise InvalidInput("A text holds a zero byte, which no database keeps.", "Take it out.")
     return Plan(**{name: _checked(name, value) for name, value in values.items()})
+
+
+def _places(tasks: tuple[Task, ...]) -> str:
+    return f'at is "start", or one of {", ".join(task.name for task in tasks)}, or left out.'
 
 
 def example() -> str:

@@ -105,9 +105,11 @@ class Records:
     @reads
     def answered_trials(self, connection: Connection) -> list[dict[str, Any]]:
         """Each counted answer with its trial and person, in order; previews and practice are not among them."""
+        undone = sa.select(sa.func.count()).where(events.c.trial_id == trials.c.id, events.c.kind == "undone")
         query = (
             sa.select(
                 trials,
+                undone.correlate(trials).scalar_subquery().label("undone"),
                 *(column for column in answers.c if column.name not in ("id", "trial_id", "key")),
                 people.c.consented_at,
                 people.c.finished_at,

@@ -22,6 +22,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "person": ("int64", "Number of the person; the external id is in no table that is analysed."),
     "position": ("int64", "Place of the trial in the person's schedule, practice included, from 0."),
     "task": ("string", "pair, adjustment, single or adaptive."),
+    "block": ("string", "Name of the task, where the study has several of a kind; else its kind."),
     "check": ("string", 'Empty for an ordinary trial; else "instructed", "gold" or "repeated".'),
     "cell": ("string", "What the design shows equally often; empty for instructed and gold pairs."),
     "prompt": ("string", "Id of the prompt; empty for instructed pairs."),
@@ -57,6 +58,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "path": ("string", "Adjustment: JSON list of [milliseconds, strength] as the slider moved."),
     "moves": ("Int64", "Adjustment: steps in that path."),
     "changes": ("int64", "How often the choice changed before it was sent."),
+    "undone": ("int64", "How often an answer to it was taken back before this one; the last counts."),
     "client_s": ("float64", "Seconds from shown to answered by the browser's clock, of the last showing."),
     "server_s": ("float64", "Seconds from last shown to answered by the server's clock."),
     "hidden": ("int64", "How often the page lost the focus."),
@@ -94,8 +96,7 @@ PEOPLE: dict[str, tuple[str, str]] = {
 }
 """The table of people: each column's dtype and meaning. Columns q_ID hold the answers to the study's questions."""
 
-_MUCH = 0.25  # of a person's trials: above it too fast is flagged
-_ONE_SIDED = 0.1
+_ENOUGH = 8  # choices of a side, to tell that somebody has one
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,7 @@ def _row(study: Study, row: Mapping[str, Any], first: Mapping[tuple[int, int], M
         "study": study.plan.name,
         "person": row["person_id"],
         "task": row["kind"],
+        "block": row["task"],
         "prompt": prompt.prompt if prompt else "",
         "topic": prompt.topic if prompt else "",
         "seed": prompt.seed if prompt else None,
@@ -180,7 +182,20 @@ def _row(study: Study, row: Mapping[str, Any], first: Mapping[tuple[int, int], M
         "shown_at": _time(row["shown_at"]),
         "answered_at": _time(row["answered_at"]),
     }
-    same = ("position", "check", "cell", "choice", "degree", "repeats", "changes", "hidden", "shows", "group", "pilot")
+    same = (
+        "position",
+        "check",
+        "cell",
+        "choice",
+        "degree",
+        "repeats",
+        "changes",
+        "hidden",
+        "shows",
+        "undone",
+        "group",
+        "pilot",
+    )
     shown = _pair(options) if row["kind"] == "pair" else _one(options, row)
     return common | {name: row[name] for name in same} | shown | {"too_fast": _too_fast(study, row, options)}
 
@@ -251,11 +266,12 @@ def _person(study: Study, person: Mapping[str, Any], rows: Sequence[Mapping[str,
     differ = sum(row["correct"] is False for row in repeats)
     fast = sum(row["too_fast"] is True for row in rows)
     share = chosen.count("left") / len(chosen) if chosen else None
+    limits = study.plan.flags
     flags = {
-        "failed_check": failed > 0,
-        "inconsistent": differ > 0,
-        "too_fast": bool(rows) and fast > _MUCH * len(rows),
-        "one_sided": share is not None and len(chosen) >= 8 and not _ONE_SIDED <= share <= 1 - _ONE_SIDED,
+        "failed_check": failed > limits.failed_check * len(checks),
+        "inconsistent": len(repeats) >= limits.least_repeats and differ > limits.inconsistent * len(repeats),
+        "too_fast": fast > limits.too_fast * len(rows),
+        "one_sided": share is not None and len(chosen) >= _ENOUGH and max(share, 1 - share) > limits.one_sided,
     }
     finished, began = person["finished_at"], person["consented_at"]
     return {

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import Column, Table
 
 from playground.errors import InvalidInput
-from playground.study.forms import CHOICES, Answer
-from playground.study.parts import Kind
+from playground.study.forms import Answer
+from playground.study.parts import CHOICES, Kind
 from playground.study.stimuli import Study
 from playground.study.tables import answers, people, studies, trials
 

@@ -19,7 +19,7 @@ from playground.events import Progress
 from playground.settings import FURTHEST, Settings
 from playground.study import fits
 from playground.study.fits import Array, Pairs
-from playground.study.forms import CHOICES, Answer
+from playground.study.forms import Answer
 from playground.study.parts import Question
 from playground.study.plan import Plan
 from playground.study.results import words
@@ -94,28 +94,32 @@ class Simulated:
         at = np.array([reply.strength for reply in replies])
         if shown.kind == "adjustment":
             return self._slide(at, shown.start or 0, seconds)
+        task = study.plan.task(shown.task)
+        assert task is not None
         if self.careless:
-            choice = str(self.rng.choice(CHOICES[shown.kind]))
+            choice = str(self.rng.choice(task.choices))
         elif shown.expected:
             choice = shown.expected
         elif shown.kind == "pair":
             choice = self._pair(at)
         else:
             choice = self._verdict(float(at[shown.start or 0]))
-        task = study.plan.task(shown.task)
+        if choice not in task.choices:  # the choice is forced
+            choice = str(self.rng.choice(["left", "right"]))
         degree = {"left": -1, "right": 1}.get(choice, 0) * int(self.rng.integers(1, 4)) if choice != "bad" else None
-        asked = shown.kind == "pair" and task is not None and task.degree
+        asked = shown.kind == "pair" and task.degree
         return Answer(choice=choice, degree=degree if asked else None, client_ms=1000 * seconds)
 
     def respond(self, question: Question) -> str:
         """An answer to one of the study's questions."""
         match question.kind:
             case "choice":
-                return str(self.rng.choice(question.options))
+                return str(self.rng.choice(question.accept or question.options))
             case "scale":
-                return str(self.rng.integers(1, question.steps + 1))
+                return str(self.rng.choice(question.accept or range(1, question.steps + 1)))
             case "number":
-                return str(self.rng.integers(18, 80))
+                low, high = question.least, question.most
+                return str(self.rng.integers(18 if low is None else int(low), 80 if high is None else int(high) + 1))
             case "text":
                 return "simulated"
 
@@ -165,12 +169,16 @@ def answer_all(store: Store, clock: Clock, about: Crowd, people: int, seed: int)
         yield Progress("simulated people", number, people, "people")
         person = Simulated(about, np.random.default_rng([seed, number]))
         code = store.enrol(f"simulated-{number}").code
-        while (shown := store.show(code)) is not None:
+        while True:
+            while (place := store.due(code)) is not None:
+                asked = plan.asked_at(place)
+                store.respond(code, {question.id: person.respond(question) for question in asked}, place)
+            shown = store.show(code)
+            if shown is None:
+                break
             answer = person.answer(store.study, shown)
             clock.now += answer.client_ms / 1000
             store.answer(code, shown.token, f"simulated-{shown.id}", answer)
-        if "questions" in plan.phases:
-            store.respond(code, {question.id: person.respond(question) for question in plan.questions})
         store.finish(code)
     yield Progress("simulated people", people, people, "people")
 

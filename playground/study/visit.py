@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from playground.errors import PlaygroundError
 from playground.study import forms
-from playground.study.enrolment import Full, Refused
+from playground.study.enrolment import Full
 from playground.study.forms import Form
 from playground.study.parts import Kind, Question
 from playground.study.persons import Person
@@ -19,6 +19,7 @@ from playground.study.recruiting import Ids, Outcome
 from playground.study.stimuli import Study
 from playground.study.store import Shown, Store
 from playground.study.typed import clean
+from playground.study.words import Refused, say
 
 _LONGEST_CODE = 64
 _LONGEST_REASON = 300
@@ -42,7 +43,8 @@ class Instructions:
 class Trial:
     """Asks for one answer. `replies` stand as on the page; `start` is where a slider begins.
 
-    `choose` is the side an instructed pair asks for, which then has no replies.
+    `choose` is the side an instructed pair asks for, which then has no replies. `undo` tells whether the answer before
+    can be taken back; `choices` what can be answered, `labels` what some of it is called in place of the usual.
     """
 
     kind: Kind
@@ -56,14 +58,30 @@ class Trial:
     total: int
     start: int = 0
     choose: str = ""
+    undo: bool = False
+    choices: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Questions:
-    """Asks the study's questions; `values` are what the person has given so far."""
+    """Asks the study's questions; `values` are what the person has given so far.
+
+    `token` is where they stand, `last` tells that the end comes next.
+    """
 
     questions: tuple[Question, ...]
     values: Mapping[str, str] = field(default_factory=dict)
+    token: str = ""
+    undo: bool = False
+    last: bool = True
+
+
+@dataclass(frozen=True)
+class Debriefing:
+    """Tells what the study was about."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -87,7 +105,7 @@ class Closed:
     reason: Literal["paused", "unknown", "elsewhere", "gone", "nameless"]
 
 
-Screen = Consent | Instructions | Trial | Questions | End | Closed
+Screen = Consent | Instructions | Trial | Questions | Debriefing | End | Closed
 
 
 @dataclass(frozen=True)
@@ -150,7 +168,7 @@ class Visits:
             code = form.code
             return self._do(form, query)
         except PlaygroundError as error:
-            notice = str(error)
+            notice = self._told(error)
             self.store.refuse(code, clean(error.message, _LONGEST_REASON))
         person = self.store.person(code) if code else None
         return replace(self._page(person, code, query) if person else self.arrive(query), notice=notice)
@@ -169,8 +187,12 @@ class Visits:
                 self.store.instructed(form.code)
             case "answer":
                 if form.answer is None:
-                    raise Refused("There was no answer.", "Choose one and send it again.")
+                    raise Refused("no_answer")
                 self.store.answer(form.code, form.token, form.key, form.answer)
+            case "undo":
+                self.store.undo(form.code, "" if form.token in self.study.plan.pages else form.token)
+            case "read":
+                self.store.read(form.code)
             case "questions":
                 return self._respond(form, query)
             case "return":
@@ -192,12 +214,15 @@ class Visits:
         return self._page(person, person.code, query)
 
     def _respond(self, form: Form, query: Mapping[str, str]) -> Page:
+        place = form.token
+        if self.store.due(form.code) != place:  # the form of a page that is gone
+            return self._after(form, query)
         try:
-            self.store.respond(form.code, forms.responses(self.study.plan, form.values))
+            self.store.respond(form.code, forms.responses(self.study.plan.asked_at(place), form.values), place)
         except forms.Incomplete as error:
             page = self._after(form, query)
             if isinstance(page.screen, Questions):
-                return replace(page, screen=replace(page.screen, values=form.values), notice=str(error))
+                return replace(page, screen=replace(page.screen, values=form.values), notice=self._told(error))
             return page
         return self._after(form, query)
 
@@ -215,17 +240,32 @@ class Visits:
     def _screen(self, person: Person) -> Screen:
         plan = self.study.plan
         if person.outcome is not None:
-            return self._end(person.outcome, person.ids)
+            return self._farewell(person, person.outcome)
         if person.paused:
             return Closed("paused")
+        place = self.store.due(person.code)
+        if place == "start":
+            return self._questions(person, place)
         if "instructions" in plan.phases and plan.instructions and not person.instructed:
             return Instructions(plan.instructions)
+        if place is not None:
+            return self._questions(person, place)
         shown = self.store.show(person.code)
         if shown is not None:
             return self._trial(shown)
-        if "questions" in plan.phases and plan.questions and not person.questioned:
-            return Questions(plan.questions)
-        return self._end(self.store.finish(person.code), person.ids)
+        return self._farewell(person, self.store.finish(person.code))
+
+    def _questions(self, person: Person, place: str) -> Questions:
+        plan = self.study.plan
+        undo = place != "start" and self.store.can_undo(person.code)
+        return Questions(plan.asked_at(place), token=place, undo=undo, last=not place)
+
+    def _farewell(self, person: Person, outcome: Outcome) -> Screen:
+        """What comes once a visit has ended: what it was about, then the code."""
+        text = self.study.plan.debriefing
+        if text and not self.store.has_read(person.code):
+            return Debriefing(text)
+        return self._end(outcome, person.ids)
 
     def _trial(self, shown: Shown) -> Trial:
         task = self.study.plan.task(shown.task)
@@ -235,7 +275,7 @@ class Visits:
             replies = [replies[shown.start or 0]]
         return Trial(
             kind="single" if shown.kind == "adaptive" else shown.kind,
-            question=task.wording,
+            question=task.question or self.study.plan.spoken[f"question_{task.kind}"],
             prompt=replies[0].prompt_text if replies else "",
             replies=tuple(reply.shown for reply in replies),
             token=shown.token,
@@ -245,11 +285,18 @@ class Visits:
             total=shown.total,
             start=(shown.start or 0) if shown.kind == "adjustment" else 0,
             choose=shown.expected if shown.check == "instructed" else "",
+            undo=shown.undo,
+            choices=task.choices,
+            labels=task.labels,
         )
 
     def _end(self, outcome: Outcome, ids: Ids | None) -> End:
         codes = self.study.plan.codes
-        return End(outcome, self.study.plan.thanks, codes.of(outcome), codes.link(outcome, ids))
+        return End(outcome, self.study.plan.thanked, codes.of(outcome), codes.link(outcome, ids))
+
+    def _told(self, error: PlaygroundError) -> str:
+        """What went wrong, in the study's language."""
+        return say(self.study.plan.spoken, error.word, **error.values) if isinstance(error, Refused) else str(error)
 
     def _is_nameless(self, ids: Ids | None, query: Mapping[str, str]) -> bool:
         """Whether somebody comes without an id where one is needed."""

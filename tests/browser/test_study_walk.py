@@ -121,8 +121,8 @@ def answer(page: Page) -> None:
     match kind(page):
         case "pair":
             asked = re.search(r"choose Reply ([12])", page.locator(".reply").first.inner_text())
-            page.get_by_role("button", name=f"Reply {asked[1] if asked else 1}").tap()
-            goes_on(page, page.get_by_role("button", name="clearly").tap)
+            side = page.get_by_role("group", name=f"Reply {asked[1] if asked else 1} is better")
+            goes_on(page, side.get_by_role("button", name="clearly").tap)
         case "adjustment":
             slider = page.get_by_role("slider")
             slider.focus()
@@ -297,7 +297,9 @@ def test_a_browser_that_keeps_nothing_can_withdraw_after_a_reload(served: Server
     expect(page.get_by_role("heading", name="You have withdrawn")).to_be_visible(timeout=WAIT_MS)
 
 
-def test_the_keyboard_alone_answers_on_a_wide_screen(served: Server, visit: Open) -> None:
+def test_the_keyboard_alone_answers_and_takes_back_on_a_wide_screen(
+    served: Server, built: tuple[Path, Study], database: str, visit: Open
+) -> None:
     page = visit(f"{served.url}/?PROLIFIC_PID=typist", viewport={"width": 1280, "height": 800}, color_scheme="dark")
     consent = page.get_by_role("button", name="I agree, begin")
     expect(consent).to_be_visible(timeout=WAIT_MS)
@@ -307,10 +309,31 @@ def test_the_keyboard_alone_answers_on_a_wide_screen(served: Server, visit: Open
     goes_on(page, lambda: page.keyboard.press("Enter"))
     assert kind(page) == "pair"
     kept(page, "wide-pair-dark")
-    page.keyboard.press("2")
-    expect(page.locator(".degree")).to_be_visible()
-    kept(page, "wide-degree-dark")
+    assert page.locator(".undo").count() == 0  # nothing to take back yet
+    tops = page.evaluate("[...document.querySelectorAll('.side button')].map((one) => one.getBoundingClientRect().top)")
+    assert len(set(tops)) == 1
+    while "Practice" in page.locator(".place").inner_text() or kind(page) != "pair":
+        goes_on(page, lambda: page.keyboard.press(keys(page)))
+    first = page.locator("section.trial").inner_text()
+    goes_on(page, lambda: page.keyboard.press("7"))
+    goes_on(page, lambda: page.keyboard.press("Backspace"))
+    assert page.locator("section.trial").inner_text() == first
+    assert page.locator(".undo").count() == 0
     goes_on(page, lambda: page.keyboard.press("3"))
+    with Records.open(database, built[1]) as records:
+        (row,) = long_table(records, built[1]).to_dict("records")
+    assert (row["choice"], row["degree"], row["undone"]) == ("left", -1, 1)
+
+
+def keys(page: Page) -> str:
+    """A key that answers what is shown."""
+    if kind(page) != "adjustment":
+        return "1"
+    page.get_by_role("slider").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    page.get_by_role("button", name="I like this one best").focus()
+    return "Enter"
 
 
 def test_staff_see_answers_come_in_pause_the_study_and_take_the_answers_away(served: Server, visit: Open) -> None:
@@ -354,8 +377,6 @@ def test_axe_finds_nothing_serious_on_any_screen(served: Server, visit: Open, sc
     while kind(page) in ("pair", "adjustment", "single"):
         if kind(page) not in seen:
             seen.add(kind(page))
-            if kind(page) == "pair":
-                page.get_by_role("button", name="Reply 1").tap()  # asks how much better
             page.get_by_text("Withdraw", exact=True).tap()
             wrong += serious(page)
         answer(page)

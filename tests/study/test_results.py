@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 
 from playground.study import results
 from playground.study.database import sqlite_url
+from playground.study.parts import Flags
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.study.made import an_answer, walk
@@ -71,7 +73,11 @@ def test_checks_are_judged_and_people_flagged(store: Store, study: Study) -> Non
     careful, careless = results.people_table(store, study).to_dict("records")
     assert careful["flags"] == ""
     assert (careful["checks"], careful["checks_failed"], careful["repeats_differ"]) == (2, 0, 0)
-    assert set(careless["flags"].split()) == {"failed_check", "inconsistent", "too_fast"}
+    assert careless["repeats_differ"] == 1
+    assert set(careless["flags"].split()) == {"failed_check", "too_fast"}  # one pair that differs is nobody's fault
+    strict = study.plan.model_copy(update={"flags": Flags(least_repeats=1, failed_check=1.0, too_fast=1.0)})
+    _, careless = results.people_table(store, replace(study, plan=strict)).to_dict("records")
+    assert careless["flags"] == "inconsistent"
     assert (careless["checks_failed"], careless["repeats_differ"], careless["left_share"]) == (2, 1, 1.0)
 
 

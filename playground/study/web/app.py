@@ -4,6 +4,7 @@ Forms go straight to `study.visit` and come back as the next page; every call st
 second server process cannot lose any. No torch, no model, no address of anybody.
 """
 
+import json
 import os
 import secrets
 import tempfile
@@ -26,6 +27,7 @@ from playground.study.store import Store
 from playground.study.visit import Visits
 from playground.study.web import screens
 from playground.study.web.staff import staff_page
+from playground.study.words import Words, shipped
 from playground.ui.theme import ASSETS, CONNECTION, theme
 
 _SCRIPT = (ASSETS / "study.js").read_text(encoding="utf-8")
@@ -58,23 +60,26 @@ def build(study: Study, store: Store) -> gr.Blocks:
         return screens.page(visits.act(event._data, request.query_params), study.plan)
 
     with gr.Blocks(title=study.plan.title, analytics_enabled=False) as blocks:
-        page = gr.HTML(screens.WAITING, js_on_load=_SCRIPT, elem_id="page", **_BARE)
+        page = gr.HTML(screens.waiting(study.plan), js_on_load=_SCRIPT, elem_id="page", **_BARE)
         blocks.load(arrive, None, page, **_ALONE)
         page.submit(act, None, page, **_ALONE)
     return blocks
 
 
-def appearance(title: str = "Study", access: Access | None = None) -> dict[str, Any]:
+def appearance(title: str = "Study", access: Access | None = None, words: Words | None = None) -> dict[str, Any]:
     """What `launch` must be told so that the page looks right, says nothing and keeps nothing in the browser.
 
-    `title` and a sentence are all that a link to it tells; `access` says who may talk to it, unless it is local.
+    `title` and a sentence are all that a link to it tells; `access` says who may talk to it, unless it is local;
+    `words` are what it says, English unless given.
     """
-    preview = Preview(title, "Open this address to take part, or to go on where you were.")
+    said = words or shipped("en")
+    preview = Preview(title, said["preview"])
+    lost = json.dumps(said["lost"]).replace("<", "\\u003c")
     served = app_arguments(access or Access.of("127.0.0.1"), preview)
     return {
         "theme": theme(),
         "css_paths": [ASSETS / "palette.css", ASSETS / "study.css"],
-        "head": _HEAD + CONNECTION,
+        "head": f"{_HEAD}<script>window.playgroundLost = {lost}</script>{CONNECTION}",
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,
@@ -137,7 +142,7 @@ def serve(
         for name in study.plan.codes.missing():
             _say(f"The completion code {name} is not set: people will see none. Set the environment variable {name}.")
         blocks = build(study, store)
-        look = appearance(study.plan.title, hosting.access(host))
+        look = appearance(study.plan.title, hosting.access(host), study.plan.spoken)
         _, url, _ = blocks.launch(server_name=host, server_port=port, prevent_thread_lock=True, **look)
         _say(f"{study.plan.title}: {len(study.stimuli)} replies. Try them at {url}?preview=1, which never counts.")
         _say(f"Answers are kept in {told(located(database))}.")
