@@ -112,12 +112,12 @@ def test_the_last_trial_is_taken_back_from_the_questions_and_nothing_after_the_e
 
 
 def test_a_page_offers_it_by_name_and_key(store: Store, study: Study) -> None:
-    from playground.ui import study_screens
+    from playground.study.web import screens
 
     visits = Visits(study, store)
     page = trial(visits, PROLIFIC)
-    assert "undo" not in study_screens.page(page, study.plan)
+    assert "undo" not in screens.page(page, study.plan)
     page = visits.act(good(page), PROLIFIC)
-    html = study_screens.page(page, study.plan)
+    html = screens.page(page, study.plan)
     assert 'data-action="undo" data-shortcut="Backspace"' in html
     assert 'aria-label="Change the previous answer"' in html
