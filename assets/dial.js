@@ -1,20 +1,17 @@
 // The strength dial. `input` fires as it moves, at most once a frame; `release` when it is let go: pointer up, a key,
 // Enter in the number box or leaving it. Double click and the key 0 go to 0; the keys , and . step to the nearest change.
+/** @param {string} selector */
 const find = (selector) => element.querySelector(selector);
 const range = find('input[type=range]'), number = find('.dial-number');
-const LOW = -1, HIGH = 3, SNAP = 0.03;
 let at = Number(props.value) || 0, told = at, frame = 0, held = false;
 
-const snapped = (x) => [0, 1].find((home) => Math.abs(x - home) < SNAP) ?? x;
-const rounded = (x) => Math.round(x * 100) / 100;
-const share = (x) => (Math.min(Math.max(x, LOW), HIGH) - LOW) / (HIGH - LOW);
-
+/** @param {number} x */
 const shown = (x) => (Number.isInteger(x * 100) || Math.abs(x * 100 % 1) < 1e-6 ? x.toFixed(2) : String(x));
 
 function draw() {
-  range.value = at;
-  number.dataset.value = at;
-  number.setAttribute('aria-valuenow', at);
+  range.value = String(at);
+  number.dataset.value = String(at);
+  number.setAttribute('aria-valuenow', String(at));
   if (document.activeElement !== number) box.back();
   const side = at > 0 ? 'positive' : at < 0 ? 'negative' : 'neutral';
   const pole = at > 0 ? props.positive : at < 0 ? props.negative : 'off';
@@ -22,11 +19,11 @@ function draw() {
   range.setAttribute('aria-valuetext', [String(at), pole, beyond && 'outside the tested range'].filter(Boolean).join(', '));
   const root = find('.dial');
   root.dataset.side = side;
-  root.dataset.beyond = beyond;
-  root.style.setProperty('--from', share(Math.min(at, 0)));
-  root.style.setProperty('--to', share(Math.max(at, 0)));
+  root.dataset.beyond = String(beyond);
+  root.style.setProperty('--from', String(share(Math.min(at, 0))));
+  root.style.setProperty('--to', String(share(Math.max(at, 0))));
   // The line over the curve follows at once, without asking the server.
-  document.body.style.setProperty(`--${props.name}`, share(at));
+  document.body.style.setProperty(`--${props.name}`, String(share(at)));
   document.body.style.setProperty(`--${props.name}-hue`, `var(--${{ positive: 'toward', negative: 'away', neutral: 'plain' }[side]})`);
 }
 
@@ -37,7 +34,7 @@ function drawChanges() {
   const band = document.createElement('b');
   band.style.left = `${100 * share(low ?? LOW)}%`;
   band.style.width = `${100 * (share(high ?? HIGH) - share(low ?? LOW))}%`;
-  const ticks = (props.changes ?? []).map((alpha) => {
+  const ticks = (props.changes ?? []).map((/** @type {number} */ alpha) => {
     const tick = document.createElement('i');
     tick.style.left = `${100 * share(alpha)}%`;
     return tick;
@@ -71,6 +68,7 @@ const box = numberField(number, find('.refused'), {
   take: (value) => { if (value !== at) { at = value; draw(); tell('release'); } },
 });
 
+/** @param {string} event */
 function tell(event) {
   cancelAnimationFrame(frame);
   frame = 0;
@@ -80,6 +78,7 @@ function tell(event) {
   trigger(event);
 }
 
+/** @param {number} x */
 function move(x, event = 'input') {
   at = x;
   draw();
@@ -91,14 +90,16 @@ for (const end of ['pointerup', 'pointercancel']) range.addEventListener(end, ()
 range.addEventListener('input', () => move(rounded(snapped(Number(range.value)))));
 range.addEventListener('change', () => tell('release'));
 range.addEventListener('dblclick', () => { move(0); tell('release'); });
-range.addEventListener('keydown', (key) => {
+range.addEventListener('keydown', /** @param {Key} key */ (key) => {
   if (key.ctrlKey || key.altKey || key.metaKey) return;
   const step = key.shiftKey ? 0.25 : 0.05;
   const [before, after] = props.steps ?? [null, null];
-  const go = {
+  /** @type {Record<string, number | null>} */
+  const strengths = {
     ArrowRight: at + step, ArrowUp: at + step, ArrowLeft: at - step, ArrowDown: at - step,
     PageUp: at + 0.25, PageDown: at - 0.25, Home: LOW, End: HIGH, 0: 0, ',': before, '.': after,
-  }[key.key];
+  };
+  const go = strengths[key.key];
   if (go === undefined) return;
   key.preventDefault();
   if (go === null) return;

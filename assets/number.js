@@ -1,7 +1,9 @@
 // A number box: `input` fires when another number was given, `submit` with Enter as well.
+/** @param {string} selector */
 const find = (selector) => element.querySelector(selector);
 const field = find('input');
 const now = () => (props.value === '' || props.value === undefined ? null : props.value);
+/** @param {number | null} x */
 const show = (x) => (x === null ? '' : String(x));
 
 const box = numberField(field, find('.refused'), {
@@ -16,7 +18,7 @@ const box = numberField(field, find('.refused'), {
     trigger('input');
   },
 });
-field.addEventListener('keydown', (key) => {
+field.addEventListener('keydown', /** @param {Key} key */ (key) => {
   if (key.key === 'Enter' && !key.isComposing && field.getAttribute('aria-invalid') !== 'true') trigger('submit');
 });
 

@@ -1,9 +1,12 @@
 // How every number box reads what is typed: a point or a single comma is the decimal sign. What could be read in two
 // ways, or lies out of bounds, is refused in words; then the box keeps what was typed and the last number stays.
+/** @param {number} x */
 const written = (x) => String(x).replace('-', '−');
 
+/** @param {string} typed @param {Bounds} bounds @returns {Read} */
 function readNumber(typed, { least = null, most = null, above = null, whole = false, optional = false }) {
   const text = typed.normalize('NFKC').replace(/[\u2212\u2010-\u2013]/g, '-').trim();
+  /** @param {string} why @returns {Read} */
   const refused = (why) => ({ why });
   if (!text) return optional ? { value: null } : refused('A number is missing.');
   const thousands = whole ? /^[+-]?\d{1,3}[.,]\d{3}$/ : /^[+-]?[1-9]\d{0,2},\d{3}$/;
@@ -24,9 +27,11 @@ function readNumber(typed, { least = null, most = null, above = null, whole = fa
 }
 
 // A text field that reads so. `take` gets each new number; `show` writes one; up and down step from the `last` one.
+/** @type {NumberField} */
 function numberField(field, words, { bounds, last, show, take, step }) {
+  /** @param {string} [why] */
   const say = (why) => {
-    field.setAttribute('aria-invalid', why !== undefined);
+    field.setAttribute('aria-invalid', String(why !== undefined));
     words.hidden = why === undefined;
     words.textContent = why === undefined ? '' : `${why} ${last() === null ? 'It stays empty.' : `It stays ${written(last())}.`}`;
   };
@@ -37,7 +42,7 @@ function numberField(field, words, { bounds, last, show, take, step }) {
   };
   const back = () => { field.value = show(last()); say(); };
   field.addEventListener('change', commit);
-  field.addEventListener('keydown', (key) => {
+  field.addEventListener('keydown', /** @param {Key} key */ (key) => {
     if (key.key === 'Enter' && !key.isComposing) commit();
     else if (key.key === 'Escape') back();
     else if (key.key === 'ArrowUp' || key.key === 'ArrowDown') {

@@ -7,10 +7,11 @@
   const toggle = document.querySelector('.masthead button');
   toggle?.addEventListener('click', () => document.body.classList.toggle('dark'));
   // Enter sends, Shift+Enter begins a new line; an Enter that ends a word being composed does neither.
+  /** @type {Record<string, string>} */
   const sends = { prompt: 'run', system: 'run', follow_up: 'send' };
   const fields = Object.keys(sends).map((id) => `#${id}`).join();
   for (const kind of ['keydown', 'keypress']) {
-    document.addEventListener(kind, (key) => {
+    document.addEventListener(kind, /** @param {Key} key */ (key) => {
       const field = key.key === 'Enter' && key.target.matches?.('textarea') && key.target.closest(fields);
       if (!field) return;
       key.stopPropagation(); // gradio has rules of its own
@@ -27,7 +28,7 @@
     lost = now;
   }).observe(document.body, { attributes: true, attributeFilter: ['class'] });
   // A button that copies the last text beside it says so for a moment.
-  document.addEventListener('click', async ({ target }) => {
+  document.addEventListener('click', /** @param {Heard} event */ async ({ target }) => {
     const button = target.closest?.('[data-copy]');
     if (!button) return;
     const texts = button.closest('section').querySelectorAll(button.dataset.copy);

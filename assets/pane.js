@@ -10,4 +10,4 @@ function show() {
   put = scroll.scrollTop; // less while there is not yet so much to scroll
 }
 new MutationObserver(show).observe(element, { childList: true, subtree: true, characterData: true });
-element.addEventListener('click', ({ target }) => { if (target.closest('[data-more]')) trigger('select', {}); });
+element.addEventListener('click', /** @param {Heard} event */ ({ target }) => { if (target.closest('[data-more]')) trigger('select', {}); });

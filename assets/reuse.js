@@ -1,6 +1,8 @@
 // What the page shows, to take along: copied to the clipboard or saved as a file, without asking the server.
 const details = element.querySelector('details'), told = element.querySelector('[role=status]');
+/** @type {Record<string, [string, string]>} */
 const FILES = { preset: ['preset.toml', 'application/toml'], comparator: ['comparison.json', 'application/json'] };
+/** @type {Record<string, string>} */
 const DONE = { link: 'Link copied.', command: 'Command copied.', python: 'Python copied.' };
 
 function address() {
@@ -9,6 +11,7 @@ function address() {
   return ours;
 }
 
+/** @param {string} text */
 async function copied(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -21,13 +24,14 @@ async function copied(text) {
   }
 }
 
+/** @param {string} text @param {[string, string]} file */
 function saved(text, [name, type]) {
   const url = URL.createObjectURL(new Blob([text], { type }));
   Object.assign(document.createElement('a'), { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-element.addEventListener('click', async ({ target }) => {
+element.addEventListener('click', /** @param {Heard} event */ async ({ target }) => {
   const take = target.closest('[data-take]')?.dataset.take;
   if (!take) return;
   const given = props.value[take];
@@ -49,7 +53,7 @@ file.addEventListener('change', async () => {
   file.value = '';
 });
 
-document.addEventListener('click', ({ target }) => { if (!element.contains(target)) details.open = false; });
+document.addEventListener('click', /** @param {Heard} event */ ({ target }) => { if (!element.contains(target)) details.open = false; });
 element.addEventListener('keydown', ({ key }) => {
   if (key !== 'Escape') return;
   details.open = false;

@@ -1,7 +1,9 @@
 // The ribbon of tokens: one stop for the Tab key, arrow keys within, and below it what is known of the token.
 let current = -1; // stays in view while the ribbon is drawn anew
+/** @param {string} tag @param {string} text @param {Node[]} inside */
 const made = (tag, text = '', ...inside) => { const node = document.createElement(tag); node.textContent = text; node.append(...inside); return node; };
 
+/** @param {string} title @param {[string, number][]} candidates */
 function list(title, candidates) {
   const items = candidates.map(([text, logprob]) => {
     const item = made('li');
@@ -13,6 +15,7 @@ function list(title, candidates) {
   return made('section', '', made('h4', title), made('ol', '', ...items));
 }
 
+/** @param {Found | null} button */
 function show(button) {
   const root = element.querySelector('.ribbon');
   if (!root || !button) return;
@@ -28,13 +31,18 @@ function show(button) {
   root.querySelector('.told').replaceChildren(made('p', '', made('strong', one.text), made('span', numbers.join(' · '))), ...lists);
 }
 
-element.addEventListener('pointerover', ({ target }) => show(target.closest('.token')));
-element.addEventListener('focusin', ({ target }) => show(target.closest('.token')));
-element.addEventListener('keydown', (key) => {
+element.addEventListener('pointerover', /** @param {Heard} event */ ({ target }) => show(target.closest('.token')));
+element.addEventListener('focusin', /** @param {Heard} event */ ({ target }) => show(target.closest('.token')));
+element.addEventListener('keydown', /** @param {Key} key */ (key) => {
   const button = key.target.closest('.token');
-  const go = { ArrowRight: 'nextElementSibling', ArrowLeft: 'previousElementSibling' }[key.key];
-  const next = go ? button?.[go] : { Home: button?.parentElement.firstElementChild, End: button?.parentElement.lastElementChild }[key.key];
-  if (!button || !next) return;
+  if (!button) return;
+  /** @type {Record<string, Element>} */
+  const places = {
+    ArrowRight: button.nextElementSibling, ArrowLeft: button.previousElementSibling,
+    Home: button.parentElement.firstElementChild, End: button.parentElement.lastElementChild,
+  };
+  const next = /** @type {Found | undefined} */ (places[key.key]);
+  if (!next) return;
   key.preventDefault();
   next.focus();
 });

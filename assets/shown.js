@@ -5,6 +5,7 @@
   const changed = new Set(); // controls by id
 
   // The settings of a link, as the page's controls now show them; what nobody touched may stay untold.
+  /** @param {string} query */
   function asShown(query) {
     const told = new URLSearchParams(query);
     for (const name of [...ALWAYS, ...MAYBE]) {
@@ -25,7 +26,7 @@
     return rows.filter(([, ...strengths]) => strengths.some(Boolean)).join(';');
   }
 
-  document.addEventListener('input', ({ target }) => {
+  document.addEventListener('input', /** @param {Heard} event */ ({ target }) => {
     for (const name of [...MAYBE, 'mixer']) if (target.closest?.(`#${name}`)) changed.add(name);
   }, true);
 })();

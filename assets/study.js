@@ -2,10 +2,26 @@
 // server answers with the next page, after it has saved. A form that gets no answer is sent again, with its own key, also
 // after the page was loaded anew.
 const RETRY_MS = 10000, LONGEST_PATH = 500, UNSAVED = 'unsaved';
+/** @typedef {Record<string, any>} Form */
+/** @type {Record<string, string>} */
 const owned = {};
-let page = {}, person = {}, words = {}, began = 0, path = [], hidden = 0, hiddenMs = 0, away = null, sending = null, timer = 0;
+/** @type {{ code?: string, key?: string, token?: string }} */
+let page = {};
+/** @type {{ name?: string, own?: boolean, address?: string }} */
+let person = {};
+/** @type {Record<string, string>} */
+let words = {};
+/** @type {[number, number][]} */
+let path = [];
+/** @type {number | null} */
+let away = null;
+/** @type {Form | null} */
+let sending = null;
+let began = 0, hidden = 0, hiddenMs = 0, timer = 0;
 
+/** @param {string} selector */
 const find = (selector) => element.querySelector(selector);
+/** @param {string} selector */
 const all = (selector) => [...element.querySelectorAll(selector)];
 const now = () => performance.now();
 
@@ -43,20 +59,24 @@ function resume() {
 }
 
 // A browser that may keep nothing throws: then a page loaded anew asks again.
+/** @param {Form | null} form */
 function keep(form) {
   try { sessionStorage.setItem(UNSAVED, JSON.stringify(form)); } catch { /* not kept */ }
 }
+/** @returns {Form | null} */
 function kept() {
   try { return JSON.parse(sessionStorage.getItem(UNSAVED)); } catch { return null; }
 }
 
 // The code that only the browser has in which the person began: it alone deletes, and it finds the way back from an
 // address that opens nothing by itself. Where a browser keeps nothing, it lasts as long as the tab.
+/** @param {string} name @param {string} code */
 function keepOwn(name, code) {
   owned[name] = code;
   history.replaceState({ ...history.state, [`own-${name}`]: code }, '');
   try { localStorage.setItem(`own-${name}`, code); } catch { /* not kept */ }
 }
+/** @param {string} name */
 function ownCode(name) {
   const here = owned[name] ?? history.state?.[`own-${name}`];
   if (here) return here;
@@ -71,6 +91,7 @@ function remember() {
   history.replaceState(history.state, '', url);
 }
 
+/** @param {Form} form */
 function send(form) {
   if (sending) return;
   sending = { code: page.code ?? '', key: page.key, token: page.token ?? '', ...form };
@@ -88,6 +109,7 @@ function deliver() {
   }, RETRY_MS);
 }
 
+/** @param {string} text */
 function tell(text, urgent = false) {
   const line = find('.saving');
   if (!line) return;
@@ -95,6 +117,7 @@ function tell(text, urgent = false) {
   line.classList.toggle('urgent', urgent);
 }
 
+/** @param {Found} button */
 function answer(button) {
   if (away !== null) returned();
   const { choice, degree } = button.dataset;
@@ -108,11 +131,13 @@ function answer(button) {
   });
 }
 
+/** @param {Found} button */
 function press(button) {
   if (button.disabled) return;
   const { action } = button.dataset;
   if (action === 'questions') {
-    const values = Object.fromEntries([...new FormData(find('form.questions'))].map(([name, value]) => [name, String(value)]));
+    const form = /** @type {HTMLFormElement} */ (/** @type {unknown} */ (find('form.questions')));
+    const values = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]));
     send({ action, values });
   } else if (action) send({ action });
   else answer(button);
@@ -121,12 +146,12 @@ function press(button) {
 function left() { if (away === null) { away = now(); hidden += 1; } }
 function returned() { if (away !== null) { hiddenMs += now() - away; away = null; } }
 
-element.addEventListener('click', (event) => {
+element.addEventListener('click', /** @param {Heard} event */ (event) => {
   const button = event.target.closest('button');
   if (button && element.contains(button)) press(button);
 });
 element.addEventListener('submit', (event) => event.preventDefault());
-element.addEventListener('input', (event) => {
+element.addEventListener('input', /** @param {Heard} event */ (event) => {
   if (!event.target.matches('.sliding + .bar input')) return;
   const place = Number(event.target.value);
   all('.sliding p').forEach((text, index) => { text.hidden = index !== place; });
@@ -134,8 +159,9 @@ element.addEventListener('input', (event) => {
   find('.sliding + .bar button').disabled = false;
 });
 // A digit by its key as well, which is the same one whatever script a keyboard writes.
+/** @param {Key} key */
 const pressed = ({ key, code }) => /^(?:Digit|Numpad)(\d)$/.exec(code)?.[1] ?? key;
-document.addEventListener('keydown', (event) => {
+document.addEventListener('keydown', /** @param {Key} event */ (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.target.matches('input, textarea')) return;
   const button = find(`[data-shortcut="${CSS.escape(pressed(event))}"]`);
   if (!button || sending) return;

@@ -14,7 +14,10 @@ from playground.ui.number_box import READING, bounds_of
 from playground.ui.theme import ASSETS
 
 _TEMPLATE = (ASSETS / "dial.html").read_text(encoding="utf-8")
-_SCRIPT = READING + (ASSETS / "dial.js").read_text(encoding="utf-8")
+SCALE = (ASSETS / "scale.js").read_text(encoding="utf-8")
+"""The script that knows how far a dial for alpha goes and what it snaps to, for every component that has one."""
+
+_SCRIPT = READING + SCALE + (ASSETS / "dial.js").read_text(encoding="utf-8")
 
 
 class Dial(gr.HTML):

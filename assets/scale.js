@@ -1,0 +1,11 @@
+// The scale of every dial for alpha: how far it goes, and what it snaps to.
+const LOW = -1, HIGH = 3, SNAP = 0.03;
+
+/** The home that a number is near to, or the number itself. @param {number} x */
+const snapped = (x) => [0, 1].find((home) => Math.abs(x - home) < SNAP) ?? x;
+
+/** To two decimals. @param {number} x */
+const rounded = (x) => Math.round(x * 100) / 100;
+
+/** Where a number lies on the scale, from 0 to 1; beyond its ends, at the end. @param {number} x */
+const share = (x) => (Math.min(Math.max(x, LOW), HIGH) - LOW) / (HIGH - LOW);
