@@ -1,11 +1,10 @@
-() => {
-  // The status line is read aloud as it changes; the region must stand before its text does.
-  const status = document.getElementById('status');
-  status?.setAttribute('role', 'status');
-  status?.setAttribute('aria-live', 'polite');
+// What holds for the whole page. It stands in the page's head and listens to the document: a key that is pressed while the
+// page's parts still arrive has its meaning already.
+(() => {
   // Light and dark follow the system (or ?__theme=) until the person chooses.
-  const toggle = document.querySelector('.masthead button');
-  toggle?.addEventListener('click', () => document.body.classList.toggle('dark'));
+  document.addEventListener('click', ({ target }) => {
+    if (target.closest?.('.masthead button')) document.body.classList.toggle('dark');
+  });
   // Enter sends, Shift+Enter begins a new line; an Enter that ends a word being composed does neither.
   /** @type {Record<string, string>} */
   const sends = { prompt: 'run', system: 'run', follow_up: 'send' };
@@ -22,11 +21,14 @@
   }
   // A reply that was being written when the server was lost is asked again once it is back.
   let lost = false;
-  new MutationObserver(() => {
+  const answers = new MutationObserver(() => {
     const now = document.body.classList.contains('unanswered');
     if (lost && !now && document.querySelector('#status :is(.reading, .writing)')) document.getElementById('run').click();
     lost = now;
-  }).observe(document.body, { attributes: true, attributeFilter: ['class'] });
+  });
+  document.addEventListener('DOMContentLoaded', () => {
+    answers.observe(document.body, { attributes: true, attributeFilter: ['class'] });
+  });
   // A button that copies the last text beside it says so for a moment.
   document.addEventListener('click', /** @param {Heard} event */ async ({ target }) => {
     const button = target.closest?.('[data-copy]');
@@ -40,4 +42,4 @@
       button.textContent = 'selected';
     }
   });
-}
+})();

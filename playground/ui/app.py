@@ -44,7 +44,9 @@ _OPEN = (
     "train and delete axes. Keep it to yourself with --host 127.0.0.1, or set PLAYGROUND_PUBLIC=1 to let strangers in."
 )
 _QUICK_CALLS = 40  # calls that are answered at once, whoever waits meanwhile
-_SHOWN = f"<script>{(ASSETS / 'shown.js').read_text(encoding='utf-8')}</script>"
+_SCRIPTS = "".join(
+    f"<script>{(ASSETS / name).read_text(encoding='utf-8')}</script>" for name in ("page.js", "shown.js")
+)
 _HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
 
 
@@ -95,8 +97,7 @@ def appearance(hosting: Hosting | None = None, host: str = "127.0.0.1") -> dict[
     return {
         "theme": theme(),
         "css_paths": [ASSETS / "palette.css", ASSETS / "theme.css", ASSETS / "pages.css"],
-        "js": (ASSETS / "page.js").read_text(encoding="utf-8"),
-        "head": _HEAD + _SHOWN + CONNECTION,
+        "head": _HEAD + _SCRIPTS + CONNECTION,
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,

@@ -194,7 +194,7 @@ def test_a_mistake_is_one_sentence_and_a_way_out(open_page: Open, keep: Keep) ->
         page.get_by_role("button", name="Run", exact=True).click()
         expect(page.locator("#status .failed")).to_contain_text(says)
     keep(page, "mistake")
-    expect(page.locator("#status")).to_have_attribute("aria-live", "polite")
+    expect(page.locator("#status").get_by_role("status")).to_have_attribute("aria-live", "polite")
     prompt.fill("Hello.")
     run(page)
     length(page, -3)

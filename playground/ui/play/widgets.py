@@ -200,7 +200,7 @@ def _settings(start: Preset, cards: Mapping[str, Card], card: Card | None, lengt
 
 def _answers(card: Card | None, view: View, menu: dict[str, Any]) -> dict[str, Any]:
     with gr.Row(elem_id="top"):
-        status = gr.HTML(captions.status(view), elem_id="status", **_BARE)
+        status = gr.HTML(captions.status(view), elem_id="status", js_on_load=markup.SPOKEN, **_BARE)
         reuse = gr.HTML(menu, html_template=_REUSE, js_on_load=_REUSE_SCRIPT, elem_id="reuse", **_BARE)
     with gr.Row(elem_id="panes", equal_height=True):
         base = gr.HTML(panes.pane(view, BASE, card), elem_id="base", js_on_load=_PANE_SCRIPT, **_BARE)
