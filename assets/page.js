@@ -2,7 +2,7 @@
 // page's parts still arrive has its meaning already.
 (() => {
   // Light and dark follow the system (or ?__theme=) until the person chooses.
-  document.addEventListener('click', ({ target }) => {
+  document.addEventListener('click', /** @param {Heard} event */ ({ target }) => {
     if (target.closest?.('.masthead button')) document.body.classList.toggle('dark');
   });
   // Enter sends, Shift+Enter begins a new line; an Enter that ends a word being composed does neither.
