@@ -41,7 +41,7 @@ def dpo(
     """
     try:
         from datasets import Dataset  # pyright: ignore[reportMissingImports]
-        from transformers import TrainerCallback
+        from transformers.trainer_callback import TrainerCallback
         from trl import DPOConfig, DPOTrainer  # pyright: ignore[reportMissingImports, reportPrivateImportUsage]
     except ImportError as error:
         raise InvalidInput("TRL is not installed.", 'Run: pip install -e ".[bench]"') from error

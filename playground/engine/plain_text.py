@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerBase
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from playground.errors import InvalidInput, ModelUnavailable
 from playground.settings import Message

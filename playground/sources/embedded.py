@@ -72,7 +72,9 @@ def convert(gguf: Path, made: Path, report: Report) -> None:
     """Write the GGUF file's model as float32 safetensors with its tokenizer into the folder `made`."""
     import torch
     from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers.models.auto.modeling_auto import AutoModelForCausalLM
+    from transformers.models.auto.tokenization_auto import AutoTokenizer
+    from transformers.utils.quantization_config import GgufConfig
 
     source, name = str(gguf.parent), gguf.name
     with no_bars():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from playground.errors import InvalidInput
 from playground.sources.quiet import no_bars
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedTokenizerFast
+    from transformers.configuration_utils import PreTrainedConfig
+    from transformers.tokenization_utils_tokenizers import PreTrainedTokenizerFast
 
 CONTEXT = 512
 """The longest text of a tiny model, in tokens."""
@@ -88,7 +90,7 @@ def build_tiny(folder: Path, architecture: str = "llama", seed: int = 0) -> Path
     another architecture.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
     if architecture not in ARCHITECTURES:
         raise InvalidInput(
@@ -110,14 +112,13 @@ def build_tiny(folder: Path, architecture: str = "llama", seed: int = 0) -> Path
 def digest(architecture: str, seed: int = 0) -> str:
     """Eight hex digits that change whenever `build_tiny` would build something else."""
     import torch
-    import transformers
 
-    recipe = [architecture, seed, torch.__version__, transformers.__version__, Path(__file__).read_text("utf-8")]
+    recipe = [architecture, seed, torch.__version__, version("transformers"), Path(__file__).read_text("utf-8")]
     return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:8]
 
 
 def _config(architecture: str, tokenizer: PreTrainedTokenizerFast) -> PreTrainedConfig:
-    from transformers import AutoConfig
+    from transformers.models.auto.configuration_auto import AutoConfig
 
     tokens = {
         "vocab_size": len(tokenizer),
@@ -134,7 +135,7 @@ def _config(architecture: str, tokenizer: PreTrainedTokenizerFast) -> PreTrained
 def _tokenizer() -> PreTrainedTokenizerFast:
     """A byte-level tokenizer with a few learnt merges: any text survives the way there and back."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
+    from transformers.tokenization_utils_tokenizers import PreTrainedTokenizerFast
 
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers.modeling_utils import PreTrainedModel
 
 from playground.cli.progress import Teller
 from playground.engine.caches import run_decoder
