@@ -210,6 +210,11 @@ def analyse(
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON instead of sentences.")] = False,
 ) -> None:
     """Say what people prefer: a report as one HTML page, and the numbers as JSON."""
+    import platform
+    from datetime import UTC, datetime
+    from importlib.metadata import version
+
+    from playground import __version__
     from playground.study import analysis, report, results, sentences, stimuli
     from playground.study.records import Records
 
@@ -217,15 +222,21 @@ def analyse(
     loaded = stimuli.load(folder)
     with Records.open(url, loaded) as records:
         table, people = results.main_data(results.long_table(records, loaded), results.people_table(records, loaded))
-    found = analysis.analyse(table, people, loaded.plan.strengths, _rules(exclude))
+        flow = results.flow(records)
+    rules = _rules(exclude)
+    found = analysis.analyse(table, people, loaded.plan.strengths, rules, flow)
     about = {
         "study": loaded.plan.name,
         "axis": loaded.manifest.axis,
         "model": str(loaded.manifest.model.get("name", "")),
         "digest of plan and replies": loaded.digest,
-        "playground": loaded.manifest.version,
+        "replies made with playground": loaded.manifest.version,
+        "playground": __version__,
+        "Python, numpy, scipy": f"{platform.python_version()}, {version('numpy')}, {version('scipy')}",
+        "command": f"playground study analyse {folder} --exclude {','.join(rules) or 'none'}",
+        "computed": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
-    page = report.page(found, loaded.plan.title, tuple(about.items()))
+    page = report.page(found, loaded.plan.title, about)
     numbers = json.dumps({"about": about, **found.as_json()}, ensure_ascii=False, indent=1)
     out = out or folder / "analysis"
     replaces = (out / ANALYSIS).exists()
@@ -261,6 +272,9 @@ Sharpness = Annotated[
 ]
 
 
+Careless = Annotated[float | None, typer.Option(help="The share who do not read. [default: 0.05]")]
+
+
 @study.command("simulate")
 def simulate(
     folder: Folder,
@@ -269,7 +283,7 @@ def simulate(
     spread: Spread = None,
     sharpness: Sharpness = None,
     limit: Annotated[float | None, typer.Option(help="The strength half of them call too strong.")] = None,
-    careless: Annotated[float | None, typer.Option(help="The share who do not read. [default: 0.05]")] = None,
+    careless: Careless = None,
     seed: Annotated[int, typer.Option(min=0, help="Fixes who they are.")] = 0,
     database: Annotated[
         str | None, typer.Option(help="An empty one of their own. [default: simulated.sqlite in the folder]")
@@ -278,14 +292,14 @@ def simulate(
     """Let simulated people with known preferences answer a study, to try everything out before anybody real does."""
     import time
 
+    from playground.study import crowd, stimuli
     from playground.study import simulate as simulated
-    from playground.study import stimuli
     from playground.study.store import Store
 
     url = _url(folder, database, "simulated.sqlite")
     loaded = stimuli.load(folder)
     given = {"preferred": preferred, "spread": spread, "sharpness": sharpness, "limit": limit, "careless": careless}
-    about = simulated.crowd(loaded.plan, **given)
+    about = crowd.crowd(loaded.plan, **given)
     clock = simulated.Clock(time.time())
     with Store.open(url, loaded, clock, durable=False) as store:
         for progress in simulated.answer_all(store, clock, about, people, seed):
@@ -304,6 +318,10 @@ def power(
     preferred: Preferred = None,
     spread: Spread = None,
     sharpness: Sharpness = None,
+    careless: Careless = None,
+    prompts: Annotated[
+        float | None, typer.Option(help="How far prompts differ in what is liked best, a standard deviation.")
+    ] = None,
     against: Annotated[
         float | None, typer.Option(help="The strength to be told apart from the preferred one. [default: nearest 0]")
     ] = None,
@@ -320,11 +338,13 @@ def power(
     """Say how many people a study needs, from simulated people who meet its own schedules."""
     from dataclasses import asdict
 
+    from playground.study import crowd as crowds
     from playground.study import plan as plans
-    from playground.study import simulate as simulated
+    from playground.study import power as powers
 
     plan = plans.load(path / plans.FILE_NAME if path.is_dir() else path)
-    about = simulated.crowd(plan, preferred=preferred, spread=spread, sharpness=sharpness)
+    given = {"preferred": preferred, "spread": spread, "sharpness": sharpness, "careless": careless, "prompts": prompts}
+    about = crowds.crowd(plan, **given)
     against = min(plan.strengths, key=abs) if against is None else against
     if not math.isfinite(against):
         raise InvalidInput(f"--against is {against}, which is no strength.", "Give a number such as 0.")
@@ -334,15 +354,18 @@ def power(
     if not as_json:
         print(
             f"If people like {about.preferred:.3g} best on average, with a standard deviation of {about.spread:.3g} "
-            f"and a sharpness of {about.sharpness:.3g}:\n\n"
-            f"people  width of the 95 % interval  holds the truth  leaves {against:g} out"
+            f"and a sharpness of {about.sharpness:.3g}, {about.careless:.0%} of them read nothing, and prompts differ "
+            f"by {about.prompts:.3g}:\n\n"
+            f"people  width of the 95 % interval  holds the truth  leaves {against:g} out  people differ"
         )
-    for size in simulated.power(plan, about, sizes, against, studies, seed):
+    for size in powers.power(plan, about, sizes, against, studies, seed):
         if as_json:
             print(json.dumps(asdict(size)), flush=True)
         else:
-            shares = f"{size.covers:15.0%}  {size.detects:{12 + len(f'{against:g}')}.0%}"
+            shares = f"{size.covers:15.0%}  {size.detects:{12 + len(f'{against:g}')}.0%}  {size.differ:13.0%}"
             print(f"{size.people:6}  {size.width:26.2f}  {shares}", flush=True)
+        for line in powers.warnings(size):
+            print(f"        {line}", file=sys.stderr)
         if width is not None and size.width <= width:
             if not as_json:
                 print(f"\n{size.people} people give an interval of {size.width:.2f}.")

@@ -4,114 +4,59 @@ Everything is computed twice, with and without the people whom the rules of excl
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from playground.cards import Estimate
 from playground.errors import InvalidInput
-from playground.study import fits
-from playground.study.fits import Limit, Pairs, Preference, TooLittleError
-from playground.study.results import wilson
+from playground.study import described, fits, modelled, preferences
+from playground.study.comparisons import Limit, Measures, Topics
+from playground.study.described import At, Found, Said, Slider, Table, Times, found, of
+from playground.study.model import permutations
+from playground.study.preferences import Model, People, Preference, Prompts
 
 FLAGS = ("failed_check", "inconsistent", "too_fast", "one_sided", "unfinished")
 """For what a person can be excluded."""
 
 USUAL = ("failed_check", "too_fast")
 
-VERDICTS = ("weak", "right", "strong", "broken")
-
-_T = TypeVar("_T")
-Table = Any
-"""A pandas table or column; the types of pandas end there."""
-
 
 @dataclass(frozen=True)
-class Found(Generic[_T]):
-    """A result, or None and the reason."""
+class Test:
+    """One of the secondary tests: its probability, and that adjusted for all of them by Holm's method."""
 
-    value: _T | None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class At:
-    """An estimate at one strength, from so many answers."""
-
-    strength: float
-    estimate: Estimate
-    answers: int = 0
-
-
-@dataclass(frozen=True)
-class Share:
-    """How many of the people prefer this strength most, with Wilson's interval."""
-
-    strength: float
-    people: int
-    share: Estimate
-
-
-@dataclass(frozen=True)
-class Topics:
-    """The preferred strength by topic, and the probability of such differences if there were none."""
-
-    preferred: Mapping[str, Found[Estimate]]
-    chance: Found[float]
-
-
-@dataclass(frozen=True)
-class Said:
-    """The shares of the verdicts on single replies at one strength."""
-
-    strength: float
-    answers: int
-    shares: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Slider:
-    """Where people left the slider: the mean, how far people's own means lie apart, and the pull of where it began.
-
-    `pull` is the slope of the end on the start: 0 is none, 1 is a slider that nobody moves.
-    """
-
-    mean: Estimate
-    deviation: float
-    pull: Estimate
-    ends: tuple[tuple[float, int], ...]
-
-
-@dataclass(frozen=True)
-class Times:
-    """Seconds an answer took, by the browser's clock: median and middle half."""
-
-    task: str
-    answers: int
-    median: float
-    low: float
-    high: float
-    too_fast: float
+    name: str
+    chance: float
+    adjusted: float
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What one group of people said. `differ` is the probability of their differences if all liked the same."""
+    """What one group of people said.
+
+    `order` is the chance that answers change so much from first to last if they do not, `questions` that of people
+    differing by what they said of themselves; `by_choice` is the preference without the degrees.
+    """
 
     people: int
     answers: int
     pairs: int
     choices: Mapping[str, int]
     won: Found[tuple[At, ...]]
+    bad: Found[tuple[At, ...]]
     scores: Found[tuple[At, ...]]
     preference: Found[Preference]
-    with_length: Found[Preference]
-    differ: Found[float]
-    shares: Found[tuple[Share, ...]]
-    topics: Topics
+    by_choice: Found[Preference]
+    differ: Found[People]
+    prompts: Found[Prompts]
+    topics: Found[Topics]
+    order: Found[float]
+    questions: Mapping[str, Found[float]]
+    measures: Measures
+    tests: tuple[Test, ...]
     too_strong: Found[Limit]
     said: tuple[Said, ...]
     slider: Found[Slider]
@@ -132,13 +77,14 @@ class Excluded:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A whole study. `kept` leaves out the people of `excluded`; `everyone` does not."""
+    """A whole study. `kept` leaves out the people of `excluded`, `everyone` does not; `flow` is who came how far."""
 
     study: str
     method: str
     axis: str
     strengths: tuple[float, ...]
     rules: tuple[str, ...]
+    flow: Mapping[str, int]
     excluded: tuple[Excluded, ...]
     kept: Findings
     everyone: Findings
@@ -148,7 +94,13 @@ class Analysis:
         return _plain(asdict(self))
 
 
-def analyse(table: Table, people: Table, strengths: Sequence[float], rules: Sequence[str] = USUAL) -> Analysis:
+def analyse(
+    table: Table,
+    people: Table,
+    strengths: Sequence[float],
+    rules: Sequence[str] = USUAL,
+    flow: Mapping[str, int] | None = None,
+) -> Analysis:
     """The findings of `results.long_table` and `results.people_table`. Raises InvalidInput for an unknown rule."""
     unknown = [rule for rule in rules if rule not in FLAGS]
     if unknown:
@@ -156,192 +108,83 @@ def analyse(table: Table, people: Table, strengths: Sequence[float], rules: Sequ
     strengths = tuple(strengths)
     excluded = _excluded(people, rules)
     out = {one.person for one in excluded}
-    everyone = findings(table, strengths)
-    kept = findings(table[~table["person"].isin(out)], strengths) if out else everyone
+    everyone = findings(table, strengths, people)
+    kept = findings(table[~table["person"].isin(out)], strengths, people) if out else everyone
     return Analysis(
         study=_only(table["study"]),
         method=_only(table["method"]) or "alpha",
         axis=_only(table["axis"]),
         strengths=strengths,
         rules=tuple(rules),
+        flow=flow or {},
         excluded=excluded,
         kept=kept,
         everyone=everyone,
     )
 
 
-def findings(table: Table, strengths: tuple[float, ...]) -> Findings:
-    """What the people in a long table said."""
+def findings(table: Table, strengths: tuple[float, ...], people: Table | None = None) -> Findings:
+    """What the people in a long table said; `people` are the rows of the table of people."""
+    table = table.sort_values("person", kind="stable")
     ordinary = table[(table["task"] == "pair") & (table["check"] == "")]
-    pairs = as_pairs(ordinary)
     single = table[table["task"].isin(["single", "adaptive"])]
-    liked = found(lambda: fits.preference(pairs, strengths))
+    model = found(lambda: Model(modelled.as_pairs(ordinary), strengths))
+    differ, told = of(model, preferences.people), modelled.told(model, ordinary, people)
+    measures = modelled.measures(model, ordinary)
     return Findings(
         people=table["person"].nunique(),
         answers=len(table),
         pairs=len(ordinary),
         choices={str(choice): int(count) for choice, count in ordinary["choice"].value_counts().items()},
-        won=found(lambda: _won(ordinary, strengths)),
-        scores=found(lambda: tuple(At(at, score) for at, score in fits.bradley_terry(pairs, strengths))),
-        preference=liked,
-        with_length=found(lambda: fits.preference(pairs, strengths, with_length=True)),
-        differ=found(lambda: fits.people_differ(pairs, strengths)),
-        shares=Found(_shares(liked.value.each, strengths)) if liked.value else Found(None, liked.reason),
-        topics=_topics(ordinary, pairs, strengths),
-        too_strong=found(lambda: _too_strong(single, strengths)),
-        said=_said(single),
-        slider=found(lambda: _slider(table[table["task"] == "adjustment"])),
-        left=found(lambda: _left(ordinary)),
-        agreement={"pairs": found(lambda: _pairs_agree(ordinary)), "single": found(lambda: _singles_agree(single))},
-        repeated=found(lambda: _repeated(table[table["check"] == "repeated"])),
-        times=_times(table),
+        won=found(lambda: described.won(ordinary, strengths)),
+        bad=found(lambda: described.bad(ordinary, strengths)),
+        scores=found(lambda: _scores(ordinary, strengths)),
+        preference=of(model, preferences.preference),
+        by_choice=found(lambda: preferences.preference(Model(modelled.as_pairs(ordinary, degrees=False), strengths))),
+        differ=differ,
+        prompts=told.prompts,
+        topics=told.topics,
+        order=told.order,
+        questions=told.questions,
+        measures=measures,
+        tests=_tests(_secondary(differ, told, measures)),
+        too_strong=found(lambda: modelled.too_strong(single, strengths)),
+        said=described.said(single),
+        slider=found(lambda: described.slider(table[table["task"] == "adjustment"])),
+        left=found(lambda: described.left(ordinary)),
+        agreement={
+            "pairs": found(lambda: described.pairs_agree(ordinary)),
+            "single": found(lambda: described.singles_agree(single)),
+        },
+        repeated=found(lambda: described.repeated(table[table["check"] == "repeated"])),
+        times=described.times(table),
     )
 
 
-def as_pairs(ordinary: Table) -> Pairs:
-    """Rows of ordinary pairs as arrays. Both bad is no preference, as a tie is."""
-    person, people = _persons(ordinary)
-    choice = ordinary["choice"].to_numpy(dtype=object)
-    words = {side: ordinary[f"{side}_words"].to_numpy(dtype=float) + 1 for side in ("left", "right")}
-    return Pairs(
-        people=people,
-        person=person,
-        left=ordinary["left"].to_numpy(dtype=float),
-        right=ordinary["right"].to_numpy(dtype=float),
-        won=np.where(choice == "right", 1.0, np.where(choice == "left", 0.0, 0.5)),
-        decided=np.isin(choice, ["left", "right"]),
-        longer=np.log2(words["right"] / words["left"]),
-    )
+def _scores(ordinary: Table, strengths: Sequence[float]) -> tuple[At, ...]:
+    return tuple(At(at, score) for at, score in fits.bradley_terry(modelled.as_pairs(ordinary), strengths))
 
 
-def found(work: Callable[[], _T]) -> Found[_T]:
-    """What `work` returns, or the reason why it could not."""
-    try:
-        return Found(work())
-    except TooLittleError as error:
-        return Found(None, str(error))
+def _tests(parts: Mapping[str, float | None]) -> tuple[Test, ...]:
+    """Holm's adjustment over all the tests there are."""
+    known = {name: chance for name, chance in parts.items() if chance is not None and math.isfinite(chance)}
+    adjusted = permutations.holm(list(known.values()))
+    return tuple(Test(name, chance, by) for (name, chance), by in zip(known.items(), adjusted, strict=True))
 
 
-def _won(ordinary: Table, strengths: Sequence[float]) -> tuple[At, ...]:
-    """The share of its pairs each strength won, a tie as half and both bad as none; the interval is over people."""
-    pairs = as_pairs(ordinary)
-    if pairs.people < 2:
-        raise TooLittleError("A win rate takes pairs of at least two people.")
-    tie = (ordinary["choice"] == "tie").to_numpy(dtype=bool)
-    rates: list[At] = []
-    for strength in strengths:
-        sides = [(pairs.left == strength, 0.0), (pairs.right == strength, 1.0)]
-        place = np.concatenate([np.flatnonzero(is_there) for is_there, _ in sides])
-        side = np.concatenate([np.full(is_there.sum(), won) for is_there, won in sides])
-        points = np.where(tie[place], 0.5, (pairs.decided[place] & (pairs.won[place] == side)).astype(float))
-        if len(place):
-            rates.append(At(strength, fits.mean(pairs.person[place], pairs.people, points), len(place)))
-    return tuple(rates)
-
-
-def _shares(each: Sequence[float], strengths: Sequence[float]) -> tuple[Share, ...]:
-    nearest = [min(strengths, key=lambda strength: abs(strength - one)) for one in each]
-    shares: list[Share] = []
-    for strength in strengths:
-        low, high = wilson(nearest.count(strength), len(nearest))
-        mean = nearest.count(strength) / len(nearest)
-        shares.append(Share(strength, nearest.count(strength), Estimate(mean=mean, low=low, high=high)))
-    return tuple(shares)
-
-
-def _topics(ordinary: Table, pairs: Pairs, strengths: Sequence[float]) -> Topics:
-    names = [str(name) for name in ordinary["topic"]]
-
-    def preferred(topic: str) -> Estimate:
-        return fits.preference(as_pairs(ordinary[ordinary["topic"] == topic]), strengths).preferred
-
-    each = {topic: found(lambda topic=topic: preferred(topic)) for topic in sorted(set(names)) if topic}
-    return Topics(each, found(lambda: fits.topics_differ(pairs, strengths, names)))
-
-
-def _too_strong(single: Table, strengths: Sequence[float]) -> Limit:
-    rows = single[single["too_strong"].notna()]
-    person, people = _persons(rows)
-    asked, said = (np.zeros((people, len(strengths))) for _ in range(2))
-    place = np.array([strengths.index(strength) for strength in rows["strength"]], dtype=int)
-    np.add.at(asked, (person, place), 1)
-    np.add.at(said, (person, place), rows["too_strong"].to_numpy(dtype=float))
-    return fits.too_strong(strengths, said, asked)
-
-
-def _said(single: Table) -> tuple[Said, ...]:
-    groups = single.groupby("strength")["choice"]
-    return tuple(
-        Said(float(str(at)), len(choices), {verdict: float((choices == verdict).mean()) for verdict in VERDICTS})
-        for at, choices in groups
-    )
-
-
-def _slider(rows: Table) -> Slider:
-    person, people = _persons(rows)
-    ends, starts = (rows[name].to_numpy(dtype=float) for name in ("strength", "start"))
-    mean = fits.mean(person, people, ends)
-    own = np.bincount(person, ends) / np.bincount(person)
-    weights = fits.resampled(people)[:, person]
-    total = weights.sum(axis=1)
-    from_start = starts - (weights @ starts / total)[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pull = (weights * from_start * ends).sum(axis=1) / (weights * from_start**2).sum(axis=1)
-    counts = rows["strength"].value_counts().sort_index()
-    return Slider(
-        mean=mean,
-        deviation=float(own.std(ddof=1)),
-        pull=fits.estimate(pull),
-        ends=tuple((float(str(at)), int(count)) for at, count in counts.items()),
-    )
-
-
-def _left(ordinary: Table) -> Estimate:
-    decided = ordinary[ordinary["choice"].isin(["left", "right"])]
-    return fits.mean(*_persons(decided), (decided["choice"] == "left").to_numpy(dtype=float))
-
-
-def _pairs_agree(ordinary: Table) -> Estimate:
-    """Over contents and pairs of strengths: -1 the weaker reply was liked, 1 the stronger, 0 neither."""
-    pairs = as_pairs(ordinary)
-    stronger = np.where(pairs.right > pairs.left, 2 * pairs.won - 1, 1 - 2 * pairs.won)
-    unit = ordinary["cell"] + " " + ordinary["prompt"] + " " + ordinary["seed"].astype("string")
-    return fits.agreement(_matrix(ordinary["person"], unit, stronger))
-
-
-def _singles_agree(single: Table) -> Estimate:
-    rank = single["choice"].map({verdict: number for number, verdict in enumerate(VERDICTS)})
-    return fits.agreement(_matrix(single["person"], single["reply_id"], rank.to_numpy(dtype=float)))
-
-
-def _matrix(person: Table, unit: Table, rating: fits.Array) -> Table:
-    rows = pd.DataFrame({"person": person.to_numpy(), "unit": unit.to_numpy(dtype=object), "rating": rating})
-    return rows.drop_duplicates(["person", "unit"]).pivot(index="person", columns="unit", values="rating")
-
-
-def _repeated(rows: Table) -> Estimate:
-    rows = rows[rows["correct"].notna()]
-    return fits.mean(*_persons(rows), rows["correct"].to_numpy(dtype=float))
-
-
-def _persons(rows: Table) -> tuple[fits.Places, int]:
-    """Whose each row is, counted from 0, and of how many people."""
-    person, names = pd.factorize(rows["person"])
-    return person.astype(np.int64), len(names)
-
-
-def _times(table: Table) -> tuple[Times, ...]:
-    return tuple(
-        Times(
-            task=str(task),
-            answers=len(rows),
-            median=float(rows["client_s"].median()),
-            low=float(rows["client_s"].quantile(0.25)),
-            high=float(rows["client_s"].quantile(0.75)),
-            too_fast=float(rows["too_fast"].fillna(value=False).mean()),
-        )
-        for task, rows in table[table["check"] != "instructed"].groupby("task")
-    )
+def _secondary(differ: Found[People], told: modelled.Told, measures: Measures) -> dict[str, float | None]:
+    """The secondary tests by what they ask."""
+    topics = told.topics.value
+    return {
+        "people differ": differ.value.chance if differ.value else None,
+        "topics differ": topics.chance if topics else None,
+        "answers change from first to last": told.order.value,
+        **{f"question {name}": one.value for name, one in told.questions.items()},
+        **{
+            f"{name} beside the strength": one.value.chances[name] if one.value else None
+            for name, one in measures.beside.items()
+        },
+    }
 
 
 def _excluded(people: Table, rules: Sequence[str]) -> tuple[Excluded, ...]:

@@ -1,6 +1,6 @@
-"""A study's findings as one HTML page: sentences, figures and tables, everything in it, no network. Pure."""
+"""A study's findings as one HTML page in the order a reader asks: everything in it, no network. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -8,181 +8,123 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from playground.cards import Estimate
-from playground.measure.figures import BASE, NEGATIVE, POSITIVE, UNSAFE, chart_layout, drawn
-from playground.study import sentences
-from playground.study.analysis import VERDICTS, Analysis, Findings, Found
+from playground.measure.figures import drawn
+from playground.study import asides, citing, figures, sentences
+from playground.study.analysis import Analysis, Findings
+from playground.study.described import Found
 from playground.study.results import wilson
-from playground.study.sentences import both
+from playground.study.wording import both, chance, number, percent
 
-_VERDICTS = {
-    "weak": ("too weak", "#5a7fc0"),
-    "right": ("just right", POSITIVE),
-    "strong": ("too strong", UNSAFE),
-    "broken": ("makes no sense", NEGATIVE),
-}
-_PART = "<section><h2>{heading}</h2><p>{told}</p>{figure}{table}</section>"
+_PART = "<section><h2>{heading}</h2>{told}{figure}{table}</section>"
 
 
-def page(analysis: Analysis, title: str, about: Sequence[tuple[str, str]] = ()) -> str:
-    """The whole report. `about` are pairs of a name and a value told at its end: digests, models, the command."""
-    kept = analysis.kept
+def page(analysis: Analysis, title: str, about: Mapping[str, str] | None = None) -> str:
+    """The whole report. `about` is told at its end and in the methods: digests, models, versions, the command."""
+    kept, about = analysis.kept, about or {}
     parts = [
-        _part("Which strength wins", sentences.won(analysis, kept), win_rates(analysis, kept), _rates(kept)),
-        _part("Which strength is liked best", sentences.preferred(analysis, kept), liking(analysis, kept)),
-        _part("Do people differ?", sentences.people(analysis, kept), shares(analysis, kept)),
-        _part("Do topics differ?", sentences.topics(analysis, kept), topics(analysis, kept)),
-        _part("How much is too much", sentences.too_strong(analysis, kept), too_strong(analysis, kept)),
-        _part("What single replies were called", _verdicts_told(kept), verdicts(analysis, kept)),
-        _part("Where people left the slider", sentences.slider(analysis, kept), slider(analysis, kept)),
-        _part("Length", sentences.length(analysis, kept)),
-        _part("Sides", sentences.side(kept)),
-        _part("Agreement", sentences.agreement(kept)),
+        _part("Who took part", asides.flow(analysis), table=_excluded(analysis)),
+        _part("The strength people like best", sentences.preferred(analysis, kept), figures.liking(analysis, kept)),
+        _part("Does the curve fit?", sentences.fit(analysis, kept), table=_utilities(kept)),
+        _part(
+            "Which strength wins",
+            sentences.best_and_won(analysis, kept),
+            figures.win_rates(analysis, kept),
+            _rates(kept),
+        ),
+        _part("How people differ", sentences.people(analysis, kept), figures.shares(analysis, kept), _shares(kept)),
+        _part("Where it becomes too much", sentences.too_strong(analysis, kept), figures.too_strong(analysis, kept)),
+        _part("What single replies were called", _verdicts_told(kept), figures.verdicts(analysis, kept)),
+        _part("Topics", sentences.topics(analysis, kept), figures.topics(analysis, kept)),
+        _part("Prompts", sentences.prompts(analysis, kept), table=_prompts(kept)),
+        _part(
+            "Reward against preference",
+            sentences.reward(analysis, kept),
+            figures.measured(analysis, kept),
+            _measures(kept),
+        ),
+        _part("Where people left the slider", asides.slider(analysis, kept), figures.slider(analysis, kept)),
+        _part("What people said of themselves", _questions_told(kept), table=_questions(kept)),
+        _part("Robustness", asides.order(kept), table=_robustness(analysis)),
+        _part("Sides and agreement", f"{asides.side(kept)} {asides.agreement(kept)}"),
         _part("How long answers took", _times_told(kept), table=_times(kept)),
-        _part("Who was excluded", sentences.excluded(analysis), table=_excluded(analysis)),
-        _part("With and without the excluded", "The main numbers for both.", table=_with_and_without(analysis)),
-        _part("How this was computed", _METHODS),
-        _part("Where it comes from", "", table=_table(("", ""), about)) if about else "",
+        _part("All tests", sentences.tests(kept), table=_tests(kept)),
+        _part("How this was computed", citing.methods(analysis, about), table=_table(("", ""), list(about.items()))),
+        _part("To cite", "", table=f"<pre>{escape(citing.BIBTEX)}</pre>"),
     ]
     short = "".join(f"<li>{escape(line)}</li>" for line in sentences.summary(analysis))
     return _PAGE.format(title=escape(title), short=short, parts="\n".join(parts), plotly=get_plotlyjs())
 
 
-def win_rates(analysis: Analysis, found: Findings) -> go.Figure | None:
-    """The share of its pairs each strength won."""
-    if not found.won.value:
-        return None
-    figure = _figure(analysis.method, "share of pairs won", share=True)
-    figure.add_trace(_dots([(at.strength, at.estimate) for at in found.won.value], POSITIVE, "won", line=True))
-    figure.add_hline(y=0.5, line={"color": BASE, "width": 1, "dash": "dot"})
-    return figure
-
-
-def liking(analysis: Analysis, found: Findings) -> go.Figure | None:
-    """The quadratic utility as the chance to be preferred to the reference, and Bradley-Terry's scores beside it."""
-    fitted = found.preference.value
-    if fitted is None:
-        return None
-    figure = _figure(analysis.method, f"chance to be preferred to {fitted.reference:g}", share=True, legend=True)
-    figure.add_vrect(
-        x0=fitted.preferred.low, x1=fitted.preferred.high, fillcolor=POSITIVE, opacity=0.12, line_width=0, layer="below"
-    )
-    figure.add_vline(x=fitted.preferred.mean, line={"color": POSITIVE, "width": 1.5})
-    for trace in _curve(fitted.rising, "quadratic utility"):
-        figure.add_trace(trace)
-    if found.scores.value:
-        chances = [(at.strength, _chance(at.estimate)) for at in found.scores.value]
-        figure.add_trace(_dots(chances, NEGATIVE, "Bradley-Terry, strength by strength"))
-    return figure
-
-
-def shares(analysis: Analysis, found: Findings) -> go.Figure | None:
-    """The share of people who like each strength best."""
-    if not found.shares.value:
-        return None
-    figure = _figure(analysis.method, "share of people", share=True)
-    figure.add_trace(_bars([(one.strength, one.share) for one in found.shares.value]))
-    return _by_category(figure)
-
-
-def topics(analysis: Analysis, found: Findings) -> go.Figure | None:
-    """The preferred strength by topic."""
-    known = [(topic, one.value) for topic, one in found.topics.preferred.items() if one.value]
-    if not known:
-        return None
-    figure = _figure(analysis.method, "", height=90 + 36 * len(known))
-    figure.add_trace(
-        go.Scatter(
-            x=[one.mean for _, one in known],
-            y=[topic for topic, _ in known],
-            error_x=_error([one for _, one in known]),
-            mode="markers",
-            marker={"color": POSITIVE, "size": 9},
-        )
-    )
-    return figure.update_yaxes(type="category", range=[-0.5, len(known) - 0.5])
-
-
-def too_strong(analysis: Analysis, found: Findings) -> go.Figure | None:
-    """The share of replies called too strong at each strength, and the fitted curve."""
-    fitted = found.too_strong.value
-    if fitted is None:
-        return None
-    figure = _figure(analysis.method, "share called too strong", share=True, legend=True)
-    for at, dash in ((fitted.half, "solid"), (fitted.three_quarters, "dash")):
-        if at is not None:
-            figure.add_vline(x=at.mean, line={"color": UNSAFE, "width": 1.5, "dash": dash})
-    figure.add_trace(
-        go.Scatter(
-            x=[at for at, _ in fitted.rising],
-            y=[chance for _, chance in fitted.rising],
-            mode="lines",
-            line={"color": UNSAFE, "width": 2},
-            name="fitted",
-        )
-    )
-    said = [(one.strength, one.shares["strong"] + one.shares["broken"], one.answers) for one in found.said]
-    figure.add_trace(
-        go.Scatter(
-            x=[at for at, _, _ in said],
-            y=[share for _, share, _ in said],
-            customdata=[answers for _, _, answers in said],
-            mode="markers",
-            marker={"color": BASE, "size": [6 + min(14.0, answers**0.5) for _, _, answers in said]},
-            name="answered, larger for more answers",
-            hovertemplate="%{x:g}: %{y:.0%} of %{customdata}<extra></extra>",
-        )
-    )
-    return figure
-
-
-def verdicts(analysis: Analysis, found: Findings) -> go.Figure | None:
-    """The shares of the four verdicts at each strength."""
-    if not found.said:
-        return None
-    figure = _figure(analysis.method, "share of answers", share=True, legend=True)
-    for verdict in VERDICTS:
-        name, colour = _VERDICTS[verdict]
-        figure.add_trace(
-            go.Bar(
-                x=[f"{one.strength:g}" for one in found.said],
-                y=[one.shares[verdict] for one in found.said],
-                name=name,
-                marker={"color": colour},
-                hovertemplate=f"%{{x}}: {name} %{{y:.0%}}<extra></extra>",
-            )
-        )
-    return _by_category(figure.update_layout(barmode="stack"))
-
-
-def slider(analysis: Analysis, found: Findings) -> go.Figure | None:
-    """How often the slider was left at each strength."""
-    fitted = found.slider.value
-    if fitted is None:
-        return None
-    figure = _figure(analysis.method, "sliders left there")
-    figure.add_trace(
-        go.Bar(
-            x=[f"{at:g}" for at, _ in fitted.ends],
-            y=[count for _, count in fitted.ends],
-            marker={"color": POSITIVE},
-        )
-    )
-    return _by_category(figure)
-
-
 def _rates(found: Findings) -> str:
     scores = {at.strength: at.estimate for at in found.scores.value or ()}
     rows = [
-        (f"{at.strength:g}", str(at.answers), sentences.percent(at.estimate), both(Found(scores.get(at.strength))))
+        (f"{at.strength:g}", str(at.answers), percent(at.estimate), both(Found(scores.get(at.strength))))
         for at in found.won.value or ()
     ]
     return _table(("strength", "shown", "won", "Bradley-Terry, log-odds"), rows) if rows else ""
 
 
+def _utilities(found: Findings) -> str:
+    fitted = found.preference.value
+    if fitted is None:
+        return ""
+    rows = [(f"{at:g}", both(Found(one)), "may be best" if at in fitted.best else "") for at, one in fitted.utilities]
+    return _table(("strength", f"log-odds beside {fitted.reference:g}", ""), rows)
+
+
+def _shares(found: Findings) -> str:
+    rows = [(f"{at:g}", percent(one)) for at, one in found.differ.value.shares] if found.differ.value else []
+    return _table(("nearest strength", "people who like it best"), rows) if rows else ""
+
+
+def _prompts(found: Findings) -> str:
+    if found.prompts.value is None:
+        return ""
+    rows = [(name, number(top), number(error)) for name, top, error in found.prompts.value.each]
+    return _table(("prompt", "liked best", "standard error"), rows)
+
+
+def _measures(found: Findings) -> str:
+    rows: list[tuple[str, ...]] = []
+    for name, one in found.measures.alone.items():
+        beside = found.measures.beside[name]
+        if one.value is None or beside.value is None:
+            rows.append((name, "–", "–", "–", beside.reason or one.reason))
+            continue
+        effects = both(Found(one.value.effects[name])), both(Found(beside.value.effects[name]))
+        rows.append((name, *effects, f"{one.value.explained:.1%}", both(Found(beside.value.preferred))))
+    if found.measures.explained.value is not None:
+        rows.append(("the strength alone", "", "", f"{found.measures.explained.value:.1%}", ""))
+    if found.measures.together.value is not None:
+        together = found.measures.together.value
+        names = ", ".join(f"{name} {both(Found(one))}" for name, one in together.effects.items())
+        rows.append(
+            ("all beside the strength", "", names, f"{together.explained:.1%}", both(Found(together.preferred)))
+        )
+    heads = ("", "log-odds a unit, alone", "beside the strength", "explained (McFadden)", "liked best at equal values")
+    return _table(heads, rows)
+
+
+def _questions_told(found: Findings) -> str:
+    if not found.questions:
+        return "No question was asked, or no preferred strength can be told."
+    return "Whether people who answered a question otherwise like another strength, by permutation of people."
+
+
+def _questions(found: Findings) -> str:
+    rows = [(name, one.reason if one.value is None else chance(one.value)) for name, one in found.questions.items()]
+    return _table(("question", ""), rows) if rows else ""
+
+
+def _tests(found: Findings) -> str:
+    rows = [(one.name, chance(one.chance), chance(one.adjusted)) for one in found.tests]
+    return _table(("secondary test", "alone", "adjusted (Holm)"), rows) if rows else ""
+
+
 def _times(found: Findings) -> str:
     rows = [
         (
-            sentences.TASKS[one.task],
+            asides.TASKS[one.task],
             str(one.answers),
             f"{one.median:.1f}",
             f"{one.low:.1f} to {one.high:.1f}",
@@ -210,20 +152,22 @@ def _excluded(analysis: Analysis) -> str:
     return _table(("person", "for", "answers"), rows) if rows else ""
 
 
-def _with_and_without(analysis: Analysis) -> str:
+def _robustness(analysis: Analysis) -> str:
     groups = (analysis.kept, analysis.everyone)
     numbers: list[tuple[str, Callable[[Findings], str]]] = [
         ("people", lambda found: str(found.people)),
         ("answers", lambda found: str(found.answers)),
         (f"preferred {analysis.method}", lambda found: both(_of(found.preference, "preferred"))),
-        ("the same, at equal length", lambda found: both(_of(found.with_length, "preferred"))),
-        ("people's standard deviation", lambda found: both(_of(found.preference, "deviation"))),
+        ("by a parabola", lambda found: both(_of(found.preference, "parabola"))),
+        ("by choices without their degree", lambda found: both(_of(found.by_choice, "preferred"))),
+        ("at equal length", lambda found: both(_of(found.measures.beside["length"], "preferred"))),
+        ("for prompts in general", lambda found: both(_of(found.prompts, "preferred"))),
+        ("people's standard deviation", lambda found: both(_of(found.differ, "deviation"))),
         ("half too strong at", lambda found: both(_of(found.too_strong, "half"))),
         ("slider left at", lambda found: both(_of(found.slider, "mean"))),
         ("left won", lambda found: both(found.left)),
-        ("agreement on pairs", lambda found: both(found.agreement["pairs"])),
     ]
-    return _table(("", "without them", "everyone"), [(name, *map(tell, groups)) for name, tell in numbers])
+    return _table(("", "without the excluded", "everyone"), [(name, *map(tell, groups)) for name, tell in numbers])
 
 
 def _of(found: Found[Any], name: str) -> Found[Estimate]:
@@ -238,90 +182,9 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _part(heading: str, told: str, figure: go.Figure | None = None, table: str = "") -> str:
     chart = drawn(figure, heading) if figure is not None else ""
-    return _PART.format(heading=escape(heading), told=escape(told), figure=chart, table=table)
+    text = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in told.split("\n") if paragraph)
+    return _PART.format(heading=escape(heading), told=text, figure=chart, table=table)
 
-
-def _figure(x: str, y: str, share: bool = False, legend: bool = False, height: int = 320) -> go.Figure:
-    figure = go.Figure(layout=chart_layout(x, y, height))
-    figure.update_layout(showlegend=legend).update_xaxes(fixedrange=True).update_yaxes(fixedrange=True)
-    return figure.update_yaxes(tickformat=".0%", range=[0, 1]) if share else figure
-
-
-def _by_category(figure: go.Figure) -> go.Figure:
-    return figure.update_xaxes(type="category")
-
-
-def _dots(points: Sequence[tuple[float, Estimate]], colour: str, name: str, line: bool = False) -> go.Scatter:
-    return go.Scatter(
-        x=[at for at, _ in points],
-        y=[one.mean for _, one in points],
-        error_y=_error([one for _, one in points]),
-        mode="lines+markers" if line else "markers",
-        line={"color": colour, "width": 1.5},
-        marker={"color": colour, "size": 9},
-        name=name,
-        customdata=[(one.low, one.high) for _, one in points],
-        hovertemplate="%{x:g}: %{y:.0%} (%{customdata[0]:.0%} to %{customdata[1]:.0%})<extra></extra>",
-    )
-
-
-def _bars(points: Sequence[tuple[float, Estimate]]) -> go.Bar:
-    return go.Bar(
-        x=[f"{at:g}" for at, _ in points],
-        y=[one.mean for _, one in points],
-        error_y=_error([one for _, one in points]),
-        marker={"color": POSITIVE},
-        hovertemplate="%{x}: %{y:.0%}<extra></extra>",
-    )
-
-
-def _error(found: Sequence[Estimate]) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [max(0.0, one.high - one.mean) for one in found],
-        "arrayminus": [max(0.0, one.mean - one.low) for one in found],
-        "thickness": 1.5,
-        "width": 4,
-        "color": BASE,
-    }
-
-
-def _curve(rising: Sequence[tuple[float, Estimate]], name: str) -> list[go.Scatter]:
-    along = [at for at, _ in rising]
-    band = go.Scatter(
-        x=[*along, *reversed(along)],
-        y=[*(one.high for _, one in rising), *(one.low for _, one in reversed(rising))],
-        mode="lines",
-        line={"width": 0},
-        fill="toself",
-        fillcolor="rgba(125,131,140,.18)",
-        hoverinfo="skip",
-        showlegend=False,
-    )
-    line = go.Scatter(
-        x=along, y=[one.mean for _, one in rising], mode="lines", line={"color": BASE, "width": 2}, name=name
-    )
-    return [band, line]
-
-
-def _chance(score: Estimate) -> Estimate:
-    """Log-odds as a chance."""
-    mean, low, high = (1 / (1 + 2.718281828459045**-one) for one in (score.mean, score.low, score.high))
-    return Estimate(mean=mean, low=low, high=high)
-
-
-_METHODS = (
-    "Intervals hold 95 % and come from resampling whole people. Win rates count a tie as half a win and both bad "
-    "as none; the models take both as no preference. Bradley-Terry scores are evalica's, with half a tie added "
-    "between any two strengths. The preferred strength is the top of a quadratic utility between the lowest and "
-    "the highest strength, in a logistic model with a term for the side and a normally distributed slope for each "
-    "person, fitted by quadrature; its resamples are steps by people's gradients, lengthened for few people. "
-    "People's own strengths are drawn towards the mean where answers are few; that they differ is tested against "
-    "answers simulated as if they did not. Topics are compared by a Wald test in generalised estimating equations "
-    "(statsmodels). Too strong is a cumulative normal curve with lapses. Agreement is Krippendorff's alpha of "
-    "ordinal answers, resampled over questions."
-)
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -335,6 +198,7 @@ section {{ margin: 2.6rem 0 }} p {{ margin: 0 0 .6rem; max-width: 44rem }} li {{
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem }}
 th, td {{ padding: .3rem 1.2rem .3rem 0; text-align: left; border-bottom: 1px solid #8883; white-space: nowrap }}
 th {{ font-weight: 600 }}
+pre {{ overflow-x: auto; font-size: .85rem }}
 </style>
 <script>{plotly}</script></head>
 <body><main><h1>{title}</h1><ul>{short}</ul>

@@ -48,10 +48,13 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "right_reward": ("Float64", "Pair: the axis's reward of the right reply."),
     "left_kl": ("Float64", "Pair: KL to the base model of the left reply, nats per token."),
     "right_kl": ("Float64", "Pair: KL to the base model of the right reply, nats per token."),
+    "left_perplexity": ("Float64", "Pair: perplexity of the left reply under the base model."),
+    "right_perplexity": ("Float64", "Pair: perplexity of the right reply under the base model."),
     "tokens": ("Int64", "Not a pair: length in tokens of the reply at `strength`."),
     "words": ("Int64", "Not a pair: its length in words."),
     "reward": ("Float64", "Not a pair: its reward."),
     "kl": ("Float64", "Not a pair: its KL to the base model, nats per token."),
+    "perplexity": ("Float64", "Not a pair: its perplexity under the base model."),
     "left_id": ("string", "Pair: stimulus id of the left reply."),
     "right_id": ("string", "Pair: stimulus id of the right reply."),
     "reply_id": ("string", "Not a pair: stimulus id of the reply at `strength`."),
@@ -137,6 +140,18 @@ def main_data(table: pd.DataFrame, people: pd.DataFrame) -> tuple[pd.DataFrame, 
     if not bool((~people["pilot"]).any()):
         return table, people
     return table.query("not pilot").reset_index(drop=True), people.query("not pilot").reset_index(drop=True)
+
+
+def flow(records: Records) -> dict[str, int]:
+    """How many people came how far; pilots and main data together."""
+    progress = records.progress()
+    return {
+        "declined": progress.declined,
+        "began": progress.consented + progress.withdrawn,
+        "withdrew": progress.withdrawn,
+        "stayed away": progress.abandoned,
+        "finished": progress.finished,
+    }
 
 
 def liked(table: pd.DataFrame) -> list[Liked]:
@@ -231,7 +246,8 @@ def _at(options: Sequence[Stimulus], row: Mapping[str, Any]) -> Stimulus:
 
 
 def _measures(one: Stimulus) -> dict[str, Any]:
-    return {"tokens": one.tokens, "words": words(one.reply), "reward": one.reward, "kl": one.kl}
+    measured = {"reward": one.reward, "kl": one.kl, "perplexity": one.perplexity}
+    return {"tokens": one.tokens, "words": words(one.reply)} | measured
 
 
 def words(text: str) -> int:

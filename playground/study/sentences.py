@@ -1,19 +1,8 @@
 """What a study's findings say, in plain words: a sentence or two for each, also where there is nothing to say. Pure."""
 
-from playground.cards import Estimate
-from playground.study.analysis import Analysis, Findings, Found
-
-TASKS = {"pair": "A pair", "adjustment": "The slider", "single": "A single reply", "adaptive": "An adaptive reply"}
-FLAGS = {
-    "failed_check": "an attention check answered wrongly",
-    "inconsistent": "a repeated pair answered otherwise",
-    "too_fast": "more than a quarter of the answers too fast to have read",
-    "one_sided": "nearly always the same side",
-    "unfinished": "did not come to the end",
-}
-"""What a rule of exclusion means."""
-
-_OFTEN_AT_AN_END = 0.025
+from playground.study.analysis import Analysis, Findings
+from playground.study.described import Found
+from playground.study.wording import SURE, both, chance, count, ends, interval, number, percent
 
 
 def summary(analysis: Analysis) -> list[str]:
@@ -21,7 +10,8 @@ def summary(analysis: Analysis) -> list[str]:
     kept = analysis.kept
     told = [_who(analysis), preferred(analysis, kept)]
     if kept.preference.value:
-        told.append(people(analysis, kept))
+        told += [one for one in (at_equal_length(analysis, kept), people(analysis, kept)) if one]
+        told += [reward(analysis, kept)]
     if kept.too_strong.value or kept.said:
         told.append(too_strong(analysis, kept))
     return told
@@ -29,23 +19,60 @@ def summary(analysis: Analysis) -> list[str]:
 
 def preferred(analysis: Analysis, found: Findings) -> str:
     """Which strength people like best."""
-    fitted = found.preference.value
+    fitted, method = found.preference.value, analysis.method
     if fitted is None:
-        return f"No preferred {analysis.method} can be told. {found.preference.reason}"
-    best, method = fitted.preferred, analysis.method
-    if fitted.curve.mean >= 0:
+        return f"No preferred {method} can be told. {found.preference.reason}"
+    best = fitted.preferred
+    if best is None:
+        return f"Liking has no simple curve over {method}. {_shown(analysis, found)}"
+    if not fitted.has_top:
         end = "highest" if best.mean == analysis.strengths[-1] else "lowest"
         return f"Preference has no top between the strengths shown; it is highest at the {end}, {method} {best.mean:g}."
-    told = f"People like {method} {number(best.mean)} best ({interval(best)})."
+    if found.differ.value and found.differ.value.camps:
+        return f"There is no one {method} that people like best. {camps(analysis, found)}"
+    told = f"People like {method} {number(best.mean)} best ({interval(best)})"
+    general = found.prompts.value.preferred if found.prompts.value else None
+    told += f" for these prompts, {ends(general)} for prompts in general." if general else " for these prompts."
     if best.mean != fitted.reference:
         nearest = min(fitted.rising, key=lambda point: abs(point[0] - best.mean))[1]
         told += f" Beside a reply at {fitted.reference:g} it is preferred {percent(nearest)} of the time."
-    if fitted.at_an_end > _OFTEN_AT_AN_END:
-        told += (
-            f" In {fitted.at_an_end:.0%} of the resamples the top is the lowest or highest strength shown,"
-            " so the true one may lie beyond."
-        )
+    if fitted.beyond:
+        which = " and ".join({"low": "lowest", "high": "highest"}[end] for end in fitted.beyond)
+        told += f" The interval reaches beyond the {which} strength shown, so the true one may lie there."
     return told
+
+
+def _shown(analysis: Analysis, found: Findings) -> str:
+    """Which of the strengths shown may be best."""
+    fitted = found.preference.value
+    if fitted is None or not fitted.best:
+        return ""
+    names = [f"{at:g}" for at in fitted.best]
+    if len(names) == 1:
+        return f"Of those shown {analysis.method} {names[0]} is liked best, better than any other."
+    some = f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"Of those shown {analysis.method} {some} are not told apart as the best; all others are liked less."
+
+
+def fit(analysis: Analysis, found: Findings) -> str:
+    """Whether the curve fits, and what leads."""
+    fitted = found.preference.value
+    if fitted is None:
+        return f"There is no curve. {found.preference.reason}"
+    if fitted.misfit is None:
+        return "With three strengths, a parabola fits whatever people answer; four or more would tell."
+    if fitted.curve == "parabola":
+        return f"A parabola fits ({chance(fitted.misfit)}), so its top leads. {_shown(analysis, found)}"
+    by_parabola = f"Its top would be {both(Found(fitted.parabola))}."
+    if fitted.curve:
+        return (
+            f"A parabola does not fit ({chance(fitted.misfit)}): liking falls otherwise below the top than above it. "
+            f"A parabola with two sides does, and leads. {by_parabola} {_shown(analysis, found)}"
+        )
+    return (
+        f"Neither a parabola ({chance(fitted.misfit)}) nor one with two sides fits, so nothing is said about strengths "
+        f"between those shown. {by_parabola} {_shown(analysis, found)}"
+    )
 
 
 def won(analysis: Analysis, found: Findings) -> str:
@@ -61,50 +88,124 @@ def won(analysis: Analysis, found: Findings) -> str:
     )
 
 
-def length(analysis: Analysis, found: Findings) -> str:
-    """Whether length explains the preference."""
-    fitted = found.with_length.value
-    if fitted is None or fitted.longer is None:
-        return f"The part of length cannot be told. {found.with_length.reason}"
-    longer = fitted.longer
-    way = "liked better" if longer.mean > 0 else "liked less"
-    sure = "" if longer.low > 0 or longer.high < 0 else ", which may be chance"
+def best_and_won(analysis: Analysis, found: Findings) -> str:
+    """Why the strength that wins most need not be the one liked best."""
+    told = won(analysis, found)
+    fitted, rates = found.preference.value, found.won.value
+    if fitted is None or fitted.preferred is None or not rates:
+        return told
+    most = max(rates, key=lambda at: at.estimate.mean).strength
+    if abs(most - fitted.preferred.mean) < 0.01:
+        return told
     return (
-        f"A reply with twice the words is {way}: {longer.mean:+.2f} log-odds ({interval(longer)}){sure}. "
-        f"Between replies of one length, {analysis.method} {number(fitted.preferred.mean)} is liked best "
-        f"({interval(fitted.preferred)})."
+        f"{told} That is another number than the strength liked best, {number(fitted.preferred.mean)}: only strengths "
+        "that were shown can win, and how often depends on what they stood beside."
+    )
+
+
+def at_equal_length(analysis: Analysis, found: Findings) -> str:
+    """Said in the summary where length moves the preferred strength out of its interval; else empty."""
+    fitted = found.preference.value
+    added = found.measures.beside["length"].value if "length" in found.measures.beside else None
+    if fitted is None or fitted.preferred is None or added is None or added.preferred is None:
+        return ""
+    if fitted.preferred.low <= added.preferred.mean <= fitted.preferred.high:
+        return ""
+    return (
+        f"Between replies of equal length another strength is liked best: {analysis.method} "
+        f"{both(Found(added.preferred))}. Length explains part of the preference."
     )
 
 
 def people(analysis: Analysis, found: Findings) -> str:
     """Whether people differ."""
-    fitted, p = found.preference.value, found.differ.value
-    if fitted is None or p is None:
-        return f"Whether people differ cannot be told. {found.preference.reason or found.differ.reason}"
-    told = (
-        f"People differ in what they like ({chance(p)})"
-        if p < 0.05
-        else f"No difference between people shows ({chance(p)})"
-    )
-    if fitted.deviation is None:
-        return f"{told}."
+    differ = found.differ.value
+    if differ is None:
+        return f"How far people differ cannot be told. {found.differ.reason}"
+    if differ.camps:
+        return f"People are of two camps. {camps(analysis, found)}"
+    spread = f"standard deviation {number(differ.deviation.mean)} {analysis.method}"
+    if differ.chance < SURE and differ.deviation.low > 0:
+        return (
+            f"People differ in what they like best ({chance(differ.chance)}): {spread}, {interval(differ.deviation)}."
+        )
+    at_most = f"at most {number(differ.at_most)}"
+    if differ.chance < SURE:
+        return f"People differ in what they like best ({chance(differ.chance)}): {spread}, {at_most}."
     return (
-        f"{told}: the strengths they like best have a standard deviation of about "
-        f"{number(fitted.deviation.mean)} {analysis.method} ({interval(fitted.deviation)})."
+        f"No difference between people shows ({chance(differ.chance)}): the standard deviation of what they like best "
+        f"is {at_most} {analysis.method} (one-sided, 95 %)."
     )
+
+
+def camps(analysis: Analysis, found: Findings) -> str:
+    """Two groups of people."""
+    differ = found.differ.value
+    if differ is None or not differ.camps:
+        return ""
+    one, two = differ.camps
+    return (
+        f"Two groups fit better than one: {one.share:.0%} like {analysis.method} {both(Found(one.preferred))} best, "
+        f"{two.share:.0%} {both(Found(two.preferred))}."
+    )
+
+
+def prompts(analysis: Analysis, found: Findings) -> str:
+    """Whether prompts differ, and what holds in general."""
+    one = found.prompts.value
+    if one is None:
+        return f"The result is about these prompts. {found.prompts.reason}"
+    differ = "Prompts differ" if one.chance < SURE else "No difference between prompts shows"
+    told = f"{differ} ({chance(one.chance)}): standard deviation {both(Found(one.deviation))} {analysis.method}."
+    if one.preferred is None:
+        return f"{told} What is liked best for prompts in general cannot be told."
+    return f"{told} For prompts in general {analysis.method} {both(Found(one.preferred))} is liked best."
 
 
 def topics(analysis: Analysis, found: Findings) -> str:
     """Whether topics differ."""
-    known = {topic: one.value for topic, one in found.topics.preferred.items() if one.value}
-    p = found.topics.chance
-    if not known:
-        return "No topic has pairs enough for a preferred strength of its own."
-    each = "; ".join(f"{topic} {number(one.mean)} ({interval(one)})" for topic, one in known.items())
-    if p.value is None:
-        return f"Preferred {analysis.method} by topic: {each}. {p.reason}"
-    differ = "Topics differ" if p.value < 0.05 else "No difference between topics shows"
-    return f"{differ} ({chance(p.value)}). Preferred {analysis.method}: {each}."
+    one = found.topics.value
+    if one is None:
+        return f"Topics are not compared. {found.topics.reason}"
+    each = "; ".join(f"{topic} {both(Found(at))}" for topic, at in one.preferred.items())
+    differ = "Topics differ" if one.chance < SURE else "No difference between topics shows"
+    told = f"{differ} for these prompts ({chance(one.chance)}). Preferred {analysis.method}: {each}."
+    if one.in_general is not None:
+        told += f" For prompts in general: {chance(one.in_general)}."
+    if one.apart_at_most is not None and one.chance >= SURE:
+        told += f" Differences larger than {number(one.apart_at_most)} between two topics are ruled out (95 % each)."
+    return told
+
+
+def reward(analysis: Analysis, found: Findings) -> str:
+    """What people like beside what the reward likes."""
+    means = [(at, one["reward"]) for at, one in found.measures.means if "reward" in one]
+    fitted = found.preference.value
+    if not means or fitted is None or fitted.preferred is None:
+        return "Reward and preference cannot be compared."
+    highest = max(means, key=lambda point: point[1])[0]
+    told = f"Reward is highest at {analysis.method} {highest:g} of those shown, "
+    told += (
+        "as people's preference is"
+        if fitted.preferred.low <= highest <= fitted.preferred.high
+        else f"people's preference at {number(fitted.preferred.mean)}"
+    )
+    return f"{told}. {measure('reward', found)}"
+
+
+def measure(name: str, found: Findings) -> str:
+    """What a unit of a measure adds to preference, alone and beside the strength."""
+    alone, beside = found.measures.alone[name], found.measures.beside[name]
+    if alone.value is None or beside.value is None:
+        return f"What {name} adds cannot be told. {alone.reason or beside.reason}"
+    unit = {"reward": "A unit of reward", "KL": "A nat of KL a token", "length": "Twice the words"}
+    what = unit.get(name, f"Twice the {name}")
+    one, two = alone.value.effects[name], beside.value.effects[name]
+    sure = "" if beside.value.chances[name] < SURE else ", which may be chance"
+    return (
+        f"{what} adds {one.mean:+.2f} log-odds to preference ({interval(one)}), and beside the strength "
+        f"{two.mean:+.2f} ({interval(two)}){sure}."
+    )
 
 
 def too_strong(analysis: Analysis, found: Findings) -> str:
@@ -113,7 +214,7 @@ def too_strong(analysis: Analysis, found: Findings) -> str:
     if fitted is None:
         return f"No threshold can be told. {found.too_strong.reason}"
     if fitted.half is None:
-        above = fitted.rising[0][1] > 0.5
+        above = fitted.rising[0][1].mean > 0.5
         return (
             "More than half of the replies are called too strong even at the lowest strength shown."
             if above
@@ -121,55 +222,22 @@ def too_strong(analysis: Analysis, found: Findings) -> str:
         )
     told = f"Half of the replies are called too strong at {method} {number(fitted.half.mean)} ({interval(fitted.half)})"
     if fitted.three_quarters is None:
-        return f"{told}; three quarters at no strength shown."
-    return f"{told}, three quarters at {number(fitted.three_quarters.mean)} ({interval(fitted.three_quarters)})."
+        told += ", three quarters at no strength shown"
+    else:
+        told += f", three quarters at {number(fitted.three_quarters.mean)} ({interval(fitted.three_quarters)})"
+    return f"{told}. People's own thresholds have a standard deviation of {both(Found(fitted.deviation))}."
 
 
-def slider(analysis: Analysis, found: Findings) -> str:
-    """Where people left the slider."""
-    fitted = found.slider.value
-    if fitted is None:
-        return f"No slider was used. {found.slider.reason}"
-    mattered = "does not show to matter" if fitted.pull.low <= 0 <= fitted.pull.high else "mattered"
+def tests(found: Findings) -> str:
+    """What the secondary tests say, adjusted."""
+    if not found.tests:
+        return "There are no secondary tests."
+    sure = [one.name for one in found.tests if one.adjusted < SURE]
+    kept = f"{', '.join(sure)}." if sure else "none."
     return (
-        f"People left the slider at {analysis.method} {number(fitted.mean.mean)} on average ({interval(fitted.mean)}). "
-        f"Where it began {mattered}: for each 1 that it began higher it ended {number(fitted.pull.mean)} higher "
-        f"({interval(fitted.pull)})."
+        "The primary outcome is the preferred strength. Of "
+        f"{count(len(found.tests), 'secondary test')} these hold after Holm's adjustment for all of them: {kept}"
     )
-
-
-def side(found: Findings) -> str:
-    """Whether people favour a side."""
-    if found.left.value is None:
-        return f"Side bias cannot be told. {found.left.reason}"
-    left = found.left.value
-    biased = "no bias shows" if left.low <= 0.5 <= left.high else "sides mattered, and the models allow for it"
-    return f"Of the decided pairs, left won {percent(left)}; {biased}."
-
-
-def agreement(found: Findings) -> str:
-    """How far people agree with each other and with themselves."""
-    names = {"pairs": "which of two replies is better", "single": "how a single reply is"}
-    told = [
-        f"Agreement on {names[kind]}: Krippendorff's alpha {number(one.value.mean)} ({interval(one.value)})."
-        for kind, one in found.agreement.items()
-        if one.value
-    ]
-    told = told or ["Agreement cannot be told. " + next(iter(found.agreement.values())).reason]
-    if found.repeated.value:
-        told.append(
-            f"Shown a pair again with its sides swapped, people answer the same {percent(found.repeated.value)}."
-        )
-    return " ".join(told)
-
-
-def excluded(analysis: Analysis) -> str:
-    """Who was left out and why."""
-    rules = "; ".join(f"{rule} ({FLAGS[rule]})" for rule in analysis.rules)
-    if not analysis.rules:
-        return "Nobody was to be excluded."
-    out = len(analysis.excluded)
-    return f"The rules were: {rules}. They leave out {count(out, 'person', 'people') if out else 'nobody'}."
 
 
 def _who(analysis: Analysis) -> str:
@@ -181,34 +249,3 @@ def _who(analysis: Analysis) -> str:
     )
     out = len(analysis.excluded)
     return f"{gave} {count(out, 'person was', 'people were')} excluded." if out else gave
-
-
-def number(value: float) -> str:
-    """Two places, and no minus before a zero."""
-    return f"{round(value, 2) + 0.0:.2f}"
-
-
-def interval(found: Estimate) -> str:
-    """The interval of an estimate."""
-    return f"95 % interval {number(found.low)} to {number(found.high)}"
-
-
-def percent(found: Estimate) -> str:
-    """A share with its interval."""
-    return f"{found.mean:.0%} ({found.low:.0%} to {found.high:.0%})"
-
-
-def chance(p: float) -> str:
-    """A p-value."""
-    return "p ≤ 0.001" if p <= 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-
-
-def count(many: int, one: str, more: str = "") -> str:
-    """A number with its noun."""
-    return f"{many} {one if many == 1 else more or one + 's'}"
-
-
-def both(found: Found[Estimate]) -> str:
-    """An estimate with its interval, or a dash."""
-    one = found.value
-    return "–" if one is None else f"{number(one.mean)} ({number(one.low)} to {number(one.high)})"

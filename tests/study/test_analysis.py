@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from playground.errors import InvalidInput
-from playground.study import analysis, report, results, sentences, simulate
-from playground.study.analysis import Analysis, Said
+from playground.study import analysis, crowd, report, results, sentences, simulate, wording
+from playground.study.analysis import Analysis
+from playground.study.described import Said
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.study.made import PLAN, make_study
@@ -31,7 +32,7 @@ def tables_of(study: Study, people: int, **about: float) -> Tables:
     with pytest.MonkeyPatch.context() as patch:
         # Schedules are drawn afresh; an interval that holds 95 times in 100 needs the same one each time.
         patch.setattr("playground.study.enrolment.secrets.token_hex", lambda size: "5" * 2 * size)
-        for _ in simulate.answer_all(store, clock, simulate.crowd(study.plan, **about), people, seed=4):
+        for _ in simulate.answer_all(store, clock, crowd.crowd(study.plan, **about), people, seed=4):
             pass
     tables = results.long_table(store, study), results.people_table(store, study)
     store.close()
@@ -52,6 +53,7 @@ def analysed(tables: Tables, long_study: Study) -> Analysis:
 def test_what_simulated_people_prefer_comes_out_of_the_database(analysed: Analysis) -> None:
     kept = analysed.kept
     assert kept.preference.value is not None
+    assert kept.preference.value.preferred is not None
     assert kept.preference.value.preferred.low < 0.6 < kept.preference.value.preferred.high
     assert kept.too_strong.value is not None
     assert kept.too_strong.value.half is not None
@@ -61,7 +63,9 @@ def test_what_simulated_people_prefer_comes_out_of_the_database(analysed: Analys
     assert kept.won.value is not None
     # What is liked best, 0.6, lies between two strengths that were shown.
     assert max(kept.won.value, key=lambda at: at.estimate.mean).strength in (0.0, 1.0)
-    assert set(kept.topics.preferred) == {"home", "work"}
+    assert kept.topics.value is not None
+    assert set(kept.topics.value.preferred) == {"home", "work"}
+    assert set(kept.questions) == {"age", "mood", "remarks"}
 
 
 def test_people_who_do_not_read_are_left_out_and_listed(analysed: Analysis, tables: Tables) -> None:
@@ -84,12 +88,12 @@ def test_nobody_is_excluded_without_a_rule(tables: Tables, long_study: Study) ->
 
 
 def test_the_report_needs_no_network_and_says_each_thing(analysed: Analysis) -> None:
-    shown = report.page(analysed, "Of <mice> & men", [("axis", "<b>")])
+    shown = report.page(analysed, "Of <mice> & men", {"axis": "<b>"})
     assert "Of &lt;mice&gt; &amp; men" in shown
     assert "<td>&lt;b&gt;</td>" in shown
     body = shown.partition("</script></head>")[2]
     assert not re.search(r"(src|href)=|https?://", body)
-    assert body.count("plotly-graph-div") == 7
+    assert body.count("plotly-graph-div") == 8
     assert "nan" not in re.sub(r"<script.*?</script>", "", body, flags=re.DOTALL).lower()
     for line in sentences.summary(analysed):
         assert line[:30] in body
@@ -104,7 +108,7 @@ def test_two_answers_do_not_make_a_strength_the_best(analysed: Analysis) -> None
 
 
 def test_no_number_is_less_than_nothing_by_a_hair() -> None:
-    assert [sentences.number(one) for one in (-0.004, 0.0, -0.006, 1.0)] == ["0.00", "0.00", "-0.01", "1.00"]
+    assert [wording.number(one) for one in (-0.004, 0.0, -0.006, 1.0)] == ["0.00", "0.00", "-0.01", "1.00"]
 
 
 def test_the_json_is_strict(analysed: Analysis) -> None:
@@ -141,22 +145,6 @@ def test_everybody_excluded_leaves_sentences(study: Study) -> None:
 def test_an_unknown_rule_is_refused(tables: Tables, long_study: Study) -> None:
     with pytest.raises(InvalidInput, match="cannot be excluded for 'late'"):
         analysis.analyse(*tables, long_study.plan.strengths, rules=["late"])
-
-
-def test_a_longer_reply_that_is_always_liked_is_told_from_strength(tables: Tables) -> None:
-    table, _ = tables
-    pairs = table[(table["task"] == "pair") & (table["check"] == "")].copy()
-    words = pd.Series(range(len(pairs)), index=pairs.index) * 7919 % 50 + 10
-    pairs["left_words"], pairs["right_words"] = words, words.iloc[::-1].to_numpy()
-    pairs["choice"] = ["left" if a > b else "right" for a, b in zip(pairs.left_words, pairs.right_words, strict=True)]
-    # Each pair again with its strengths changed over: whatever was drawn, strength then tells nothing of the choice.
-    mirrored = pairs.rename(columns={"left": "right", "right": "left"})
-    found = analysis.findings(pd.concat([pairs, mirrored], ignore_index=True), (-1.0, 0.0, 1.0, 2.0))
-    assert found.with_length.value is not None
-    assert found.with_length.value.longer is not None
-    assert found.with_length.value.longer.low > 1
-    for part in (found.with_length.value.linear, found.with_length.value.curve):
-        assert (part.low, part.mean, part.high) == pytest.approx((0, 0, 0), abs=1e-3)
 
 
 def test_reports_are_written_by_the_command(folder: Path, tmp_path: Path) -> None:

@@ -1,13 +1,11 @@
-"""Simulated people answer like people, never among real ones; power says what more people bring."""
+"""Simulated people answer like people, never among real ones."""
 
 import pytest
 
 from playground.errors import InvalidInput
-from playground.study import plan as plans
-from playground.study import results, simulate
+from playground.study import crowd, results, simulate
 from playground.study.stimuli import Study
 from playground.study.store import Store
-from tests.study.made import SHORT
 
 
 @pytest.fixture
@@ -17,7 +15,7 @@ def store(study: Study) -> Store:
 
 def go(store: Store, people: int, **about: float) -> None:
     assert isinstance(store.clock, simulate.Clock)
-    for _ in simulate.answer_all(store, store.clock, simulate.crowd(store.study.plan, **about), people, seed=1):
+    for _ in simulate.answer_all(store, store.clock, crowd.crowd(store.study.plan, **about), people, seed=1):
         pass
 
 
@@ -49,24 +47,10 @@ def test_simulated_people_never_join_others(store: Store) -> None:
     assert len(store.enrolled()) == 1
 
 
-def test_more_people_give_narrower_intervals() -> None:
-    plan = plans.parse(plans.example())
-    about = simulate.crowd(plan, preferred=0.6, spread=0.6)
-    few, many = simulate.power(plan, about, (10, 40), against=0.0, studies=40)
-    assert (few.people, many.people) == (10, 40)
-    assert many.width < 0.7 * few.width
-    assert many.detects >= few.detects
-    assert many.told == 1
-
-
-def test_where_there_is_nothing_to_detect_little_is_detected() -> None:
-    plan = plans.parse(plans.example())
-    (found,) = simulate.power(plan, simulate.crowd(plan, preferred=0.6), (40,), against=0.6, studies=60)
-    assert found.detects == pytest.approx(1 - found.covers)
-    assert found.detects < 0.17  # one in a thousand would have more
-
-
-def test_power_takes_pairs() -> None:
-    singles = plans.parse(SHORT.replace('kind = "pair"', 'kind = "single"'))
-    with pytest.raises(InvalidInput, match="Only pairs"):
-        next(simulate.power(singles, simulate.crowd(singles), (10,), 0.0))
+def test_the_clearer_a_preference_is_the_higher_its_degree(store: Store, study: Study) -> None:
+    go(store, 30, preferred=2.0, spread=0.0, sharpness=1.0, careless=0.0)
+    table = results.long_table(store, study)
+    pairs = table[(table["task"] == "pair") & (table["check"] == "") & table["choice"].isin(["left", "right"])]
+    gap = (pairs["right"] - pairs["left"]).abs()
+    means = pairs.groupby(gap)["degree"].apply(lambda degree: degree.abs().mean())
+    assert means.iloc[-1] > means.iloc[0] + 0.3

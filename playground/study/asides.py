@@ -1,0 +1,75 @@
+"""What bears on a study's findings, in plain words: who took part, order, sides, agreement, the slider. Pure."""
+
+from playground.study.analysis import Analysis, Findings
+from playground.study.wording import SURE, chance, count, interval, number, percent
+
+TASKS = {"pair": "A pair", "adjustment": "The slider", "single": "A single reply", "adaptive": "An adaptive reply"}
+FLAGS = {
+    "failed_check": "an attention check answered wrongly",
+    "inconsistent": "a repeated pair answered otherwise",
+    "too_fast": "more than a quarter of the answers too fast to have read",
+    "one_sided": "nearly always the same side",
+    "unfinished": "did not come to the end",
+}
+"""What a rule of exclusion means."""
+
+
+def flow(analysis: Analysis) -> str:
+    """Who came how far."""
+    told = ", ".join(f"{many} {what}" for what, many in analysis.flow.items())
+    return f"{told[0].upper()}{told[1:]}. {excluded(analysis)}" if told else excluded(analysis)
+
+
+def order(found: Findings) -> str:
+    """Whether answers change from first to last."""
+    if found.order.value is None:
+        return f"Whether answers change from first to last cannot be told. {found.order.reason}"
+    change = "change" if found.order.value < SURE else "do not show to change"
+    return f"From first to last, answers {change} ({chance(found.order.value)})."
+
+
+def slider(analysis: Analysis, found: Findings) -> str:
+    """Where people left the slider."""
+    fitted = found.slider.value
+    if fitted is None:
+        return f"No slider was used. {found.slider.reason}"
+    mattered = "does not show to matter" if fitted.pull.low <= 0 <= fitted.pull.high else "mattered"
+    return (
+        f"People left the slider at {analysis.method} {number(fitted.mean.mean)} on average ({interval(fitted.mean)}). "
+        f"Where it began {mattered}: for each 1 that it began higher it ended {number(fitted.pull.mean)} higher "
+        f"({interval(fitted.pull)})."
+    )
+
+
+def side(found: Findings) -> str:
+    """Whether people favour a side."""
+    if found.left.value is None:
+        return f"Side bias cannot be told. {found.left.reason}"
+    left = found.left.value
+    biased = "no bias shows" if left.low <= 0.5 <= left.high else "sides mattered, and the models allow for it"
+    return f"Of the decided pairs, left won {percent(left)}; {biased}."
+
+
+def agreement(found: Findings) -> str:
+    """How far people agree with each other and with themselves."""
+    names = {"pairs": "which of two replies is better", "single": "how a single reply is"}
+    told = [
+        f"Agreement on {names[kind]}: Krippendorff's alpha {number(one.value.mean)} ({interval(one.value)})."
+        for kind, one in found.agreement.items()
+        if one.value
+    ]
+    told = told or ["Agreement cannot be told. " + next(iter(found.agreement.values())).reason]
+    if found.repeated.value:
+        told.append(
+            f"Shown a pair again with its sides swapped, people answer the same {percent(found.repeated.value)}."
+        )
+    return " ".join(told)
+
+
+def excluded(analysis: Analysis) -> str:
+    """Who was left out and why."""
+    rules = "; ".join(f"{rule} ({FLAGS[rule]})" for rule in analysis.rules)
+    if not analysis.rules:
+        return "Nobody was to be excluded."
+    out = len(analysis.excluded)
+    return f"The rules were: {rules}. They leave out {count(out, 'person', 'people') if out else 'nobody'}."

@@ -1,0 +1,1 @@
+"""The statistics of paired comparisons: a multilevel ordinal model of people, and what is told from it."""

@@ -1,0 +1,92 @@
+"""How far prompts differ, and what is known of prompts in general. Pure functions of arrays.
+
+Each prompt has a slope of its own beside people's; their own deviation is that of a meta-analysis with prompts as its
+studies, by restricted likelihood.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from playground.study.model import inference, multilevel, pairs, utility
+from playground.study.model.inference import Spread
+from playground.study.model.multilevel import Shape
+from playground.study.model.ordinal import Array
+from playground.study.model.pairs import Pairs, Scale, TooLittleError
+
+_FEWEST, _FEWEST_ANSWERS = 5, 8
+_GRID = np.concatenate([[0.0], np.geomspace(0.01, 20, 400)])
+
+
+@dataclass(frozen=True, eq=False)
+class Prompts:
+    """Scaled strengths: `tops` [Q] by prompt with `errors` [Q], their standard deviation `deviation` with `low` and
+    `high`, and the `top` over prompts with its `interval` for prompts in general, None where it has no two ends.
+
+    `chance` is the probability of such differences if there were none.
+    """
+
+    tops: Array
+    errors: Array
+    deviation: float
+    low: float
+    high: float
+    chance: float
+    top: float
+    interval: tuple[float, float] | None
+
+
+def prompts(data: Pairs, scale: Scale, shape: Shape) -> Prompts:
+    """Fit a parabola whose slope differs by prompt. Raises TooLittleError."""
+    count = int(data.prompt.max()) + 1
+    if count < _FEWEST:
+        raise TooLittleError(f"What holds for prompts in general takes {_FEWEST} prompts at least.")
+    if np.bincount(data.prompt).min() < _FEWEST_ANSWERS:
+        raise TooLittleError(
+            f"What holds for prompts in general takes {_FEWEST_ANSWERS} pairs of each prompt at least."
+        )
+    plain = pairs.quadratic(data, scale)
+    centred = np.vstack([np.eye(count - 1), -np.ones(count - 1)])  # they sum to 0
+    inner = np.hstack([plain, plain[:, :1] * centred[data.prompt]])
+    fitted = multilevel.fit(pairs.design(data, scale, inner), shape)
+    first = fitted.layout.inner.start
+    linear, square = fitted.at[first : first + 2]
+    if square >= 0:
+        raise TooLittleError("Preference has no top, so prompts have none of their own.")
+    places = np.arange(first + 2, fitted.layout.inner.stop)
+    model = inference.by_model(fitted)[np.ix_(places, places)]
+    own = centred @ fitted.at[places]
+    spread, low, high, chance = between(fitted.at[places], model, count)
+    sharp = 2 * abs(square)
+    errors = np.sqrt(np.maximum(np.diag(centred @ model @ centred.T), 0)) / sharp
+    people = inference.over_people(fitted)
+    covariance = people.covariance[first : first + 2, first : first + 2].copy()
+    freedom = _freedom(covariance[0, 0], people.freedom, float(own @ own) / (count - 1) / count, count)
+    covariance[0, 0] += spread**2 / count
+    interval = utility.peak_interval(fitted.at[first : first + 2], covariance, Spread(covariance, freedom))
+    tops = (linear + own) / sharp
+    return Prompts(
+        tops, errors, spread / sharp, low / sharp, high / sharp, chance, float(linear / sharp), interval
+    )  # fmt: skip
+
+
+def between(found: Array, covariance: Array, count: int) -> tuple[float, float, float, float]:
+    """The deviation of Q centred effects of which all but one [Q - 1] are given, its interval, and the chance of it."""
+    from scipy.stats import chi2
+
+    shared = np.eye(count - 1) - 1 / count
+    log = np.empty(len(_GRID))
+    for place, spread in enumerate(_GRID):
+        whole = spread**2 * shared + covariance
+        log[place] = -(np.linalg.slogdet(whole)[1] + found @ np.linalg.solve(whole, found)) / 2
+    likely = _GRID[log > log.max() - chi2.ppf(inference.LEVEL, 1) / 2]
+    ratio = 2 * (log.max() - log[0])
+    chance = 0.5 * float(chi2.sf(ratio, 1)) if ratio > 0 else 1.0
+    return float(_GRID[log.argmax()]), float(likely[0]), float(likely[-1]), chance
+
+
+def _freedom(people: float, of_people: float, prompts: float, count: int) -> float:
+    """Satterthwaite's degrees of freedom of a variance over people and one over prompts."""
+    total = people + prompts
+    return max(1.0, total**2 / max(people**2 / of_people + prompts**2 / (count - 1), math.ulp(0.0)))

@@ -1,0 +1,150 @@
+"""From a study's tables to the arrays of the models, and what they answer. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from playground.study import comparisons, preferences
+from playground.study.comparisons import Limit, Measures, Topics
+from playground.study.described import Found, Table, of, persons
+from playground.study.model.pairs import Pairs, TooLittleError
+from playground.study.preferences import Model, Prompts
+
+MEASURES = ("reward", "KL", "perplexity", "length")
+"""What replies are measured by: reward, nats per token to the base model, and log2 of perplexity and of words."""
+
+_DEGREES = 7
+
+
+@dataclass(frozen=True)
+class Told:
+    """What bears on the preference, test by test."""
+
+    prompts: Found[Prompts]
+    topics: Found[Topics]
+    order: Found[float]
+    questions: Mapping[str, Found[float]]
+
+
+def as_pairs(ordinary: Table, degrees: bool = True) -> Pairs:
+    """Rows of ordinary pairs, sorted by person, as arrays. Both bad is no preference, as a tie is.
+
+    The degrees of preference are the answers where every left and right has one; else left, no preference, right.
+    """
+    person, people = persons(ordinary)
+    choice = ordinary["choice"].to_numpy(dtype=object)
+    towards = np.where(choice == "right", 1, np.where(choice == "left", -1, 0))
+    degree = ordinary["degree"].fillna(0).to_numpy(dtype=np.int64)
+    graded = degrees and bool((towards != 0).any()) and bool((np.sign(degree) == towards).all())
+    categories = _DEGREES if graded else 3
+    answer = degree + 3 if graded else towards + 1
+    if categories == 3 and not (towards == 0).any():
+        answer, categories = (towards + 1) // 2, 2
+    return Pairs(
+        people=people,
+        person=person,
+        left=ordinary["left"].to_numpy(dtype=float),
+        right=ordinary["right"].to_numpy(dtype=float),
+        answer=answer.astype(np.int64),
+        categories=categories,
+        prompt=pd.factorize(ordinary["prompt"])[0].astype(np.int64),
+        covariates=_covariates(ordinary),
+    )
+
+
+def _covariates(ordinary: Table) -> dict[str, np.ndarray]:
+    """What the right reply has more of than the left one; nan where it was not measured."""
+
+    def side(name: str, column: str) -> np.ndarray:
+        return ordinary[f"{name}_{column}"].to_numpy(dtype=float, na_value=np.nan)
+
+    def ratio(column: str, more: float) -> np.ndarray:
+        return np.log2(side("right", column) + more) - np.log2(side("left", column) + more)
+
+    return {
+        "reward": side("right", "reward") - side("left", "reward"),
+        "KL": side("right", "kl") - side("left", "kl"),
+        "perplexity": ratio("perplexity", 0.0),
+        "length": ratio("words", 1.0),
+    }
+
+
+def told(model: Found[Model], ordinary: Table, people: Table | None) -> Told:
+    """Prompts, topics, order and questions."""
+    names = [str(name) for name in pd.factorize(ordinary["prompt"])[1]]
+    topic = [str(name) for name in ordinary["topic"]]
+    topic_of = dict(zip(ordinary["prompt"].astype(str), topic, strict=True))
+    prompts = of(model, lambda one: preferences.by_prompt(one, names))
+    position = ordinary["position"].to_numpy(dtype=float)
+    return Told(
+        prompts=prompts,
+        topics=of(model, lambda one: comparisons.topics(one, topic, prompts.value, topic_of)),
+        order=of(model, lambda one: comparisons.order(one, position)),
+        questions=_questions(model, ordinary, people),
+    )
+
+
+def _questions(model: Found[Model], ordinary: Table, people: Table | None) -> dict[str, Found[float]]:
+    """Whether those who answered a question differently like different strengths, question by question."""
+    if people is None or model.value is None:
+        return {}
+    order = pd.factorize(ordinary["person"])[1]
+    rows = people.set_index("person").reindex(order)
+    asked = [name for name in people.columns if str(name).startswith("q_")]
+    said = {name: [None if pd.isna(one) else str(one) for one in rows[name]] for name in asked}
+    return {
+        name.removeprefix("q_"): of(model, lambda one, name=name: comparisons.moderator(one, said[name]))
+        for name in asked
+    }
+
+
+def measures(model: Found[Model], ordinary: Table) -> Measures:
+    """Reward, KL, perplexity and length: alone, beside the strengths, together."""
+    beside = {name: of(model, lambda one, name=name: comparisons.beside(one, [name])) for name in MEASURES}
+    known = [name for name, one in beside.items() if one.value is not None]
+    return Measures(
+        alone={name: of(model, lambda one, name=name: comparisons.alone(one, [name])) for name in MEASURES},
+        beside=beside,
+        together=of(model, lambda one: _together(one, known)),
+        explained=of(model, comparisons.explained),
+        means=_means(ordinary),
+    )
+
+
+def _together(model: Model, known: list[str]) -> comparisons.Added:
+    if len(known) < 2:
+        raise TooLittleError("Fewer than two measures can be told.")
+    return comparisons.beside(model, known)
+
+
+def _means(ordinary: Table) -> tuple[tuple[float, Mapping[str, float]], ...]:
+    """The mean measures of the replies shown, each reply once, by strength."""
+    columns = {
+        "id": "id",
+        "strength": "",
+        "reward": "reward",
+        "KL": "kl",
+        "perplexity": "perplexity",
+        "length": "words",
+    }
+    sides = [
+        pd.DataFrame({name: ordinary[f"{side}_{column}" if column else side] for name, column in columns.items()})
+        for side in ("left", "right")
+    ]
+    replies = pd.concat(sides).drop_duplicates("id")
+    values: dict[str, np.ndarray] = {name: replies[name].to_numpy(dtype=float, na_value=np.nan) for name in MEASURES}
+    known = [name for name, one in values.items() if not np.isnan(one).any()]
+    strength = replies["strength"].to_numpy(dtype=float)
+    return tuple(
+        (float(at), {name: float(values[name][strength == at].mean()) for name in known}) for at in np.unique(strength)
+    )
+
+
+def too_strong(single: Table, strengths: tuple[float, ...]) -> Limit:
+    """From which strength on replies are too strong. Raises TooLittleError."""
+    rows = single[single["too_strong"].notna()]
+    person, _ = persons(rows)
+    strength = rows["strength"].to_numpy(dtype=float)
+    return comparisons.too_strong(person, strength, rows["too_strong"].to_numpy(dtype=float), strengths)
