@@ -1,7 +1,7 @@
 // The settings that the Play page shows, as the query of a link.
 (() => {
-  const ALWAYS = ['prompt', 'axis', 'alpha', 'control', 'temperature', 'seed', 'max_new_tokens'];
-  const MAYBE = ['system', 'top_k', 'top_p', 'repetition_penalty', 'updates', 'step_size', 'alphas'];
+  const { always: ALWAYS, maybe } = window.sharedFields; // from the settings themselves
+  const MAYBE = [...maybe.filter((/** @type {string} */ name) => name !== 'method'), 'alphas']; // a menu shows another word than it means
   const changed = new Set(); // controls by id
 
   // The settings of a link, as the page's controls now show them; what nobody touched may stay untold.

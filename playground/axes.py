@@ -40,12 +40,17 @@ class Axis:
     note: str = ""
     judge: Reward | None = None
 
+    def methods_for(self, slider: str) -> list[tuple[str, str]]:
+        """What is behind a slider, title and name of each method; the first acts unless another is named."""
+        return [(method.title, method.name) for method in self.steering.methods if method.slider == slider]
+
 
 def load(folder: Path, model: LanguageModel) -> Axis:
     """Read an axis's folder for a base model. Raises AxisDamaged, or AxisMismatch when it is of another base."""
     card = Card.load(folder)
     note = check(card, model.identity())
-    kinds = [kind for kind in METHODS if not kind.optional or kind.file in card.files or (folder / kind.file).exists()]
+    there = {*card.weights, *(path.name for path in folder.iterdir())}
+    kinds = [kind for kind in METHODS if not kind.optional or kind.file in there]
     steering = Steering(tuple(_method(kind, folder, card, model) for kind in kinds))
     reward_file = folder / preference.FILE_NAME
     reward = PreferenceReward(model, _read(reward_file, card, partial(_of_a_reward, model)))
@@ -131,7 +136,7 @@ def _read(path: Path, card: Card, shapes: Callable[[Shapes], Shapes]) -> dict[st
     """
     if not path.is_file():
         raise AxisDamaged(f"{path} is missing.", _RESTORE)
-    if path.name not in card.files:
+    if path.name not in card.weights:
         raise AxisDamaged(f"{path} is not a file its card describes.", _RESTORE)
     try:
         with safe_open(path, framework="pt") as tensors:

@@ -165,6 +165,9 @@ class Card(Named):
     rises_until: Level = Field(description="The alpha at which mean reward was highest among those measured.")
     safe_range: SafeRange
     files: dict[FileName, Digest] = Field(max_length=_FEW, description="sha256 of each weight file.")
+    further: dict[FileName, Digest] = Field(
+        default_factory=dict, max_length=_FEW, description="The same of methods added later, which change no other."
+    )
     version: str = Field(description="The version of this software that made the axis.")
 
     @field_validator("recipe")
@@ -184,6 +187,11 @@ class Card(Named):
         if where != sorted(set(where)):
             raise ValueError("Its points are not in order, or one is there twice")
         return curve
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """sha256 of each weight file, those of methods added later too."""
+        return {**self.files, **self.further}
 
     @property
     def digest(self) -> str:
@@ -284,7 +292,7 @@ def damaged(folders: Iterable[Path]) -> dict[Path, AxisDamaged]:
 
 def check_files(folder: Path, card: Card) -> None:
     """Raise AxisDamaged where a file that a card describes is missing or another one."""
-    for name, made in card.files.items():
+    for name, made in card.weights.items():
         path = folder / name
         if not path.is_file():
             raise AxisDamaged(f"{path} is missing.", "Restore the file or train the axis again.")

@@ -12,31 +12,32 @@ from pydantic import Field, model_validator
 from playground import places
 from playground.errors import InvalidInput, PlaygroundError
 from playground.files import parse_toml, read_text
-from playground.settings import Level, Row, Sampling, Seen, Settings, StepSize, Strength, Updates, conversation
+from playground.settings import (
+    Length,
+    Level,
+    Noise,
+    Options,
+    Row,
+    Sampling,
+    Seen,
+    Sliders,
+    Strength,
+    conversation,
+)
 
 
-class Preset(Settings):
+class Preset(Options, Sampling, Length, Noise, Sliders):
     """One file of `presets/`, or one shared link: what to ask, along which axis, how strongly, with which noise."""
 
     title: Seen = Field(description="What the menu calls it.")
     prompt: Seen = Field(description="The first user turn.")
     system: str = Field(default="", description="System text; empty for none.")
     axis: str = Field(default="", description="Name of the axis; empty keeps the one chosen.")
-    alpha: Level = Field(default=1.0, description="Strength of the identity layer.")
-    control: Level = Field(default=0.0, description="Strength of the value function.")
-    temperature: float = Field(default=0.0, ge=0, le=10, description="0 is greedy.")
-    seed: int = Field(default=0, ge=0, lt=2**63, description="Seed of the noise.")
-    max_new_tokens: int = Field(default=64, ge=1, description="Longest reply, in tokens.")
-    top_k: int = Field(default=0, ge=0, description="Keep the k likeliest tokens; 0 keeps all.")
-    top_p: float = Field(default=1.0, gt=0, le=1, description="Keep the likeliest tokens with this much probability.")
-    repetition_penalty: float = Field(default=1.0, gt=0, le=10, description="Above 1 avoids repetition; 1 is off.")
-    updates: Updates | None = Field(default=None, description="Steps per token; as calibrated unless given.")
-    step_size: StepSize | None = Field(default=None, description="As calibrated unless given.")
+    alpha: Level = Field(default=1.0, description=Sliders.model_fields["alpha"].description)
     more: tuple[Strength, ...] = Field(default=(), description="Further axes mixed in, each with its own strength.")
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> "Preset":
-        Sampling(**{name: getattr(self, name) for name in Sampling.model_fields})
         Row(messages=conversation(self.prompt, self.system or None), strengths=self.more, seed=self.seed)
         return self
 
@@ -80,6 +81,7 @@ def prompt_for(axis: str | None) -> str:
 def to_toml(preset: Preset) -> str:
     """The file that `read` makes this preset of; settings at their defaults are left out."""
     values = preset.model_dump(exclude_defaults=True, exclude={"more"}) | {"max_new_tokens": preset.max_new_tokens}
+    values = {name: values[name] for name in (*Preset.__annotations__, *values) if name in values}  # its own come first
     lines = [f"{name} = {_toml(value)}" for name, value in values.items()]
     for strength in preset.more:
         values = strength.model_dump(exclude_defaults=True)

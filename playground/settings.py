@@ -3,7 +3,7 @@
 Frozen values without tensors. Sliders, command-line help and documentation read the same fields.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -87,10 +87,10 @@ class Message(Settings):
     content: str
 
 
-class Strength(Settings):
-    """How far one row goes along one axis, by both methods."""
+class Sliders(Settings):
+    """How far along each slider. A slider of another method is one more field here: what asks for strengths, measures
+    them or shows them goes through `SLIDERS`."""
 
-    axis: Seen = Field(max_length=LONGEST_NAME, description="Name of the axis.")
     alpha: Level = Field(
         default=0.0,
         description="0 is the base model, 1 as trained; beyond 1 is more than trained, below 0 the other way.",
@@ -99,6 +99,15 @@ class Strength(Settings):
         default=0.0,
         description="0 is off, 1 the calibrated step size at the calibrated number of updates; negative goes down.",
     )
+
+
+SLIDERS = tuple(Sliders.model_fields)
+"""The names of the sliders."""
+
+
+class Options(Settings):
+    """How a method acts, beside how far."""
+
     updates: Updates | None = Field(
         default=None, description="Gradient steps per token; the axis's calibrated number unless given."
     )
@@ -109,20 +118,46 @@ class Strength(Settings):
         default=None,
         description="Which method a slider moves, of those that the axis has for it; the first unless given.",
     )
+
+
+class Along(Settings):
+    """Something of an axis."""
+
+    axis: Seen = Field(max_length=LONGEST_NAME, description="Name of the axis.")
+
+
+class Strength(Options, Sliders, Along):
+    """How far one row goes along one axis, and how."""
+
     merge: Literal["logits", "embeddings"] = Field(
         default="logits",
         description="Where alpha acts: between the logits of two streams, or before the decoder, on what one reads.",
     )
 
 
-class Row(Settings):
+class Noise(Settings):
+    """Which noise is drawn where the temperature is above 0."""
+
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Replies with the same seed share the same noise.")
+
+
+class Length(Settings):
+    """How long a reply may be."""
+
+    max_new_tokens: int = Field(default=128, ge=1, description="Longest reply, in tokens.")
+
+
+LENGTH: int = Length.model_fields["max_new_tokens"].default
+"""How long a reply may be unless somebody says otherwise."""
+
+
+class Row(Noise):
     """One strength of one prompt: a conversation, how to steer its reply, and the seed of its noise."""
 
     messages: tuple[Message, ...] = Field(min_length=1)
     strengths: tuple[Strength, ...] = Field(
         default=(), max_length=MOST_AXES, description="At most one per axis; none is the base model alone."
     )
-    seed: int = Field(default=0, ge=0, lt=2**63, description="Rows with the same seed share the same noise.")
     alternatives: int = Field(
         default=0, ge=0, le=20, description="How many of the likeliest tokens to tell with each, steered and base."
     )
@@ -178,12 +213,17 @@ class Sampling(Settings):
         return temperature
 
 
-class Request(Settings):
+class Request(Length):
     """Rows to be decoded together, as one batch."""
 
     rows: tuple[Row, ...] = Field(min_length=1)
     sampling: Sampling = Sampling()
-    max_new_tokens: int = Field(default=128, ge=1, description="Longest reply, in tokens.")
+
+
+def changed(settings: Settings, names: Iterable[str]) -> list[str]:
+    """Those of the settings named that are not at their defaults."""
+    fields = type(settings).model_fields
+    return [name for name in names if getattr(settings, name) != fields[name].default]
 
 
 def check_letters(messages: Sequence[Message], context_length: int) -> None:

@@ -63,7 +63,7 @@ def test_the_commands_in_the_readme_are_the_real_ones() -> None:
     from playground.cli.main import app
 
     groups = {group.name: group.typer_instance for group in app.registered_groups}
-    real = {command.name for command in app.registered_commands} | {
+    real = {command.name for command in app.registered_commands if not command.hidden} | {
         f"{name} {command.name}"
         for name, group in groups.items()
         if group is not None

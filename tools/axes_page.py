@@ -94,7 +94,7 @@ def section(card: Card) -> str:
     example = examples.of(card)
     if example is not None:
         asked = [f"--alpha {alpha:g}" for alpha, _ in example.replies]
-        command = f"playground say {shlex.quote(example.prompt)} --axis {card.name} {' '.join(asked)}"
+        command = f"playground generate {shlex.quote(example.prompt)} --axis {card.name} {' '.join(asked)}"
         replies = [[f"{alpha:g}", " ".join(text.split())] for alpha, text in example.replies]
         parts += [f"```sh\n{command}\n```", table(["alpha", example.prompt], replies)]
     data = "; ".join(f"{one.name} ({one.licence})" for one in card.data)

@@ -33,6 +33,8 @@ declare global {
     playgroundLost?: string;
     /** The settings of a link, as the page's controls now show them. */
     asShown?(query: string): string;
+    /** Which settings a link tells always, and which where they were changed. */
+    sharedFields?: any;
   }
 
   /** One component of the page. */

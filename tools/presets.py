@@ -67,7 +67,7 @@ def goes_too_far(preset: Preset, card: Card) -> bool:
 
 def identity(preset: Preset, card: Card) -> str:
     """A short name of all that a preset's replies depend on but the base model and its dtype."""
-    of = [preset.model_dump(exclude={"title"}, exclude_defaults=True), card.digest, Wish().alphas]
+    of = [preset.model_dump(exclude={"title"}, exclude_unset=True), card.digest, Wish().alphas]
     return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:16]
 
 

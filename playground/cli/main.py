@@ -1,33 +1,28 @@
 """The command line: reads arguments, prints events. Every heavy import waits inside its command."""
 
-import contextlib
 import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
 from importlib.metadata import version as installed_version
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from playground.cli.axis import axis as axis_commands
 from playground.cli.bench import bench as bench_command
-from playground.cli.options import Dtype, Model, Said
-from playground.cli.progress import check_arguments, print_anywhere, printable, told
+from playground.cli.generate import generate
+from playground.cli.options import DEFAULT_MODEL, Dtype, Json, Model, Said
+from playground.cli.progress import check_arguments, on_stderr, print_anywhere
 from playground.cli.spectrum import spectrum as spectrum_command
 from playground.cli.study_people import study as study_commands
 from playground.cli.sweep import sweep as sweep_command
 from playground.errors import InvalidInput, PlaygroundError
-from playground.events import Event, Finished, Progress, Started, Token, to_json
 from playground.files import trouble
-from playground.settings import Request, Row, Sampling, Strength, conversation
 
 if TYPE_CHECKING:
     from playground.cards import Card
-    from playground.player import Player
 
-DEFAULT_MODEL = "smollm2"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Of the complaints a system has about a file, those that more room ends."""
 
@@ -42,12 +37,12 @@ app = typer.Typer(
 model_commands = typer.Typer(help="Base models: fetch one, list those on this machine.", no_args_is_help=True)
 app.add_typer(model_commands, name="model")
 app.add_typer(axis_commands, name="axis")
+app.command("generate", cls=Said)(generate)
+app.command("say", cls=Said, hidden=True)(generate)  # its name of before
 app.command("sweep")(sweep_command)
 app.command("bench")(bench_command)
 app.command("spectrum", cls=Said)(spectrum_command)
 app.add_typer(study_commands, name="study")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
 
 
 def main() -> None:
@@ -93,10 +88,12 @@ def page(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
     model: Annotated[
-        str | None, typer.Option("--model", metavar="NAME", help="As for `say`. [default: PLAYGROUND_MODEL or smollm2]")
+        str | None,
+        typer.Option("--model", metavar="NAME", help="As for `generate`. [default: PLAYGROUND_MODEL or smollm2]"),
     ] = None,
     dtype: Annotated[
-        str | None, typer.Option("--dtype", metavar="TYPE", help="As for `say`. [default: PLAYGROUND_DTYPE or auto]")
+        str | None,
+        typer.Option("--dtype", metavar="TYPE", help="As for `generate`. [default: PLAYGROUND_DTYPE or auto]"),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser window.")] = False,
 ) -> None:
@@ -105,7 +102,7 @@ def page(
     from playground.ui.app import serve
 
     hosting = Hosting.read(os.environ, model=model, dtype=dtype)
-    with _progress() as report:
+    with on_stderr() as report:
         serve(hosting, host=host, port=port, open_browser=not no_browser, report=report)
 
 
@@ -122,7 +119,7 @@ def fetch(
     """
     from playground import sources
 
-    with _progress() as report:
+    with on_stderr() as report:
         folder = sources.fetch(name, report)
     _print_models([{"name": name, "path": str(folder)}], as_json)
 
@@ -187,123 +184,6 @@ def _span(ends: tuple[float, float]) -> str:
     return f"{ends[0]:g} to {ends[1]:g}"
 
 
-@app.command("say", cls=Said)
-def say(
-    prompt: Annotated[str, typer.Argument(help="What to say to the model.")],
-    axis: Annotated[
-        str | None, typer.Option("--axis", metavar="NAME", help="An axis by its name or folder; none is the base.")
-    ] = None,
-    alpha: Annotated[
-        list[float] | None,
-        typer.Option(
-            "--alpha",
-            help="0 is the base model, 1 the aligned one; repeat. [default: 1, or 0 with --control]",
-        ),
-    ] = None,
-    control: Annotated[
-        list[float] | None, typer.Option("--control", help="0 is off, 1 as calibrated; repeat. [default: 0]")
-    ] = None,
-    updates: Annotated[int | None, typer.Option(help="Gradient steps per token. [default: as calibrated]")] = None,
-    step_size: Annotated[
-        float | None, typer.Option(help="Length of a step at control 1. [default: as calibrated]")
-    ] = None,
-    merge: Annotated[
-        Literal["logits", "embeddings"], typer.Option(help="Where alpha acts; one axis can act on the embeddings.")
-    ] = "logits",
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Rows share the noise of this seed.")] = 0,
-    max_new_tokens: Annotated[int, typer.Option(help="Longest reply, in tokens.")] = 128,
-    system: Annotated[str | None, typer.Option(metavar="TEXT", help="System text before the prompt.")] = None,
-    model: Model = DEFAULT_MODEL,
-    dtype: Dtype = "auto",
-    as_json: Json = False,
-) -> None:
-    """Reply to a prompt at one or more strengths, one row per pair of alpha and control."""
-    if axis is None and any([*(alpha or []), *(control or [])]):
-        raise InvalidInput("A strength other than 0 needs an axis.", "Name one with --axis; see: playground axes")
-    if axis is None and (updates is not None or step_size is not None or merge != "logits"):
-        raise InvalidInput(
-            "--updates, --step-size and --merge belong to an axis.", "Name one with --axis; see: playground axes"
-        )
-    messages = conversation(prompt, system)
-    alphas = alpha or [0.0 if axis is None or control else 1.0]
-    strengths = [
-        Strength(axis=axis or "none", alpha=a, control=c, updates=updates, step_size=step_size, merge=merge)
-        for a in alphas
-        for c in control or [0.0]
-    ]
-    sampling = Sampling(temperature=temperature)
-    rows = [Row(messages=messages, strengths=(strength,) if axis else (), seed=seed) for strength in strengths]
-    request = Request(rows=tuple(rows), sampling=sampling, max_new_tokens=max_new_tokens)
-    player = _open(model, dtype)
-    events = player.run(request)
-    with contextlib.closing(events):  # pyright: ignore[reportArgumentType]
-        for piece in (f"{to_json(event)}\n" for event in events) if as_json else _as_text(events, request):
-            sys.stdout.write(piece)
-            sys.stdout.flush()
-
-
-def _open(model: str, dtype: str) -> "Player":
-    # What is wrong with these two is told before seconds go into importing torch.
-    from playground import sources
-
-    sources.check_dtype(dtype)
-    with _progress() as report:
-        sources.resolve(model, report)
-        report(Progress("loading the model", 0, 1))
-        from playground.player import Player
-
-        return Player.open(model, dtype, report)
-
-
-def _as_text(events: Iterator[Event], request: Request) -> Iterator[str]:
-    """Pieces of readable text: row after row, the earliest unfinished one as it grows, the others held back."""
-    held = ["" for _ in request.rows]
-    ends: dict[int, Finished] = {}
-    showing = 0
-    for event in events:
-        match event:
-            case Started():
-                yield _heading(request.rows[0])
-            case Token():
-                text = printable(event.text)
-                if event.row == showing:
-                    yield text
-                else:
-                    held[event.row] += text
-            case Finished():
-                ends[event.row] = event
-                while showing in ends:
-                    yield f"\n{_summary(ends[showing])}\n"
-                    showing += 1
-                    if showing < len(request.rows):
-                        yield f"\n{_heading(request.rows[showing])}{held[showing]}"
-            case Progress():
-                pass
-
-
-def _heading(row: Row) -> str:
-    if not row.strengths:
-        return "== base model ==\n"
-    strength = row.strengths[0]
-    return f"== alpha {strength.alpha:g}, control {strength.control:g} ==\n"
-
-
-def _summary(end: Finished) -> str:
-    figures = [f"{len(end.token_ids)} tokens" + (", cut at the limit" if end.finish_reason == "length" else "")]
-    if end.reward is not None:
-        figures.append(f"reward {end.reward:.2f}")
-    figures += [f"KL {end.kl:.3f} nats a token", f"perplexity {end.perplexity:.1f}"]
-    if end.alpha_interval is not None:
-        low, high = end.alpha_interval
-        span = [f"from {low:.2f}" if low is not None else "", f"to {high:.2f}" if high is not None else ""]
-        figures.append(f"the same reply for alpha {' '.join(part for part in span if part) or 'of any size'}")
-    for at, change in zip(end.alpha_interval or (), end.changes or (), strict=False):
-        if change is not None:
-            figures.append(f"at {at:.2f} {told(change.old)} becomes {told(change.new)}")
-    return f"-- {' | '.join(figures)}"
-
-
 @app.command("doctor")
 def doctor(model: Model = DEFAULT_MODEL, dtype: Dtype = "auto", as_json: Json = False) -> None:
     """Say what works on this machine and what does not, with the fix."""
@@ -318,32 +198,3 @@ def doctor(model: Model = DEFAULT_MODEL, dtype: Dtype = "auto", as_json: Json = 
         print(f"{'ok  ' if finding.ok else 'FIX '} {finding.name}: {finding.detail}")
         if not finding.ok:
             print(f"       {finding.fix}")
-
-
-class _Stages:
-    """Progress on stderr: one line per stage, rewritten in place on a terminal."""
-
-    def __init__(self) -> None:
-        self.stage = ""
-        self.in_place = sys.stderr.isatty()
-
-    def report(self, progress: Progress) -> None:
-        if progress.stage == self.stage and not self.in_place:
-            return
-        if not self.in_place:
-            print(progress.stage, file=sys.stderr, flush=True)
-        else:
-            start = "\r\x1b[K" if progress.stage == self.stage else "\n" if self.stage else ""
-            share = f" {progress.done / progress.total:.0%}" if progress.unit and progress.total else ""
-            print(f"{start}{progress.stage}{share}", end="", file=sys.stderr, flush=True)
-        self.stage = progress.stage
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[Progress], None]]:
-    stages = _Stages()
-    try:
-        yield stages.report
-    finally:
-        if stages.stage and stages.in_place:
-            print(file=sys.stderr)

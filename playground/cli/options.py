@@ -21,6 +21,10 @@ Dtype = Annotated[
     ),
 ]
 
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
+
+DEFAULT_MODEL = "smollm2"
+
 _OPTION = re.compile(r"--?[A-Za-z][A-Za-z0-9-]*(?==|$)")
 
 

@@ -1,11 +1,12 @@
 """How commands tell of long work, one line every few seconds on stderr or JSON lines on stdout; and print replies."""
 
 import codecs
+import contextlib
 import io
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from playground.errors import InvalidInput
 from playground.events import Progress, to_json
@@ -73,3 +74,33 @@ def _line(progress: Progress) -> str:
     if progress.note:
         parts.append(progress.note)
     return ", ".join(parts)
+
+
+class _Stages:
+    """Progress on stderr: one line per stage, rewritten in place on a terminal."""
+
+    def __init__(self) -> None:
+        self.stage = ""
+        self.in_place = sys.stderr.isatty()
+
+    def report(self, progress: Progress) -> None:
+        if progress.stage == self.stage and not self.in_place:
+            return
+        if not self.in_place:
+            print(progress.stage, file=sys.stderr, flush=True)
+        else:
+            start = "\r\x1b[K" if progress.stage == self.stage else "\n" if self.stage else ""
+            share = f" {progress.done / progress.total:.0%}" if progress.unit and progress.total else ""
+            print(f"{start}{progress.stage}{share}", end="", file=sys.stderr, flush=True)
+        self.stage = progress.stage
+
+
+@contextlib.contextmanager
+def on_stderr() -> Iterator[Callable[[Progress], None]]:
+    """Progress of what a person waits for before anything else happens: one line for each stage on stderr."""
+    stages = _Stages()
+    try:
+        yield stages.report
+    finally:
+        if stages.stage and stages.in_place:
+            print(file=sys.stderr)

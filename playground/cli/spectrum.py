@@ -2,44 +2,39 @@
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from playground.cli.options import Dtype, Model
+from playground.cli.fields import with_fields
+from playground.cli.options import DEFAULT_MODEL, Dtype, Json, Model
 from playground.cli.progress import Teller, printable, told
 from playground.events import Finished, Spectrum, to_json
+from playground.measure.spectrum import Stretch
 from playground.settings import conversation
 
 
+@with_fields(Stretch)
 def spectrum(
+    given: Mapping[str, Any],
     prompt: Annotated[str, typer.Argument(help="What to say to the model.")],
     axis: Annotated[str, typer.Option(metavar="NAME", help="An axis by its name or folder.")],
     low: Annotated[float, typer.Option("--from", help="The lowest alpha.")] = -1.0,
     high: Annotated[float, typer.Option("--to", help="The highest alpha.")] = 2.0,
-    resolution: Annotated[float, typer.Option(help="Replies that hold in less than this may be missed.")] = 0.01,
-    budget: Annotated[int, typer.Option(help="Tokens that may be decoded; those replies share count once.")] = 4096,
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="All replies share the noise of this seed.")] = 0,
-    max_new_tokens: Annotated[int, typer.Option(help="Longest reply, in tokens.")] = 64,
     system: Annotated[str | None, typer.Option(metavar="TEXT", help="System text before the prompt.")] = None,
-    model: Model = "smollm2",
+    model: Model = DEFAULT_MODEL,
     dtype: Dtype = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines for programs instead of text.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Find all replies for alpha in a range, and exactly where each gives way to the next."""
     from playground import sources
-    from playground.measure.spectrum import Stretch
     from playground.measure.spectrum import spectrum as find
     from playground.player import Player
 
     sources.check_dtype(dtype)
-    stretch = Stretch(
-        messages=conversation(prompt, system), axis=axis, low=low, high=high, resolution=resolution, budget=budget,
-        temperature=temperature, seed=seed, max_new_tokens=max_new_tokens,
-    )  # fmt: skip
+    stretch = Stretch(messages=conversation(prompt, system), axis=axis, low=low, high=high, **given)
     print(f"Looking for every reply for alpha from {low:g} to {high:g}.", file=sys.stderr)
     player = Player.open(model, dtype, Teller(as_json=False))
     found: list[Finished] = []

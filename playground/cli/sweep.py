@@ -3,56 +3,48 @@
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.options import Dtype, Model, encoder_folder
+from playground.cli.fields import with_fields
+from playground.cli.options import DEFAULT_MODEL, Dtype, Model, encoder_folder
 from playground.cli.progress import Teller
 from playground.errors import InvalidInput
 from playground.events import Progress, exhaust
+from playground.measure.plan import Plan, parse_grid
 
 if TYPE_CHECKING:
-    from playground.measure.sweep import Plan, Sweep
+    from playground.measure.sweep import Sweep
     from playground.player import Player
 
 
+@with_fields(Plan)
 def sweep(
+    given: Mapping[str, Any],
     axis: Annotated[str, typer.Option(metavar="NAME", help="An axis by its name or folder.")],
     prompts: Annotated[Path, typer.Option(help="Prompts to reply to: .txt, one a line, or .jsonl, maybe .gz.")],
     out: Annotated[Path, typer.Option(help="A new folder for what is measured; the same again goes on after a stop.")],
     alphas: Annotated[str, typer.Option(metavar="GRID", help="start:end:step, or numbers with commas.")] = "-1:2:0.25",
     controls: Annotated[str, typer.Option(metavar="GRID", help="The same for control.")] = "0",
-    seeds: Annotated[int, typer.Option(help="Replies to each prompt at each strength.")] = 1,
-    seed: Annotated[int, typer.Option(help="Fixes the noise of them all.")] = 0,
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.7,
-    max_new_tokens: Annotated[int, typer.Option(help="Longest reply, in tokens.")] = 128,
-    updates: Annotated[int | None, typer.Option(help="Gradient steps per token. [default: as calibrated]")] = None,
-    step_size: Annotated[
-        float | None, typer.Option(help="Length of a step at control 1. [default: as calibrated]")
-    ] = None,
     encoder: Annotated[
         str, typer.Option(metavar="NAME", help="minilm, a folder, or none to leave coherence out.")
     ] = "minilm",
-    batch: Annotated[int, typer.Option(help="Rows decoded together; one prompt's strengths at least.")] = 64,
-    model: Model = "smollm2",
+    model: Model = DEFAULT_MODEL,
     dtype: Dtype = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")] = False,
 ) -> None:
     """Measure an axis over alphas, controls, prompts and seeds: replies, points and a chart in a folder."""
     from playground import sources
     from playground.measure import report, sheet
-    from playground.measure.sweep import Plan, parse_grid
     from playground.player import Player
     from playground.training.pairs import load_prompts
 
     sources.check_dtype(dtype)
-    plan = Plan(
-        axis=axis, alphas=parse_grid(alphas), controls=parse_grid(controls), prompts=tuple(load_prompts(prompts)),
-        seeds=seeds, seed=seed, temperature=temperature, max_new_tokens=max_new_tokens, updates=updates,
-        step_size=step_size, batch=batch,
-    )  # fmt: skip
+    grid = {"alphas": parse_grid(alphas), "controls": parse_grid(controls)}
+    plan = Plan(axis=axis, prompts=tuple(load_prompts(prompts)), **grid, **given)
     print(f"Measuring {plan.in_words()}.", file=sys.stderr)
     tell = Teller(as_json=False)
     folder = encoder_folder(encoder, lambda name: sources.resolve_encoder(name, tell))

@@ -83,11 +83,15 @@ def choose(model: LanguageModel, plan: Plan, stands: Sequence[Stand], how: Sampl
     states = torch.stack([node.states[stream] for node, stream in where])
     edited = _edited(plan, stands, where, states)
 
-    # A row whose state is moved brings its own to the head; the others take lines between those of the streams.
+    # A row whose state is moved brings its own to the head; the others take lines between those of the streams, which
+    # also tell where a row has its interval.
     moved = [index for index, stand in enumerate(stands) if plan.rows[stand.row].moved]
     bases = {(stand.node, plan.base) for stand in stands}
     free = {
-        (stand.node, stream) for stand in stands if not plan.rows[stand.row].moved for stream in plan.streams(stand.row)
+        (stand.node, stream)
+        for stand in stands
+        if not plan.rows[stand.row].moved or plan.line(stand.row, how) is not None
+        for stream in plan.streams(stand.row)
     }
     read = [reading for reading in where if reading in bases or reading in free]
     logits = model.head(torch.cat([states[[where[reading] for reading in read]].float(), edited.hidden[moved]]))
@@ -152,7 +156,7 @@ def _decide(
     scores = sampling.score(logits.unsqueeze(0), how, None if noise is None else noise.unsqueeze(0), seen)[0]
     token = sampling.first_max(scores)
     along = plan.line(stand.row, how)
-    interval = _NOWHERE if along is None else _interval(lines, weights, along, noise, how.temperature, token)
+    interval = _NOWHERE if along is None else _interval(lines, weights, along, moved, noise, how.temperature, token)
     probability, log_total = _softmax(logits)
     # KL(steered || base) = E[steered - base] - log Z_steered + log Z_base, expected under the steered distribution.
     if moved is not None:
@@ -173,11 +177,23 @@ def _decide(
 
 
 def _interval(
-    lines: _Lines, weights: Mapping[int, float], along: int, noise: Tensor | None, temperature: float, token: Tensor
+    lines: _Lines,
+    weights: Mapping[int, float],
+    along: int,
+    moved: Tensor | None,
+    noise: Tensor | None,
+    temperature: float,
+    token: Tensor,
 ) -> Interval:
-    """The range of alpha along one layer in which the token stays chosen, in float64 from the lines as they are."""
+    """The range of alpha along one layer in which the token stays chosen, in float64 from the lines as they are.
+
+    What moved the state moves the lines alike, so that the row's own logits [V] take the place of those merged.
+    """
     slopes = {k: lines.slopes[k].double() for k in weights}
-    scores = merge(lines.base, ((weight, slopes[k]) for k, weight in weights.items()))  # float64 like the slopes
+    if moved is None:
+        scores = merge(lines.base, ((weight, slopes[k]) for k, weight in weights.items()))  # float64 like the slopes
+    else:
+        scores = moved.double()
     if noise is not None:
         scores.add_(noise, alpha=temperature)
     return alpha_interval(scores, slopes[along], weights[along], token)

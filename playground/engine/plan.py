@@ -43,6 +43,11 @@ class RowPlan:
         """Whether its state is another than the one merged from its streams."""
         return any(edit.method.moves(edit.strength) for edit in self.edits)
 
+    @property
+    def bent(self) -> bool:
+        """Whether its logits are no straight lines in any slider."""
+        return any(edit.method.moves(edit.strength) and not edit.method.linear for edit in self.edits)
+
 
 class Plan:
     """The rows of a request, and the K aligned streams that any of them reads."""
@@ -113,5 +118,5 @@ class Plan:
         return Edited(hidden, before, after)
 
     def line(self, row: int, how: Sampling) -> int | None:
-        """The stream of the row's first axis, if scores are straight lines along it: no edit, no cut, no penalty."""
-        return self.rows[row].line if sampling.is_linear(how) and not self.rows[row].moved else None
+        """The stream of the row's first axis, if scores are straight lines along it: no climb, no cut, no penalty."""
+        return self.rows[row].line if sampling.is_linear(how) and not self.rows[row].bent else None

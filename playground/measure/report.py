@@ -11,7 +11,8 @@ import playground
 from playground.cards import Point
 from playground.files import in_one_piece, write_json
 from playground.measure import metrics
-from playground.measure.sweep import Measured, Plan, Sweep
+from playground.measure.plan import Plan
+from playground.measure.sweep import Measured, Sweep
 
 REPLIES, POINTS, SUMMARY = "replies.parquet", "points.parquet", "summary.json"
 

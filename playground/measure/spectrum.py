@@ -10,30 +10,43 @@ from contextlib import closing
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
 from playground.errors import InvalidInput
 from playground.events import Finished, Spectrum
-from playground.player import Player
-from playground.settings import FURTHEST, Message, Request, Row, Sampling, Settings, Strength
+from playground.settings import (
+    Length,
+    Level,
+    Message,
+    Noise,
+    Options,
+    Request,
+    Row,
+    Sampling,
+    Sliders,
+    Strength,
+)
+
+if TYPE_CHECKING:
+    from playground.player import Player
 
 _AT_ONCE = 8  # alphas asked together
 
 Gap = tuple[float, float]
 
 
-class Stretch(Settings):
+class Stretch(Options, Length, Noise):
     """Which replies to find: those to one conversation for alpha from `low` to `high` along an axis."""
 
     messages: tuple[Message, ...] = Field(min_length=1)
     axis: str = Field(min_length=1, description="An axis by its name or folder.")
-    low: float = Field(default=-1.0, ge=-FURTHEST, le=FURTHEST)
-    high: float = Field(default=2.0, ge=-FURTHEST, le=FURTHEST)
+    low: Level = Field(default=-1.0, description="The lowest alpha.")
+    high: Level = Field(default=2.0, description="The highest alpha.")
     resolution: float = Field(default=0.01, ge=1e-6, description="Replies that hold in less than this may be missed.")
-    temperature: float = 0.0
-    seed: int = 0
-    max_new_tokens: int = Field(default=64, ge=1, description="Longest reply, in tokens.")
+    control: Level = Field(default=0.0, description=Sliders.model_fields["control"].description)
+    temperature: float = Field(default=0.0, description=Sampling.model_fields["temperature"].description)
     budget: int = Field(default=4096, ge=1, description="Tokens that may be decoded; those replies share count once.")
 
     @model_validator(mode="after")
@@ -50,7 +63,7 @@ class Stretch(Settings):
         return self
 
 
-def spectrum(player: Player, stretch: Stretch) -> Generator[Finished | Spectrum, None, None]:
+def spectrum(player: "Player", stretch: Stretch) -> Generator[Finished | Spectrum, None, None]:
     """Each distinct reply as it is found, numbered in that order; at last where each gives way to the next.
 
     Raises what Player.run raises.
@@ -85,9 +98,10 @@ def spectrum(player: Player, stretch: Stretch) -> Generator[Finished | Spectrum,
 
 
 def _request(stretch: Stretch, alphas: Sequence[float]) -> Request:
+    options = stretch.model_dump(include={"axis", "control", *Options.model_fields})
     return Request(
         rows=tuple(
-            Row(messages=stretch.messages, strengths=(Strength(axis=stretch.axis, alpha=alpha),), seed=stretch.seed)
+            Row(messages=stretch.messages, strengths=(Strength(alpha=alpha, **options),), seed=stretch.seed)
             for alpha in alphas
         ),
         sampling=Sampling(temperature=stretch.temperature),

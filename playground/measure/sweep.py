@@ -5,111 +5,31 @@ what their texts share.
 """
 
 import json
-import math
 from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, TypeAdapter, field_validator, model_validator
+from pydantic import TypeAdapter
 
 from playground.axes import Axis, digest
 from playground.cards import Point
 from playground.engine.decode import steps
-from playground.errors import InvalidInput, shown
+from playground.errors import InvalidInput
 from playground.events import Finished, Progress, from_json, to_json
 from playground.files import add_json_lines, mend, read_json_lines, read_record, write_json
 from playground.locks import LOCK, held
 from playground.measure import metrics
 from playground.measure.gather import Pace
 from playground.measure.metrics import Reading
+from playground.measure.plan import Plan
 from playground.player import Player
 from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
-from playground.settings import Request, Row, Sampling, Settings, Strength, conversation
+from playground.settings import Request, Row, Sampling, conversation
 
 PLAN, STORE = "sweep.json", "replies.jsonl"
-MOST_STRENGTHS = 1000
-MOST_REPLIES = 1_000_000
-_LONGEST_GRID = 32 * MOST_STRENGTHS  # letters
-_TOLD = 12  # strengths that are listed one by one
-
-
-class Plan(Settings):
-    """What to measure. The base (alpha 0, control 0) is always measured too: the others win or lose against it."""
-
-    axis: str = Field(min_length=1, description="An axis by its name or folder.")
-    alphas: tuple[float, ...] = Field(default=(0.0,), min_length=1, max_length=MOST_STRENGTHS)
-    controls: tuple[float, ...] = Field(default=(0.0,), min_length=1, max_length=MOST_STRENGTHS)
-    prompts: tuple[str, ...] = Field(min_length=1)
-    seeds: int = Field(default=1, ge=1, description="Replies to each prompt at each strength.")
-    seed: int = Field(default=0, ge=0, lt=2**31, description="Fixes the noise of them all.")
-    temperature: float = Field(default=0.7, description="0 is greedy; then one seed is enough.")
-    max_new_tokens: int = Field(default=128, ge=1, description="Longest reply, in tokens.")
-    updates: int | None = Field(default=None, description="Gradient steps per token; as calibrated unless given.")
-    step_size: float | None = Field(default=None, description="Length of a step at control 1; as calibrated.")
-    batch: int = Field(default=64, ge=1, description="Rows decoded together at most.")
-
-    @field_validator("alphas", "controls")
-    @classmethod
-    def _in_order(cls, strengths: tuple[float, ...]) -> tuple[float, ...]:
-        return tuple(sorted({strength + 0.0 for strength in strengths}))  # + 0.0 makes -0.0 and 0.0 one
-
-    @field_validator("prompts")
-    @classmethod
-    def _different(cls, prompts: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(prompts))
-
-    @model_validator(mode="after")
-    def _can_be_run(self) -> "Plan":
-        check_size(self.alphas, self.controls, self.prompts, self.seeds)  # before anything is built from them
-        Sampling(temperature=self.temperature)
-        self.strengths()
-        for prompt in self.prompts:
-            Row(messages=conversation(prompt))
-        if self.seeds > 1 and self.temperature == 0:
-            raise InvalidInput("Greedy replies are the same for every seed.", "Set a temperature, or take one seed.")
-        return self
-
-    def replies(self) -> int:
-        """How many replies are measured."""
-        return count_strengths(self.alphas, self.controls) * len(self.prompts) * self.seeds
-
-    def in_words(self) -> str:
-        """The strengths as they were read and how many replies that is, so that a comma meant otherwise is seen."""
-        strengths = count_strengths(self.alphas, self.controls)
-        seeds = f" × {self.seeds} seeds" if self.seeds > 1 else ""
-        return (
-            f"alpha {_listed(self.alphas)}; control {_listed(self.controls)}: "
-            f"{strengths} strengths × {len(self.prompts)} prompts{seeds} = {self.replies()} replies"
-        )
-
-    def strengths(self) -> list[Strength]:
-        """The base, then the grid without it."""
-        grid = [(0.0, 0.0), *product(self.alphas, self.controls)]
-        return [
-            Strength(axis=self.axis, alpha=alpha, control=control, updates=self.updates, step_size=self.step_size)
-            for alpha, control in dict.fromkeys(grid)
-        ]
-
-    def batches(self, after: int = 0) -> Iterator[list[Row]]:
-        """All rows but those of the first `after` batches: whole prompts, whose strengths with one seed stay together.
-
-        A batch has more than `batch` rows only where a prompt's strengths are more.
-        """
-        strengths = self.strengths()
-        at_once = max(1, self.batch // len(strengths))
-        for start in range(after * at_once, len(self.prompts) * self.seeds, at_once):
-            groups = range(start, min(start + at_once, len(self.prompts) * self.seeds))
-            yield [row for group in groups for row in self._group(*divmod(group, self.seeds), strengths)]
-
-    def _group(self, number: int, sample: int, strengths: Sequence[Strength]) -> list[Row]:
-        """One prompt with one seed at every strength, with the same noise."""
-        messages, seed = conversation(self.prompts[number]), self.seed + sample * len(self.prompts) + number
-        return [Row(messages=messages, strengths=(strength,), seed=seed) for strength in strengths]
-
 
 _readings: TypeAdapter[Reading] = TypeAdapter(Reading)
 
@@ -137,75 +57,6 @@ class Sweep:
     plan: Plan
     points: tuple[Point, ...]
     replies: tuple[Measured, ...]
-
-
-def count_strengths(alphas: Sequence[float], controls: Sequence[float]) -> int:
-    """How many strengths a grid and the base come to, without building any."""
-    ours, theirs = set(alphas), set(controls)
-    return len(ours) * len(theirs) + (0.0 not in ours or 0.0 not in theirs)
-
-
-def check_size(
-    alphas: Sequence[float],
-    controls: Sequence[float],
-    prompts: Sequence[str],
-    seeds: float,
-    most: int = MOST_REPLIES,
-    whose: str = "a sweep",
-) -> None:
-    """Refuse more strengths or more replies than `whose` measures, by their counts alone. Raises InvalidInput."""
-    strengths = count_strengths(alphas, controls)
-    if strengths > MOST_STRENGTHS:
-        raise InvalidInput(f"{strengths} strengths are more than {MOST_STRENGTHS}.", "Take coarser steps.")
-    replies = strengths * len(set(prompts)) * seeds
-    if replies > most:
-        raise InvalidInput(
-            f"{shown(replies)} replies are more than the {most} {whose} measures at once.",
-            "Take fewer prompts, strengths or seeds.",
-        )
-
-
-def parse_grid(text: str) -> tuple[float, ...]:
-    """Strengths from `start:end:step` (both ends included) or single numbers, separated by commas.
-
-    At most MOST_STRENGTHS, which are counted before any is made. Raises InvalidInput.
-    """
-    parts = text.split(",", MOST_STRENGTHS) if len(text) <= _LONGEST_GRID else []
-    if not 0 < len(parts) <= MOST_STRENGTHS:
-        raise InvalidInput(f"{shown(text)} has more than {MOST_STRENGTHS} strengths.", "Take fewer.")
-    spans = [_span(part, text) for part in parts]
-    if sum(count for _, _, count in spans) > MOST_STRENGTHS:
-        raise InvalidInput(f"{shown(text)} has more than {MOST_STRENGTHS} steps.", "Take a larger step.")
-    return tuple(
-        round(start + index * step, 9) if step else start for start, step, count in spans for index in range(count)
-    )
-
-
-def _listed(strengths: Sequence[float]) -> str:
-    told = [f"{strength:g}" for strength in strengths]
-    return ", ".join(told if len(told) <= _TOLD else [*told[: _TOLD - 2], "…", told[-1]])
-
-
-def _span(part: str, text: str) -> tuple[float, float, int]:
-    """(start, step, count) of one part of a grid."""
-    try:
-        numbers = [float(number) for number in part.split(":", 3)]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
-        raise InvalidInput(
-            f"{shown(part.strip())} in {shown(text)} is neither a number nor start:end:step.",
-            "Write it like: -1:2:0.25 or 0,0.5,1",
-        )
-    if len(numbers) == 1:
-        return numbers[0], 0.0, 1
-    start, end, step = numbers
-    if step <= 0 or end < start:
-        raise InvalidInput(
-            f"{shown(text)} does not lead upwards.", "Write start:end:step with start below end, step above 0."
-        )
-    # The small addition keeps the end, which rounding may lose; the bound keeps an infinity from becoming a number.
-    return start, step, math.floor(min((end - start) / step + 1e-9, MOST_STRENGTHS)) + 1
 
 
 def _never() -> bool:
@@ -349,9 +200,12 @@ def _kept(store: Path) -> list[list[Measured]]:
 
 
 def identity(player: Player, axis: Axis, plan: Plan, encoder: Path | None) -> dict[str, Any]:
-    """All that the numbers depend on."""
+    """All that the numbers depend on; what was added to plans since is told where it changes them."""
+    further = {"further": axis.card.further} if plan.method is not None else {}
+    added = {"method"} if plan.method is None else set()
     return {
-        "plan": plan.model_dump(mode="json"),
+        **further,
+        "plan": plan.model_dump(mode="json", exclude=added),
         "base": player.model.identity().weights,
         "dtype": str(player.model.dtype),
         "axis": axis.card.files,

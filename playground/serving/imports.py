@@ -43,7 +43,7 @@ def from_files(player: "Player", files: Sequence[str], keep: Path) -> str:
             raise InvalidInput(f"There is something at {home} already.", "Move it away first.")
         try:
             home.mkdir(parents=True)
-            for name in (FILE_NAME, *card.files):
+            for name in (FILE_NAME, *card.weights):
                 shutil.copyfile(Path(scratch) / name, home / name)
         except OSError as error:
             shutil.rmtree(home, ignore_errors=True)
@@ -58,7 +58,7 @@ def _checked(player: "Player", folder: Path) -> Card:
     if not (folder / FILE_NAME).exists():
         raise AxisDamaged(f"There is no {FILE_NAME} among the files.", "Choose all files of the axis's folder.")
     card = Card.load(folder)
-    if missing := sorted(set(card.files) - {path.name for path in folder.iterdir()}):
+    if missing := sorted(set(card.weights) - {path.name for path in folder.iterdir()}):
         raise AxisDamaged(f"{missing[0]} is missing.", "Choose all files of the axis's folder.")
     load(folder, player.model)
     if card.name in player.axes:

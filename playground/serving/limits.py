@@ -20,7 +20,8 @@ from playground.settings import Request, Settings, check_letters, conversation
 
 if TYPE_CHECKING:
     from playground.axes import Axis
-    from playground.measure.sweep import Plan, PointMeasured
+    from playground.measure.plan import Plan
+    from playground.measure.sweep import PointMeasured
     from playground.player import Player
 
 PREFIX = "PLAYGROUND_"
@@ -133,7 +134,7 @@ class Hosting(Settings):
         self, alphas: Sequence[float], controls: Sequence[float], prompts: Sequence[str], seeds: int
     ) -> None:
         """Refuse more replies than this page measures, before anything is built from these."""
-        from playground.measure.sweep import check_size
+        from playground.measure.plan import check_size
 
         check_size(alphas, controls, prompts, seeds, self.max_replies, "this page")
 

@@ -1,6 +1,7 @@
 """Opens the page in a browser: the look, the tabs, the server, and nothing else."""
 
 import importlib.util
+import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from playground.serving.origins import is_local
 from playground.serving.previews import Preview
 from playground.serving.server import app_arguments
 from playground.training.jobs import Workshop
-from playground.ui import endpoints, guide, markup
+from playground.ui import endpoints, guide, markup, share
 from playground.ui.axes.page import AxesPage
 from playground.ui.blocks import Page
 from playground.ui.curves.page import CurvesPage
@@ -44,8 +45,9 @@ _OPEN = (
     "train and delete axes. Keep it to yourself with --host 127.0.0.1, or set PLAYGROUND_PUBLIC=1 to let strangers in."
 )
 _QUICK_CALLS = 40  # calls that are answered at once, whoever waits meanwhile
-_SCRIPTS = "".join(
-    f"<script>{(ASSETS / name).read_text(encoding='utf-8')}</script>" for name in ("page.js", "shown.js")
+_SCRIPTS = (
+    f"<script>window.sharedFields = {json.dumps({'always': share.ALWAYS, 'maybe': share.MAYBE})}</script>"
+    + "".join(f"<script>{(ASSETS / name).read_text(encoding='utf-8')}</script>" for name in ("page.js", "shown.js"))
 )
 _HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
 

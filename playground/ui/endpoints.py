@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Finished, Token, Waiting, to_json
 from playground.serving.limits import Hosted
-from playground.settings import Request, Row, Sampling, Settings, Strength, conversation
+from playground.settings import LENGTH, Request, Row, Sampling, Settings, Strength, conversation
 
 _EVERY_S = 0.1  # replies come at most this often while they grow
 _MOST = 1000  # values in a list
@@ -40,7 +40,7 @@ def _numbers(value: Any) -> Any:
 
 def _grid(value: Any) -> Any:
     """A grid as text, or its numbers."""
-    from playground.measure.sweep import parse_grid
+    from playground.measure.plan import parse_grid
 
     return parse_grid(value) if isinstance(value, str) else _numbers(value)
 
@@ -125,7 +125,7 @@ class Endpoints:
         system: str = "",
         temperature: float = 0.0,
         seed: int = 0,
-        max_new_tokens: int = 64,
+        max_new_tokens: int = LENGTH,
     ) -> Generator[list[dict[str, Any]]]:
         """Reply to a prompt at one or more strengths along an axis, all at once; replies grow while they are written.
 
@@ -178,7 +178,7 @@ class Endpoints:
         seeds: int = 1,
         seed: int = 0,
         temperature: float = 0.7,
-        max_new_tokens: int = 48,
+        max_new_tokens: int = LENGTH,
     ) -> Generator[dict[str, Any]]:
         """Measure an axis over a grid of strengths: means with 95 % intervals over the prompts, growing as it goes.
 
@@ -196,7 +196,8 @@ class Endpoints:
             done and total count replies; points holds one object for each strength, with its metrics. While the
             request waits for a place, waiting says how many are let in before it.
         """
-        from playground.measure.sweep import Plan, PointMeasured, count_strengths
+        from playground.measure.plan import Plan, count_strengths
+        from playground.measure.sweep import PointMeasured
 
         with _as_messages():
             given: dict[str, Any] = {

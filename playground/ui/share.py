@@ -10,15 +10,19 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from playground.errors import InvalidInput
 from playground.presets import Preset
-from playground.settings import Strength
+from playground.settings import SLIDERS, Strength, changed
 
 LONGEST = 8000
 """Letters of a query string that browsers and servers carry whole."""
 
-_ALWAYS = ("prompt", "axis", "alpha", "control", "temperature", "seed", "max_new_tokens")
+ALWAYS = ("prompt", "axis", *SLIDERS, "temperature", "seed", "max_new_tokens")
 """Told even at their defaults, which another version may have changed."""
 
-_MIXED = ("alpha", "control", "updates", "step_size")
+MAYBE = tuple(name for name in Preset.model_fields if name not in (*ALWAYS, "title", "more"))
+"""Told where they are not at their defaults."""
+
+_MIXED = tuple(name for name in Strength.model_fields if name != "axis")
+"""What a mixed axis tells, in this order; new fields come last, so that older links stay as they were."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,8 @@ class Shared:
 
 def encode(preset: Preset, model: str = "") -> str:
     """The query string of some settings, without the question mark. Raises InvalidInput when it gets too long."""
-    values = preset.model_dump(exclude={"title", "more"})
-    default = {name: field.default for name, field in Preset.model_fields.items()}
-    told = [(name, _plain(value)) for name, value in values.items() if name in _ALWAYS or value != default[name]]
+    told = [(name, _plain(getattr(preset, name))) for name in ALWAYS]
+    told += [(name, _plain(getattr(preset, name))) for name in changed(preset, MAYBE)]
     if preset.more:
         told.append(("more", ";".join(_mixed(strength) for strength in preset.more)))
     query = urlencode([*told, *([("model", model)] if model else [])])
@@ -72,12 +75,13 @@ def _plain(value: str | float | None) -> str:
 
 
 def _mixed(strength: Strength) -> str:
-    """`axis,alpha,control,updates,step_size`; what is empty at the end is left out."""
-    numbers = [_plain(getattr(strength, name)) for name in _MIXED]
-    return ",".join([quote(strength.axis, safe=""), *numbers]).rstrip(",")
+    """`axis,alpha,control,updates,step_size,...`; what is empty at the end is left out."""
+    told = {*SLIDERS, *changed(strength, _MIXED)}
+    values = [quote(_plain(getattr(strength, name)), safe="") if name in told else "" for name in _MIXED]
+    return ",".join([quote(strength.axis, safe=""), *values]).rstrip(",")
 
 
 def _unmixed(text: str) -> Strength:
-    axis, *numbers = text.split(",")
-    values: dict[str, Any] = dict(zip(_MIXED, numbers, strict=False))
+    axis, *told = text.split(",")
+    values: dict[str, Any] = dict(zip(_MIXED, map(unquote, told), strict=False))
     return Strength(axis=unquote(axis), **{name: value for name, value in values.items() if value})

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from playground import presets
 from playground.errors import InvalidInput
 from playground.presets import Preset
-from playground.settings import Settings, Strength
+from playground.settings import SLIDERS, Options, Sampling, Settings, Strength, changed
 from playground.ui import share
 
 if TYPE_CHECKING:
-    from playground.measure.sweep import Plan
-
-_SAMPLING = ("temperature", "top_k", "top_p", "repetition_penalty")
-_ONE_AXIS = ("updates", "step_size")
+    from playground.measure.plan import Plan
+_OPTIONS = tuple(name for name in Strength.model_fields if name not in ("axis", *SLIDERS))
 
 
 class Compared(NamedTuple):
@@ -32,21 +30,23 @@ class Compared(NamedTuple):
     steered_numbers: Mapping[str, float]
 
 
-def as_command(preset: Preset, model: str = "smollm2") -> str | None:
-    """The `playground say` that gives this reply; None for what it cannot say: several axes, or cut-off sampling."""
-    if preset.more or _changed(preset, ("top_k", "top_p", "repetition_penalty")):
-        return None
+def as_command(preset: Preset, model: str = "smollm2") -> str:
+    """The `playground generate` that gives this reply."""
     options: list[tuple[str, object]] = []
-    if preset.axis:
-        options += [("--axis", preset.axis), ("--alpha", preset.alpha), ("--control", preset.control)]
-        options += [(f"--{name.replace('_', '-')}", getattr(preset, name)) for name in _changed(preset, _ONE_AXIS)]
-    options += [("--temperature", preset.temperature)] if preset.temperature else []
+    strengths = [*_first(preset), *preset.more]
+    for strength in strengths:
+        # Several axes take their own values, by name; one alone needs none.
+        of = f"{strength.axis}=" if len(strengths) > 1 else ""
+        told = [name for name in (*SLIDERS, *changed(strength, _OPTIONS)) if not of or name != "alpha"]
+        options.append(("--axis", f"{of}{_text(strength.alpha)}" if of else strength.axis))
+        options += [(_option(name), f"{of}{_text(getattr(strength, name))}") for name in told]
+    options += [(_option(name), getattr(preset, name)) for name in changed(preset, Sampling.model_fields)]
     options += [("--seed", preset.seed), ("--max-new-tokens", preset.max_new_tokens)]
     options += [("--system", preset.system)] if preset.system else []
     options += [("--model", model)] if model != "smollm2" else []
     if preset.prompt.startswith("-"):  # at the end, behind a lone --, so that it is not read as an option
-        return f"{_command(['playground', 'say'], options)} \\\n  -- {shlex.quote(preset.prompt)}"
-    return _command(["playground", "say", preset.prompt], options)
+        return f"{_command(['playground', 'generate'], options)} \\\n  -- {shlex.quote(preset.prompt)}"
+    return _command(["playground", "generate", preset.prompt], options)
 
 
 def as_python(preset: Preset, model: str = "smollm2") -> str:
@@ -55,7 +55,7 @@ def as_python(preset: Preset, model: str = "smollm2") -> str:
     system = f", system={preset.system!r}" if preset.system else ""
     opened = "" if model == "smollm2" else repr(model)
     listed = "".join(f"\n    {_call('Strength', strength)}," for strength in strengths)
-    sampling = ", ".join(f"{name}={getattr(preset, name)!r}" for name in _changed(preset, _SAMPLING))
+    sampling = ", ".join(f"{name}={getattr(preset, name)!r}" for name in changed(preset, Sampling.model_fields))
     return (
         "from playground import Request, Row, Sampling, Strength, conversation\n"
         "from playground.events import Finished\n"
@@ -78,11 +78,8 @@ def sweep_command(plan: "Plan", prompts: str = "prompts.txt", out: str = "sweep"
         ("--alphas", _grid(plan.alphas)),
         ("--controls", _grid(plan.controls)),
         ("--prompts", prompts),
-        ("--seeds", plan.seeds),
-        ("--seed", plan.seed),
-        ("--temperature", plan.temperature),
-        ("--max-new-tokens", plan.max_new_tokens),
-        *((f"--{name.replace('_', '-')}", getattr(plan, name)) for name in _changed(plan, (*_ONE_AXIS, "batch"))),
+        *((_option(name), getattr(plan, name)) for name in ("seeds", "seed", "temperature", "max_new_tokens")),
+        *((_option(name), getattr(plan, name)) for name in changed(plan, (*Options.model_fields, "batch"))),
         ("--out", out),
         *([("--model", model)] if model != "smollm2" else []),
     ]
@@ -137,10 +134,10 @@ def menu(preset: Preset, name: str, model: str, pairs: Sequence[Compared], live:
     except InvalidInput as error:
         found["why"]["link"] = f"{error.message} {error.hint}"
     found["command"] = as_command(preset, model)
-    found["why"]["command"] = "The command knows one axis and no cut-off sampling. Copy it as Python instead."
     found["python"] = as_python(preset, model)
     found["preset"] = presets.to_toml(preset)
-    strength = ", ".join(f"{s.axis} alpha {s.alpha:g} control {s.control:g}" for s in [*_first(preset), *preset.more])
+    strengths = [*_first(preset), *preset.more]
+    strength = ", ".join(" ".join([s.axis, *(f"{n} {getattr(s, n):g}" for n in SLIDERS)]) for s in strengths)
     found["comparator"] = llm_comparator(name, strength or "unsteered", pairs) if pairs else ""
     found["why"]["comparator"] = "There is nothing to compare yet. Run the prompt first."
     return found
@@ -149,14 +146,7 @@ def menu(preset: Preset, name: str, model: str, pairs: Sequence[Compared], live:
 def _first(preset: Preset) -> list[Strength]:
     if not preset.axis:
         return []
-    names = ("axis", "alpha", "control", *_ONE_AXIS)
-    return [Strength(**{name: getattr(preset, name) for name in names})]
-
-
-def _changed(settings: Settings, names: Sequence[str]) -> list[str]:
-    """Those settings that are not at their defaults."""
-    fields = type(settings).model_fields
-    return [name for name in names if getattr(settings, name) != fields[name].default]
+    return [Strength(**{name: getattr(preset, name) for name in ("axis", *SLIDERS, *Options.model_fields)})]
 
 
 def _call(name: str, settings: Settings) -> str:
@@ -170,8 +160,16 @@ def _command(words: Sequence[str], options: Iterable[tuple[str, object]]) -> str
 
 
 def _value(value: object) -> str:
-    text = f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+    text = _text(value)
     return f"={shlex.quote(text)}" if text.startswith("-") else f" {shlex.quote(text)}"
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _grid(strengths: Sequence[float]) -> str:

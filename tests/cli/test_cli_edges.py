@@ -83,7 +83,7 @@ def test_the_documentation_names_the_commands_that_print_json() -> None:
 
 
 def commands(app: typer.Typer, before: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], object]]:
-    here = [((*before, str(one.name)), one.callback) for one in app.registered_commands]
+    here = [((*before, str(one.name)), one.callback) for one in app.registered_commands if not one.hidden]
     return here + [
         found
         for group in app.registered_groups

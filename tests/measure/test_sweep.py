@@ -15,8 +15,10 @@ from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, exhaust
 from playground.measure import metrics, report
+from playground.measure import plan as plans
 from playground.measure import sweep as module
-from playground.measure.sweep import PLAN, STORE, Plan, PointMeasured, Sweep, parse_grid, sweep
+from playground.measure.plan import Plan, parse_grid
+from playground.measure.sweep import PLAN, STORE, PointMeasured, Sweep, sweep
 from playground.player import Player
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from tests.conftest import FolderOf
@@ -119,9 +121,8 @@ def no(*_: Any, **__: Any) -> Any:
 def test_too_much_is_refused_by_its_counts_alone(
     changes: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "Row", no)
-    monkeypatch.setattr(module, "Strength", no)
-    monkeypatch.setattr(module, "conversation", no)
+    for name in ("Row", "Strength", "conversation"):
+        monkeypatch.setattr(plans, name, no)
     with pytest.raises(InvalidInput, match=told):
         plan(**changes)
 
@@ -132,7 +133,7 @@ def test_too_much_is_refused_by_its_counts_alone(
 )
 def test_strengths_are_counted_as_they_are_built(alphas: tuple[float, ...], controls: tuple[float, ...]) -> None:
     what = plan(alphas=alphas, controls=controls)
-    assert module.count_strengths(alphas, controls) == len(what.strengths())
+    assert plans.count_strengths(alphas, controls) == len(what.strengths())
     assert what.replies() == sum(map(len, what.batches()))
 
 

@@ -16,7 +16,7 @@ from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput, ModelUnavailable
 from playground.events import Finished, Started, Waiting
 from playground.measure import sweep as sweep_module
-from playground.measure.sweep import Plan
+from playground.measure.plan import Plan
 from playground.player import Player
 from playground.serving.limits import PREFIX, PUBLIC, Hosted, Hosting, client_of
 from playground.serving.queue import Client

@@ -11,7 +11,7 @@ import pytest
 
 from playground import settings
 from playground.errors import PlaygroundError
-from playground.measure import sweep as sweep_module
+from playground.measure import plan as plan_module
 from playground.serving.bodies import DEEPEST
 from playground.serving.limits import Hosted, Hosting
 from playground.ui import endpoints
@@ -94,7 +94,7 @@ def test_every_endpoint_over_every_limit_is_refused_before_anything_is_built_or_
 
         return build_one
 
-    for module in (endpoints, sweep_module):
+    for module in (endpoints, plan_module):
         monkeypatch.setattr(module, "Row", counting(settings.Row))
         monkeypatch.setattr(module, "Strength", counting(settings.Strength))
     call = getattr(Endpoints(hosted), name)

@@ -50,6 +50,9 @@ class FakeAxis:
     card: Card
     note: str = ""
 
+    def methods_for(self, slider: str) -> list[tuple[str, str]]:
+        return [("RE-Control", "re_control"), ("steering vector", "steering_vector")] if slider == "control" else []
+
 
 WORDS = {name: text.split() for name, text in {"calm": CALM, "loud": LOUD, "shy": SHY}.items()}
 

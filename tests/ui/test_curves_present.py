@@ -11,7 +11,7 @@ import pytest
 from playground import cards, places, presets
 from playground.errors import InvalidInput
 from playground.events import Progress
-from playground.measure.sweep import Plan
+from playground.measure.plan import Plan
 from playground.training.pairs import is_development, load_prompts
 from playground.ui import share
 from playground.ui.curves import present

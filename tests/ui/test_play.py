@@ -361,11 +361,10 @@ def test_what_is_shown_can_be_taken_along(page: PlayPage) -> None:
     view, _ = run(page)
     taken = menu(view, page.player, page.model)
     assert taken["live"]
-    assert "playground say" in taken["command"]
+    assert "playground generate" in taken["command"]
     assert all(taken[name] for name in ("link", "python", "preset", "comparator"))
     mixed, _ = run(page, view, more=(Strength(axis="positivity", alpha=0.5),))
-    assert menu(mixed, page.player, page.model)["command"] is None
-    assert menu(mixed, page.player, page.model)["why"]["command"]
+    assert "--axis positivity=0.5" in menu(mixed, page.player, page.model)["command"]
     assert menu(View(), page.player, page.model) == {}
 
 

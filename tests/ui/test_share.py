@@ -20,6 +20,8 @@ STRENGTHS = st.builds(
     control=NUMBER,
     updates=st.none() | st.integers(0, 99),
     step_size=st.none() | st.floats(0, 9),
+    method=st.none() | st.sampled_from(["re_control", "a,b;c d"]),
+    merge=st.just("logits"),
 )
 PRESETS = st.builds(
     Preset,
@@ -48,7 +50,7 @@ def test_every_setting_comes_back_as_it_was(preset: Preset, model: str) -> None:
 
 def test_it_carries_the_settings_in_plain_sight() -> None:
     link = share.encode(Preset(title="Mine", prompt="Hello there", axis="calm", alpha=1.5), "SmolLM2")
-    expected = "prompt=Hello+there&axis=calm&alpha=1.5&control=0&temperature=0&seed=0&max_new_tokens=64&model=SmolLM2"
+    expected = "prompt=Hello+there&axis=calm&alpha=1.5&control=0&temperature=0&seed=0&max_new_tokens=128&model=SmolLM2"
     assert link == expected
 
 

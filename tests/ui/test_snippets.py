@@ -10,9 +10,10 @@ import typer
 from typer.testing import CliRunner
 
 from playground import player
+from playground.cli import generate
 from playground.cli import main as cli
 from playground.events import Event, Finished
-from playground.measure.sweep import Plan, parse_grid
+from playground.measure.plan import Plan, parse_grid
 from playground.presets import Preset
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.ui import snippets
@@ -62,34 +63,37 @@ class Listener:
 @pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch) -> type[Listener]:
     monkeypatch.setattr(player, "Player", Listener)
-    monkeypatch.setattr(cli, "_open", lambda model, dtype: Listener.open(model))
+    monkeypatch.setattr(generate, "_open", lambda model, dtype: Listener.open(model))
     return Listener
 
 
-@pytest.mark.parametrize("prompt", [SHOWN.prompt, "--help"])
-def test_the_command_asks_for_what_was_shown(listener: type[Listener], prompt: str) -> None:
-    preset = SHOWN.model_copy(update={"prompt": prompt})
-    command = snippets.as_command(preset, "tiny")
-    assert command is not None
-    program, *arguments = shlex.split(command.replace("\\\n", " "))
+FURTHER = Strength(axis="warm=er", alpha=0.5, control=-1, updates=4, method="steering_vector")
+
+
+def ask_by_command(preset: Preset) -> None:
+    program, *arguments = shlex.split(snippets.as_command(preset, "tiny").replace("\\\n", " "))
     assert program == "playground"
     ran = CliRunner().invoke(cli.app, arguments)
     assert ran.exit_code == 0, ran.output
-    assert listener.heard == asked(preset, STRENGTH)
+
+
+@pytest.mark.parametrize("prompt", [SHOWN.prompt, "--help"])
+@pytest.mark.parametrize("further", [(), (FURTHER,), (FURTHER, Strength(axis="far", control=2, merge="logits"))])
+@pytest.mark.parametrize("sampling", [{}, {"top_k": 5, "top_p": 0.5, "repetition_penalty": 1.1}])
+def test_the_command_asks_for_what_was_shown(
+    listener: type[Listener], prompt: str, further: tuple[Strength, ...], sampling: dict[str, Any]
+) -> None:
+    preset = SHOWN.model_copy(update={"prompt": prompt, "more": further, **sampling})
+    ask_by_command(preset)
+    assert listener.heard == asked(preset, STRENGTH, *further, **sampling)
     assert listener.model == "tiny"
 
 
 def test_without_an_axis_the_command_names_none(listener: type[Listener]) -> None:
     preset = Preset(title="Base", prompt="Hello.")
-    command = snippets.as_command(preset)
-    assert command == "playground say Hello. \\\n  --seed 0 \\\n  --max-new-tokens 64"
-
-
-@pytest.mark.parametrize(
-    "more", [{"more": (Strength(axis="warm", alpha=1),)}, {"top_k": 5}, {"top_p": 0.5}, {"repetition_penalty": 1.1}]
-)
-def test_what_a_command_cannot_say_it_does_not_pretend_to(more: dict[str, Any]) -> None:
-    assert snippets.as_command(SHOWN.model_copy(update=more)) is None
+    assert snippets.as_command(preset) == "playground generate Hello. \\\n  --seed 0 \\\n  --max-new-tokens 128"
+    ask_by_command(preset)
+    assert listener.heard == asked(preset)
 
 
 def test_the_program_asks_for_what_was_shown(listener: type[Listener], capsys: pytest.CaptureFixture[str]) -> None:

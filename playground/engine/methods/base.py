@@ -65,12 +65,15 @@ class Method(ABC):
     edits: ClassVar[bool] = False
     """Whether it has an `edit`, and so a value of each state to tell."""
 
+    linear: ClassVar[bool] = True
+    """Whether logits stay straight lines in the weights of streams where it edits."""
+
     def streams(self, strength: Strength) -> Sequence[Term]:
         """The streams it needs at this strength, with their weights in the logits."""
         return ()
 
     def moves(self, strength: Strength) -> bool:
-        """Whether `edit` changes any state at this strength: logits are then no straight lines in any slider."""
+        """Whether `edit` changes any state at this strength."""
         return False
 
     def edit(self, hidden: Tensor, strengths: Sequence[Strength]) -> Edited:

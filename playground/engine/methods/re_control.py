@@ -34,6 +34,7 @@ class REControl(Method):
     slider: ClassVar[str] = "control"
     file: ClassVar[str] = FILE_NAME
     edits: ClassVar[bool] = True
+    linear: ClassVar[bool] = False
 
     function: ValueFunction
     step_size: float

@@ -30,7 +30,8 @@ from playground.ui.number_box import NumberBox, bounds_of
 from playground.ui.theme import ASSETS
 
 if TYPE_CHECKING:
-    from playground.measure.sweep import Measured, Plan
+    from playground.measure.plan import Plan
+    from playground.measure.sweep import Measured
 
 _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
 _COUNTED = {"least": 1, "whole": True}
@@ -236,7 +237,8 @@ class CurvesPage:
 
     def _grown(self, plan: "Plan", watch: _Watch, client: Client) -> Generator[tuple[Found, tuple["Measured", ...]]]:
         """What is found after each batch, with its replies; ends when all is measured or the person stops."""
-        from playground.measure.sweep import PointMeasured, count_strengths, replies_in
+        from playground.measure.plan import count_strengths
+        from playground.measure.sweep import PointMeasured, replies_in
 
         encoder = sources.resolve_encoder(sources.ENCODER) if sources.is_here(sources.ENCODER) else None
         out = self._folder() / present.folder_name(self.hosted.identity(plan, encoder))

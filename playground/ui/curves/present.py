@@ -28,7 +28,8 @@ from playground.ui import markup, share
 from playground.ui.numerals import figure, minus, side
 
 if TYPE_CHECKING:
-    from playground.measure.sweep import Measured, Plan
+    from playground.measure.plan import Plan
+    from playground.measure.sweep import Measured
 
 Kind = Literal["Against strength", "Against KL", "Heat map"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -85,7 +86,7 @@ def plan(
     most: int = 20_000,
 ) -> "Plan":
     """The plan a form describes. Raises InvalidInput for what cannot be measured, as `most` replies are at once."""
-    from playground.measure.sweep import Plan, check_size, parse_grid
+    from playground.measure.plan import Plan, check_size, parse_grid
 
     if not axis:
         raise InvalidInput("There is no axis to measure.", "Make or load one on the Axes page.")

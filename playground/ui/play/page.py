@@ -25,7 +25,7 @@ from playground.ui.play import captions, derived, present
 from playground.ui.play.inbox import NOTHING, Desk
 from playground.ui.play.pace import SLOW
 from playground.ui.play.recordings import Recording
-from playground.ui.play.updates import Drawing, HasAxes, Update, card_of, cards_of, menu
+from playground.ui.play.updates import Drawing, HasAxes, Update, card_of, cards_of, menu, methods_of
 from playground.ui.play.view import View, Wish
 from playground.ui.play.widgets import ASKED, Widgets, layout
 
@@ -271,6 +271,7 @@ class PlayPage:
             note,
             view,
             menu(view, self.player, self.model),
+            methods_of(self.player, name),
             self._length(start, view),
         )
 
@@ -291,6 +292,9 @@ class PlayPage:
         given: dict[str, Any] = dict(zip(ASKED, values, strict=True))
         given |= {name: given[name] or "" for name in ("prompt", "axis", "system", "alphas")}
         given |= {"turn": len(view.turns)}
+        if given["method"] not in (name for _, name in methods_of(self.player, given["axis"])):
+            given["method"] = None  # another axis was chosen meanwhile
+        given["method"] = given["method"] or None
         return Wish(**given)
 
     def _moved(self, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
@@ -334,6 +338,7 @@ class PlayPage:
             w.preset.input(self.choose_preset, [w.preset, *asked], **quick),
             w.reuse.select(self.open_preset, asked, **quick),
             w.axis.input(self.choose_axis, asked, **quick),
+            w.method.input(self.moved, asked, **quick),
         ]
         for event in asking:
             event.then(self.serve, w.view, self._drawn(), **_ENGINE)

@@ -5,11 +5,12 @@ Pure: knows neither gradio nor torch. `play` moves views over the wire.
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Event, Finished, Started, Token, Waiting
 from playground.presets import Preset
-from playground.settings import Message, Request, Row, Sampling, Strength, conversation
+from playground.settings import Message, Options, Request, Row, Sampling, Strength, conversation
 from playground.ui.play.view import BASE, STEERED, Reply, Turn, View, Wish, alphas_of, comparable, key_of, strip_slot
 
 _REMEMBERED = 64  # replies kept in a session, so that going back to a strength costs nothing
@@ -22,9 +23,7 @@ _TITLE = 40  # letters of a prompt that become a preset's title
 def begin(view: View, wish: Wish) -> View:
     """The view in which `wish` is being answered; replies it already has are kept. Raises InvalidInput."""
     turns, prompt = _conversation(view, wish)
-    sampling = Sampling(
-        temperature=wish.temperature, top_k=wish.top_k, top_p=wish.top_p, repetition_penalty=wish.repetition_penalty
-    )
+    sampling = Sampling(**{name: getattr(wish, name) for name in Sampling.model_fields})
     slots = _slots(wish, turns, prompt)
     keys = {slot: key_of(row) for slot, row in slots.items()}
     length = Request(rows=tuple(slots.values()), max_new_tokens=wish.max_new_tokens).max_new_tokens
@@ -154,9 +153,9 @@ def _first(wish: Wish, alpha: float, control: float) -> tuple[Strength, ...]:
     """The strength along the page's axis, if there is one."""
     if not wish.axis:
         return ()
-    # Without control its settings change nothing; leaving them out lets equal rows be one row.
-    updates, step_size = (wish.updates, wish.step_size) if control else (None, None)
-    return (Strength(axis=wish.axis, alpha=alpha, control=control, updates=updates, step_size=step_size),)
+    # Without control its options change nothing; leaving them out lets equal rows be one row.
+    options: dict[str, Any] = {name: getattr(wish, name) for name in Options.model_fields} if control else {}
+    return (Strength(axis=wish.axis, alpha=alpha, control=control, **options),)
 
 
 def _history(turns: tuple[Turn, ...], steered: bool) -> tuple[Message, ...]:

@@ -12,7 +12,7 @@ from playground.ui.play import captions, derived, panes, present, tokens
 from playground.ui.play.dial import Dial, changes, marks
 from playground.ui.play.mixer import Mixer, listed
 from playground.ui.play.view import BASE, STEERED, View, Wish
-from playground.ui.play.widgets import ASKED, Widgets
+from playground.ui.play.widgets import ASKED, Widgets, method_menu
 
 Update = dict[Any, Any]
 
@@ -28,6 +28,10 @@ class HasCard(Protocol):
     @property
     def note(self) -> str:
         """A warning to show beside it, or nothing."""
+        ...
+
+    def methods_for(self, slider: str) -> list[tuple[str, str]]:
+        """The methods behind a slider: title and name of each."""
         ...
 
 
@@ -53,6 +57,12 @@ def cards_of(player: HasAxes) -> dict[str, Card]:
 def card_of(player: HasAxes, axis: str | None) -> Card | None:
     """The card of an axis, None without one."""
     return player.axes[axis].card if axis and axis in player.axes else None
+
+
+def methods_of(player: HasAxes, axis: str | None) -> list[tuple[str, str]]:
+    """What a menu of the methods behind control offers; the first, which acts unless another is named, has no name."""
+    offered = player.axes[axis].methods_for("control") if axis and axis in player.axes else []
+    return [(title, name if place else "") for place, (title, name) in enumerate(offered)]
 
 
 def menu(view: View, player: HasAxes, model: str) -> dict[str, Any]:
@@ -113,6 +123,7 @@ class Drawing:
             w.axis: wish.axis or None,
             w.alpha: Dial(wish.alpha, **marks(card, "alpha")),
             w.control: Dial(wish.control, **marks(card, "control")),
+            w.method: gr.update(**method_menu(methods_of(self.player, wish.axis), wish.method)),
             **({w.second: True} if wish.control else {}),
             w.more: Mixer(wish.more, axes=listed(cards_of(self.player), wish.axis)),
             w.note: markup.axis_note(card, note),
@@ -122,7 +133,7 @@ class Drawing:
 
     def filled(self, wish: Wish) -> Update:
         """The page's fields as a wish says."""
-        plain = [name for name in ASKED if name not in ("axis", "alpha", "control", "more")]
+        plain = [name for name in ASKED if name not in ("axis", "alpha", "control", "method", "more")]
         return {getattr(self.widgets, name): getattr(wish, name) for name in plain} | self.of_axis(wish)
 
     def editing(self, edits: bool) -> Update:

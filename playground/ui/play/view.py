@@ -11,7 +11,7 @@ from typing import Literal
 
 from playground.errors import InvalidInput, PlaygroundError, shown
 from playground.events import Finished, Token
-from playground.settings import Row, Sampling, Strength
+from playground.settings import LENGTH, Row, Sampling, Strength
 
 STRIP = "-0.5, 0, 0.5, 1, 1.5"
 """The strengths at which the strip shows the same prompt, unless the person says others."""
@@ -37,12 +37,13 @@ class Wish:
     control: float = 0.0
     temperature: float = 0.0
     seed: int = 0
-    max_new_tokens: int = 64
+    max_new_tokens: int = LENGTH
     top_k: int = 0
     top_p: float = 1.0
     repetition_penalty: float = 1.0
     updates: int | None = None
     step_size: float | None = None
+    method: str | None = None
     alphas: str = STRIP
     more: tuple[Strength, ...] = ()
     """Further axes mixed into everything but the base pane."""
@@ -122,7 +123,7 @@ class View:
     later_slots: tuple[str, ...] = ()
     """What is asked after those: the strip gives way to the pane that a hand on the dial waits for."""
     sampling: Sampling = Sampling()
-    max_new_tokens: int = 64
+    max_new_tokens: int = LENGTH
     phase: Phase = "empty"
     before: int | None = None
     """How many requests are let in before this one; None for one that is under way."""

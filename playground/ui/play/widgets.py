@@ -45,6 +45,7 @@ class Widgets:
     top_k: NumberBox
     top_p: NumberBox
     repetition_penalty: NumberBox
+    method: gr.Dropdown
     updates: NumberBox
     step_size: NumberBox
     alphas: gr.Textbox
@@ -89,6 +90,7 @@ def layout(
     note: str,
     view: View,
     menu: dict[str, Any],
+    methods: list[tuple[str, str]],
     length: int,
 ) -> Widgets:
     """Place every component inside the present Blocks: preset `start`, an axis's card, a view and its Share menu.
@@ -99,7 +101,7 @@ def layout(
     with gr.Row(elem_id="play", equal_height=False):
         with gr.Column(elem_id="left", scale=0, min_width=280):
             parts |= _asking(presets, start, sorted(cards), card, note) | _dials(start, card, view)
-            parts |= _settings(start, cards, card, length)
+            parts |= _settings(start, cards, card, methods, length)
         with gr.Column(elem_id="right", min_width=280):
             parts |= _answers(card, view, menu) | _strengths(card, view)
     return Widgets(**parts)
@@ -152,7 +154,16 @@ def _dials(start: Preset, card: Card | None, view: View) -> dict[str, Any]:
     return {"alpha": alpha, "run": run, "stop": stop}
 
 
-def _settings(start: Preset, cards: Mapping[str, Card], card: Card | None, length: int) -> dict[str, Any]:
+def method_menu(offered: list[tuple[str, str]], chosen: str | None) -> dict[str, Any]:
+    """What a menu of methods shows; it is there only where there is a choice."""
+    known = chosen or ""
+    value = known if known in (name for _, name in offered) else ""
+    return {"choices": offered or [("", "")], "value": value, "visible": len(offered) > 1}
+
+
+def _settings(
+    start: Preset, cards: Mapping[str, Card], card: Card | None, methods: list[tuple[str, str]], length: int
+) -> dict[str, Any]:
     """What is not needed at first sight, folded by subject."""
     parts: dict[str, Any] = {}
     with gr.Column(elem_id="settings"):
@@ -163,6 +174,9 @@ def _settings(start: Preset, cards: Mapping[str, Card], card: Card | None, lengt
                 name="control",
                 hint=_hint(Strength, "control"),
                 **marks(card, "control"),
+            )
+            parts["method"] = gr.Dropdown(
+                **method_menu(methods, start.method), label="Method", elem_id="method", filterable=False
             )
             with gr.Row(elem_classes="numbers"):
                 parts["updates"] = _number(None, "updates", Strength, placeholder="calibrated")

@@ -1,0 +1,64 @@
+"""Options of commands made from the fields of settings: name, kind, default and help stand there and nowhere else."""
+
+import functools
+import inspect
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from types import UnionType
+from typing import Annotated, Any, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+
+from playground.settings import Settings
+
+_FIRST = 2  # of a command's own arguments that help tells before the others: what is asked, and along which axis
+
+
+def with_fields(*models: type[Settings], repeated: Sequence[type[Settings]] = ()) -> Callable[..., Any]:
+    """Give a command an option for each field of these settings that has a default, in place of its argument `given`.
+
+    The command takes what was given as one mapping by field name. Fields that it names as arguments of its own are left
+    to it. Those of `repeated` settings are texts, any number of each, none unless given.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        own = inspect.signature(command, eval_str=True).parameters
+        options = {
+            name: _option(name, field, many=model in repeated)
+            for model in (*repeated, *models)
+            for name, field in model.model_fields.items()
+            if name not in own and not field.is_required()
+        }
+        kept = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for name, one in own.items() if name != "given"]
+        parameters = [*kept[:_FIRST], *options.values(), *kept[_FIRST:]]
+
+        @functools.wraps(command)
+        def run(**arguments: Any) -> Any:
+            given = {name: arguments.pop(name) for name in options}
+            return command(**arguments, given=given)
+
+        run.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate
+
+
+def only(given: Mapping[str, Any], model: type[Settings]) -> dict[str, Any]:
+    """What was given of these settings."""
+    return {name: value for name, value in given.items() if name in model.model_fields}
+
+
+def _option(name: str, field: FieldInfo, many: bool) -> inspect.Parameter:
+    told = typer.Option(f"--{name.replace('_', '-')}", help=field.description, metavar="[AXIS=]VALUE" if many else None)
+    kind = Annotated[list[str] | None if many else _bare(field.annotation), told]
+    default = None if many else field.default
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+def _bare(annotation: Any) -> Any:
+    """A field's type without its bounds, which the settings themselves check."""
+    if isinstance(annotation, UnionType):
+        return functools.reduce(operator.or_, map(_bare, get_args(annotation)))
+    return _bare(get_args(annotation)[0]) if get_origin(annotation) is Annotated else annotation
