@@ -26,7 +26,7 @@ class PageServer:
     def __enter__(self) -> "PageServer":
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
-        until = time.monotonic() + 600
+        until = time.monotonic() + 120
         while time.monotonic() < until and self.process.poll() is None:
             try:
                 httpx.get(self.url, timeout=60)

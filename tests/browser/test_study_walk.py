@@ -29,7 +29,7 @@ pytestmark = pytest.mark.browser
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 WIDE = {"width": 1100, "height": 1000}
-WAIT_MS = 60_000
+WAIT_MS = 30_000
 Open = Callable[..., Page]
 
 

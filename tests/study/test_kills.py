@@ -46,7 +46,7 @@ class Acknowledged:
     def wait_for(self, more: int) -> None:
         with self.changed:
             wanted = len(self.tokens) + more
-            assert self.changed.wait_for(lambda: len(self.tokens) >= wanted, timeout=600)
+            assert self.changed.wait_for(lambda: len(self.tokens) >= wanted, timeout=120)
 
 
 def assert_all_is_kept(url: str, study: Study, acknowledged: list[str]) -> None:
