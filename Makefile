@@ -42,7 +42,7 @@ javascript: node_modules/.installed
 
 # The pages and the Python reference, to be read without a network: artifacts/site/index.html
 docs: .venv/.installed
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 fix: .venv/.installed
 	@$(BIN)/ruff check --fix

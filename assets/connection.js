@@ -2,7 +2,7 @@
 // again: the server that is back may be another process, which knows nothing of this page.
 (() => {
   const PATIENCE_MS = 60000, LONGEST = 8000;
-  const LOST = window.playgroundLost ?? 'The server does not answer; trying again …', BACK = 'The server is back; loading the page again …';
+  const LOST = window.playgroundLost ?? 'The server does not answer; trying again…', BACK = 'The server is back; loading the page again…';
   const LONG = 'The server is back. Copy what you typed, then load the page again: it is too long to be kept.';
   const play = () => document.getElementById('play');
   const everyMs = () => (play() ? 3000 : 20000); // a study may have many people

@@ -5,9 +5,6 @@ const find = (selector) => element.querySelector(selector);
 const range = find('input[type=range]'), number = find('.dial-number');
 let at = Number(props.value) || 0, told = at, frame = 0, held = false;
 
-/** @param {number} x */
-const shown = (x) => (Number.isInteger(x * 100) || Math.abs(x * 100 % 1) < 1e-6 ? x.toFixed(2) : String(x));
-
 function draw() {
   range.value = String(at);
   number.dataset.value = String(at);

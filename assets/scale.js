@@ -9,3 +9,6 @@ const rounded = (x) => Math.round(x * 100) / 100;
 
 /** Where a number lies on the scale, from 0 to 1; beyond its ends, at the end. @param {number} x */
 const share = (x) => (Math.min(Math.max(x, LOW), HIGH) - LOW) / (HIGH - LOW);
+
+/** As a number box writes it: with two decimals, or with all that it has. @param {number} x */
+const shown = (x) => (Math.abs(x * 100 - Math.round(x * 100)) < 1e-6 ? x.toFixed(2) : String(x));

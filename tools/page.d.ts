@@ -72,4 +72,5 @@ declare global {
   function snapped(x: number): number;
   function rounded(x: number): number;
   function share(x: number): number;
+  function shown(x: number): string;
 }

@@ -97,6 +97,17 @@ def thumb(page: Page, alpha: float) -> tuple[float, float]:
     return box["x"] + size / 2 + (box["width"] - size) * (alpha + 1) / 4, box["y"] + box["height"] / 2
 
 
+def film(page: Page, seconds: float) -> Iterator[tuple[Image.Image, int]]:
+    """At least one frame, and more until some seconds have gone: each with how long to show it, in ms."""
+    until = time.monotonic() + seconds
+    while True:
+        began = time.monotonic()
+        image = shot(page)
+        yield image, min(round(1000 * (time.monotonic() - began)), LONGEST_FRAME_MS)
+        if time.monotonic() >= until:
+            return
+
+
 def drag(page: Page) -> None:
     """The dial dragged from end to end of what was tested, as an animation.
 
@@ -108,42 +119,32 @@ def drag(page: Page) -> None:
     for alpha in sorted(set(path_of(TURNS))):
         asked(page, alpha)
     asked(page, TURNS[0])
-    frames: list[Image.Image] = []
-    durations: list[int] = []
-
-    def film(seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while not frames or time.monotonic() < until:
-            began = time.monotonic()
-            image = shot(page)
-            took = min(round(1000 * (time.monotonic() - began)), LONGEST_FRAME_MS)
-            if frames and image.tobytes() == frames[-1].tobytes():
-                durations[-1] += took
-            else:
-                frames.append(image)
-                durations.append(took)
-
     page.mouse.move(*thumb(page, TURNS[0]))
     page.mouse.down()
-    film(REST_S)
+    frames = list(film(page, REST_S))
     for alpha in path_of(TURNS)[1:]:
         page.mouse.move(*thumb(page, alpha))
-        film(REST_S if alpha in TURNS else 0.15)
+        frames += film(page, REST_S if alpha in TURNS else 0.15)
     page.mouse.up()
-    small = [frame.resize((960, 960 * HEIGHT // WIDTH), Image.Resampling.LANCZOS) for frame in frames]
-    small[0].save(
-        FOLDER / "drag.webp", save_all=True, append_images=small[1:], duration=durations, loop=0, quality=60, method=4
-    )
-    size = (FOLDER / "drag.webp").stat().st_size
-    print(f"{len(frames)} frames, {sum(durations) / 1000:.1f} s, {size / 1e6:.2f} MB")
+    animate(frames, FOLDER / "drag.webp")
+
+
+def animate(frames: list[tuple[Image.Image, int]], path: Path) -> None:
+    """Write frames with their times in ms as an animation, those that are alike as one."""
+    images, durations = [frames[0][0]], [0]
+    for image, ms in frames:
+        if image.tobytes() != images[-1].tobytes():
+            images.append(image)
+            durations.append(0)
+        durations[-1] += ms
+    small = [image.resize((960, 960 * HEIGHT // WIDTH), Image.Resampling.LANCZOS) for image in images]
+    small[0].save(path, save_all=True, append_images=small[1:], duration=durations, loop=0, quality=60, method=4)
+    print(f"{len(images)} frames, {sum(durations) / 1000:.1f} s, {path.stat().st_size / 1e6:.2f} MB")
 
 
 def play(page: Page) -> None:
-    """The page as it opens, and after the dial was turned to the other end."""
+    """The page as it opens."""
     save(shot(page), "play")
-    run(page)
-    asked(page, -0.5)
-    save(shot(page), "shy")
 
 
 def tokens(page: Page) -> None:

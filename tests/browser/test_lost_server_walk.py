@@ -17,7 +17,7 @@ from tests.study.browser import Server
 from tests.study.made import make_study
 
 pytestmark = WALK
-LOST = "The server does not answer; trying again …"
+LOST = "The server does not answer; trying again…"
 
 
 class Killable:
@@ -107,7 +107,7 @@ def test_what_is_typed_in_a_study_stays_while_the_server_is_away(tmp_path: Path,
         consent = page.get_by_role("button", name="I agree, begin")
         expect(consent).to_be_visible()
         server.kill()
-        expect(page.locator("#connection")).to_have_text(LOST)
+        expect(page.locator("#connection")).to_have_text(LOST, timeout=2 * SLOW_MS)  # a study asks every 20 s
         expect(consent).to_be_enabled()
         consent.click()
         server.start()

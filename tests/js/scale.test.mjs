@@ -4,7 +4,9 @@ import { test } from 'node:test';
 
 import { declared } from './scripts.mjs';
 
-const { LOW, HIGH, SNAP, snapped, rounded, share } = declared(['scale.js'], 'LOW', 'HIGH', 'SNAP', 'snapped', 'rounded', 'share');
+const { LOW, HIGH, SNAP, snapped, rounded, share, shown } = declared(
+  ['scale.js'], 'LOW', 'HIGH', 'SNAP', 'snapped', 'rounded', 'share', 'shown',
+);
 
 test('share goes from 0 to 1, evenly, and no further', () => {
   assert.deepEqual([LOW, 0, 1, HIGH].map(share), [0, 0.25, 0.5, 1]);
@@ -21,4 +23,9 @@ test('near 0 and 1 a dial is there exactly, elsewhere where it was put', () => {
 
 test('rounded keeps two decimals', () => {
   assert.deepEqual([0.1 + 0.2, -0.456, 1, 0.004].map(rounded), [0.3, -0.46, 1, 0]);
+});
+
+test('a strength is written with two decimals, a finer one in full', () => {
+  assert.deepEqual([0, 1, -0.5, 0.29, 0.58, 10000].map(shown), ['0.00', '1.00', '-0.50', '0.29', '0.58', '10000.00']);
+  assert.deepEqual([0.123, -1.0625].map(shown), ['0.123', '-1.0625']);
 });
