@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.options import Dtype, Model, encoder_folder
+from playground.cli.options import DEFAULT_MODEL, Dtype, Model, encoder_folder
 from playground.cli.progress import Teller
 from playground.errors import InvalidInput
 from playground.events import exhaust
@@ -153,6 +153,48 @@ def invent(
     )  # fmt: skip
 
 
+@axis.command("vector")
+def vector(
+    name: Annotated[str, typer.Argument(help="An axis by its name or folder.")],
+    pairs: Annotated[
+        Path | None, typer.Option(help="Pairs to read instead of the model's own replies at both ends of the axis.")
+    ] = None,
+    where: Annotated[str | None, typer.Option(metavar="KEY=VALUE", help="Only those lines of the pairs.")] = None,
+    prompts: Annotated[Path | None, typer.Option(help="Prompts to use instead of the shipped ones.")] = None,
+    model: Model = DEFAULT_MODEL,
+    dtype: Dtype = "auto",
+    as_json: Json = False,
+) -> None:
+    """Add a steering vector to an axis: another method behind control, made and calibrated in minutes."""
+    from playground import cards, places
+    from playground.training.pairs import load_prompts
+
+    asked = load_prompts(prompts or places.PRESETS / "prompts.jsonl")
+    given = None if pairs is None else _load(pairs, where, "", "")[0]
+
+    from playground.player import Player
+    from playground.training import steering_vector
+
+    tell = Teller(as_json)
+    player = Player.open(model, dtype, tell)
+    found = player.axis(name)
+    folders = [Path(name), *(folder for folder in cards.all_folders() if folder.is_dir())]
+    folder = next(one for one in folders if (one / cards.FILE_NAME).is_file() and cards.Card.load(one) == found.card)
+    work = places.cache_directory() / "vectors" / found.card.digest / str(player.model.dtype).removeprefix("torch.")
+    work.mkdir(parents=True, exist_ok=True)
+    card = exhaust(steering_vector.make(player.model, found, folder, asked, given, work), tell)
+    if as_json:
+        print(card.model_dump_json(), flush=True)
+        return
+    told = {key: card.checks[f"steering_vector_{key}"] for key in ("reward", "perplexity", "diversity")}
+    print(
+        f"{card.name} has a steering vector: at control 1 reward {told['reward']:.2f}, perplexity "
+        f"x{told['perplexity']:.2f}, diversity x{told['diversity']:.2f}.\n"
+        f"Try: playground generate 'Tell me about yourself.' --axis {shlex.quote(name)} --control 1 "
+        "--method steering_vector"
+    )
+
+
 def _run(
     model: str,
     dtype: str,
@@ -263,6 +305,6 @@ def _end(job: "Job", card: "Card | None", model: str, as_json: bool) -> None:
         of_model = "" if model == DEFAULT else f" --model {shlex.quote(model)}"
         print(
             f"{card.name} is ready in {job.out}. Safe from alpha {low:g} to {high:g}; reward rises until alpha "
-            f"{card.rises_until:g}.\nTry: playground say 'Tell me about yourself.' "
+            f"{card.rises_until:g}.\nTry: playground generate 'Tell me about yourself.' "
             f"--axis {shlex.quote(str(job.out))} {alphas}{of_model}"
         )

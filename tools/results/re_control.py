@@ -19,18 +19,16 @@ from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
 from playground.settings import Row, Sampling, Strength, conversation
 from playground.training import measure as points
-from playground.training import pairs
+from playground.training import pairs, steering_vector
 from playground.training.recipe import Recipe
 from tools.results import numbers, words
 from tools.results.lab import Lab
-from tools.results.rivals import Asked, Way, Ways, Written, mean_difference
+from tools.results.rivals import Asked, Way, Ways, Written
 from tools.results.words import Claim, Section
 
 OURS = "control 1"
 AT_ONCE = 8
 """Prompts answered together where time is measured."""
-SHARES = (0.05, 0.1, 0.2, 0.4)
-"""Lengths tried for the steering vector, as shares of the hidden state's own."""
 
 
 def measure(lab: Lab, axis: str) -> dict[str, Any]:
@@ -77,11 +75,10 @@ def _vector(lab: Lab, axis: str) -> tuple[Tensor, float]:
     if not kept.exists():
         lab.tell(Progress("steering vector", 0, 1, note="reading pairs"))
         some = pairs.load(lab.pairs(axis))[: lab.sizes.vector_pairs]
-        save_in_one_piece(mean_difference(lab.player.model, some, lab.sizes.pair_tokens), kept)
+        save_in_one_piece(steering_vector.mean_difference(lab.player.model, some, lab.sizes.pair_tokens), kept)
     found = load_file(kept)
     vector = found["direction"]
-    unit = float(found["length"] / found["direction"].norm())
-    sizes = [float(f"{share * unit:.3g}") for share in SHARES]
+    sizes = steering_vector.sizes(found)
     asked = lab.seeded(lab.training_prompts())
     rows = {
         f"{size:g}": [

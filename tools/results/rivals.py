@@ -11,7 +11,6 @@ from torch import Tensor
 from playground.axes import Axis
 from playground.engine import sampling
 from playground.engine.decode import decode
-from playground.engine.forced import reply_states
 from playground.engine.language_model import LanguageModel
 from playground.engine.methods import Steering
 from playground.engine.methods.value_function import ValueFunction
@@ -20,7 +19,6 @@ from playground.engine.streams import Streams
 from playground.events import Finished
 from playground.rewards import Reward
 from playground.settings import Request, Row, Sampling, Strength, conversation
-from playground.training.pairs import Pair
 
 APART = 1_000_003
 """How far the seeds of a prompt's further candidates lie apart."""
@@ -38,19 +36,6 @@ Asked = Sequence[tuple[str, int]]
 
 Way = Callable[[Asked], list[Written]]
 """A way to reply."""
-
-
-def mean_difference(model: LanguageModel, pairs: Sequence[Pair], longest: int) -> dict[str, Tensor]:
-    """The mean final hidden state of chosen replies minus that of rejected ones, `direction` [D].
-
-    `length` is the mean length of all these states. Of each reply `longest` tokens are read.
-    """
-    prompts = [model.prompt_ids(pair.prompt) for pair in pairs] * 2
-    texts = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
-    states = reply_states(model, prompts, [model.reply_ids(text)[:longest] for text in texts])
-    means = torch.stack([state.mean(0) for state in states])
-    direction = means[: len(pairs)].mean(0) - means[len(pairs) :].mean(0)
-    return {"direction": direction, "length": torch.cat(states).norm(dim=1).mean()}
 
 
 @dataclass
