@@ -12,6 +12,19 @@ LOCK = ".lock"
 """The file that is locked. It holds nothing and may stay behind."""
 
 
+def is_held(path: Path) -> bool:
+    """Whether some process holds this file locked. None is made; what cannot be asked is held by nobody."""
+    if not path.exists():
+        return False
+    try:
+        FileLock(path, timeout=0, thread_local=False).acquire().lock.release()
+    except Timeout:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 @contextmanager
 def held(folder: Path) -> Generator[Path]:
     """Have a folder to oneself, made if need be. Raises InvalidInput while somebody else has it."""

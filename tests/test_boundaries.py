@@ -91,3 +91,11 @@ def test_the_tested_versions_lie_inside_the_allowed_ranges() -> None:
     tested = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     assert {need.name for need in allowed} <= set(tested)
     assert all(need.specifier.contains(tested[need.name]) for need in allowed)
+
+
+def test_nothing_is_imported_that_only_one_system_has() -> None:
+    only_posix = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+    modules = (ROOT / "playground").rglob("*.py")
+    imports = re.compile(r"^\s*(?:import|from) (\w+)", re.MULTILINE)
+    found = {path.name: only_posix & set(imports.findall(path.read_text(encoding="utf-8"))) for path in modules}
+    assert {name: names for name, names in found.items() if names} == {}

@@ -5,7 +5,6 @@ finds what was begun, and the same order goes on where it was stopped. No gradio
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
@@ -14,17 +13,21 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Literal
 
+from filelock import FileLock, Timeout
 from pydantic import Field
 
 from playground.cards import FILE_NAME, Named, folders_in
 from playground.errors import InvalidInput
 from playground.events import Event, Finished, Progress, from_json
 from playground.files import parse_json, read_json, write_json
+from playground.locks import LOCK, is_held
 from playground.settings import Settings
 from playground.texts import folder_name, is_blank
 from playground.training.pairs import Pair
+from playground.training.recipe import WORK
 
 Phase = Literal["making", "stopped", "failed", "made"]
 
@@ -117,6 +120,7 @@ class Workshop:
         self.folder, self.program = folder, program
         self.more = ["--model", model, "--dtype", dtype, *more]
         self._at_work: dict[str, subprocess.Popen[bytes]] = {}
+        self._watching: dict[str, Thread] = {}
         self._says: dict[str, dict[float, str]] = {}
 
     def begin(self, order: Order) -> str:
@@ -155,6 +159,7 @@ class Workshop:
         if (process := self._at_work.get(slug)) is not None:
             process.terminate()
             process.wait()
+            self._watching[slug].join()
         elif self._alive(slug):
             os.kill(self._record(slug).pid, signal.SIGTERM)  # it holds the lock, so the number is still its own
 
@@ -213,29 +218,30 @@ class Workshop:
             raise InvalidInput(f"{path} is damaged: {error}", "Delete it, and make the axis again.") from None
 
     def _start(self, slug: str, command: list[str]) -> "subprocess.Popen[bytes]":
-        """A process that holds a lock until it ends, however it ends, and whoever else has ended before."""
-        with (
-            self._file(slug, "lock").open("wb") as lock,
-            self._file(slug, "log").open("wb") as log,
-            self._file(slug, "err").open("wb") as err,
-        ):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return subprocess.Popen(
-                command, stdout=log, stderr=err, stdin=subprocess.DEVNULL, pass_fds=[lock.fileno()],
-                env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-            )  # fmt: skip
+        """A process for an order. Other pages see by locks that it runs: by ours, while this page is open, and by that on
+        its work, which it takes itself once it has begun and holds until it ends, however it ends."""
+        lock = FileLock(self._file(slug, "lock"), timeout=0, thread_local=False)
+        with self._file(slug, "log").open("wb") as log, self._file(slug, "err").open("wb") as err:
+            try:
+                lock.acquire()
+            except Timeout:
+                raise InvalidInput(f"{slug} is being made by another page.", "Wait for it, or cancel it.") from None
+            try:
+                process = subprocess.Popen(
+                    command, stdout=log, stderr=err, stdin=subprocess.DEVNULL,
+                    env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+                )  # fmt: skip
+            except OSError:
+                lock.release()
+                raise
+        self._watching[slug] = Thread(target=lambda: (process.wait(), lock.release()), daemon=True)
+        self._watching[slug].start()
+        return process
 
     def _alive(self, slug: str) -> bool:
-        if (process := self._at_work.get(slug)) is not None:
-            return process.poll() is None
-        try:
-            with self._file(slug, "lock").open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        if (process := self._at_work.get(slug)) is None:
+            return is_held(self._file(slug, "lock")) or is_held(self.folder / slug / WORK / LOCK)
+        return process.poll() is None
 
     def _progress(self, slug: str) -> Progress | None:
         """The last progress that the process told."""

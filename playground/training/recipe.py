@@ -6,6 +6,9 @@ from pydantic import Field
 
 from playground.settings import Settings
 
+WORK = "training"
+"""The folder inside an axis's folder where the stages keep their work; not needed once the card is written."""
+
 Stage = Literal["pairs", "reward", "layer", "refinement", "rollouts", "value", "calibration", "card"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """What a training does, in this order; it can be stopped after any of them."""

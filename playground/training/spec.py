@@ -21,7 +21,7 @@ from playground.locks import LOCK, held
 from playground.settings import Message, conversation
 from playground.training import pairs
 from playground.training.pairs import Pair
-from playground.training.recipe import Recipe, Stage
+from playground.training.recipe import WORK, Recipe, Stage
 
 _SHARES: dict[Stage, float] = {
     "pairs": 0.2, "reward": 0.25, "layer": 0.4, "refinement": 0.66,
@@ -29,8 +29,6 @@ _SHARES: dict[Stage, float] = {
 }  # fmt: skip
 """By which share of the time budget each stage begins no new work."""
 
-WORK = "training"
-"""The folder inside an axis's folder where the stages keep their work; not needed once the card is written."""
 _RECORD = "job.json"
 
 

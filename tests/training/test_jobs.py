@@ -50,6 +50,7 @@ def shop(tmp_path: Path, begun: Callable[[], None]) -> Workshop:
 
 def end(shop: Workshop, slug: str) -> None:
     shop._at_work[slug].wait()
+    shop._watching[slug].join()  # others may see it then, too
 
 
 def test_two_sentences_or_pairs_are_a_command() -> None:

@@ -18,8 +18,8 @@ from playground.sources import build_tiny
 from playground.training import pairs, pipeline
 from playground.training.clm.dpo import encode, read
 from playground.training.pairs import Pair
-from playground.training.recipe import STAGES, Recipe
-from playground.training.spec import WORK, Job
+from playground.training.recipe import STAGES, WORK, Recipe
+from playground.training.spec import Job
 
 SMALL = Recipe(
     pairs=16, samples=1, invent_tokens=8, steps=4, check_every=2, guard_prompts=2, rollouts=32, reply_tokens=8,

@@ -30,8 +30,8 @@ from playground.rewards.coherence import Coherence
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.training import judge, pairs, pipeline
 from playground.training.pairs import Pair, load_prompts
-from playground.training.recipe import Recipe
-from playground.training.spec import WORK, Job
+from playground.training.recipe import WORK, Recipe
+from playground.training.spec import Job
 
 Result = TypeVar("Result")
 Learner = Literal["identity layer", "all weights", "LoRA", "top layer"]
