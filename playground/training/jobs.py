@@ -218,8 +218,11 @@ class Workshop:
             raise InvalidInput(f"{path} is damaged: {error}", "Delete it, and make the axis again.") from None
 
     def _start(self, slug: str, command: list[str]) -> "subprocess.Popen[bytes]":
-        """A process for an order. Other pages see by locks that it runs: by ours, while this page is open, and by that on
-        its work, which it takes itself once it has begun and holds until it ends, however it ends."""
+        """A process for an order.
+
+        Other pages see by locks that it runs: by ours, while this page is open, and by that on its work, which it takes
+        itself once it has begun, and holds until it ends, however it ends.
+        """
         lock = FileLock(self._file(slug, "lock"), timeout=0, thread_local=False)
         with self._file(slug, "log").open("wb") as log, self._file(slug, "err").open("wb") as err:
             try:
