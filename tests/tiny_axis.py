@@ -1,58 +1,11 @@
-"""A small axis of random weights for a tiny model: steering that does something, in milliseconds."""
+"""A small axis of random weights for a tiny model."""
 
 from pathlib import Path
 
-import torch
-
-import playground
-from playground import axes
-from playground.cards import Calibration, Card, Point, Poles, SafeRange
 from playground.engine.language_model import LanguageModel
-from playground.engine.methods.identity_layer import IdentityLayer
-from playground.engine.methods.value_function import ValueFunction
-from playground.measure import metrics
-from playground.rewards.preference import PreferenceReward, feature_layers
+from playground.training import untrained
 
 
 def make_tiny_axis(folder: Path, model_folder: Path, name: str = "cheer", seed: int = 0, noise: float = 0.1) -> Path:
     """Write an axis called `name` for the model in `model_folder`; the layer is the identity plus noise."""
-    model = LanguageModel.load(model_folder)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
-        layer = IdentityLayer(model)
-        for parameter in layer.layer.parameters():
-            parameter.add_(torch.randn_like(parameter) * noise)
-        function = ValueFunction(model.width, 16)
-        width = model.width * len(feature_layers(model))
-        head = {"weight": torch.randn(width) / width**0.5, "mean": torch.zeros(width), "scale": torch.ones(width)}
-    folder.mkdir(parents=True, exist_ok=True)
-    layer.save(folder, torch.float32)
-    function.save(folder)
-    PreferenceReward(model, {**head, "zero": torch.tensor(0.0), "unit": torch.tensor(1.0)}).save(folder)
-    Card(
-        name=name,
-        description="Random weights for tests.",
-        poles=Poles(negative="gloomy", positive="cheerful"),
-        base=model.identity(),
-        data=(),
-        command="none: made in code for tests",
-        recipe={},
-        seed=seed,
-        checks={},
-        calibration=Calibration(step_size=0.5, updates=3),
-        curve=(*(_point(alpha, 0.0) for alpha in (-1.0, 0.0, 1.0, 2.0)), _point(0.0, 1.0)),
-        rises_until=2.0,
-        safe_range=SafeRange(alpha=(-1.0, 1.5), control=(0.0, 1.0)),
-        files={file: axes.digest(folder / file) for file in axes.WEIGHT_FILES},
-        version=playground.__version__,
-    ).save(folder)
-    return folder
-
-
-def _point(alpha: float, control: float) -> Point:
-    around = [alpha + control + wobble for wobble in (-0.2, 0.0, 0.2)]
-    flat = [1.0, 1.1, 0.9]
-    metrics_of = {"reward": around, "kl": flat, "perplexity": flat, "diversity": flat, "length": flat}
-    return Point(
-        alpha=alpha, control=control, metrics={key: metrics.estimate(values) for key, values in metrics_of.items()}
-    )
+    return untrained.write(folder, LanguageModel.load(model_folder), name, seed, noise)

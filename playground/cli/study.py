@@ -5,19 +5,12 @@ import math
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from playground import files
-from playground.cli.options import Dtype, Model
-from playground.cli.progress import Teller
 from playground.errors import InvalidInput
-from playground.events import exhaust
-
-if TYPE_CHECKING:
-    from playground.study.plan import Plan
-    from playground.study.stimuli import Study
 
 REPORT, ANALYSIS = "report.html", "analysis.json"
 
@@ -31,93 +24,6 @@ Database = Annotated[
         help="postgresql://user:password@host/name, or sqlite:///file. [default: study.sqlite in the folder]",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print progress as JSON lines, then the manifest.")]
-
-
-@study.command("new")
-def new(path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("study.toml")) -> None:
-    """Write a commented study file to start from."""
-    from playground.study import plan
-
-    if path.exists() or path.is_symlink():
-        raise InvalidInput(f"{path} is there already.", "Choose another name, or delete it first.")
-    try:
-        files.write_text(path, plan.example())
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be written: {error.strerror}.", "Choose another place.") from None
-    print(f"Wrote {path}. Edit it, then: playground study build {path} --out {path.stem}")
-
-
-@study.command("build")
-def build(
-    path: Annotated[Path, typer.Argument(help="The study file.")],
-    out: Annotated[Path, typer.Option(help="A new folder for the study; the same one again goes on after a stop.")],
-    model: Model = "smollm2",
-    dtype: Dtype = "auto",
-    as_json: Json = False,
-) -> None:
-    """Make all replies of a study, once; they never change after that."""
-    from playground.study import plan, stimuli
-
-    asked = plan.load(path)
-    source = files.read_text(path)
-    stimuli.check_axis(asked)
-    begun = _begun(out, source)
-    if begun is not None and begun.plan.digest() != asked.digest():
-        raise _answered_otherwise(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInput(f"{out} cannot be a folder: {error.strerror}.", "Choose another with --out.") from None
-
-    from playground.player import Player  # loads torch; what is wrong with the file is told before
-
-    tell = Teller(as_json)
-    player = Player.open(model, dtype, tell)
-    if begun is not None and begun.manifest.generated != stimuli.made_from(asked, player):
-        raise _answered_otherwise(out)
-    made = exhaust(stimuli.build(asked, source, player, out), tell)
-    if as_json:
-        print((out / stimuli.MANIFEST).read_text(encoding="utf-8"), end="")
-        return
-    cut = sum(one.finish_reason == "length" for one in made.stimuli.values())
-    if cut:
-        print(f"{cut} of {len(made.stimuli)} replies were cut at {asked.max_new_tokens} tokens; see max_new_tokens.")
-    same = stimuli.identical_pairs(made)
-    if same:
-        print(f"{same} pairs of neighbouring strengths read the same; they are never shown beside each other.")
-    print(f"{len(made.stimuli)} replies in {out}, {_visit(asked)}.\nNow: playground study serve {out}")
-
-
-def _begun(out: Path, source: str) -> "Study | None":
-    """The study in a folder, if people have begun it. Raises InvalidInput where somebody's own study file is."""
-    from playground.study import plan, stimuli
-    from playground.study.database import sqlite_url
-    from playground.study.records import Records
-
-    file, database = out / plan.FILE_NAME, out / "study.sqlite"
-    if not (out / stimuli.MANIFEST).is_file():
-        if file.exists() and files.read_text(file) != source:
-            raise InvalidInput(f"{file} is there already, and was not built.", "Choose another folder with --out.")
-        return None
-    if not database.is_file():
-        return None
-    study = stimuli.load(out)
-    with Records.open(sqlite_url(database.absolute()), study) as records:
-        return study if records.progress().consented else None
-
-
-def _answered_otherwise(out: Path) -> InvalidInput:
-    return InvalidInput(
-        f"People have answered another version of the study in {out}.",
-        "Give the changed study another name, and another folder with --out.",
-    )
-
-
-def _visit(plan: "Plan") -> str:
-    trials = sum(task.trials for task in plan.tasks)
-    checks = plan.checks.instructed + plan.checks.gold + plan.checks.repeated
-    return f"{trials} trials and {checks} checks per person"
 
 
 @study.command("serve")

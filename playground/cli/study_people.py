@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from playground.cli.study import Database, Folder, answered, study
+from playground.cli.study import Database, Folder, answered
+from playground.cli.study_build import study
 from playground.errors import InvalidInput
 
 _COLUMNS = ("person", "pilot", "outcome", "consented_at", "finished_at", "minutes", "answered", "trials", "flags")

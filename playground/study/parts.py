@@ -44,6 +44,25 @@ class Prompt(Part):
     practice: bool = Field(default=False, description="Only for practice; never counted.")
 
 
+class Condition(Part):
+    """What is steered and how strongly, where a study compares several axes, methods or models."""
+
+    id: str = Field(max_length=16, pattern=r"^[A-Za-z0-9_-]*$", description="Names it in the results.")
+    axis: str = Field(default="", description="Name or folder of its axis; empty for the study's.")
+    method: Method | None = Field(default=None, description="The study's unless given.")
+    model: str = Field(default="", description="Its base model; empty for the one it is built with.")
+    strengths: tuple[float, ...] = Field(
+        default=(), max_length=40, description="In rising order; empty for the study's."
+    )
+
+
+class Group(Part):
+    """People who see some of the conditions. Everybody is in the group with the fewest."""
+
+    id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_-]+$", description="Names it in the results.")
+    conditions: tuple[str, ...] = Field(min_length=1, description="Ids of the conditions its people see.")
+
+
 class Task(Part):
     """A block of trials of one kind. Blocks come in the order of the file, trials inside in random order."""
 

@@ -16,7 +16,19 @@ from playground import files
 from playground.errors import InvalidInput, PlaygroundError
 from playground.settings import FURTHEST, Sampling, Settings
 from playground.study import words
-from playground.study.parts import Checks, Consent, Flags, Kind, Method, Prompt, Question, Task, later
+from playground.study.parts import (
+    Checks,
+    Condition,
+    Consent,
+    Flags,
+    Group,
+    Kind,
+    Method,
+    Prompt,
+    Question,
+    Task,
+    later,
+)
 from playground.study.recruiting import Codes, Recruiting
 from playground.study.typed import clean
 from playground.study.words import Words, in_language
@@ -56,6 +68,11 @@ class Plan(Settings):
     sampling: Sampling = Sampling()
     prompts: tuple[Prompt, ...] = Field(min_length=1)
 
+    replies: str = later("", "A CSV file of replies of one's own, instead of a model's; see own_replies.")
+    conditions: tuple[Condition, ...] = later((), "Axes, methods or models to compare, in place of one.")
+    groups: tuple[Group, ...] = later((), "People who see some of the conditions; without groups everybody sees all.")
+    blocks: Literal["fixed", "balanced"] = later("fixed", "The order of tasks: the file's, or balanced over people.")
+
     practice: int = Field(default=0, ge=0, le=10, description="Practice trials of each task.")
     tasks: tuple[Task, ...] = Field(min_length=1)
     checks: Checks = Checks()
@@ -78,14 +95,26 @@ class Plan(Settings):
 
     @field_validator("strengths")
     @classmethod
-    def _rise(cls, strengths: tuple[float, ...]) -> tuple[float, ...]:
-        if list(strengths) != sorted(set(strengths)):
-            raise InvalidInput("The strengths do not rise.", "List each once, the lowest first.")
-        if max(abs(strength) for strength in strengths) > FURTHEST:
-            raise InvalidInput("A strength is out of range.", f"Stay between -{FURTHEST:g} and {FURTHEST:g}.")
-        return strengths
+    def _go_up(cls, strengths: tuple[float, ...]) -> tuple[float, ...]:
+        return _rising(strengths)
 
-    @field_validator("seeds", "prompts", "tasks", "questions")
+    @model_validator(mode="after")
+    def _conditions_fit(self) -> "Plan":
+        names = [one.id for one in self.conditions]
+        if "" in names:
+            raise InvalidInput("A condition has no id.", "Name each.")
+        for one in self.conditions:
+            if one.strengths and len(_rising(one.strengths)) < 2:
+                raise InvalidInput(f"The condition {one.id!r} has one strength.", "Give it two or more, or none.")
+        for group in self.groups:
+            lost = next((one for one in group.conditions if one not in names), None)
+            if lost is not None:
+                raise InvalidInput(
+                    f"The group {group.id!r} sees no condition {lost!r}.", "Name some of [[conditions]]."
+                )
+        return self
+
+    @field_validator("seeds", "prompts", "tasks", "questions", "conditions", "groups")
     @classmethod
     def _are_told_apart(cls, parts: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
         names = [getattr(part, "name", getattr(part, "id", part)) for part in parts]
@@ -140,8 +169,31 @@ class Plan(Settings):
     @property
     def generated(self) -> tuple[float, ...]:
         """The strengths replies are made at, in rising order: the study's, and those of its gold pairs."""
+        return self.made(self.compared[0])
+
+    @property
+    def compared(self) -> tuple[Condition, ...]:
+        """Its conditions with all they take from the study; one without a name where it has none."""
+        return tuple(
+            one.model_copy(
+                update={
+                    "axis": one.axis or self.axis,
+                    "method": one.method or self.method,
+                    "strengths": one.strengths or self.strengths,
+                }
+            )
+            for one in self.conditions or (Condition(id=""),)
+        )
+
+    def made(self, condition: Condition) -> tuple[float, ...]:
+        """The strengths replies of a condition are made at, in rising order: its own, and those of the gold pairs."""
         gold = (self.checks.fluent, self.checks.broken) if self.checks.gold and self.checks.broken is not None else ()
-        return tuple(sorted({*self.strengths, *gold}))
+        return tuple(sorted({*condition.strengths, *gold}))
+
+    def seen_by(self, group: str) -> tuple[Condition, ...]:
+        """The conditions that people of a group see."""
+        own = next((one.conditions for one in self.groups if one.id == group), None)
+        return self.compared if own is None else tuple(one for one in self.compared if one.id in own)
 
     @property
     def spoken(self) -> Words:
@@ -176,10 +228,11 @@ class Plan(Settings):
         """sha256 of everything but how people come and are paid: what a person's schedule and answers depend on."""
         return hashlib.sha256(self.model_dump_json(exclude={"recruiting", "codes"}).encode()).hexdigest()
 
-    def replies_digest(self) -> str:
-        """sha256 of what the reply to a prompt depends on, but for the prompt itself and the seed."""
+    def replies_digest(self, condition: Condition) -> str:
+        """sha256 of what a condition's reply to a prompt depends on, but for the prompt itself and the seed."""
         fields = {"axis", "method", "system", "max_new_tokens", "sampling"}
-        text = self.model_dump_json(include=fields) + repr(self.generated)
+        told = self.model_copy(update={"axis": condition.axis, "method": condition.method})
+        text = told.model_dump_json(include=fields) + repr(self.made(condition))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -187,7 +240,9 @@ _TABLES: dict[str, type[Settings]] = {
     "consent": Consent, "sampling": Sampling, "checks": Checks, "flags": Flags, "recruiting": Recruiting,
     "codes": Codes,
 }  # fmt: skip
-_LISTS: dict[str, type[Settings]] = {"prompts": Prompt, "tasks": Task, "questions": Question}
+_LISTS: dict[str, type[Settings]] = {
+    "prompts": Prompt, "tasks": Task, "questions": Question, "conditions": Condition, "groups": Group,
+}  # fmt: skip
 
 
 def load(path: Path) -> Plan:
@@ -241,6 +296,21 @@ def _parse(text: str) -> Plan:
     if "\\u0000" in json.dumps(values, default=str):
         raise InvalidInput("A text holds a zero byte, which no database keeps.", "Take it out.")
     return Plan(**{name: _checked(name, value) for name, value in values.items()})
+
+
+def rehearsed() -> tuple[str, str]:
+    """The same with replies that were made before, and the table of these as CSV."""
+    told = 'replies = "replies.csv"          # made before, by the embedded model'
+    source = example().replace("\nseeds = [0]", f"\n{told}\nseeds = [0]")
+    return source, _EXAMPLE.with_suffix(".csv").read_text(encoding="utf-8")
+
+
+def _rising(strengths: tuple[float, ...]) -> tuple[float, ...]:
+    if list(strengths) != sorted(set(strengths)):
+        raise InvalidInput("The strengths do not rise.", "List each once, the lowest first.")
+    if max(abs(strength) for strength in strengths) > FURTHEST:
+        raise InvalidInput("A strength is out of range.", f"Stay between -{FURTHEST:g} and {FURTHEST:g}.")
+    return strengths
 
 
 def _places(tasks: tuple[Task, ...]) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 from playground.cards import Base
 from playground.events import Event, Finished, Started, exhaust
 from playground.settings import Request
+from playground.study import building
 from playground.study import plan as plans
-from playground.study import stimuli
 from playground.study.forms import Answer
 from playground.study.plan import Plan
 from playground.study.stimuli import Study
@@ -136,7 +136,8 @@ class FakePlayer:
 
 def make_study(folder: Path, source: str = PLAN, player: FakePlayer | None = None) -> Study:
     """Build a study into a folder and load it."""
-    return exhaust(stimuli.build(plans.parse(source), source, player or FakePlayer(), folder))
+    made_by = player or FakePlayer()
+    return exhaust(building.build(plans.parse(source), source, lambda _: made_by, folder))
 
 
 def plan() -> Plan:

@@ -11,7 +11,7 @@ import pytest
 from playground.errors import InvalidInput
 from playground.events import Event, Finished
 from playground.settings import Request
-from playground.study import backup, export, stimuli
+from playground.study import backup, building, export, stimuli
 from playground.study import plan as plans
 from playground.study.database import sqlite_url
 from playground.study.store import Store
@@ -64,10 +64,10 @@ def test_a_build_goes_on_after_a_stop_with_the_same_replies(tmp_path: Path) -> N
 
 
 def test_two_builds_at_once_in_one_folder_are_refused(tmp_path: Path) -> None:
-    first = stimuli.build(plan(), PLAN, FakePlayer(), tmp_path)
+    first = building.build(plan(), PLAN, lambda _: FakePlayer(), tmp_path)
     next(first)
     with pytest.raises(InvalidInput, match="Another process"):
-        next(stimuli.build(plan(), PLAN, FakePlayer(), tmp_path))
+        next(building.build(plan(), PLAN, lambda _: FakePlayer(), tmp_path))
     first.close()
     make_study(tmp_path)
 
@@ -106,8 +106,8 @@ def test_a_folder_without_replies_and_an_unknown_axis_are_told(tmp_path: Path) -
     with pytest.raises(InvalidInput, match=stimuli.MANIFEST):
         stimuli.load(tmp_path)
     with pytest.raises(InvalidInput, match="nosuch"):
-        stimuli.check_axis(plans.parse(PLAN.replace("extraversion", "nosuch")))
-    stimuli.check_axis(plan())
+        building.check_axis(plans.parse(PLAN.replace("extraversion", "nosuch")))
+    building.check_axis(plan())
 
 
 def test_people_see_that_a_reply_was_cut(tmp_path: Path) -> None:

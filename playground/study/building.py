@@ -1,0 +1,238 @@
+"""Makes the replies of a study, or takes them from a table, and freezes them into a folder; see `stimuli`."""
+
+import json
+from collections.abc import Callable, Generator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from playground import __version__, cards, files
+from playground.cards import FILE_NAME as CARD_FILE
+from playground.cards import Base, Card
+from playground.errors import InvalidInput
+from playground.events import Event, Finished, Progress, from_json, to_json
+from playground.locks import held
+from playground.settings import Request, Row, Strength, conversation
+from playground.study import own_replies
+from playground.study import plan as plans
+from playground.study.parts import Condition, Prompt
+from playground.study.plan import Plan
+from playground.study.stimuli import (
+    MANIFEST,
+    TABLE,
+    Manifest,
+    Stimulus,
+    Study,
+    digest,
+    digest_of,
+    load,
+    name_of,
+    sha256,
+)
+
+_REPLIES = "replies"
+
+
+class _Model(Protocol):
+    @property
+    def name(self) -> str: ...
+    def identity(self) -> Base: ...
+
+
+class _Axis(Protocol):
+    @property
+    def card(self) -> Card: ...
+
+
+class Plays(Protocol):
+    """What building asks of a player; `playground.player.Player` is one."""
+
+    @property
+    def model(self) -> _Model:
+        """The base model."""
+        ...
+
+    def axis(self, name_or_folder: str) -> _Axis:
+        """The axis of this name."""
+        ...
+
+    def run(self, request: Request) -> Generator[Event, None, None]:
+        """Answer a request as a stream of events."""
+        ...
+
+
+PlayerOf = Callable[[Condition], Plays]
+"""Gives the player of a condition."""
+
+
+def check_axis(plan: Plan) -> None:
+    """Complain about an axis that cannot be had before a model is loaded."""
+    known = [card.name for card in cards.shipped().values()]
+    for axis in {one.axis for one in plan.compared}:
+        if axis not in known and not (Path(axis) / CARD_FILE).is_file():
+            raise InvalidInput(
+                f"There is no axis {axis!r}.", f"Set axis to one of {', '.join(known)}, or to the folder of an axis."
+            )
+
+
+def build(plan: Plan, source: str, player: PlayerOf, folder: Path) -> Generator[Progress, None, Study]:
+    """Make all replies of a plan into a folder; returns the study. `source` is the plan's text, kept beside them.
+
+    The strengths of one condition, prompt and seed are one batch with one noise. What is done is kept, so the same call
+    goes on after a stop, and a change of wording makes no reply anew.
+    """
+    with held(folder):
+        stimuli: list[Stimulus] = []
+        made: dict[str, dict[str, Any]] = {}
+        for condition in plan.compared:
+            plays = player(condition)
+            stimuli += yield from _replies(plan, condition, plays, folder)
+            card, base = plays.axis(condition.axis).card, plays.model.identity()
+            made[condition.id] = {
+                "model": base.model_dump(mode="json"),
+                "axis": card.name,
+                "axis_files": dict(card.files),
+                "generated": made_from(plan, condition, plays),
+            }
+        first, *others = made.values()
+        manifest = Manifest(
+            stimuli=len(stimuli),
+            sha256=digest_of(stimuli),
+            decoding={**plan.sampling.model_dump(), "max_new_tokens": plan.max_new_tokens, "system": plan.system},
+            version=__version__,
+            conditions=made if others else {},
+            **first,
+        )
+        return _freeze(folder, source, stimuli, manifest)
+
+
+def take(plan: Plan, source: str, table: Path, folder: Path) -> Study:
+    """The same with the replies of a CSV file; raises InvalidInput if one is missing or belongs to nothing."""
+    stimuli = _owned(plan, table)
+    whole = digest_of(stimuli)
+    manifest = Manifest(len(stimuli), whole, whole, {"name": table.name}, plan.axis, {}, {}, __version__)
+    with held(folder):
+        return _freeze(folder, source, stimuli, manifest)
+
+
+def _owned(plan: Plan, table: Path) -> list[Stimulus]:
+    """The replies of a CSV file, just those that the plan asks for."""
+    given = own_replies.read(table)
+    wanted = {
+        (condition.id, prompt.id, seed, strength): (condition, prompt)
+        for condition in plan.compared
+        for prompt in plan.prompts
+        for seed in plan.seeds
+        for strength in plan.made(condition)
+    }
+    for places, what in ((set(wanted) - set(given), "lacks"), (set(given) - set(wanted), "has")):
+        if places:
+            condition, prompt, seed, strength = min(places)
+            where = f"prompt {prompt!r}, strength {strength:g}, seed {seed}{condition and f', condition {condition!r}'}"
+            asked = "no" if what == "has" else "a"
+            raise InvalidInput(f"{table.name} {what} the reply of {where}.", f"The study asks for {asked} such reply.")
+    return [_own(place, *at, given[place]) for place, at in wanted.items()]
+
+
+def taken(plan: Plan, table: Path) -> str:
+    """sha256 of the replies of a CSV file, as the manifest of a study that took them has it."""
+    return digest_of(_owned(plan, table))
+
+
+def is_made_so(study: Study, plan: Plan, player: PlayerOf) -> bool:
+    """Whether a study's replies are those that a plan would be given by these players."""
+    known = study.manifest.conditions
+    made = {one.id: known[one.id]["generated"] if known else study.manifest.generated for one in study.plan.compared}
+    return made == {one.id: made_from(plan, one, player(one)) for one in plan.compared}
+
+
+def _freeze(folder: Path, source: str, stimuli: list[Stimulus], manifest: Manifest) -> Study:
+    """Write a finished folder, and read it back."""
+    with files.in_one_piece(folder / TABLE) as table:
+        pd.DataFrame([asdict(one) for one in stimuli]).to_parquet(table, index=False)
+    files.write_text(folder / plans.FILE_NAME, source)
+    files.write_json(folder / MANIFEST, asdict(manifest))
+    return load(folder)
+
+
+def _replies(
+    plan: Plan, condition: Condition, player: Plays, folder: Path
+) -> Generator[Progress, None, list[Stimulus]]:
+    done = folder / _REPLIES / made_from(plan, condition, player)[:16]
+    done.mkdir(parents=True, exist_ok=True)
+    batches = [(prompt, seed) for prompt in plan.prompts for seed in plan.seeds]
+    stimuli: list[Stimulus] = []
+    for number, (prompt, seed) in enumerate(batches):
+        path = done / f"{sha256(prompt.text)[:16]}-{seed}.jsonl"
+        if not path.exists():
+            yield Progress("replies", number, len(batches), "prompts")
+            files.write_json_lines(path, map(to_json, _batch(plan, condition, player, prompt, seed)))
+        stimuli += [
+            _stimulus(condition, prompt, seed, strength, end)
+            for strength, end in zip(plan.made(condition), _ends(path), strict=True)
+        ]
+    yield Progress("replies", len(batches), len(batches), "prompts")
+    return stimuli
+
+
+def made_from(plan: Plan, condition: Condition, player: Plays) -> str:
+    """sha256 of all that a condition's replies depend on: the plan's settings, the base model, the axis."""
+    card, base = player.axis(condition.axis).card, player.model.identity()
+    return digest([plan.replies_digest(condition), base.model_dump_json(), json.dumps(card.files)])
+
+
+def _batch(plan: Plan, condition: Condition, player: Plays, prompt: Prompt, seed: int) -> list[Finished]:
+    """All strengths of one prompt under one seed, in one request."""
+    messages = conversation(prompt.text, plan.system or None)
+    strengths = [
+        Strength(axis=condition.axis, alpha=strength)
+        if condition.method == "alpha"
+        else Strength(axis=condition.axis, control=strength)
+        for strength in plan.made(condition)
+    ]
+    rows = tuple(Row(messages=messages, strengths=(strength,), seed=seed) for strength in strengths)
+    request = Request(rows=rows, sampling=plan.sampling, max_new_tokens=plan.max_new_tokens)
+    return sorted((event for event in player.run(request) if isinstance(event, Finished)), key=lambda end: end.row)
+
+
+def _ends(path: Path) -> list[Finished]:
+    return [event for event in files.read_json_lines(path, from_json) if isinstance(event, Finished)]
+
+
+def _stimulus(condition: Condition, prompt: Prompt, seed: int, strength: float, end: Finished) -> Stimulus:
+    reply = end.text.replace("\x00", "")
+    return Stimulus(
+        id=name_of(condition.id, prompt.id, seed, strength),
+        condition=condition.id,
+        prompt=prompt.id,
+        topic=prompt.topic,
+        practice=prompt.practice,
+        prompt_text=prompt.text,
+        axis=condition.axis,
+        method=str(condition.method),
+        strength=strength,
+        alpha=end.alpha,
+        control=end.control,
+        seed=seed,
+        reply=reply,
+        tokens=len(end.token_ids),
+        finish_reason=end.finish_reason,
+        reward=end.reward,
+        kl=end.kl,
+        perplexity=end.perplexity,
+        sha256=sha256(reply),
+    )
+
+
+def _own(place: own_replies.Place, condition: Condition, prompt: Prompt, own: own_replies.Own) -> Stimulus:
+    """A reply that somebody brought."""
+    _, _, seed, strength = place
+    by = {"alpha": 0.0, "control": 0.0} | {str(condition.method): strength}
+    return Stimulus(
+        id=name_of(condition.id, prompt.id, seed, strength), prompt=prompt.id, topic=prompt.topic,
+        practice=prompt.practice, prompt_text=prompt.text, axis=condition.axis, method=str(condition.method),
+        strength=strength, **by, seed=seed, reply=own.text, tokens=own.tokens, finish_reason="stop",
+        reward=own.reward, kl=own.kl, perplexity=own.perplexity, sha256=sha256(own.text), condition=condition.id,
+    )  # fmt: skip
