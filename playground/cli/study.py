@@ -5,12 +5,16 @@ import math
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from playground import files
 from playground.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from playground.study.parts import Condition
+    from playground.study.plan import Plan
 
 REPORT, ANALYSIS = "report.html", "analysis.json"
 
@@ -112,6 +116,7 @@ def analyse(
             help="Whom to leave out: failed_check, inconsistent, too_fast, one_sided, unfinished; or none.",
         ),
     ] = "failed_check,too_fast",
+    condition: Annotated[str, typer.Option(help="Which condition, where a study has several.")] = "",
     database: Database = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON instead of sentences.")] = False,
 ) -> None:
@@ -130,11 +135,13 @@ def analyse(
         table, people = results.main_data(results.long_table(records, loaded), results.people_table(records, loaded))
         flow = results.flow(records)
     rules = _rules(exclude)
-    found = analysis.analyse(table, people, loaded.plan.strengths, rules, flow)
+    compared = _condition(loaded.plan, condition)
+    found = analysis.analyse(results.of_condition(table, compared.id), people, compared.strengths, rules, flow)
+    axis, model = loaded.made_of(compared.id)
     about = {
         "study": loaded.plan.name,
-        "axis": loaded.manifest.axis,
-        "model": str(loaded.manifest.model.get("name", "")),
+        "axis": axis,
+        "model": model,
         "digest of plan and replies": loaded.digest,
         "replies made with playground": loaded.manifest.version,
         "playground": __version__,
@@ -144,7 +151,7 @@ def analyse(
     }
     page = report.page(found, loaded.plan.title, about)
     numbers = json.dumps({"about": about, **found.as_json()}, ensure_ascii=False, indent=1)
-    out = out or folder / "analysis"
+    out = out or folder / "analysis" / compared.id
     replaces = (out / ANALYSIS).exists()
     if (out / REPORT).exists() and not replaces:
         raise InvalidInput(f"{out / REPORT} is there already, and no analysis.", "Choose another folder with --out.")
@@ -159,6 +166,16 @@ def analyse(
         return
     print("\n".join(sentences.summary(found)))
     print(f"In {out}: {REPORT}, {ANALYSIS}{', replacing the earlier ones' if replaces else ''}.")
+
+
+def _condition(plan: "Plan", name: str) -> "Condition":
+    """The condition of this name."""
+    found = next((one for one in plan.compared if one.id == name), None)
+    if found is None:
+        names = ", ".join(one.id for one in plan.compared if one.id)
+        hint = f"Choose one of {names} with --condition." if names else "Leave --condition out."
+        raise InvalidInput(f"The study has no condition {name!r}.", hint)
+    return found
 
 
 def _rules(text: str) -> list[str]:

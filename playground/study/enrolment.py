@@ -8,6 +8,7 @@ import hmac
 import random
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Self
@@ -20,7 +21,7 @@ from playground.study.database import connect, inserted, reads, transact, writes
 from playground.study.persons import Person, name_in
 from playground.study.records import Records
 from playground.study.recruiting import Ids
-from playground.study.schedule import Fills, schedule
+from playground.study.schedule import Fills, orders, schedule
 from playground.study.stimuli import Study
 from playground.study.tables import answers, events, external_ids, people, studies, trials, withdrawn_ids
 from playground.study.words import Refused
@@ -90,6 +91,7 @@ class Enrolment(Records):
 
     def _enrol(self, connection: Connection, key: str, ids: Ids | None, preview: bool) -> Person:
         now, plan = self.clock(), self.study.plan
+        group, order = self._place_in_design(connection)
         number = connection.execute(
             sa.select(sa.func.count()).select_from(people).where(people.c.study_id == self.study_id)
         ).scalar_one()
@@ -106,11 +108,11 @@ class Enrolment(Records):
             consented_at=now,
             seen_at=now,
             outcome="",
-            group="",
-            blocks=0,
+            group=group,
+            blocks=order,
             pilot=plan.recruiting.pilot,
         )
-        drawn = schedule(self.study, self._fills(connection), random.Random(seed).getrandbits(62))
+        drawn = schedule(self.study, self._fills(connection), random.Random(seed).getrandbits(62), group, order)
         rows = [
             asdict(trial)
             | {"person_id": person_id, "position": position, "token": secrets.token_urlsafe(12), "shows": 0}
@@ -125,6 +127,15 @@ class Enrolment(Records):
         person = self._person(connection, people.c.id == person_id)
         assert person is not None
         return person
+
+    def _place_in_design(self, connection: Connection) -> tuple[str, int]:
+        """The group with the fewest people, and inside it the order of tasks that the fewest have."""
+        plan = self.study.plan
+        taken = (people.c.outcome == "completed") | self._is_under_way()
+        rows = connection.execute(sa.select(people.c.group, people.c.blocks).where(self._counts(), taken)).all()
+        groups, had = Counter(row.group for row in rows), Counter((row.group, row.blocks) for row in rows)
+        group = min((one.id for one in plan.groups), key=lambda one: groups[one], default="")
+        return group, min(range(len(orders(plan))), key=lambda order: had[group, order])
 
     def _fills(self, connection: Connection) -> Fills:
         """How often each cell was answered, or will be by people who have not stayed away."""

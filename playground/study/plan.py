@@ -7,6 +7,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -39,6 +40,7 @@ Phase = Literal["consent", "instructions", "practice", "trials", "questions", "t
 PHASES: tuple[Phase, ...] = get_args(Phase)
 FILE_NAME = "study.toml"
 
+_LONGEST_CELL = 80  # letters that the database keeps
 _THANKS = "Thank you. Your answers are saved."
 _EXAMPLE = Path(__file__).with_name("example.toml")
 
@@ -106,6 +108,12 @@ class Plan(Settings):
         for one in self.conditions:
             if one.strengths and len(_rising(one.strengths)) < 2:
                 raise InvalidInput(f"The condition {one.id!r} has one strength.", "Give it two or more, or none.")
+        for prompt, seed, task, one in product(self.prompts, self.seeds, self.tasks, self.conditions):
+            if len(f"{task.id} {one.id} {task.kind} {prompt.id} {seed}") > _LONGEST_CELL:
+                raise InvalidInput(
+                    f"The names of condition {one.id!r} and prompt {prompt.id!r} are too long for task {task.name!r}.",
+                    "Shorten one of them.",
+                )
         for group in self.groups:
             lost = next((one for one in group.conditions if one not in names), None)
             if lost is not None:

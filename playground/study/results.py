@@ -28,6 +28,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "prompt": ("string", "Id of the prompt; empty for instructed pairs."),
     "topic": ("string", "Topic of the prompt."),
     "seed": ("Int64", "Seed of the replies' noise."),
+    "condition": ("string", "Id of the condition; empty in a study without."),
     "axis": ("string", "Name of the axis."),
     "method": ("string", "alpha or control: what the strengths are of."),
     "left": ("Float64", "Pair: strength of the left reply."),
@@ -154,6 +155,11 @@ def flow(records: Records) -> dict[str, int]:
     }
 
 
+def of_condition(table: pd.DataFrame, condition: str) -> pd.DataFrame:
+    """The answers to the replies of a condition, and to checks without any."""
+    return table.query("condition == @condition or prompt == ''").reset_index(drop=True)
+
+
 def liked(table: pd.DataFrame) -> list[Liked]:
     """Win rate by strength over the ordinary pairs, with 95 % Wilson intervals; a first look, not the analysis."""
     pairs = table[(table["task"] == "pair") & (table["check"] == "")]
@@ -187,8 +193,9 @@ def _row(study: Study, row: Mapping[str, Any], first: Mapping[tuple[int, int], M
         "prompt": prompt.prompt if prompt else "",
         "topic": prompt.topic if prompt else "",
         "seed": prompt.seed if prompt else None,
-        "axis": study.manifest.axis,
-        "method": study.plan.method,
+        "condition": prompt.condition if prompt else "",
+        "axis": study.made_of(prompt.condition)[0] if prompt else "",
+        "method": prompt.method if prompt else "",
         "correct": _correct(row, first),
         "client_s": row["client_ms"] / 1000,
         "server_s": row["answered_at"] - row["last_shown_at"],

@@ -81,6 +81,11 @@ class Study:
         """sha256 over plan and replies: what people's answers are answers to."""
         return hashlib.sha256(f"{self.plan.digest()} {self.manifest.sha256}".encode()).hexdigest()
 
+    def made_of(self, condition: str) -> tuple[str, str]:
+        """The names of a condition's axis, as its card says, and of its model."""
+        made = self.manifest.conditions.get(condition, {"axis": self.manifest.axis, "model": self.manifest.model})
+        return made["axis"], str(made["model"].get("name", ""))
+
     def at(self, prompt: str, seed: int, strength: float, condition: str = "") -> Stimulus:
         """The reply to a prompt under a seed at a strength."""
         return self.stimuli[name_of(condition, prompt, seed, strength)]

@@ -262,8 +262,11 @@ class Store(Enrolment):
             .where(trials.c.counted == trial.counted)
             .order_by(trials.c.position)
         )
-        given = [(self.study.stimuli[row.options[row.start]].strength, row.choice in TOO_STRONG) for row in rows]
-        return quest(self.study.plan.strengths).choose(given)
+        stimuli = self.study.stimuli
+        shown = [stimuli[option] for option in trial.options]
+        seen = [(stimuli[row.options[row.start]], row.choice in TOO_STRONG) for row in rows]
+        given = [(one.strength, strong) for one, strong in seen if one.condition == shown[0].condition]
+        return quest(tuple(one.strength for one in shown)).choose(given)
 
     def _failures(self, connection: Connection, person: int) -> int:
         return connection.execute(

@@ -117,7 +117,11 @@ class FakePlayer:
         yield Started(tuple(3 for _ in request.rows))
         for number, row in enumerate(request.rows):
             strength = row.strengths[0]
-            text = f"{row.messages[-1].content} Seed {row.seed}, " + "so " * round(2 + strength.alpha) + "it is."
+            text = (
+                f"{row.messages[-1].content} Seed {row.seed}, "
+                + "so " * round(2 + strength.alpha + strength.control)
+                + "it is."
+            )
             yield Finished(
                 row=number,
                 alpha=strength.alpha,

@@ -72,7 +72,7 @@ def assert_all_is_kept(url: str, study: Study, acknowledged: list[str]) -> None:
     assert set(acknowledged) <= set(tokens)
     assert set(schedules) == {TRIALS}
     for kind in ("pair", "adjustment", "single", "adaptive"):
-        filled = [cells[cell] for cell in design(study, kind, study.plan.scored_prompts)]
+        filled = [cells[cell] for cell in design(study, study.plan.of_kind(kind)[0], study.plan.scored_prompts)]
         assert max(filled) - min(filled) <= 1
 
 

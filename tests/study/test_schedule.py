@@ -93,7 +93,9 @@ def test_cells_and_their_prompts_fill_evenly_over_people(study: Study) -> None:
                 if cell.startswith(kind):
                     cells[cell] += times
             assert (
-                max(cells.values()) - min(cells[cell] for cell in design(study, kind, study.plan.scored_prompts)) <= 1
+                max(cells.values())
+                - min(cells[cell] for cell in design(study, study.plan.of_kind(kind)[0], study.plan.scored_prompts))
+                <= 1
             )
     pairs = {key: times for key, times in filled.items() if key[0].startswith("pair")}
     assert len(pairs) == 6 * 3

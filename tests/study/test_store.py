@@ -146,7 +146,7 @@ def test_cells_stay_even_however_many_enrol_at_once(store: Store, study: Study) 
     assert len(codes) == 24
     filled = cells(store)
     for kind in ("pair", "adjustment", "single", "adaptive"):
-        of_kind = [filled[cell] for cell in design(study, kind, study.plan.scored_prompts)]
+        of_kind = [filled[cell] for cell in design(study, study.plan.of_kind(kind)[0], study.plan.scored_prompts)]
         assert max(of_kind) - min(of_kind) <= 1
 
 
