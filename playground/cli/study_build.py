@@ -154,7 +154,7 @@ def _begun(out: Path, source: str) -> "Study | None":
         return None
     study = stimuli.load(out)
     with Records.open(sqlite_url(database.absolute()), study) as records:
-        return study if records.progress().consented else None
+        return study if records.enrolled() else None
 
 
 def _answered_otherwise(out: Path) -> InvalidInput:

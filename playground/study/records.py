@@ -21,10 +21,13 @@ from playground.study.tables import answers, events, external_ids, people, respo
 
 @dataclass(frozen=True)
 class Progress:
-    """How a study stands."""
+    """How a study stands, without its pilots; those who finished include those who failed or were screened out."""
 
     consented: int
     finished: int
+    failed: int
+    screened: int
+    pilots: int
     abandoned: int
     declined: int
     withdrawn: int
@@ -34,6 +37,7 @@ class Progress:
     """How many people who stayed away have answered this many trials."""
 
 
+_SEEN = (people.c.finished_at, people.c.seen_at, people.c.outcome, people.c.pilot)
 _ABOUT = ("id", "consented_at", "consent_version", "finished_at", "outcome", "group", "pilot")
 
 
@@ -83,17 +87,27 @@ class Records:
         kinds = sa.select(events.c.kind, sa.func.count().label("times")).where(events.c.study_id == self.study_id)
         counts = {row.kind: row.times for row in connection.execute(kinds.group_by(events.c.kind))}
         behind = (
-            sa.select(people.c.finished_at, people.c.seen_at, sa.func.count(answers.c.id).label("answers"))
+            sa.select(
+                people.c.finished_at,
+                people.c.seen_at,
+                people.c.outcome,
+                people.c.pilot,
+                sa.func.count(answers.c.id).label("answers"),
+            )
             .outerjoin(trials, (trials.c.person_id == people.c.id) & trials.c.counted)
             .outerjoin(answers, answers.c.trial_id == trials.c.id)
             .where(people.c.study_id == self.study_id, ~people.c.preview)
             .group_by(people.c.id)
         )
-        rows = connection.execute(behind).all()
+        everybody = connection.execute(behind).all()
+        rows = [row for row in everybody if not row.pilot]
         gone = [row.answers for row in rows if row.finished_at is None and row.seen_at < self.clock() - self.patience_s]
         return Progress(
             consented=len(rows),
             finished=sum(row.finished_at is not None for row in rows),
+            failed=sum(row.outcome == "failed" for row in rows),
+            screened=sum(row.outcome == "screened" for row in rows),
+            pilots=len(everybody) - len(rows),
             abandoned=len(gone),
             declined=counts.get("declined", 0),
             withdrawn=counts.get("withdrawn", 0),

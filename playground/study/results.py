@@ -157,7 +157,8 @@ def flow(records: Records) -> dict[str, int]:
 
 def of_condition(table: pd.DataFrame, condition: str) -> pd.DataFrame:
     """The answers to the replies of a condition, and to checks without any."""
-    return table.query("condition == @condition or prompt == ''").reset_index(drop=True)
+    is_here = table["condition"] == condition
+    return table.loc[is_here | (table["prompt"] == "")].reset_index(drop=True)
 
 
 def liked(table: pd.DataFrame) -> list[Liked]:

@@ -100,7 +100,8 @@ def load(folder: Path) -> Study:
             {str(name): value for name, value in row.items()}
             for row in pd.read_parquet(folder / TABLE).to_dict("records")
         ]
-        stimuli = {row["id"]: Stimulus(**row | {name: _known(row[name]) for name in _NUMBERS}) for row in rows}
+        rows = [{**row, **{name: _known(row[name]) for name in _NUMBERS}} for row in rows]
+        stimuli = {row["id"]: Stimulus(**row) for row in rows}
     except FileNotFoundError as error:
         raise InvalidInput(
             f"{folder} holds no {Path(str(error.filename)).name}.", "Make the folder with: playground study build"

@@ -54,7 +54,7 @@ def test_another_site_of_the_domain_neither_reads_nor_pauses_the_staffs_page(pag
         page.get_by_label("username").fill("staff")
         page.get_by_label("password").fill("right-and-long")
         page.get_by_role("button", name="Login").click()
-        expect(page.locator(".figure", has_text="began")).to_be_visible()
+        expect(page.locator(".figure", has_text="Started")).to_be_visible()
         cookies = [one for one in page.context.cookies() if one["name"].startswith("access-token")]
         assert cookies
         assert all(one["sameSite"] == "Lax" and one["httpOnly"] and one["secure"] for one in cookies)

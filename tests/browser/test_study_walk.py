@@ -21,9 +21,10 @@ from playground.study.records import Records
 from playground.study.results import long_table, people_table
 from playground.study.stimuli import Study
 from playground.study.store import Store
+from playground.study.words import Words
 from tests.browser.conftest import SCREENSHOTS, _is_ours
 from tests.study.browser import Server
-from tests.study.made import make_study
+from tests.study.made import PLAN, make_study
 
 pytestmark = pytest.mark.browser
 
@@ -148,7 +149,7 @@ def log_in(staff: Page) -> None:
     staff.get_by_label("username").fill("staff")
     staff.get_by_label("password").fill("the-password")
     staff.get_by_role("button", name="Login").click()
-    expect(staff.locator(".figure", has_text="began")).to_be_visible(timeout=WAIT_MS)
+    expect(staff.locator(".figure", has_text="Started")).to_be_visible(timeout=WAIT_MS)
 
 
 def test_a_whole_study_on_a_phone_with_a_reload_half_way(
@@ -345,7 +346,7 @@ def test_staff_see_answers_come_in_pause_the_study_and_take_the_answers_away(ser
         answer(page)
     staff = visit(f"http://127.0.0.1:{served.port + 1}/", viewport=WIDE)
     log_in(staff)
-    expect(staff.locator(".figure", has_text="under way").locator("b")).to_have_text("1", timeout=WAIT_MS)
+    expect(staff.locator(".figure", has_text="In progress").locator("b")).to_have_text("1", timeout=WAIT_MS)
     expect(staff.locator(".js-plotly-plot .scatterlayer path.js-line").first).to_be_attached(timeout=WAIT_MS)
     kept(staff, "staff")
     with staff.expect_download() as download:
@@ -411,3 +412,79 @@ def test_axe_finds_nothing_serious_in_the_report(built: tuple[Path, Study], chro
             page.goto(path.as_uri())
             expect(page.locator(".js-plotly-plot .main-svg").first).to_be_attached(timeout=WAIT_MS)
             assert not serious(page)
+
+
+ARABIC = PLAN.replace('title = "A made study"', 'title = "دراسة عن الردود"\nlanguage = "ar"', 1).replace(
+    "Describe your work.", "صف عملك.", 1
+)
+
+
+def answer_in(page: Page, said: Words) -> None:
+    """Answer whatever is shown, by touch, in any language."""
+    match kind(page):
+        case "pair":
+            asked = page.locator(".reply b").first
+            side = "right" if asked.count() and asked.inner_text() == said["reply_right"] else "left"
+            goes_on(page, page.locator(f'[data-choice="{side}"][data-degree$="2"]').tap)
+        case "adjustment":
+            page.get_by_role("slider").focus()
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("ArrowLeft")
+            goes_on(page, page.get_by_role("button", name=said["liked"]).tap)
+        case _:
+            goes_on(page, page.get_by_role("button", name=said["right"]).tap)
+
+
+def left_is_left(wide: Page) -> None:
+    """Replies, buttons and keys count from the left, and a digit of any script is that digit."""
+    lefts = [wide.locator(f".reply[data-side={side}]").bounding_box()["x"] for side in ("left", "right")]  # pyright: ignore
+    assert lefts == sorted(lefts)
+    places = [button.bounding_box()["x"] for button in wide.locator(".side button").all()]  # pyright: ignore
+    assert places == sorted(places)
+    kept(wide, "wide-arabic-pair")
+    goes_on(
+        wide,
+        lambda: wide.evaluate(
+            "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '٧', code: 'Digit7', bubbles: true }))"
+        ),
+    )
+
+
+def test_an_arabic_study_runs_from_right_to_left_on_a_phone(tmp_path: Path, visit: Open) -> None:
+    """Left stays left, whatever the script: what was chosen is told by its side, and keys count from the left."""
+    study = make_study(tmp_path / "study", ARABIC)
+    said = study.plan.spoken
+    database = sqlite_url(tmp_path / "study.sqlite")
+    with Server(tmp_path / "study", database, tmp_path / "log") as server:
+        page = visit(server.url, **PHONE)
+        expect(page.get_by_role("button", name=said["consent_yes"])).to_be_visible(timeout=WAIT_MS)
+        assert page.evaluate("[document.documentElement.dir, document.documentElement.lang]") == ["rtl", "ar"]
+        wrong = serious(page)
+        goes_on(page, page.get_by_role("button", name=said["consent_yes"]).tap)
+        goes_on(page, page.get_by_role("button", name=said["begin"], exact=True).tap)
+        seen: set[str] = set()
+        while kind(page) in ("pair", "adjustment", "single"):
+            if kind(page) not in seen:
+                seen.add(kind(page))
+                fits_the_screen(page)
+                wrong += serious(page)
+                kept(page, f"phone-arabic-{kind(page)}")
+            answer_in(page, said)
+        assert seen == {"pair", "adjustment", "single"}
+        goes_on(page, page.get_by_role("button", name=said["finish"]).tap)
+        expect(page.get_by_role("alert")).to_contain_text("How are you?")
+        expect(page.get_by_role("alert")).to_contain_text("من فضلك")
+        wrong += serious(page)
+        page.locator("label", has_text=re.compile(r"^5$")).tap()
+        goes_on(page, page.get_by_role("button", name=said["finish"]).tap)
+        expect(page.locator(".code")).to_have_text("C-DONE")
+        wrong += serious(page)
+        wide = visit(server.url, viewport=WIDE)
+        goes_on(wide, wide.get_by_role("button", name=said["consent_yes"]).click)
+        goes_on(wide, wide.get_by_role("button", name=said["begin"], exact=True).click)
+        left_is_left(wide)
+    assert not wrong, "\n".join(wrong)
+    with Records.open(database, study) as records:
+        people = people_table(records, study)
+    assert people["outcome"].to_list() == ["completed", ""]
+    assert people["checks_failed"].to_list()[0] == 0

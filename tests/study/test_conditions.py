@@ -1,6 +1,7 @@
 """Several axes, methods, models and groups in one study, several tasks of a kind, and orders balanced over people."""
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ def test_in_balanced_orders_each_task_stands_everywhere_and_follows_each_other_e
     orders = [[task.name for task in order] for order in schedule.orders(plans.parse(source))]
     for place in range(count):
         assert len(set(Counter(order[place] for order in orders).values())) == 1
-    follows = Counter(pair for order in orders for pair in zip(order, order[1:], strict=False))
+    follows = Counter(pair for order in orders for pair in pairwise(order))
     assert len(follows) == count * (count - 1)
     assert len(set(follows.values())) == 1
 

@@ -1,4 +1,4 @@
-"""Questions anywhere, who is for others or has failed ends early, what it was about is told; in the study's own words."""
+"""Questions anywhere; who is not meant or has failed ends early; people learn what it was about."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,10 @@ strengths = [-1.0, 0.0, 1.0, 2.0]
 consent = { version = "1", text = "We store your answers." }
 instructions = "Read."
 debriefing = "It was about **strength**."
-tasks = [{ kind = "pair", trials = 3 }, { kind = "single", trials = 2, labels = { weak = "too cold", strong = "too hot" } }]
+tasks = [
+  { kind = "pair", trials = 3 },
+  { kind = "single", trials = 2, labels = { weak = "too cold", strong = "too hot" } },
+]
 prompts = [{ id = "work", text = "Describe your work." }, { id = "home", text = "Describe your home." }]
 codes = { completed = "C-DONE", screened = "C-OTHERS", failed = "C-FAILED" }
 [[questions]]

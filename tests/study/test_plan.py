@@ -1,5 +1,6 @@
 """A study file that loads can be run; one that cannot is refused with the place and the reason."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,14 @@ def test_codes_come_from_the_file_or_the_environment(monkeypatch: pytest.MonkeyP
     assert codes.of("completed") == codes.of("failed") == "YES"
     assert codes.link("completed") == "https://pay.example.org/?cc=YES"
     assert codes.link("withdrawn") == ""
+
+
+def test_what_the_documentation_shows_is_a_plan() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
+    (shown,) = [one for one in re.findall(r"```toml\n(.*?)```", page, re.DOTALL) if "[[conditions]]" in one]
+    rest = 'format = 1\nname = "x"\ntitle = "X"\naxis = "extraversion"\nstrengths = [0.0, 1.0]\n'
+    rest += 'consent = { version = "1", text = "Yes?" }\nprompts = [{ id = "p", text = "Hello?" }]\n'
+    found = plans.parse(rest + shown)
+    assert [task.name for task in found.tasks] == ["warmer", "single"]
+    assert found.seen_by("second")[0].axis == "openness"
+    assert found.asked_at("start")[0].least == 18

@@ -162,7 +162,7 @@ def test_the_staff_page_wants_its_password(folder: Path, tmp_path: Path) -> None
         ]
     assert all(answer.status_code == 200 for answer in answers)
     figures = next(answer.text for answer in answers if "figures" in answer.text)
-    assert "<b>1</b><span>finished</span>" in figures.replace("\\", "")
+    assert "<b>1</b><span>Completed</span>" in figures.replace("\\", "")
     assert "right-and-long" not in server.log.read_text()
 
 

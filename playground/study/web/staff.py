@@ -13,6 +13,7 @@ import pandas as pd
 from playground.cards import Estimate
 from playground.measure import figures as charts
 from playground.study import export, results
+from playground.study.parts import Condition
 from playground.study.records import Progress, Records
 from playground.study.stimuli import Study
 from playground.study.store import Store
@@ -28,15 +29,15 @@ _ALONE: dict[str, Any] = {
 
 _PRESS = "() => setTimeout(() => document.querySelector('a#answers-file, #answers-file a, #answers-file').click(), 100)"
 _SHOWN = {
-    "person": "person",
-    "flags": "flagged for",
-    "answered": "answered",
-    "trials": "of",
-    "checks_failed": "checks failed",
-    "repeats_differ": "repeats differ",
-    "too_fast": "too fast",
-    "hidden": "looked away",
-    "left_share": "chose left",
+    "person": "Participant",
+    "flags": "Flags",
+    "answered": "Answered",
+    "trials": "Of",
+    "checks_failed": "Attention checks failed",
+    "repeats_differ": "Inconsistent repeats",
+    "too_fast": "Too fast",
+    "hidden": "Left the page",
+    "left_share": "Chose left",
 }
 
 
@@ -46,15 +47,14 @@ def staff_page(study: Study, store: Store, scratch: Path) -> gr.Blocks:
     It reads the database every few seconds while it is open.
     """
 
-    def look() -> tuple[str, str, str, Any]:
-        table, people = results.long_table(store, study), results.people_table(store, study)
-        points = [(one.strength, Estimate(mean=one.rate, low=one.low, high=one.high)) for one in results.liked(table)]
+    def look() -> tuple[Any, ...]:
+        table, people = results.main_data(results.long_table(store, study), results.people_table(store, study))
         standing = store.progress()
         return (
-            _figures(standing),
+            _figures(standing, study.plan.recruiting.hours_away),
             "Go on" if standing.paused else "Pause",
             _flagged(people),
-            charts.win_rates(points, study.plan.method),
+            *(_curve(table, condition) for condition in study.plan.compared),
         )
 
     def turn() -> None:
@@ -75,14 +75,21 @@ def staff_page(study: Study, store: Store, scratch: Path) -> gr.Blocks:
             "the same people answer many pairs, which the analysis takes into account and this curve does not.</p>",
             **_BARE,
         )
-        curve = gr.Plot(show_label=False)
+        curves = [gr.Plot(label=one.id, show_label=bool(one.id)) for one in study.plan.compared]
         people = gr.HTML(**_BARE)
-        shown = [figures, pause, people, curve]
+        shown = [figures, pause, people, *curves]
         gr.on([blocks.load, gr.Timer(_EVERY_S).tick], look, None, shown, **_ALONE)
         pause.click(turn, None, None, **_ALONE).then(look, None, shown, **_ALONE)
         # A DownloadButton gives what it held before the click, so a hidden one is pressed once it holds the answers.
         download.click(take, None, file, **_ALONE).then(None, None, None, js=_PRESS)
     return blocks
+
+
+def _curve(table: pd.DataFrame, condition: Condition) -> Any:
+    """How often each strength of a condition won its pairs."""
+    won = results.liked(results.of_condition(table, condition.id))
+    points = [(one.strength, Estimate(mean=one.rate, low=one.low, high=one.high)) for one in won]
+    return charts.win_rates(points, str(condition.method))
 
 
 def archive(study: Study, records: Records, scratch: Path) -> Path:
@@ -95,21 +102,24 @@ def archive(study: Study, records: Records, scratch: Path) -> Path:
     return path
 
 
-def _figures(standing: Progress) -> str:
+def _figures(standing: Progress, hours: float) -> str:
     """The counts, one after another."""
     running = standing.consented - standing.finished - standing.abandoned
     counts = {
-        "began": standing.consented,
-        "under way": running,
-        "finished": standing.finished,
-        "dropped out": standing.abandoned,
-        "withdrew": standing.withdrawn,
-        "declined": standing.declined,
-        "answers": standing.answers,
+        "Started": standing.consented,
+        "In progress": running,
+        "Completed": standing.finished - standing.failed - standing.screened,
+        "Failed checks": standing.failed,
+        "Screened out": standing.screened,
+        "Dropped out": standing.abandoned,
+        "Withdrew": standing.withdrawn,
+        "Declined": standing.declined,
+        "Pilot": standing.pilots,
+        "Answers": standing.answers,
     }
     chips = "".join(f'<div class="figure"><b>{count}</b><span>{name}</span></div>' for name, count in counts.items())
     left = ", ".join(f"{people} after {answers}" for answers, people in standing.left_at.items())
-    gone = f'<p class="note">Dropped out (not seen for a day): {left} answers.</p>' if left else ""
+    gone = f'<p class="note">Dropped out (not seen for {hours:g} hours): {left} answers.</p>' if left else ""
     paused = '<p class="note warning">The study is paused.</p>' if standing.paused else ""
     return f'<div class="figures">{chips}</div>{paused}{gone}'
 
