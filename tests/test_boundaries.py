@@ -1,4 +1,4 @@
-"""The layers are as drawn: imports go down only, light commands stay light, and the table of rooms is the contract."""
+"""The layers are as drawn: imports go down only, light commands stay light, the table of packages is the contract."""
 
 import re
 import subprocess
@@ -51,11 +51,11 @@ def test_the_engine_and_the_player_load_no_page() -> None:
     assert not loaded_by("import playground.player") & {"gradio", "plotly", "typer"}
 
 
-def test_the_table_of_rooms_is_the_contract_of_layers() -> None:
+def test_the_table_of_packages_is_the_contract_of_layers() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    rooms = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", text[text.index("## Rooms") :], re.MULTILINE)
+    rooms = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", text[text.index("## Packages") :], re.MULTILINE)
     assert [re.findall(r"\w+", room) for room in rooms] == [re.findall(r"\w+", layer) for layer in layers]
 
 

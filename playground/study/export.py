@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 
 from playground import __version__, spreadsheet
+from playground import comparator as llm_comparator
+from playground.comparator import Compared
 from playground.errors import InvalidInput
 from playground.study import results
 from playground.study.records import Records
@@ -116,16 +118,9 @@ def comparator(table: pd.DataFrame, stimuli: Mapping[str, Stimulus]) -> dict[str
         ids = (row["right_id"], row["left_id"]) if is_flipped else (row["left_id"], row["right_id"])
         score = _rightwards(row) * (1 if is_flipped else -1) + 0.0
         rated[ids].append({"is_flipped": bool(is_flipped), "score": score, "rationale": str(row["choice"])})
-    examples = [_example(stimuli[high], stimuli[low], scores) for (high, low), scores in sorted(rated.items())]
-    fields = examples[0]["custom_fields"] if examples else {}
-    return {
-        "metadata": {
-            "source_path": str(table["study"].iloc[0]) if len(table) else "",
-            "custom_fields_schema": [{"name": name, "type": "per_model_number"} for name in fields],
-        },
-        "models": [{"name": "higher strength"}, {"name": "lower strength"}],
-        "examples": examples,
-    }
+    pairs = [_compared(stimuli[high], stimuli[low], scores) for (high, low), scores in sorted(rated.items())]
+    source = str(table["study"].iloc[0]) if len(table) else ""
+    return llm_comparator.comparator(source, ("higher strength", "lower strength"), pairs)
 
 
 def _rightwards(row: Mapping[Any, Any]) -> float:
@@ -135,16 +130,14 @@ def _rightwards(row: Mapping[Any, Any]) -> float:
     return row["degree"] / 2
 
 
-def _example(high: Stimulus, low: Stimulus, scores: list[dict[str, Any]]) -> dict[str, Any]:
-    numbers = {
-        name: [getattr(high, name), getattr(low, name)] for name in ("strength", "tokens", "reward", "kl", "perplexity")
-    }
-    return {
-        "input_text": high.prompt_text,
-        "tags": [high.topic] if high.topic else [],
-        "output_text_a": high.reply,
-        "output_text_b": low.reply,
-        "score": float(np.mean([score["score"] for score in scores])),
-        "individual_rater_scores": scores,
-        "custom_fields": numbers,
-    }
+def _compared(high: Stimulus, low: Stimulus, scores: list[dict[str, Any]]) -> Compared:
+    names = ("strength", "tokens", "reward", "kl", "perplexity")
+    return Compared(
+        high.prompt_text,
+        high.reply,
+        low.reply,
+        float(np.mean([score["score"] for score in scores])),
+        {name: (getattr(high, name), getattr(low, name)) for name in names},
+        (high.topic,) if high.topic else (),
+        tuple(scores),
+    )

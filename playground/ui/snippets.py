@@ -4,12 +4,12 @@ Pure: settings and replies in, texts out. What is written here runs as it stands
 """
 
 import json
-import math
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from playground import presets
+from playground.comparator import Compared, comparator
 from playground.errors import InvalidInput
 from playground.presets import Preset
 from playground.settings import SLIDERS, Options, Sampling, Settings, Strength, changed
@@ -18,16 +18,6 @@ from playground.ui import share
 if TYPE_CHECKING:
     from playground.measure.plan import Plan
 _OPTIONS = tuple(name for name in Strength.model_fields if name not in ("axis", *SLIDERS))
-
-
-class Compared(NamedTuple):
-    """One prompt answered by the base and at some strength, with each reply's numbers (reward, kl, ...)."""
-
-    prompt: str
-    base: str
-    steered: str
-    base_numbers: Mapping[str, float]
-    steered_numbers: Mapping[str, float]
 
 
 def as_command(preset: Preset, model: str = "smollm2") -> str:
@@ -86,41 +76,9 @@ def sweep_command(plan: "Plan", prompts: str = "prompts.txt", out: str = "sweep"
     return _command(["playground", "sweep"], options)
 
 
-def llm_comparator(name: str, strength: str, pairs: Iterable[Compared]) -> str:
-    """JSON for LLM Comparator: A is the steered reply, B the base's; a score above 0: the judge prefers A.
-
-    Scores lie between -1.5 and 1.5, as that tool expects: the difference in the judge's score, cut there. Where no
-    judge read the replies there is none: a reward is what was steered for, and judges nothing.
-    """
-    examples: list[dict[str, Any]] = []
-    for pair in pairs:
-        shared = [key for key in pair.steered_numbers if key in pair.base_numbers]
-        gain = pair.steered_numbers.get("judge", math.nan) - pair.base_numbers.get("judge", math.nan)
-        numbers = {key: [_number(pair.steered_numbers[key]), _number(pair.base_numbers[key])] for key in shared}
-        examples.append(
-            {
-                "input_text": pair.prompt,
-                "tags": [],
-                "output_text_a": pair.steered,
-                "output_text_b": pair.base,
-                "score": max(-1.5, min(1.5, gain)) if math.isfinite(gain) else None,
-                "individual_rater_scores": [],
-                "custom_fields": numbers,
-            }
-        )
-    fields = dict.fromkeys(key for example in examples for key in example["custom_fields"])
-    return json.dumps(
-        {
-            "metadata": {
-                "source_path": f"{name}, {strength}",
-                "custom_fields_schema": [{"name": key, "type": "per_model_number"} for key in fields],
-            },
-            "models": [{"name": strength}, {"name": "base"}],
-            "examples": examples,
-        },
-        ensure_ascii=False,
-        indent=1,
-    )
+def as_json(value: object) -> str:
+    """What a person may read as well."""
+    return json.dumps(value, ensure_ascii=False, indent=1)
 
 
 def menu(preset: Preset, name: str, model: str, pairs: Sequence[Compared], live: bool) -> dict[str, Any]:
@@ -138,7 +96,8 @@ def menu(preset: Preset, name: str, model: str, pairs: Sequence[Compared], live:
     found["preset"] = presets.to_toml(preset)
     strengths = [*_first(preset), *preset.more]
     strength = ", ".join(" ".join([s.axis, *(f"{n} {getattr(s, n):g}" for n in SLIDERS)]) for s in strengths)
-    found["comparator"] = llm_comparator(name, strength or "unsteered", pairs) if pairs else ""
+    models = (strength or "unsteered", "base")
+    found["comparator"] = as_json(comparator(f"{name}, {models[0]}", models, pairs)) if pairs else ""
     found["why"]["comparator"] = "There is nothing to compare yet. Run the prompt first."
     return found
 
@@ -174,7 +133,3 @@ def _option(name: str) -> str:
 
 def _grid(strengths: Sequence[float]) -> str:
     return ",".join(f"{strength!r}".removesuffix(".0") for strength in strengths)
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

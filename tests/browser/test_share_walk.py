@@ -45,7 +45,7 @@ def test_what_is_shown_can_be_taken_along(open_page: Open, tmp_path: Path) -> No
     page.get_by_text("Share", exact=True).click()
     for button, says in (
         ("Copy link", "?prompt="),
-        ("Copy as command", "playground say"),
+        ("Copy as command", "playground generate"),
         ("Copy as Python", "import"),
     ):
         page.get_by_role("button", name=button).click()

@@ -351,8 +351,9 @@ def test_both_panes_are_compared_once_they_are_finished() -> None:
     assert derived.compared(present.begin(View(), WISH)) == []
     [pair] = derived.compared(answered(View(), WISH))
     assert pair.prompt == WISH.prompt
-    assert pair.steered != pair.base
-    assert pair.steered_numbers["reward"] > pair.base_numbers["reward"]
+    assert pair.a != pair.b
+    steered, base = pair.numbers["reward"]
+    assert steered > base
 
 
 def test_the_ribbon_tells_of_every_token_and_escapes_it() -> None:

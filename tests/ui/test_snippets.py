@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 from playground import player
 from playground.cli import generate
 from playground.cli import main as cli
+from playground.comparator import against_base, comparator
 from playground.events import Event, Finished
 from playground.measure.plan import Plan, parse_grid
 from playground.presets import Preset
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.ui import snippets
-from playground.ui.snippets import Compared
 
 SHOWN = Preset(
     title="Shown",
@@ -126,8 +126,8 @@ def test_the_command_of_a_sweep_measures_the_same_plan() -> None:
 def test_llm_comparator_gets_every_field_it_requires() -> None:
     numbers = {"judge": 2.0, "length": 9.0}, {"judge": -1.0, "length": 12.0}
     rewards = {"reward": 0.0}, {"reward": 1.0}
-    pairs = [Compared("Hello?", "Hi.", "Hi!!", numbers[1], numbers[0]), Compared("Odd", "a", "b", *rewards)]
-    file = json.loads(snippets.llm_comparator("calm on tiny", "alpha 1", pairs))
+    pairs = [against_base("Hello?", "Hi!!", "Hi.", *numbers), against_base("Odd", "b", "a", *rewards)]
+    file = json.loads(json.dumps(comparator("calm on tiny", ("alpha 1", "base"), pairs), allow_nan=False))
     assert set(file) == {"metadata", "models", "examples"}
     assert [model["name"] for model in file["models"]] == ["alpha 1", "base"]
     required = {

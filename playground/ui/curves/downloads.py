@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from playground.comparator import against_base, comparator
 from playground.ui import snippets
 from playground.ui.curves.present import Found
-from playground.ui.snippets import Compared
 
 if TYPE_CHECKING:
     from playground.measure.sweep import Measured
@@ -25,29 +25,30 @@ def write_files(found: Found, replies: Sequence["Measured"], out: Path) -> tuple
     spreadsheet.write_csv(pd.read_parquet(out / report.POINTS), out / "points.csv")
     prompts = "".join(prompt.replace("\n", " ") + "\n" for prompt in found.plan.prompts)
     (out / "prompts.txt").write_text(prompts, encoding="utf-8")
-    (out / "llm-comparator.json").write_text(comparator(found, replies), encoding="utf-8")
+    (out / "llm-comparator.json").write_text(for_comparator(found, replies), encoding="utf-8")
     names = ("points.csv", report.POINTS, report.REPLIES, "prompts.txt", "llm-comparator.json")
     return tuple(str(out / name) for name in names)
 
 
-def comparator(found: Found, replies: Sequence["Measured"]) -> str:
+def for_comparator(found: Found, replies: Sequence["Measured"]) -> str:
     """The base against the strength of highest mean reward, for LLM Comparator."""
     assert found.plan is not None
     best = max(found.points, key=lambda point: point.metrics["reward"].mean)
     there, plain = (_by_place(replies, strength) for strength in ((best.alpha, best.control), (0.0, 0.0)))
     pairs = [
-        Compared(
+        against_base(
             found.plan.prompts[one.reading.prompt],
-            plain[place].reply.text,
             one.reply.text,
-            plain[place].reading.numbers,
+            plain[place].reply.text,
             one.reading.numbers,
+            plain[place].reading.numbers,
         )
         for place, one in there.items()
         if place in plain
     ]
-    name = f"{found.plan.axis} on {found.model}"
-    return snippets.llm_comparator(name, f"alpha {best.alpha:g}, control {best.control:g}", pairs)
+    strength = f"alpha {best.alpha:g}, control {best.control:g}"
+    source = f"{found.plan.axis} on {found.model}, {strength}"
+    return snippets.as_json(comparator(source, (strength, "base"), pairs))
 
 
 def _by_place(replies: Sequence["Measured"], strength: tuple[float, float]) -> dict[tuple[int, int], "Measured"]:

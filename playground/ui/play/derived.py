@@ -2,10 +2,10 @@
 
 import math
 
+from playground.comparator import Compared, against_base
 from playground.events import Change, Finished
 from playground.settings import SLIDER_RANGE
 from playground.ui.play.view import BASE, STEERED, Reply, View, comparable
-from playground.ui.snippets import Compared
 
 _LONG_ENOUGH = 12
 
@@ -64,7 +64,8 @@ def compared(view: View) -> list[Compared]:
     done = [reply.finished for reply in replies if reply is not None and reply.finished]
     if len(done) < 2:
         return []
-    return [Compared(view.prompt, done[0].text, done[1].text, _numbers(done[0]), _numbers(done[1]))]
+    base, steered = done
+    return [against_base(view.prompt, steered.text, base.text, _numbers(steered), _numbers(base))]
 
 
 def troubles(view: View, slot: str) -> tuple[str, ...]:
