@@ -32,8 +32,10 @@ from playground.ui.theme import ASSETS, CONNECTION, theme
 if TYPE_CHECKING:
     from playground.player import Player
 
-# The page's width, and room for the masthead, which Gradio may put there after what stands below.
-_FIRST_PAINT = (ASSETS / "first_paint.css").read_text(encoding="utf-8")
+_STYLES = [ASSETS / "palette.css", ASSETS / "theme.css", ASSETS / "pages.css"]
+# Gradio brings styles with its scripts. Until then the page's parts would stand elsewhere, and move as they come: so its
+# own head has them too, with its width and room for the masthead, which may come after what stands below.
+_FIRST_PAINT = "".join(path.read_text(encoding="utf-8") for path in (ASSETS / "first_paint.css", *_STYLES))
 _PREVIEW = Preview(
     "Alignment Playground",
     "Drag a slider and see how strongly a language model is aligned: one prompt, steered and unsteered, side by side.",
@@ -98,7 +100,7 @@ def appearance(hosting: Hosting | None = None, host: str = "127.0.0.1") -> dict[
     hosting = hosting or Hosting()
     return {
         "theme": theme(),
-        "css_paths": [ASSETS / "palette.css", ASSETS / "theme.css", ASSETS / "pages.css"],
+        "css_paths": _STYLES,
         "head": _HEAD + _SCRIPTS + CONNECTION,
         "footer_links": [],
         "run_history": False,
