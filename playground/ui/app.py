@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from playground.player import Player
 
 _STYLES = [ASSETS / "palette.css", ASSETS / "theme.css", ASSETS / "pages.css"]
-# Gradio brings styles with its scripts. Until then the page's parts would stand elsewhere, and move as they come: so its
-# own head has them too, with its width and room for the masthead, which may come after what stands below.
+# Gradio brings styles with its scripts. Until then the page's parts would stand elsewhere and move as they come. So its
+# own head has them as well, with its width, and room for the masthead, which may come after what stands below.
 _FIRST_PAINT = "".join(path.read_text(encoding="utf-8") for path in (ASSETS / "first_paint.css", *_STYLES))
 _PREVIEW = Preview(
     "Alignment Playground",

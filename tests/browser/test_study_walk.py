@@ -16,6 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from playground.study import analysis, report, simulate
+from playground.study import crowd as crowds
 from playground.study.database import sqlite_url
 from playground.study.records import Records
 from playground.study.results import long_table, people_table
@@ -400,7 +401,7 @@ def test_axe_finds_nothing_serious_on_any_screen(served: Server, visit: Open, sc
 def test_axe_finds_nothing_serious_in_the_report(built: tuple[Path, Study], chromium: Browser, tmp_path: Path) -> None:
     study, clock = built[1], simulate.Clock(1.7e9)
     with Store.open("sqlite://", study, clock) as store:
-        for _ in simulate.answer_all(store, clock, simulate.crowd(study.plan, careless=0.5), 6, seed=1):
+        for _ in simulate.answer_all(store, clock, crowds.crowd(study.plan, careless=0.5), 6, seed=1):
             pass
         tables = long_table(store, study), people_table(store, study)
     found = analysis.analyse(*tables, study.plan.strengths)
