@@ -406,7 +406,7 @@ def test_axe_finds_nothing_serious_in_the_report(built: tuple[Path, Study], chro
         tables = long_table(store, study), people_table(store, study)
     found = analysis.analyse(*tables, study.plan.strengths)
     path = tmp_path / "report.html"
-    path.write_text(report.page(found, study.plan.title, [("axis", "extraversion")]), encoding="utf-8")
+    path.write_text(report.page(found, study.plan.title, {"axis": "extraversion"}), encoding="utf-8")
     for scheme in ("light", "dark"):
         with chromium.new_context(**PHONE, color_scheme=scheme) as context:
             page = context.new_page()
