@@ -86,7 +86,7 @@ PEOPLE: dict[str, tuple[str, str]] = {
     "consented_at": ("datetime64[ns, UTC]", "When the person consented."),
     "finished_at": ("datetime64[ns, UTC]", "When they came to the end; missing if they have not."),
     "minutes": ("Float64", "Between the two."),
-    "outcome": ("string", "completed or failed; empty if not finished."),
+    "outcome": ("string", "completed, failed (checks) or screened (out by a question); empty if not finished."),
     "trials": ("int64", "Counted trials in the schedule, checks included."),
     "answered": ("int64", "How many of them are answered."),
     "checks": ("int64", "Instructed and gold pairs answered."),
@@ -137,10 +137,11 @@ def people_table(records: Records, study: Study) -> pd.DataFrame:
 
 
 def main_data(table: pd.DataFrame, people: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both tables without the pilot; as they are where there is nothing but a pilot."""
-    if not bool((~people["pilot"]).any()):
-        return table, people
-    return table.query("not pilot").reset_index(drop=True), people.query("not pilot").reset_index(drop=True)
+    """Both tables without the pilot, which stays where there is nothing else, and without who was screened out."""
+    kept = people.query("outcome != 'screened'")
+    if bool((~kept["pilot"]).any()):
+        kept = kept.query("not pilot")
+    return table.loc[table["person"].isin(kept["person"])].reset_index(drop=True), kept.reset_index(drop=True)
 
 
 def flow(records: Records) -> dict[str, int]:

@@ -109,6 +109,7 @@ def test_who_is_for_others_is_told_so_and_takes_no_place(visits: Visits, values:
     assert isinstance(visits.act(form(page, "begin"), {}).screen, End)
     people = results.people_table(visits.store, visits.study)
     assert people["outcome"].to_list() == ["screened"]
+    assert len(results.main_data(results.long_table(visits.store, visits.study), people)[1]) == 0
     assert visits.store.show(end.code) is None
 
 

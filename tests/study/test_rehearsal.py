@@ -53,6 +53,27 @@ def test_a_tiny_model_rehearses_a_plan_of_a_shipped_axis(shell: Shell, tmp_path:
     assert (tmp_path / "out" / "stimuli.parquet").read_bytes() == first
 
 
+def test_conditions_may_have_models_of_their_own(shell: Shell, tmp_path: Path) -> None:
+    source = SHORT.replace("strengths =", "max_new_tokens = 4\nstrengths =")
+    source += '[[conditions]]\nid = "one"\n[[conditions]]\nid = "two"\nmodel = "tiny:qwen2"\nstrengths = [0.0, 2.0]\n'
+    (tmp_path / "study.toml").write_text(source)
+    build = ("study", "build", str(tmp_path / "study.toml"), "--out", str(tmp_path / "out"), "--model", "tiny")
+    ran = shell(*build)
+    assert ran.code == 0, ran.err
+    study = stimuli.load(tmp_path / "out")
+    made = {name: one["model"]["architecture"] for name, one in study.manifest.conditions.items()}
+    assert set(made) == {"one", "two"}
+    assert made["one"] != made["two"]
+    assert study.at("work", 0, 0.0, "one").reply != study.at("work", 0, 0.0, "two").reply
+    simulated = f"sqlite:///{tmp_path / 'out' / 'simulated.sqlite'}"
+    assert shell("study", "simulate", str(tmp_path / "out"), "--people", "8").code == 0
+    analyse = ("study", "analyse", str(tmp_path / "out"), "--database", simulated)
+    refused(shell(*analyse), "no condition ''")
+    ran = shell(*analyse, "--condition", "one")
+    assert ran.code == 0, ran.err
+    assert (tmp_path / "out" / "analysis" / "one" / "report.html").is_file()
+
+
 # -- replies of one's own ----------------------------------------------------------------------------------------------
 
 
