@@ -117,6 +117,9 @@ def analyse(
         ),
     ] = "failed_check,too_fast",
     condition: Annotated[str, typer.Option(help="Which condition, where a study has several.")] = "",
+    tasks: Annotated[
+        str, typer.Option("--task", metavar="NAMES", help="Which tasks, where a study has several of a kind.")
+    ] = "",
     database: Database = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON instead of sentences.")] = False,
 ) -> None:
@@ -136,8 +139,10 @@ def analyse(
         flow = results.flow(records)
     rules = _rules(exclude)
     compared = _condition(loaded.plan, condition)
-    found = analysis.analyse(results.of_condition(table, compared.id), people, compared.strengths, rules, flow)
+    table = results.of_tasks(results.of_condition(table, compared.id), _tasks(loaded.plan, tasks))
+    found = analysis.analyse(table, people, compared.strengths, rules, flow)
     axis, model = loaded.made_of(compared.id)
+    part = "".join(f" --{name} {value}" for name, value in (("condition", condition), ("task", tasks)) if value)
     about = {
         "study": loaded.plan.name,
         "axis": axis,
@@ -146,12 +151,12 @@ def analyse(
         "replies made with playground": loaded.manifest.version,
         "playground": __version__,
         "Python, numpy, scipy": f"{platform.python_version()}, {version('numpy')}, {version('scipy')}",
-        "command": f"playground study analyse {folder} --exclude {','.join(rules) or 'none'}",
+        "command": f"playground study analyse {folder}{part} --exclude {','.join(rules) or 'none'}",
         "computed": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
     page = report.page(found, loaded.plan.title, about)
     numbers = json.dumps({"about": about, **found.as_json()}, ensure_ascii=False, indent=1)
-    out = out or folder / "analysis" / compared.id
+    out = out or folder / "analysis" / compared.id / tasks.replace(",", "-")
     replaces = (out / ANALYSIS).exists()
     if (out / REPORT).exists() and not replaces:
         raise InvalidInput(f"{out / REPORT} is there already, and no analysis.", "Choose another folder with --out.")
@@ -166,6 +171,22 @@ def analyse(
         return
     print("\n".join(sentences.summary(found)))
     print(f"In {out}: {REPORT}, {ANALYSIS}{', replacing the earlier ones' if replaces else ''}.")
+
+
+def _tasks(plan: "Plan", names: str) -> list[str]:
+    """The names of tasks, at most one of a kind: two ask two questions, which are no one answer."""
+    chosen = [name.strip() for name in names.split(",") if name.strip()] or [task.name for task in plan.tasks]
+    found = [task for task in plan.tasks if task.name in chosen]
+    lost = next((name for name in chosen if plan.task(name) is None), None)
+    if lost is not None:
+        raise InvalidInput(f"The study has no task {lost!r}.", f"It has {', '.join(one.name for one in plan.tasks)}.")
+    for kind in {task.kind for task in found}:
+        several = [task.name for task in found if task.kind == kind]
+        if len(several) > 1:
+            raise InvalidInput(
+                f"The study has several tasks of kind {kind}: {', '.join(several)}.", f"Choose: --task {several[0]}"
+            )
+    return chosen
 
 
 def _condition(plan: "Plan", name: str) -> "Condition":

@@ -156,6 +156,11 @@ def flow(records: Records) -> dict[str, int]:
     }
 
 
+def of_tasks(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The answers to some of the tasks."""
+    return table.loc[table["block"].isin(list(names))].reset_index(drop=True)
+
+
 def of_condition(table: pd.DataFrame, condition: str) -> pd.DataFrame:
     """The answers to the replies of a condition, and to checks without any."""
     is_here = table["condition"] == condition

@@ -10,9 +10,12 @@ from playground.errors import InvalidInput
 from playground.study import plan as plans
 from playground.study import results, schedule
 from playground.study.database import sqlite_url
+from playground.study.records import Records
 from playground.study.stimuli import Study
 from playground.study.store import Store
+from tests.cli.test_cli import Shell
 from tests.study.made import SHORT, make_study, walk
+from tests.study.test_cli import refused
 
 SEVERAL = """
 format = 1
@@ -153,3 +156,23 @@ def test_conditions_that_cannot_be_are_told(wrong: str) -> None:
     more, says = WRONG[wrong]
     with pytest.raises(InvalidInput, match=says):
         plans.parse(SEVERAL + more)
+
+
+def test_an_analysis_is_of_one_condition_and_of_one_task_of_a_kind(
+    grouped: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    shell, folder = Shell(capsys, monkeypatch), tmp_path / "s"
+    make_study(folder, SEVERAL + GROUPS)
+    assert shell("study", "simulate", str(folder), "--people", "12").code == 0
+    analyse = ("study", "analyse", str(folder), "--database", f"sqlite:///{folder / 'simulated.sqlite'}")
+    refused(shell(*analyse, "--condition", "other"), "several tasks of kind pair: warm, liked")
+    refused(shell(*analyse, "--condition", "nosuch", "--task", "warm"), "no condition 'nosuch'")
+    refused(shell(*analyse, "--condition", "other", "--task", "nosuch"), "no task 'nosuch'")
+    ran = shell(*analyse, "--condition", "other", "--task", "liked,adaptive", "--exclude", "none")
+    assert ran.code == 0, ran.err
+    with Records.open(sqlite_url(folder / "simulated.sqlite"), grouped) as records:
+        table = results.of_tasks(results.of_condition(results.long_table(records, grouped), "other"), ["liked"])
+    assert set(table["block"]) == {"liked"}
+    assert set(table["condition"]) == {"other"}
+    assert set(table["group"]) == {"b"}
