@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from playground.study.parts import Condition
     from playground.study.plan import Plan
 
-REPORT, ANALYSIS = "report.html", "analysis.json"
+REPORT, ANALYSIS, SCHEMA = "report.html", "analysis.json", "analysis.schema.json"
 
 study = typer.Typer(help="Ask people which strength they prefer.", no_args_is_help=True)
 
@@ -110,12 +110,13 @@ def analyse(
     folder: Folder,
     out: Annotated[Path | None, typer.Option(help="Where to write. [default: analysis in the folder]")] = None,
     exclude: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="RULES",
-            help="Whom to leave out: failed_check, inconsistent, too_fast, one_sided, unfinished; or none.",
+            help="Whom to leave out: failed_check, inconsistent, too_fast, one_sided, unfinished; or none. "
+            "[default: as the study file plans, else failed_check,too_fast]",
         ),
-    ] = "failed_check,too_fast",
+    ] = None,
     condition: Annotated[str, typer.Option(help="Which condition, where a study has several.")] = "",
     tasks: Annotated[
         str, typer.Option("--task", metavar="NAMES", help="Which tasks, where a study has several of a kind.")
@@ -137,10 +138,10 @@ def analyse(
     with Records.open(url, loaded) as records:
         table, people = results.main_data(results.long_table(records, loaded), results.people_table(records, loaded))
         flow = results.flow(records)
-    rules = _rules(exclude)
+    rules = None if exclude is None else _rules(exclude)
     compared = _condition(loaded.plan, condition)
     table = results.of_tasks(results.of_condition(table, compared.id), _tasks(loaded.plan, tasks))
-    found = analysis.analyse(table, people, compared.strengths, rules, flow)
+    found = analysis.analyse(table, people, compared.strengths, rules, flow, loaded.plan.analysis)
     axis, model = loaded.made_of(compared.id)
     part = "".join(f" --{name} {value}" for name, value in (("condition", condition), ("task", tasks)) if value)
     about = {
@@ -151,7 +152,7 @@ def analyse(
         "replies made with playground": loaded.manifest.version,
         "playground": __version__,
         "Python, numpy, scipy": f"{platform.python_version()}, {version('numpy')}, {version('scipy')}",
-        "command": f"playground study analyse {folder}{part} --exclude {','.join(rules) or 'none'}",
+        "command": f"playground study analyse {folder}{part} --exclude {','.join(found.rules) or 'none'}",
         "computed": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
     page = report.page(found, loaded.plan.title, about)
@@ -164,13 +165,14 @@ def analyse(
         out.mkdir(parents=True, exist_ok=True)
         files.write_text(out / REPORT, page)
         files.write_text(out / ANALYSIS, f"{numbers}\n")
+        files.write_text(out / SCHEMA, json.dumps(analysis.schema(), indent=1) + "\n")
     except OSError as error:
         raise InvalidInput(f"{out} cannot be written: {error.strerror}.", "Choose another place with --out.") from None
     if as_json:
         print(numbers)
         return
     print("\n".join(sentences.summary(found)))
-    print(f"In {out}: {REPORT}, {ANALYSIS}{', replacing the earlier ones' if replaces else ''}.")
+    print(f"In {out}: {REPORT}, {ANALYSIS}, {SCHEMA}{', replacing the earlier ones' if replaces else ''}.")
 
 
 def _tasks(plan: "Plan", names: str) -> list[str]:

@@ -72,8 +72,14 @@ class Quest:
         weight = np.exp(log - log.max())
         return weight / weight.sum()
 
-    def choose(self, answers: Answers) -> int:
-        """The place of the strength whose answer is expected to leave the least entropy."""
+    def choose(self, answers: Answers, draw: float) -> int:
+        """The place of the strength whose answer is expected to leave the least entropy.
+
+        The first is drawn at random, by a `draw` from 0 to below 1: with the same one for everybody, little would be
+        known of the others.
+        """
+        if not answers:
+            return int(draw * len(self.strengths))
         posterior = self.posterior(answers)
         expected = np.zeros(len(self.strengths))
         for chance in (self.likelihood, 1 - self.likelihood):  # [S, G]

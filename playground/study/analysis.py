@@ -6,9 +6,10 @@ Everything is computed twice, with and without the people whom the rules of excl
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
+from pydantic import TypeAdapter
 
 from playground.cards import Estimate
 from playground.errors import InvalidInput
@@ -16,12 +17,13 @@ from playground.study import described, fits, modelled, preferences
 from playground.study.comparisons import Limit, Measures, Topics
 from playground.study.described import At, Found, Said, Slider, Table, Times, found, of
 from playground.study.model import permutations
+from playground.study.parts import Planned, Rule
 from playground.study.preferences import Model, People, Preference, Prompts
 
-FLAGS = ("failed_check", "inconsistent", "too_fast", "one_sided", "unfinished")
+FLAGS = get_args(Rule)
 """For what a person can be excluded."""
 
-USUAL = ("failed_check", "too_fast")
+USUAL = Planned().exclude
 
 
 @dataclass(frozen=True)
@@ -77,13 +79,17 @@ class Excluded:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A whole study. `kept` leaves out the people of `excluded`, `everyone` does not; `flow` is who came how far."""
+    """A whole study. `kept` leaves out the people of `excluded`, `everyone` does not; `flow` is who came how far.
+
+    `planned` is what the study file says of the analysis, None where it says nothing.
+    """
 
     study: str
     method: str
     axis: str
     strengths: tuple[float, ...]
     rules: tuple[str, ...]
+    planned: Planned | None
     flow: Mapping[str, int]
     excluded: tuple[Excluded, ...]
     kept: Findings
@@ -94,14 +100,24 @@ class Analysis:
         return _plain(asdict(self))
 
 
+def schema() -> dict[str, Any]:
+    """The JSON schema of `Analysis.as_json`."""
+    return TypeAdapter(Analysis).json_schema()
+
+
 def analyse(
     table: Table,
     people: Table,
     strengths: Sequence[float],
-    rules: Sequence[str] = USUAL,
+    rules: Sequence[str] | None = None,
     flow: Mapping[str, int] | None = None,
+    planned: Planned | None = None,
 ) -> Analysis:
-    """The findings of `results.long_table` and `results.people_table`. Raises InvalidInput for an unknown rule."""
+    """The findings of `results.long_table` and `results.people_table`. Raises InvalidInput for an unknown rule.
+
+    Without `rules` people are left out as planned, or else as usual.
+    """
+    rules = (planned.exclude if planned else USUAL) if rules is None else rules
     unknown = [rule for rule in rules if rule not in FLAGS]
     if unknown:
         raise InvalidInput(f"People cannot be excluded for {unknown[0]!r}.", f"There are: {', '.join(FLAGS)}.")
@@ -116,6 +132,7 @@ def analyse(
         axis=_only(table["axis"]),
         strengths=strengths,
         rules=tuple(rules),
+        planned=planned,
         flow=flow or {},
         excluded=excluded,
         kept=kept,
@@ -202,7 +219,7 @@ def _only(column: Table) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Estimate):
+    if isinstance(value, Estimate | Planned):
         return _plain(value.model_dump())
     if isinstance(value, Mapping):
         return {str(name): _plain(one) for name, one in value.items()}

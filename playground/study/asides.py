@@ -68,8 +68,16 @@ def agreement(found: Findings) -> str:
 
 def excluded(analysis: Analysis) -> str:
     """Who was left out and why."""
+    planned = _planned(analysis)
     rules = "; ".join(f"{rule} ({FLAGS[rule]})" for rule in analysis.rules)
     if not analysis.rules:
-        return "Nobody was to be excluded."
+        return f"Nobody was to be excluded{planned}."
     out = len(analysis.excluded)
-    return f"The rules were: {rules}. They leave out {count(out, 'person', 'people') if out else 'nobody'}."
+    return f"The rules were{planned}: {rules}. They leave out {count(out, 'person', 'people') if out else 'nobody'}."
+
+
+def _planned(analysis: Analysis) -> str:
+    """Whether the exclusions are those of the study file."""
+    if analysis.planned is None:
+        return " (the study file planned none)"
+    return ", as planned" if set(analysis.planned.exclude) == set(analysis.rules) else ", other than planned"

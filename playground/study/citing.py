@@ -47,8 +47,8 @@ def methods(analysis: Analysis, about: Mapping[str, str]) -> str:
 _CURVES = {
     "parabola": "The utility of a strength was a parabola, which a Wald test against free utilities did not reject.",
     "two-sided": (
-        "The utility of a strength was a parabola with a sharpness below its top and another above it, as one with a "
-        "single sharpness was rejected by a Wald test against free utilities."
+        "The utility of a strength was a parabola with a sharpness below its top and another above it, as a Wald test "
+        "against free utilities spoke against a single sharpness (p < .15)."
     ),
     "": "As neither a parabola nor one with two sides fitted, utilities were estimated strength by strength.",
 }

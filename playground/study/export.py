@@ -1,4 +1,5 @@
-"""The answers as files for other programs: CSV and Parquet, what the columns mean, and JSON for LLM Comparator.
+"""The answers as files for other programs: CSV and Parquet, what the columns mean, JSON for LLM Comparator, a script
+for R, and the whole as a Psych-DS dataset.
 
 What recruiting services call people is in none of them.
 """
@@ -18,7 +19,7 @@ from playground import __version__, spreadsheet
 from playground import comparator as llm_comparator
 from playground.comparator import Compared
 from playground.errors import InvalidInput
-from playground.study import results
+from playground.study import psych_ds, results
 from playground.study.records import Records
 from playground.study.stimuli import Stimulus, Study
 
@@ -45,8 +46,9 @@ REPLIES: dict[str, tuple[str, str]] = {
 """The table of replies: each column's dtype and meaning."""
 
 COMPARATOR, DICTIONARY = "llm-comparator.json", "dictionary.csv"
-TABLES = ("answers", "people", "replies")
-OTHERS = (DICTIONARY, COMPARATOR, "study.json")
+PSYCH_DS, REMAKE = "psych-ds", "remake.R"
+TABLES = ("answers", "people", "replies", "practice", "events")
+OTHERS = (DICTIONARY, COMPARATOR, "study.json", REMAKE, PSYCH_DS)
 
 
 def write(study: Study, records: Records, folder: Path) -> list[Path]:
@@ -60,7 +62,8 @@ def write(study: Study, records: Records, folder: Path) -> list[Path]:
         raise InvalidInput(f"{there} is there already.", "Choose a new folder; an export overwrites nothing.")
     table, people = results.long_table(records, study), results.people_table(records, study)
     replies = pd.DataFrame([asdict(one) for one in study.stimuli.values()])
-    tables: dict[str, pd.DataFrame] = dict(zip(TABLES, (table, people, replies), strict=True))
+    practice, events = results.long_table(records, study, counted=False), results.events_table(records)
+    tables = dict(zip(TABLES, (table, people, replies, practice, events), strict=True))
     about = {
         "study": study.plan.name,
         "digest": study.digest,
@@ -74,6 +77,7 @@ def write(study: Study, records: Records, folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as scratch:
             _write_all(Path(scratch), tables, dictionary(study), texts)
+            psych_ds.write(Path(scratch) / PSYCH_DS, study, tables, dictionary(study))
             for file in files:  # only now, so that a full disk leaves no half of an export
                 (Path(scratch) / file.name).rename(file)
     except OSError as error:
@@ -90,6 +94,7 @@ def _write_all(
     spreadsheet.write_csv(meanings, folder / DICTIONARY)
     for name, values in texts.items():
         (folder / name).write_text(json.dumps(values, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    (folder / REMAKE).write_text(Path(__file__).with_name(REMAKE).read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def dictionary(study: Study) -> pd.DataFrame:
@@ -102,6 +107,7 @@ def dictionary(study: Study) -> pd.DataFrame:
         for question in study.plan.questions
     }
     tables = {"answers": results.COLUMNS, "people": results.PEOPLE | asked, "replies": REPLIES}
+    tables |= {"practice": results.COLUMNS, "events": results.EVENTS}
     meanings = [(table, name, *what) for table, named in tables.items() for name, what in named.items()]
     return pd.DataFrame(meanings, columns=["table", "column", "dtype", "meaning"])
 

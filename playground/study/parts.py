@@ -126,6 +126,19 @@ class Flags(Part):
     one_sided: float = Field(default=0.9, ge=0.5, le=1, description="Of one side among at least eight choices.")
 
 
+Rule = Literal["failed_check", "inconsistent", "too_fast", "one_sided", "unfinished"]
+"""For what a person can be excluded."""
+
+
+class Planned(Part):
+    """What the analysis will be, fixed with the study and told in its report."""
+
+    exclude: tuple[Rule, ...] = Field(default=("failed_check", "too_fast"), description="Whom to leave out.")
+    primary: Literal["preferred", "too_strong"] = Field(
+        default="preferred", description="The one outcome that is tested alone; all others are adjusted for each other."
+    )
+
+
 class Question(Part):
     """A question beside the trials."""
 

@@ -25,6 +25,7 @@ from playground.study.parts import (
     Group,
     Kind,
     Method,
+    Planned,
     Prompt,
     Question,
     Task,
@@ -79,6 +80,7 @@ class Plan(Settings):
     tasks: tuple[Task, ...] = Field(min_length=1)
     checks: Checks = Checks()
     flags: Flags = later(Flags())
+    analysis: Planned | None = later(None, "What the analysis will be; without it nothing is told as planned.")
     questions: tuple[Question, ...] = ()
     recruiting: Recruiting = Recruiting()
     codes: Codes = Codes()
@@ -246,7 +248,7 @@ class Plan(Settings):
 
 _TABLES: dict[str, type[Settings]] = {
     "consent": Consent, "sampling": Sampling, "checks": Checks, "flags": Flags, "recruiting": Recruiting,
-    "codes": Codes,
+    "codes": Codes, "analysis": Planned,
 }  # fmt: skip
 _LISTS: dict[str, type[Settings]] = {
     "prompts": Prompt, "tasks": Task, "questions": Question, "conditions": Condition, "groups": Group,

@@ -92,7 +92,7 @@ def _study(pairs: Pairs, strengths: tuple[float, ...]) -> _Study:
     alike = multilevel.fit(fitted.design, Shape(slope=False))
     differ = spread.chance(fitted, alike) < 0.05
     preferred = preferences.told(led.leads, scale) if led.leads is not None and led.leads.has_top else None
-    return _Study(preferred, differ, led.leads is not led.parabola)
+    return _Study(preferred, differ, not led.parabola_fits)
 
 
 def _share(held: Sequence[bool]) -> float:

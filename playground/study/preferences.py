@@ -188,7 +188,7 @@ def people(model: Model) -> People:
     pairs, scale = model.pairs, model.scale
     if pairs.people < 5 or pairs.decided.sum() < 3 * pairs.people:
         raise TooLittleError("Telling people apart takes at least five of them, with three decided pairs each.")
-    if model.led.leads is not model.parabola:
+    if not model.led.parabola_fits:
         raise TooLittleError("A parabola does not fit, and how far people's own tops lie apart is known of none other.")
     if not model.parabola.has_top:
         raise TooLittleError("Preference has no top, so people have none of their own.")
@@ -214,7 +214,7 @@ def _camp(camp: spread.Camp, scale: Scale) -> Camp:
 
 def by_prompt(model: Model, names: Sequence[str]) -> Prompts:
     """How prompts differ; `names` [Q] are theirs. Raises TooLittleError."""
-    if model.led.leads is not model.parabola:
+    if not model.led.parabola_fits:
         raise TooLittleError("A parabola does not fit, and what holds for prompts in general is known of none other.")
     found, scale = prompts.prompts(model.pairs, model.scale, model.shape), model.scale
     deviation = Estimate(mean=scale.half * found.deviation, low=scale.half * found.low, high=scale.half * found.high)

@@ -117,8 +117,8 @@ class Records:
         )
 
     @reads
-    def answered_trials(self, connection: Connection) -> list[dict[str, Any]]:
-        """Each counted answer with its trial and person, in order; previews and practice are not among them."""
+    def answered_trials(self, connection: Connection, counted: bool = True) -> list[dict[str, Any]]:
+        """Each counted answer, or each of practice, with its trial and person, in order; no previews."""
         undone = sa.select(sa.func.count()).where(events.c.trial_id == trials.c.id, events.c.kind == "undone")
         query = (
             sa.select(
@@ -133,7 +133,7 @@ class Records:
             )
             .join(answers, answers.c.trial_id == trials.c.id)
             .join(people, trials.c.person_id == people.c.id)
-            .where(people.c.study_id == self.study_id, ~people.c.preview, trials.c.counted)
+            .where(people.c.study_id == self.study_id, ~people.c.preview, trials.c.counted == counted)
             .order_by(people.c.id, trials.c.position)
         )
         return [dict(row) for row in connection.execute(query).mappings()]
@@ -161,8 +161,13 @@ class Records:
 
     @reads
     def events(self, connection: Connection) -> list[dict[str, Any]]:
-        """The event log, in order."""
-        query = sa.select(events).where(events.c.study_id == self.study_id).order_by(events.c.id)
+        """The event log, in order, each with the `position` of its trial."""
+        query = (
+            sa.select(events, trials.c.position)
+            .outerjoin(trials, events.c.trial_id == trials.c.id)
+            .where(events.c.study_id == self.study_id)
+            .order_by(events.c.id)
+        )
         return [dict(row) for row in connection.execute(query).mappings()]
 
     def _paused(self, connection: Connection) -> bool:

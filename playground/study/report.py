@@ -47,7 +47,7 @@ def page(analysis: Analysis, title: str, about: Mapping[str, str] | None = None)
         _part("Robustness", asides.order(kept), table=_robustness(analysis)),
         _part("Sides and agreement", f"{asides.side(kept)} {asides.agreement(kept)}"),
         _part("How long answers took", _times_told(kept), table=_times(kept)),
-        _part("All tests", sentences.tests(kept), table=_tests(kept)),
+        _part("All tests", sentences.tests(analysis, kept), table=_tests(kept)),
         _part("How this was computed", citing.methods(analysis, about), table=_table(("", ""), list(about.items()))),
         _part("To cite", "", table=f"<pre>{escape(citing.BIBTEX)}</pre>"),
     ]

@@ -119,9 +119,39 @@ class Liked:
         return self.wins / self.shown
 
 
-def long_table(records: Records, study: Study) -> pd.DataFrame:
-    """One row per counted answer, with the columns of `COLUMNS`."""
-    rows = records.answered_trials()
+EVENTS: dict[str, tuple[str, str]] = {
+    "at": ("datetime64[ns, UTC]", "When it happened."),
+    "person": ("Int64", "Number of the person; missing for one who declined, or of whom nobody knows."),
+    "position": ("Int64", "Place of the trial in the person's schedule; missing for what is of no trial."),
+    "kind": (
+        "string",
+        "What happened: consented, instructed, shown, answered, undone, responded, finished, declined, ...",
+    ),
+    "detail": ("string", "More of it, as JSON."),
+}
+"""The event log: each column's dtype and meaning."""
+
+
+def events_table(records: Records) -> pd.DataFrame:
+    """What happened, in order, with the columns of `EVENTS`; previews are not among it."""
+    known = {person["id"] for person in records.enrolled()}
+    rows = [
+        {
+            "at": _time(event["at"]),
+            "person": event["person_id"],
+            "position": event["position"],
+            "kind": event["kind"],
+            "detail": json.dumps(event["detail"], ensure_ascii=False),
+        }
+        for event in records.events()
+        if event["person_id"] is None or event["person_id"] in known
+    ]
+    return _frame(rows, EVENTS)
+
+
+def long_table(records: Records, study: Study, counted: bool = True) -> pd.DataFrame:
+    """One row per counted answer, or per one of practice, with the columns of `COLUMNS`."""
+    rows = records.answered_trials(counted)
     first = {(row["person_id"], row["position"]): row for row in rows}
     return _frame([_row(study, row, first) for row in rows], COLUMNS)
 

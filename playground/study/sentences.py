@@ -64,6 +64,11 @@ def fit(analysis: Analysis, found: Findings) -> str:
     if fitted.curve == "parabola":
         return f"A parabola fits ({chance(fitted.misfit)}), so its top leads. {_shown(analysis, found)}"
     by_parabola = f"Its top would be {both(Found(fitted.parabola))}."
+    if fitted.curve and fitted.misfit >= SURE:
+        return (
+            f"A parabola may fit ({chance(fitted.misfit)}), one with two sides is on the safe side and leads. "
+            f"{by_parabola} {_shown(analysis, found)}"
+        )
     if fitted.curve:
         return (
             f"A parabola does not fit ({chance(fitted.misfit)}): liking falls otherwise below the top than above it. "
@@ -228,14 +233,16 @@ def too_strong(analysis: Analysis, found: Findings) -> str:
     return f"{told}. People's own thresholds have a standard deviation of {both(Found(fitted.deviation))}."
 
 
-def tests(found: Findings) -> str:
+def tests(analysis: Analysis, found: Findings) -> str:
     """What the secondary tests say, adjusted."""
+    is_limit = analysis.planned is not None and analysis.planned.primary == "too_strong"
+    primary = f"the {analysis.method} that half call too strong" if is_limit else f"the preferred {analysis.method}"
     if not found.tests:
         return "There are no secondary tests."
     sure = [one.name for one in found.tests if one.adjusted < SURE]
     kept = f"{', '.join(sure)}." if sure else "none."
     return (
-        "The primary outcome is the preferred strength. Of "
+        f"The primary outcome is {primary}. Of "
         f"{count(len(found.tests), 'secondary test')} these hold after Holm's adjustment for all of them: {kept}"
     )
 

@@ -4,6 +4,7 @@ Each method is one transaction. What it returns has been committed, and to call 
 nothing, so a lost connection is answered by trying again.
 """
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -266,7 +267,7 @@ class Store(Enrolment):
         shown = [stimuli[option] for option in trial.options]
         seen = [(stimuli[row.options[row.start]], row.choice in TOO_STRONG) for row in rows]
         given = [(one.strength, strong) for one, strong in seen if one.condition == shown[0].condition]
-        return quest(tuple(one.strength for one in shown)).choose(given)
+        return quest(tuple(one.strength for one in shown)).choose(given, random.Random(trial.token).random())
 
     def _failures(self, connection: Connection, person: int) -> int:
         return connection.execute(

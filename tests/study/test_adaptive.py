@@ -15,7 +15,7 @@ def person(mu: float, sigma: float, seed: int, trials: int = 40) -> list[tuple[f
     """The answers of a simulated person whose strengths are chosen by QUEST+."""
     rng, answers = random.Random(seed), []
     for _ in range(trials):
-        strength = STRENGTHS[quest(STRENGTHS).choose(answers)]
+        strength = STRENGTHS[quest(STRENGTHS).choose(answers, rng.random())]
         chance = 0.5 * (1 + math.erf((strength - mu) / sigma / math.sqrt(2)))
         answers.append((strength, rng.random() < chance))
     return answers
@@ -40,6 +40,11 @@ def test_without_answers_nothing_is_preferred() -> None:
     assert np.ptp(posterior) == pytest.approx(0)
 
 
+def test_the_first_strength_is_drawn_at_random() -> None:
+    chosen = [quest(STRENGTHS).choose([], draw) for draw in (0.0, 0.3, 0.6, 0.999)]
+    assert chosen == [0, 2, 4, 7]
+
+
 def test_the_strength_chosen_leaves_the_least_expected_entropy() -> None:
     answers = [(0.5, False), (2.0, True), (1.0, False)]
     plus = quest(STRENGTHS)
@@ -55,7 +60,7 @@ def test_the_strength_chosen_leaves_the_least_expected_entropy() -> None:
             yes * entropy(plus.posterior([*answers, (strength, True)]))
             + (1 - yes) * entropy(plus.posterior([*answers, (strength, False)]))
         )
-    assert plus.choose(answers) == int(np.argmin(expected))
+    assert plus.choose(answers, 0.9) == int(np.argmin(expected))
 
 
 @pytest.mark.parametrize("mu", [0.4, 1.1, 2.2])

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from playground.errors import InvalidInput
-from playground.study import analysis, crowd, report, results, sentences, simulate, wording
+from playground.study import analysis, asides, crowd, report, results, sentences, simulate, wording
 from playground.study.analysis import Analysis
 from playground.study.described import Said
+from playground.study.parts import Planned
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.study.made import PLAN, make_study
@@ -118,6 +119,32 @@ def test_the_json_is_strict(analysed: Analysis) -> None:
     values = json.loads(json.dumps(analysed.as_json()), parse_constant=refuse)
     assert values["kept"]["preference"]["value"]["preferred"].keys() == {"mean", "low", "high"}
     assert values["everyone"]["people"] == 30
+
+
+def test_the_json_is_of_its_schema_and_can_be_read_back(analysed: Analysis) -> None:
+    from pydantic import TypeAdapter
+
+    assert TypeAdapter(Analysis).validate_python(analysed.as_json()) == analysed
+    described = analysis.schema()
+    assert set(described["required"]) == set(analysed.as_json())
+    assert (
+        described["$defs"]["Preference"]["properties"].keys()
+        == analysed.as_json()["kept"]["preference"]["value"].keys()
+    )
+
+
+def test_exclusions_are_told_as_planned_or_not(tables: Tables, long_study: Study) -> None:
+    planned = Planned(exclude=("too_fast",))
+    as_planned = analysis.analyse(*tables, long_study.plan.strengths, planned=planned)
+    assert as_planned.rules == ("too_fast",)
+    assert ", as planned" in asides.excluded(as_planned)
+    assert ", other than planned" in asides.excluded(replace(as_planned, rules=("failed_check",)))
+    assert "planned none" in asides.excluded(replace(as_planned, planned=None))
+
+
+def test_the_numbers_of_the_flow_are_told(analysed: Analysis) -> None:
+    told = asides.flow(replace(analysed, flow={"declined": 2, "began": 30}))
+    assert told.startswith("2 declined, 30 began. ")
 
 
 @pytest.mark.parametrize("people", [0, 1, 2, 3])

@@ -1,6 +1,7 @@
 """What is taken away: whole, explained column by column, without anybody's external id."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -35,15 +36,59 @@ def test_files_hold_the_tables_and_nobodys_id(store: Store, study: Study, tmp_pa
     assert len(pd.read_csv(tmp_path / "out" / "answers.csv")) == len(answers)
     replies = pd.read_parquet(tmp_path / "out" / "replies.parquet").set_index("id")
     assert set(answers["left_id"].dropna()) <= set(replies.index)
-    for path in files:
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert len(written) > len(files)
+    for path in written:
         assert b"pid-secret" not in path.read_bytes()
         assert b"C-DONE" not in path.read_bytes()
+
+
+def test_practice_and_what_happened_are_there(store: Store, study: Study, tmp_path: Path) -> None:
+    export.write(study, store, tmp_path)
+    practice = pd.read_parquet(tmp_path / "practice.parquet")
+    answers = pd.read_parquet(tmp_path / "answers.parquet")
+    assert len(practice) == 3 * len(study.plan.tasks)
+    assert not set(zip(practice["person"], practice["position"], strict=True)) & set(
+        zip(answers["person"], answers["position"], strict=True)
+    )
+    events = pd.read_parquet(tmp_path / "events.parquet")
+    assert events["at"].is_monotonic_increasing
+    told = events[events["kind"] == "answered"]
+    both = pd.concat([practice, answers])
+    assert set(zip(told["person"], told["position"], strict=True)) == set(
+        zip(both["person"], both["position"], strict=True)
+    )
+
+
+def test_the_dataset_is_described_as_psych_ds_wants_it(store: Store, study: Study, tmp_path: Path) -> None:
+    """Schema.org's Dataset with a name, a description and every column; data in files of keywords."""
+    export.write(study, store, tmp_path)
+    described = json.loads((tmp_path / "psych-ds" / "dataset_description.json").read_text())
+    assert described["@context"].startswith("https://schema.org")
+    assert described["@type"] == "Dataset"
+    assert described["name"]
+    assert described["description"]
+    measured = {one["name"] for one in described["variableMeasured"]}
+    files = sorted((tmp_path / "psych-ds" / "data").iterdir())
+    assert len(files) == 5
+    for file in files:
+        assert re.fullmatch(r"([a-z]+-[A-Za-z0-9]+_)+data\.csv", file.name)
+        assert set(pd.read_csv(file).columns) <= measured
+
+
+def test_the_script_for_r_reads_columns_that_are_there(store: Store, study: Study, tmp_path: Path) -> None:
+    export.write(study, store, tmp_path)
+    script = (tmp_path / "remake.R").read_text()
+    for table in ("answers", "people"):
+        columns = set(pd.read_csv(tmp_path / f"{table}.csv").columns)
+        assert set(re.findall(rf"\b{table}\$(\w+)", script)) <= columns
+    assert set(re.findall(r"\bpairs\$(\w+)", script)) <= set(results.COLUMNS)
 
 
 def test_every_column_is_explained(store: Store, study: Study, tmp_path: Path) -> None:
     export.write(study, store, tmp_path)
     told = pd.read_csv(tmp_path / "dictionary.csv")
-    for table in ("answers", "people", "replies"):
+    for table in export.TABLES:
         columns = list(pd.read_parquet(tmp_path / f"{table}.parquet").columns)
         assert told.loc[told["table"] == table, "column"].to_list() == columns
     assert told["meaning"].notna().all()

@@ -77,9 +77,9 @@ def test_adaptive_quadrature_is_a_dense_grid(shape: Shape, degrees: bool) -> Non
 
 
 @pytest.mark.parametrize("shape", [Shape(), Shape(careless=True), Shape(careless=True, camps=True)], ids=str)
-@pytest.mark.parametrize("square", [None, 1])
-def test_scores_are_derivatives(shape: Shape, square: int | None) -> None:
-    design = replace(designed(drawn(6, degrees=True)), square=square)
+@pytest.mark.parametrize("unit", [None, 1])
+def test_scores_are_derivatives(shape: Shape, unit: int | None) -> None:
+    design = replace(designed(drawn(6, degrees=True)), unit=unit)
     layout = multilevel.Layout.of(design, shape)
     at = layout.start() + 0.1 * np.random.default_rng(1).standard_normal(layout.size)
     where = multilevel.nodes(at, design, layout, (7, 5))
@@ -300,8 +300,8 @@ def test_thresholds_placed_by_earlier_answers_are_each_persons_own() -> None:
     rng, quest, rows = np.random.default_rng(2), Quest(PLAN.strengths), []
     for person in range(120):
         threshold, before = 1.1 + 0.4 * rng.standard_normal(), []
-        for number in range(6):
-            at = PLAN.strengths[quest.choose(before) if number else int(rng.integers(6))]
+        for _ in range(6):
+            at = PLAN.strengths[quest.choose(before, float(rng.random()))]
             before.append((at, bool(at + 0.3 * rng.standard_normal() > threshold)))
         rows += [(person, *one) for one in before]
     person, at, said = (np.array(part) for part in zip(*rows, strict=True))

@@ -89,8 +89,8 @@ class Study:
         for person in range(self.cell.people):
             threshold = LIMIT + self.cell.spread * rng.standard_normal()
             given: list[tuple[float, bool]] = []
-            for number in range(6):
-                at = STRENGTHS[quest.choose(given) if number else int(rng.integers(6))]
+            for _ in range(6):
+                at = STRENGTHS[quest.choose(given, float(rng.random()))]
                 given.append((at, bool(at + NOISE * rng.standard_normal() > threshold)))
             rows += [(person, at, said) for at, said in given]
         person, strength, said = (np.array(part) for part in zip(*rows, strict=True))

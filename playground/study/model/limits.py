@@ -15,6 +15,7 @@ from playground.study.model.ordinal import Array, Places
 from playground.study.model.pairs import Scale, TooLittleError
 
 _NODES = 15
+_STEEPEST = 6.0  # log-odds from one strength shown to the next: beyond it answers tell nothing, and estimates run away
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +44,12 @@ def limits(person: Places, strength: Array, said: Array, scale: Scale, along: Ar
         raise TooLittleError(f"{never} called too strong, so there is no threshold between the strengths shown.")
     x = scale.to(strength)
     ones = np.ones(len(x))
-    design = Design(person, said.astype(np.int64), 2, np.empty((len(x), 0)), np.column_stack([ones, x]), ones)
+    columns = np.column_stack([ones, x])
+    design = Design(person, said.astype(np.int64), 2, np.empty((len(x), 0)), columns, ones, unit=1)
     fitted = multilevel.fit(design, Shape(sharpness=False), counts=(9, 1))
+    steepest = _STEEPEST / float(np.diff(scale.to(np.array(scale.strengths))).min())
+    if fitted.at[1] > steepest:
+        fitted = multilevel.fit(design, Shape(sharpness=False), held={1: steepest}, counts=(9, 1))
     start, slope = fitted.at[:2]
     if slope <= 0:
         raise TooLittleError("Stronger replies are not called too strong more often, so there is no threshold.")
@@ -53,13 +58,13 @@ def limits(person: Places, strength: Array, said: Array, scale: Scale, along: Ar
     interval = inference.ratio(-start, slope, turn @ people.covariance[:2, :2] @ turn, people.quantile)
     drawn = inference.draws(fitted, people)
     drawn = drawn[drawn[:, 1] > 0]
-    spread = np.exp(np.clip(drawn[:, 2], -5, 5))
+    deviations = np.exp(np.clip(drawn[:, 2], -5, 5))
     return Limits(
         fitted,
         -drawn[:, 0] / drawn[:, 1],
-        spread / drawn[:, 1],
+        deviations,
         along,
-        _shares(drawn, spread, scale.to(along)),
+        _shares(drawn, deviations * drawn[:, 1], scale.to(along)),
         interval,
     )
 

@@ -35,8 +35,8 @@ class Design:
     """N answers, sorted by person. `answer` [N] counts categories from 0 to `categories` - 1.
 
     `person` [N] counts people from 0, each with an answer; `outer` [N, A], `inner` [N, B] and `slope` [N] are columns.
-    With `square`, the place of an inner column, people's deviation is that of tops: delta is twice as much as its
-    coefficient, without the sign, times the deviation.
+    With `unit`, the place of an inner column, people's deviation is in units of its coefficient, without the sign:
+    delta is the two multiplied.
     """
 
     person: Places
@@ -45,7 +45,7 @@ class Design:
     outer: Array
     inner: Array
     slope: Array
-    square: int | None = None
+    unit: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.person) == 0 or not set(np.diff(self.person).tolist()) <= {0, 1} or self.person[0] != 0:
@@ -180,7 +180,7 @@ def own_of(at: Array, design: Design, layout: Layout, part: Part) -> Own:
         return Own(none, none, none, 0.0, 0.0)
     inner = design.inner @ at[layout.inner] + part.shift * design.slope
     delta = math.exp(at[layout.spread]) if layout.spread is not None else 0.0
-    delta *= 1.0 if design.square is None else 2 * abs(at[layout.inner][design.square])
+    delta *= 1.0 if design.unit is None else abs(at[layout.inner][design.unit])
     omega = math.exp(at[layout.omega]) if layout.omega is not None else 0.0
     return Own(design.outer @ at[layout.outer], inner, design.slope, delta, omega)
 
@@ -270,8 +270,8 @@ def _add(
         drawn = one.nodes.slope[design.person]
         drawn_out = one.own.delta * design.slope * (off * sharp * drawn).sum(axis=1)
         by_answer[:, layout.spread] += drawn_out
-        if design.square is not None:
-            place = layout.inner.start + design.square
+        if design.unit is not None:
+            place = layout.inner.start + design.unit
             by_answer[:, place] += drawn_out / at[place]
     if layout.omega is not None:
         drawn = one.nodes.sharpness[design.person]

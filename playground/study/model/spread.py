@@ -80,11 +80,11 @@ def _profile(found: Utility) -> Callable[[float], float]:
     fitted, place = found.fit, found.fit.layout.spread
     if place is None:
         raise ValueError("The model holds people alike.")
-    design, start = replace(fitted.design, square=1), fitted.at.copy()
+    design, start = replace(fitted.design, unit=1), fitted.at.copy()
 
     def drop(deviation: float) -> float:
         nonlocal start
-        one = multilevel.fit(design, fitted.shape, start, {place: math.log(deviation)})
+        one = multilevel.fit(design, fitted.shape, start, {place: math.log(2 * deviation)})
         start = one.at
         return max(0.0, 2 * (fitted.log_likelihood - one.log_likelihood))
 

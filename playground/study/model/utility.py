@@ -16,7 +16,10 @@ from playground.study.model.ordinal import Array
 from playground.study.model.pairs import Pairs, Scale
 
 Curve = Literal["parabola", "two-sided", "by strength"]
-_MISFIT = 0.05
+_MISFIT, _DOUBT = 0.05, 0.15
+"""Below the first a parabola does not fit. Below the second one with two sides, which it is a case of, leads: a test
+that finds misfit but four times in five would leave the fifth interval far off.
+"""
 _STEPS = 25
 _NEAR = 2e-3
 
@@ -174,14 +177,19 @@ class Led:
     by_strength: ByStrength
     chance: float
 
+    @property
+    def parabola_fits(self) -> bool:
+        """Whether nothing speaks against the parabola."""
+        return not self.chance < _MISFIT
+
 
 def lead(data: Pairs, scale: Scale, shape: Shape) -> Led:
     """Fit all three; the lack of fit decides."""
     plain, free = parabola(data, scale, shape), by_strength(data, scale, shape)
     chance = misfit(free, scale, data.people, parabola_columns(scale))
-    if not chance < _MISFIT:
+    if not chance < _DOUBT:
         return Led(plain, plain, free, chance)
     sided = two_sided(data, scale, shape, plain)
     if sided is None or misfit(free, scale, data.people, two_sided_columns(scale, sided)) < _MISFIT:
-        return Led(None, plain, free, chance)
+        return Led(None if chance < _MISFIT else plain, plain, free, chance)
     return Led(sided, plain, free, chance)
