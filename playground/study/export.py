@@ -42,6 +42,7 @@ REPLIES: dict[str, tuple[str, str]] = {
     "kl": ("float64", "Its KL to the base model, nats per token."),
     "perplexity": ("float64", "Its perplexity under the base model."),
     "sha256": ("string", "sha256 of the reply's UTF-8 bytes."),
+    "condition": ("string", "Id of its condition; empty in a study without."),
 }
 """The table of replies: each column's dtype and meaning."""
 

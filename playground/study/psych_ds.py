@@ -35,17 +35,18 @@ def description(study: Study, meanings: pd.DataFrame) -> dict[str, Any]:
     for row in meanings.to_dict("records"):
         one = {"@type": "PropertyValue", "name": row["column"], "description": row["meaning"]}
         variables.setdefault(row["column"], one)
+    axes = sorted({one.axis for one in study.stimuli.values()})
+    strengths = ", ".join(f"{at:g}" for at in sorted({one.strength for one in study.stimuli.values()}))
     return {
         "@context": "https://schema.org/",
         "@type": "Dataset",
         "name": study.plan.title,
         "identifier": study.digest,
         "description": (
-            f"Answers of people to replies of a language model along {study.manifest.axis}, at {study.plan.method} "
-            f"{', '.join(f'{strength:g}' for strength in study.plan.strengths)}. Collected with Alignment Playground "
-            f"{__version__}."
+            f"Answers of people to replies of a language model along {' and '.join(axes)}, at strengths {strengths}. "
+            f"Collected with Alignment Playground {__version__}."
         ),
-        "keywords": ["psychology", "language models", "paired comparison", study.manifest.axis],
+        "keywords": ["psychology", "language models", "paired comparison", *axes],
         "variableMeasured": list(variables.values()),
     }
 
