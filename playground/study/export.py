@@ -39,8 +39,8 @@ REPLIES: dict[str, tuple[str, str]] = {
     "tokens": ("int64", "Its length in tokens."),
     "finish_reason": ("string", "stop: it came to its end; length: it was cut."),
     "reward": ("Float64", "The axis's reward of it."),
-    "kl": ("float64", "Its KL to the base model, nats per token."),
-    "perplexity": ("float64", "Its perplexity under the base model."),
+    "kl": ("Float64", "Its KL to the base model, nats per token."),
+    "perplexity": ("Float64", "Its perplexity under the base model."),
     "sha256": ("string", "sha256 of the reply's UTF-8 bytes."),
     "condition": ("string", "Id of its condition; empty in a study without."),
 }
