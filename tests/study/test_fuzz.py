@@ -16,16 +16,19 @@ from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.mutants import as_json, as_toml, damaged, mutated, spoilt, tried
 from tests.study.made import PLAN, make_study, walk
+from tests.study.test_conditions import GROUPS, SEVERAL
+from tests.study.test_pages import PAGES
 
 
-def test_study_files(tmp_path: Path) -> None:
-    record = tomllib.loads(PLAN)
+@pytest.mark.parametrize("source", [PLAN, SEVERAL + GROUPS, PAGES])
+def test_study_files(tmp_path: Path, source: str) -> None:
+    record = tomllib.loads(source)
 
     def use(rng: random.Random) -> None:
         (tmp_path / "study.toml").write_bytes(spoilt(record, rng, as_toml))
         found = plan.load(tmp_path / "study.toml")
         assert schedule.schedule(stimuli.unmade(found), collections.Counter(), rng.randrange(100))
-        assert found.digest() and found.replies_digest()
+        assert found.digest() and all(found.replies_digest(one) for one in found.compared)
 
     assert tried(use) > 10
 
