@@ -49,7 +49,7 @@ def page(analysis: Analysis, title: str, about: Mapping[str, str] | None = None)
         _part("How long answers took", _times_told(kept), table=_times(kept)),
         _part("All tests", sentences.tests(analysis, kept), table=_tests(kept)),
         _part("How this was computed", citing.methods(analysis, about), table=_table(("", ""), list(about.items()))),
-        _part("To cite", "", table=f"<pre>{escape(citing.BIBTEX)}</pre>"),
+        _part("To cite", "", table=f'<pre tabindex="0">{escape(citing.BIBTEX)}</pre>'),
     ]
     short = "".join(f"<li>{escape(line)}</li>" for line in sentences.summary(analysis))
     return _PAGE.format(title=escape(title), short=short, parts="\n".join(parts), plotly=get_plotlyjs())
