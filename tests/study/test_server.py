@@ -124,8 +124,8 @@ import sys, threading, time
 from pathlib import Path
 from playground.study import stimuli
 from playground.study.store import Store
-from playground.ui.staff import staff_page
-from playground.ui.study import appearance, build
+from playground.study.web.staff import staff_page
+from playground.study.web.app import appearance, build
 from tests.study.browser import Browser
 study = stimuli.load(Path({str(folder)!r}))
 store = Store.open({sqlite_url(tmp_path / "x.sqlite")!r}, study)
