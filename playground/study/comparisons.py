@@ -79,8 +79,8 @@ def topics(model: Model, topic: Sequence[str], by_prompt: Prompts | None, topic_
     names = sorted(set(topic))
     if len(names) < 2 or model.pairs.people < 10:
         raise TooLittleError("Comparing topics takes at least two of them, and ten people.")
-    if min((labels == name).sum() for name in names) < 2 * model.pairs.people:
-        raise TooLittleError("Comparing topics takes two pairs of each topic a person.")
+    if min((labels == name).sum() for name in names) < model.pairs.people:
+        raise TooLittleError("Comparing topics takes a pair of each topic for each person.")
     chance = permutations.within_people(model.parabola.fit, np.unique(labels, return_inverse=True)[1].astype(np.int64))
     tops = {name: _top(model, model.pairs.only(labels == name)) for name in names}
     known = [one for one in tops.values() if one is not None]
