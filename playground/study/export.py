@@ -64,7 +64,7 @@ def write(study: Study, records: Records, folder: Path) -> list[Path]:
     table, people = results.long_table(records, study), results.people_table(records, study)
     replies = pd.DataFrame([asdict(one) for one in study.stimuli.values()])
     practice, events = results.long_table(records, study, counted=False), results.events_table(records)
-    tables = dict(zip(TABLES, (table, people, replies, practice, events), strict=True))
+    tables: dict[str, pd.DataFrame] = dict(zip(TABLES, (table, people, replies, practice, events), strict=True))
     about = {
         "study": study.plan.name,
         "digest": study.digest,
