@@ -258,8 +258,16 @@ def _frame(figure: go.Figure, metric: str, x: tuple[float, float], values: Seque
         figure.update_yaxes(range=[low, high])
         return low, high
     low, high = min(values) / 1.25, max(values) * 1.25
-    figure.update_yaxes(type="log", dtick="D2", range=[math.log10(low), math.log10(high)])
+    ticks = _ticks(low, high)
+    names = [f"{tick:g}" for tick in ticks]
+    figure.update_yaxes(type="log", tickvals=ticks, ticktext=names, range=[math.log10(low), math.log10(high)])
     return low, high
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times the powers of ten between two numbers above 0. Plotly's own would tell the digits alone."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [step * 10.0**power for power in powers for step in (1, 2, 5) if low <= step * 10.0**power <= high]
 
 
 def heat_map(

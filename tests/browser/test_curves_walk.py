@@ -79,7 +79,7 @@ def test_measured_curves_can_be_read_taken_away_and_played(open_page: Open, keep
 
 def test_stop_keeps_what_is_measured_and_run_goes_on_after_a_reload(open_page: Open) -> None:
     page = curves(open_page)
-    page.get_by_label("seeds").fill("30")
+    page.get_by_label("Seeds").fill("30")
     measure(page, "-1:2:0.25", "12")
     expect(page.locator("#standing")).to_contain_text(re.compile(r"Measuring: [1-9]\d* of 4680"))
     page.locator("#stop_measuring").click()
@@ -88,7 +88,7 @@ def test_stop_keeps_what_is_measured_and_run_goes_on_after_a_reload(open_page: O
     assert 0 < kept < 4680
     page.reload()
     page.get_by_role("tab", name="Curves", exact=True).click()
-    page.get_by_label("seeds").fill("30")
+    page.get_by_label("Seeds").fill("30")
     measure(page, "-1:2:0.25", "12")
     expect(page.locator("#standing")).to_contain_text(re.compile(r"Measuring: [1-9]\d* of 4680"))
     assert replies_done(page) >= kept

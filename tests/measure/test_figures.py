@@ -186,3 +186,8 @@ def test_the_sheet_needs_no_network_and_says_it_in_words_too() -> None:
         assert heading in page
     assert findings.sentence(GRID, "reward") in unescape(page)
     assert findings.as_text(GRID, "kl") in unescape(page)
+
+
+def test_a_logarithmic_axis_writes_its_numbers_out() -> None:
+    assert figures._ticks(3.2, 61.0) == [5, 10, 20, 50]
+    assert figures._ticks(0.9, 1.1) == [1]

@@ -24,6 +24,7 @@ from playground.ui import markup
 from playground.ui.axes import card as axis_card
 from playground.ui.axes import examples
 from playground.ui.axes.examples import Example
+from playground.ui.fold import fold
 from playground.ui.number_box import NumberBox
 
 _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
@@ -89,7 +90,7 @@ class AxesPage:
         self.slug = gr.State("")
 
     def _adding(self) -> None:
-        with gr.Accordion("Make an axis from two sentences", open=False, elem_id="make"):
+        with fold("Make an axis from two sentences", "make"):
             fields = Order.model_fields
             self.name = gr.Textbox(label="Name", placeholder="calm", max_lines=1, elem_id="new_name")
             self.positive = gr.Textbox(
@@ -107,24 +108,24 @@ class AxesPage:
             with gr.Row(elem_classes="numbers"):
                 for_left, for_right = (f"What stands at the slider's {end} end." for end in ("left", "right"))
                 self.negative_pole = gr.Textbox(
-                    label="slider, left", info=for_left, placeholder="hectic", max_lines=1, min_width=84
+                    label="Slider, left", info=for_left, placeholder="hectic", max_lines=1, min_width=84
                 )
                 self.positive_pole = gr.Textbox(
-                    label="slider, right", info=for_right, placeholder="calm", max_lines=1, min_width=84
+                    label="Slider, right", info=for_right, placeholder="calm", max_lines=1, min_width=84
                 )
                 self.minutes = NumberBox(
                     fields["minutes"].default,
-                    label="minutes",
+                    label="Minutes",
                     info=fields["minutes"].description,
                     bounds={"least": 1, "whole": True, "optional": True},
                 )
             self.pairs = gr.File(
-                label="or pairs (.jsonl, .json, .gz): prompt, chosen, rejected",
+                label="Or pairs (.jsonl, .json, .gz): prompt, chosen, rejected",
                 file_types=[".jsonl", ".ndjson", ".json", ".gz"],
                 height=96,
             )
             self.make = gr.Button("Make it", variant="primary", elem_id="make_axis")
-        with gr.Accordion("Load an axis", open=False, elem_id="load"):
+        with fold("Load an axis", "load"):
             self.files = gr.File(
                 label="Files: card.json and .safetensors",
                 file_count="multiple",

@@ -26,6 +26,7 @@ from playground.settings import Row, Sampling
 from playground.ui import markup, snippets
 from playground.ui.curves import downloads, present
 from playground.ui.curves.present import Found
+from playground.ui.fold import fold
 from playground.ui.number_box import NumberBox, bounds_of
 from playground.ui.theme import ASSETS
 
@@ -105,21 +106,21 @@ class CurvesPage:
             label="My prompts, one a line", lines=4, max_lines=12, visible=False, elem_id="own_prompts"
         )
         self.file = gr.File(
-            label="or a file (.txt, .jsonl, .gz)",
+            label="Or a file (.txt, .jsonl, .gz)",
             file_types=[".txt", ".jsonl", ".ndjson", ".gz"],
             visible=False,
             height=96,
             elem_id="prompts_file",
         )
         with gr.Row(elem_classes="numbers"):
-            self.seeds = NumberBox(1, label="seeds", bounds=_COUNTED, info="Replies to each prompt at each strength.")
+            self.seeds = NumberBox(1, label="Seeds", bounds=_COUNTED, info="Replies to each prompt at each strength.")
             self.seed = NumberBox(
-                0, label="seed", bounds=bounds_of(Row, "seed"), info=Row.model_fields["seed"].description
+                0, label="Seed", bounds=bounds_of(Row, "seed"), info=Row.model_fields["seed"].description
             )
         with gr.Row(elem_classes="numbers"):
             self.temperature = NumberBox(
                 0.7,
-                label="temperature",
+                label="Temperature",
                 bounds=bounds_of(Sampling, "temperature"),
                 info=Sampling.model_fields["temperature"].description,
                 step=0.1,
@@ -176,7 +177,7 @@ class CurvesPage:
             self.downloads = [
                 gr.DownloadButton(text, size="sm", interactive=False, min_width=110, scale=0) for text in texts
             ]
-        with gr.Accordion("The command that measures this", open=False):
+        with fold("The command that measures this", "as_command"):
             self.command = gr.Code(language="shell", show_label=False, interactive=False, elem_id="sweep_command")
 
     # -- behaviour ---------------------------------------------------------------------------------------------------
