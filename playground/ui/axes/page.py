@@ -24,8 +24,8 @@ from playground.ui import markup
 from playground.ui.axes import card as axis_card
 from playground.ui.axes import examples
 from playground.ui.axes.examples import Example
-from playground.ui.fold import fold
 from playground.ui.number_box import NumberBox
+from playground.ui.play.fold import fold
 
 _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
 _QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}

@@ -26,8 +26,8 @@ from playground.settings import Row, Sampling
 from playground.ui import markup, snippets
 from playground.ui.curves import downloads, present
 from playground.ui.curves.present import Found
-from playground.ui.fold import fold
 from playground.ui.number_box import NumberBox, bounds_of
+from playground.ui.play.fold import fold
 from playground.ui.theme import ASSETS
 
 if TYPE_CHECKING:
