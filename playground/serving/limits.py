@@ -15,7 +15,7 @@ from playground.errors import AxisMismatch, InvalidInput, shown
 from playground.events import Event, Progress, Waiting
 from playground.serving import imports
 from playground.serving.origins import Access, frame_ancestors
-from playground.serving.queue import Client, Line
+from playground.serving.queue import Client, Queue
 from playground.settings import Request, Settings, check_letters, conversation
 
 if TYPE_CHECKING:
@@ -152,8 +152,8 @@ class Hosted:
     def __init__(self, player: "Player", hosting: Hosting) -> None:
         self.hosting = hosting
         self._player = player
-        self._replies = Line(PLACES, hosting.queue)
-        self._measurings = Line(1, hosting.queue)
+        self._replies = Queue(PLACES, hosting.queue)
+        self._measurings = Queue(1, hosting.queue)
         self._run: Callable[[Request, Client], Generator[Event, None, None]] = player.run
         if hosting.zero_gpu:
             from playground.serving import zero_gpu

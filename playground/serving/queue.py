@@ -25,7 +25,7 @@ class Ticket:
         self.client = client
 
 
-class Line:
+class Queue:
     """`places` for those under way and room for `longest` who wait.
 
     The next place goes to whoever's machine holds the fewest, then whose session does, then who came first. A machine

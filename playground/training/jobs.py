@@ -110,7 +110,7 @@ class Making:
     """(alpha, what the model answers there at present)."""
 
 
-class Workshop:
+class TrainingJobs:
     """The folder where axes are made, and the processes at work in it."""
 
     def __init__(

@@ -20,7 +20,7 @@ from playground.serving.limits import PLACES, Hosted, Hosting
 from playground.serving.origins import is_local
 from playground.serving.previews import Preview
 from playground.serving.server import app_arguments
-from playground.training.jobs import Workshop
+from playground.training.jobs import TrainingJobs
 from playground.ui import endpoints, guide, markup, share
 from playground.ui.axes.page import AxesPage
 from playground.ui.blocks import Page
@@ -55,9 +55,9 @@ _HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" co
 
 
 def build(
-    player: "Player", hosting: Hosting | None = None, workshop: Workshop | None = None, length: int = pace.SLOW
+    player: "Player", hosting: Hosting | None = None, jobs: TrainingJobs | None = None, length: int = pace.SLOW
 ) -> gr.Blocks:
-    """The page of a player, ready to launch with `appearance()`; axes are made in the user's workshop unless given.
+    """The page of a player, ready to launch with `appearance()`; axes are made in the user's jobs unless given.
 
     `length` is how many tokens a reply may have unless the person or a preset says otherwise.
     """
@@ -80,7 +80,7 @@ def build(
             with gr.Tab("Curves", id="curves") as tab:
                 curves = CurvesPage(hosted, [play.widgets.alpha, play.widgets.control], play.widgets.axis.value)
             with gr.Tab("Axes", id="axes"):
-                axes = AxesPage(hosted, [play.widgets.axis, curves.axis], workshop)
+                axes = AxesPage(hosted, [play.widgets.axis, curves.axis], jobs)
             with gr.Tab("Guide", id="guide"):
                 guide.layout()
         endpoints.offer(hosted)

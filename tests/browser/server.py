@@ -22,7 +22,7 @@ from playground.events import Event, Token
 from playground.player import Player
 from playground.serving.limits import Hosting
 from playground.settings import Request
-from playground.training.jobs import Workshop
+from playground.training.jobs import TrainingJobs
 from playground.ui.app import appearance, build
 from playground.ui.play import recordings
 from tests.tiny_axis import make_tiny_axis
@@ -85,8 +85,8 @@ def main(port: int, pace_s: float, kind: str) -> None:
             player.axis(str(make_tiny_axis(Path(folder) / "noise", sources.resolve("tiny"), name="noise", seed=1)))
             record(player, Path(folder) / "opening.jsonl")
         recipe = [word for name, value in SMALLEST.items() for word in ("--set", f"{name}={value}")]
-        workshop = Workshop(places.data_directory() / "axes", hosting.model, hosting.dtype, recipe)
-        page = build(player, hosting, workshop)
+        jobs = TrainingJobs(places.data_directory() / "axes", hosting.model, hosting.dtype, recipe)
+        page = build(player, hosting, jobs)
         page.launch(server_name="127.0.0.1", server_port=port, quiet=True, **appearance(hosting))
 
 

@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 
 from playground.errors import Busy
-from playground.serving.queue import Client, Line, share
+from playground.serving.queue import Client, Queue, share
 
 A, B, C = (Client(host, "s") for host in ("a", "b", "c"))
 
@@ -15,7 +15,7 @@ A, B, C = (Client(host, "s") for host in ("a", "b", "c"))
 class Standing:
     """One who joined: told() is the newest number before it, None once it is in."""
 
-    def __init__(self, line: Line, client: Client) -> None:
+    def __init__(self, line: Queue, client: Client) -> None:
         self._stack = ExitStack()
         self._waiting: Generator[int, None, None] = self._stack.enter_context(line.join(client))
         self.line = line
@@ -27,7 +27,7 @@ class Standing:
         self._stack.close()
 
 
-def join(line: Line, client: Client, times: int = 1) -> list[Standing]:
+def join(line: Queue, client: Client, times: int = 1) -> list[Standing]:
     return [Standing(line, client) for _ in range(times)]
 
 
@@ -42,7 +42,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_who_is_alone_goes_in_and_leaves_room_for_another() -> None:
-    line = Line(16, 64)
+    line = Queue(16, 64)
     mine = join(line, A, 16)
     assert told(mine) == [None] * 4 + list(range(12))
     other = join(line, Client("a", "another session"))
@@ -53,7 +53,7 @@ def test_who_is_alone_goes_in_and_leaves_room_for_another() -> None:
 
 
 def test_places_go_to_who_holds_fewest_then_in_the_order_of_coming() -> None:
-    line = Line(2, 64)
+    line = Queue(2, 64)
     held = [*join(line, A), *join(line, B)]
     many, one = join(line, A, 3), join(line, C)
     assert told(one) == [0], "C holds none"
@@ -66,7 +66,7 @@ def test_places_go_to_who_holds_fewest_then_in_the_order_of_coming() -> None:
 
 
 def test_who_leaves_is_out_of_the_line_and_frees_its_place() -> None:
-    line = Line(1, 64)
+    line = Queue(1, 64)
     first, second, third = join(line, A) + join(line, B) + join(line, C)
     assert told([second, third]) == [0, 1]
     second.leave()
@@ -78,7 +78,7 @@ def test_who_leaves_is_out_of_the_line_and_frees_its_place() -> None:
 
 
 def test_only_a_full_line_refuses_and_it_refuses_the_last_of_whoever_has_most() -> None:
-    line = Line(1, 3)
+    line = Queue(1, 3)
     first = join(line, A)
     many = join(line, B, 3)
     assert told(many) == [0, 1, 2]
@@ -94,7 +94,7 @@ def test_only_a_full_line_refuses_and_it_refuses_the_last_of_whoever_has_most() 
 
 
 def test_a_request_that_fails_in_its_place_frees_it() -> None:
-    line = Line(1, 1)
+    line = Queue(1, 1)
     with pytest.raises(Busy), line.join(A):
         raise Busy("It went wrong.")
     assert (line.taken, line.waiting) == (0, 0)
@@ -102,7 +102,7 @@ def test_a_request_that_fails_in_its_place_frees_it() -> None:
 
 def test_a_thread_that_waits_is_let_in_when_the_place_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("playground.serving.queue._TELL_S", 60.0)
-    line, done = Line(1, 9), list[str]()
+    line, done = Queue(1, 9), list[str]()
 
     def client() -> None:
         with line.join(B) as waiting:

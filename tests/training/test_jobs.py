@@ -9,7 +9,7 @@ import pytest
 
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, to_json
-from playground.training.jobs import Order, Workshop
+from playground.training.jobs import Order, TrainingJobs
 
 SENTENCES = {"positive": "a calm person", "negative": "a hectic person"}
 TOLD = Progress("identity layer", 3, 60, "steps", 1.0, 57.0)
@@ -39,16 +39,16 @@ def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]
     return lambda: path.open().close()
 
 
-def workshop(folder: Path) -> Workshop:
-    return Workshop(folder, "tiny", "float32", ["--set", "steps=1"], [sys.executable, "-c", TRAINING])
+def jobs(folder: Path) -> TrainingJobs:
+    return TrainingJobs(folder, "tiny", "float32", ["--set", "steps=1"], [sys.executable, "-c", TRAINING])
 
 
 @pytest.fixture
-def shop(tmp_path: Path, begun: Callable[[], None]) -> Workshop:
-    return workshop(tmp_path / "axes")
+def shop(tmp_path: Path, begun: Callable[[], None]) -> TrainingJobs:
+    return jobs(tmp_path / "axes")
 
 
-def end(shop: Workshop, slug: str) -> None:
+def end(shop: TrainingJobs, slug: str) -> None:
     shop._at_work[slug].wait()
     shop._watching[slug].join()  # others may see it then, too
 
@@ -96,7 +96,7 @@ def test_no_two_names_share_a_folder_and_none_leaves_the_workshop() -> None:
 @pytest.mark.parametrize(
     "raw", [b"{", b"[]", b'{"order": {}, "pid": 5}', b'{"order": {"name": "x"}, "pid": -1}', b"\xff", b"[" * 9999]
 )
-def test_a_damaged_record_hides_no_other_and_is_named(shop: Workshop, raw: bytes) -> None:
+def test_a_damaged_record_hides_no_other_and_is_named(shop: TrainingJobs, raw: bytes) -> None:
     slug = shop.begin(Order(name="quick", **SENTENCES))
     end(shop, slug)
     (shop.folder / "bad.json").write_bytes(raw)
@@ -105,7 +105,7 @@ def test_a_damaged_record_hides_no_other_and_is_named(shop: Workshop, raw: bytes
         shop.look("bad")
 
 
-def test_damaged_files_of_a_training_are_passed_over(shop: Workshop) -> None:
+def test_damaged_files_of_a_training_are_passed_over(shop: TrainingJobs) -> None:
     slug = shop.begin(Order(name="broken", **SENTENCES))
     end(shop, slug)
     work = shop.folder / slug / "training"
@@ -117,7 +117,7 @@ def test_damaged_files_of_a_training_are_passed_over(shop: Workshop) -> None:
     assert (one.pair, one.says, one.progress) == (None, ((1.0, "Ah"),), None)
 
 
-def test_it_tells_how_far_it_is_stops_and_goes_on(shop: Workshop, begun: Callable[[], None]) -> None:
+def test_it_tells_how_far_it_is_stops_and_goes_on(shop: TrainingJobs, begun: Callable[[], None]) -> None:
     slug = shop.begin(Order(name="slow", **SENTENCES))
     begun()
     assert (shop.look(slug).phase, shop.look(slug).progress) == ("making", TOLD)
@@ -136,10 +136,10 @@ def test_it_tells_how_far_it_is_stops_and_goes_on(shop: Workshop, begun: Callabl
         shop.look(slug)
 
 
-def test_another_page_on_the_same_folder_sees_it_and_can_stop_it(shop: Workshop, begun: Callable[[], None]) -> None:
+def test_another_page_on_the_same_folder_sees_it_and_can_stop_it(shop: TrainingJobs, begun: Callable[[], None]) -> None:
     slug = shop.begin(Order(name="slow", **SENTENCES))
     begun()
-    later = workshop(shop.folder)
+    later = jobs(shop.folder)
     assert [(one.name, one.phase) for one in later.all()] == [("slow", "making")]
     with pytest.raises(InvalidInput, match="is being made"):
         later.begin(Order(name="other", **SENTENCES))
@@ -148,7 +148,7 @@ def test_another_page_on_the_same_folder_sees_it_and_can_stop_it(shop: Workshop,
     assert later.look(slug).phase == "stopped"
 
 
-def test_what_is_made_is_listed_and_its_name_is_taken(shop: Workshop) -> None:
+def test_what_is_made_is_listed_and_its_name_is_taken(shop: TrainingJobs) -> None:
     slug = shop.begin(Order(name="quick", **SENTENCES))
     end(shop, slug)
     assert shop.look(slug).phase == "made"
@@ -157,15 +157,15 @@ def test_what_is_made_is_listed_and_its_name_is_taken(shop: Workshop) -> None:
         shop.begin(Order(name="quick", **SENTENCES))
 
 
-def test_a_training_that_fails_says_why(shop: Workshop) -> None:
+def test_a_training_that_fails_says_why(shop: TrainingJobs) -> None:
     slug = shop.begin(Order(name="broken", **SENTENCES))
     end(shop, slug)
     assert shop.look(slug).phase == "failed"
     assert shop.look(slug).problem == "There is nothing to learn. Give more pairs."
-    assert workshop(shop.folder).look(slug).phase == "stopped", "on another day, going on tells"
+    assert jobs(shop.folder).look(slug).phase == "stopped", "on another day, going on tells"
 
 
-def test_given_pairs_are_kept_since_an_upload_vanishes(shop: Workshop, tmp_path: Path) -> None:
+def test_given_pairs_are_kept_since_an_upload_vanishes(shop: TrainingJobs, tmp_path: Path) -> None:
     upload = tmp_path / "mine.jsonl.gz"
     upload.write_bytes(b"pairs")
     slug = shop.begin(Order(name="quick", pairs=str(upload)))
@@ -176,10 +176,10 @@ def test_given_pairs_are_kept_since_an_upload_vanishes(shop: Workshop, tmp_path:
 def test_where_nothing_can_be_kept_it_says_so(tmp_path: Path, begun: Callable[[], None]) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InvalidInput, match="Nothing can be kept"):
-        workshop(tmp_path / "file").begin(Order(name="quick", **SENTENCES))
+        jobs(tmp_path / "file").begin(Order(name="quick", **SENTENCES))
 
 
-def test_it_shows_what_is_learnt_and_what_the_model_says_meanwhile(shop: Workshop) -> None:
+def test_it_shows_what_is_learnt_and_what_the_model_says_meanwhile(shop: TrainingJobs) -> None:
     slug = shop.begin(Order(name="broken", **SENTENCES))
     end(shop, slug)
     work = shop.folder / slug / "training"

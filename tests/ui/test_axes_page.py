@@ -12,7 +12,7 @@ import pytest
 
 from playground.player import Player
 from playground.serving.limits import Hosted, Hosting
-from playground.training.jobs import Workshop
+from playground.training.jobs import TrainingJobs
 from playground.ui.axes.page import AxesPage
 from tests.conftest import FolderOf
 from tests.tiny_axis import make_tiny_axis
@@ -44,7 +44,7 @@ NOBODY: Any = SimpleNamespace(session_hash="me")
 def page_of(player: Player, folder: Path, **hosting: Any) -> tuple[AxesPage, gr.Dropdown]:
     def build() -> tuple[AxesPage, gr.Dropdown]:
         elsewhere = gr.Dropdown(["cheer"], value="cheer")
-        shop = Workshop(folder, "tiny", "float32", (), [sys.executable, "-c", MADE])
+        shop = TrainingJobs(folder, "tiny", "float32", (), [sys.executable, "-c", MADE])
         return AxesPage(Hosted(player, Hosting(**hosting)), [elsewhere], shop), elsewhere
 
     return inside_a_loop(build)
@@ -150,7 +150,7 @@ def test_two_sentences_become_an_axis(player: Player, other: Path, tmp_path: Pat
     page, elsewhere = page_of(player, tmp_path / "shop")
     begun = page.begin("calm", "a calm person", "a hectic person", "calm", "hectic", 5, None)
     assert "Starting" in begun[page.making] or "Ready" in begun[page.making]
-    page.workshop._at_work["calm"].wait()
+    page.jobs._at_work["calm"].wait()
     update = page.watch(begun[page.slug])
     assert "Ready" in update[page.making]
     assert listed(update, page.axis) == listed(update, elsewhere) == ["calm", "cheer"]

@@ -106,13 +106,13 @@ def test_a_newer_wish_ends_the_older_run_and_closes_its_stream(page: PlayPage) -
 
 def test_a_dial_moved_before_the_first_run_asks_nothing(page: PlayPage) -> None:
     assert page.moved(person(), View(), *values(alpha=2.0)) == gr.skip()
-    assert page.desk.newest("one") is None
+    assert page.inbox.newest("one") is None
 
 
 def test_a_dial_keeps_to_the_prompt_that_was_asked(page: PlayPage) -> None:
     view, _ = run(page)
     page.moved(person(), view, *values(alpha=0.4, prompt="Half a new pro"))
-    wish = page.desk.newest("one")
+    wish = page.inbox.newest("one")
     assert wish is not None
     assert (wish.prompt, wish.alpha) == ("Describe a morning.", 0.4)
 
@@ -349,7 +349,7 @@ def test_a_preset_that_cannot_be_opened_says_why_and_changes_nothing(
     assert page.open_preset(opened_file(text, "<i>.toml"), person(), view, *values()) == gr.skip()
     [message] = warned
     assert says in message and "<" not in message
-    assert page.desk.newest("one") == view.wish
+    assert page.inbox.newest("one") == view.wish
 
 
 def test_a_page_opened_without_a_link_is_left_as_it_is(page: PlayPage) -> None:

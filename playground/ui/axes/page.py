@@ -1,6 +1,6 @@
 """The Axes page: what each axis is, what it does, and how to get another: load one, or make one.
 
-Handlers only carry values: `axis_card` decides what is seen, `workshop` makes axes in processes of their own.
+Handlers only carry values: `card` decides what is seen, `training/jobs` makes axes in processes of their own.
 """
 
 import atexit
@@ -19,13 +19,13 @@ from playground.events import Token, Waiting
 from playground.measure import figures
 from playground.serving.limits import Hosted
 from playground.settings import Request, Row, Strength, conversation
-from playground.training.jobs import Making, Order, Workshop
+from playground.training.jobs import Making, Order, TrainingJobs
 from playground.ui import markup
 from playground.ui.axes import card as axis_card
 from playground.ui.axes import examples
 from playground.ui.axes.examples import Example
+from playground.ui.fold import fold
 from playground.ui.number_box import NumberBox
-from playground.ui.play.fold import fold
 
 _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
 _QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
@@ -38,16 +38,16 @@ Update = dict[Any, Any]
 class AxesPage:
     """The Axes page of one player; `listed` are dropdowns elsewhere that list the axes too."""
 
-    def __init__(self, hosted: Hosted, listed: Sequence[gr.Dropdown], workshop: Workshop | None = None) -> None:
+    def __init__(self, hosted: Hosted, listed: Sequence[gr.Dropdown], jobs: TrainingJobs | None = None) -> None:
         self.hosted, self.listed = hosted, list(listed)
         hosting = hosted.hosting
-        self.workshop = workshop or Workshop(places.own_axes(), hosting.model, hosting.dtype)
+        self.jobs = jobs or TrainingJobs(places.own_axes(), hosting.model, hosting.dtype)
         self.may_add = not hosting.public
         self.left_out: dict[Path, AxisMismatch] = {}
         if self.may_add:
             self.left_out |= hosted.damaged
             self._load_own()
-            atexit.register(self.workshop.close)
+            atexit.register(self.jobs.close)
         self._layout()
         self._connect()
 
@@ -187,7 +187,7 @@ class AxesPage:
             self.hosted.hosting.check_own("Making axes")
             if not str(given.get("name", "")).strip():
                 raise InvalidInput("The axis needs a name.", "Such as: calm.")
-            slug = self.workshop.begin(Order(**given))
+            slug = self.jobs.begin(Order(**given))
         except PlaygroundError as error:
             return {self.said: _complaint(error)}
         return {self.said: "", self.slug: slug} | self._making(slug)
@@ -196,7 +196,7 @@ class AxesPage:
         """Resume a stopped training."""
         try:
             self.hosted.hosting.check_own("Making axes")
-            self.workshop.go_on(slug)
+            self.jobs.go_on(slug)
         except PlaygroundError as error:
             return {self.said: _complaint(error)}
         return self._making(slug)
@@ -204,27 +204,27 @@ class AxesPage:
     def stop(self, slug: str) -> Update:
         """Cancel a training; its work is kept."""
         self.hosted.hosting.check_own("Making axes")
-        self.workshop.cancel(slug)
+        self.jobs.cancel(slug)
         return self._making(slug)
 
     def throw_away(self, slug: str) -> Update:
         """Delete a stopped training's work."""
         self.hosted.hosting.check_own("Making axes")
         if slug:
-            self.workshop.forget(slug)
+            self.jobs.forget(slug)
         return self._nothing_in_hand()
 
     def watch(self, slug: str) -> Update:
         """How the training stands that this page watches; once it is done its axis is in the list."""
         try:
-            one = self.workshop.look(slug)
+            one = self.jobs.look(slug)
         except PlaygroundError:  # deleted in another window
             return self._nothing_in_hand()
         shown = self._in_hand(one)
         if one.phase != "made" or one.name in self.hosted.axes:
             return shown
         try:
-            name = self.hosted.load(str(self.workshop.folder / slug))
+            name = self.hosted.load(str(self.jobs.folder / slug))
         except PlaygroundError as error:
             return shown | {self.said: _complaint(error), self.slug: ""}
         return shown | self._listed(name) | {self.slug: ""}
@@ -232,7 +232,7 @@ class AxesPage:
     def add(self, files: list[str] | None, folder: str) -> Update:
         """Load an axis from files that were chosen, or from a folder on this machine."""
         try:
-            name = self.hosted.take_in(files, self.workshop.folder) if files else self.hosted.load(folder)
+            name = self.hosted.take_in(files, self.jobs.folder) if files else self.hosted.load(folder)
         except PlaygroundError as error:
             return {self.said: _complaint(error)}
         return self._listed(name) | {self.said: '<p class="note">Loaded.</p>', self.files: None, self.folder: ""}
@@ -241,7 +241,7 @@ class AxesPage:
         """The axes as they are now, for a page that has just been opened, and what is in the making."""
         chosen = name if name in self.hosted.axes else next(iter(self.names()), None)
         update = self._listed(chosen)
-        unfinished = [one for one in self.workshop.all() if one.phase != "made"] if self.may_add else []
+        unfinished = [one for one in self.jobs.all() if one.phase != "made"] if self.may_add else []
         if unfinished:
             best = min(unfinished, key=lambda one: one.phase != "making")
             update |= {self.slug: best.slug} | self._making(best.slug)
@@ -255,7 +255,7 @@ class AxesPage:
 
     def _load_own(self) -> None:
         """Load what was made or loaded here before; what cannot be used stays where it is and is told of."""
-        for folder in self.workshop.finished():
+        for folder in self.jobs.finished():
             try:
                 self.hosted.load(str(folder))
             except AxisMismatch as error:
@@ -263,7 +263,7 @@ class AxesPage:
                 print(f"Left out {folder.name}: {error}", flush=True)  # noqa: T201
 
     def _making(self, slug: str) -> Update:
-        return self._in_hand(self.workshop.look(slug))
+        return self._in_hand(self.jobs.look(slug))
 
     def _nothing_in_hand(self) -> Update:
         return {

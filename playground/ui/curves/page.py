@@ -1,6 +1,6 @@
 """The Curves page: measure an axis over a grid of strengths, and watch the curves grow while it is measured.
 
-Handlers only carry values; `measuring` decides what is measured and what is seen. A sweep keeps every batch in a
+Handlers only carry values; `present` decides what is measured and what is seen. A sweep keeps every batch in a
 folder named by what it measures, so the same again goes on after Stop, a closed page or a restart.
 """
 
@@ -26,8 +26,8 @@ from playground.settings import Row, Sampling
 from playground.ui import markup, snippets
 from playground.ui.curves import downloads, present
 from playground.ui.curves.present import Found
+from playground.ui.fold import fold
 from playground.ui.number_box import NumberBox, bounds_of
-from playground.ui.play.fold import fold
 from playground.ui.theme import ASSETS
 
 if TYPE_CHECKING:

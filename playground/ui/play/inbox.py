@@ -11,7 +11,7 @@ NOTHING = Wish()
 """What a session wants after its page was emptied: the run under way ends and leaves the page alone."""
 
 
-class Desk:
+class Inbox:
     """The newest wish of each session, the order in which sessions came, and which are being served."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """The Play page: turn a dial, and one batch answers the same prompt at every strength the page shows.
 
-Handlers only carry values: a person's wish goes to the desk, `serve` answers the newest one, `present` and `drawing`
+Handlers only carry values: a person's wish goes to the inbox, `serve` answers the newest one, `present` and `updates`
 decide what is seen. Asking is quick and never waits for the engine; that is how a newer wish stops an older run.
 """
 
@@ -22,7 +22,7 @@ from playground.settings import Request
 from playground.ui import markup, share
 from playground.ui.number_box import NumberBox
 from playground.ui.play import captions, derived, present
-from playground.ui.play.inbox import NOTHING, Desk
+from playground.ui.play.inbox import NOTHING, Inbox
 from playground.ui.play.pace import SLOW
 from playground.ui.play.recordings import Recording
 from playground.ui.play.updates import Drawing, HasAxes, Update, card_of, cards_of, menu, methods_of
@@ -73,7 +73,7 @@ class PlayPage:
         self.model = model
         self.recording = recording
         self.length, self.longest = length, longest
-        self.desk = Desk()
+        self.inbox = Inbox()
         self.widgets = self._layout()
         self.drawing = Drawing(self.widgets, player, model)
         self._connect()
@@ -189,14 +189,14 @@ class PlayPage:
 
     def halt(self, request: gr.Request) -> None:
         """Stop: the run sees at its next event that nothing is wanted any more. Also when the page is closed."""
-        self.desk.withdraw(_session(request))
+        self.inbox.withdraw(_session(request))
 
     def clear(self, request: gr.Request, axis: str | None) -> Update:
         """A new conversation: nothing behind, nothing shown, the settings stay."""
         session = _session(request)
-        self.desk.wish(session, NOTHING)
-        if self.desk.claim(session):  # nobody serves it
-            self.desk.leave(session)
+        self.inbox.wish(session, NOTHING)
+        if self.inbox.claim(session):  # nobody serves it
+            self.inbox.leave(session)
         return self.drawing.shown(View(), {}, axis) | {self.widgets.follow_up: ""} | self.drawing.editing(False)
 
     # -- answering: one run at a time, the newest wish wins ------------------------------------------------------
@@ -207,11 +207,11 @@ class PlayPage:
         So a dial that moves asks for one answer at a time, however many strengths it passes.
         """
         session, drawn = _session(request), {}
-        if not self.desk.claim(session):
+        if not self.inbox.claim(session):
             yield gr.skip()
             return
         try:
-            wish = self.desk.following(session, view.wish if view.phase == "done" and not view.recorded else None)
+            wish = self.inbox.following(session, view.wish if view.phase == "done" and not view.recorded else None)
             if wish is None:
                 yield {self.widgets.status: captions.status(view)}
             while wish is not None:
@@ -219,9 +219,9 @@ class PlayPage:
                 yield self.drawing.shown(view, drawn, wish.axis)
                 for view in self._run(view, request, wish):  # noqa: B020 - each view grows from the last
                     yield self.drawing.shown(view, drawn, wish.axis)
-                wish = self.desk.following(session, wish)
+                wish = self.inbox.following(session, wish)
         finally:
-            self.desk.leave(session)
+            self.inbox.leave(session)
 
     @staticmethod
     def _begun(view: View, wish: Wish) -> View:
@@ -237,8 +237,8 @@ class PlayPage:
             events, due = self.player.run(batch, client), time.monotonic() + _REDRAW_S
             try:
                 for event in events:
-                    if self.desk.newest(session) != wish:
-                        if self.desk.newest(session) is None:
+                    if self.inbox.newest(session) != wish:
+                        if self.inbox.newest(session) is None:
                             yield present.stop(view)
                         return  # overtaken: the page belongs to the newer wish
                     view = present.fold(view, event)
@@ -305,8 +305,8 @@ class PlayPage:
         return self._put(request, view, replace(wish, prompt=view.wish.prompt, system=view.wish.system))
 
     def _put(self, request: gr.Request, view: View, wish: Wish) -> Update:
-        """Put a wish on the desk; what was asked and is answered already stays as it is."""
-        ahead = self.desk.wish(_session(request), wish)
+        """Put a wish into the inbox; what was asked and is answered already stays as it is."""
+        ahead = self.inbox.wish(_session(request), wish)
         if view.writing or (wish == view.wish and view.phase == "done" and not view.recorded):
             return {}
         return {self.widgets.status: captions.starting(ahead)}

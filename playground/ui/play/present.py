@@ -1,6 +1,6 @@
 """From wish to request, and from events to view: the page is folded from a stream, and nothing else changes it.
 
-Pure: knows neither gradio nor torch. `play` moves views over the wire.
+Pure: knows neither gradio nor torch. `page` moves views over the wire.
 """
 
 from collections.abc import Container, Iterable, Mapping

@@ -1,6 +1,6 @@
 """What the Play page shows, as values: what is wished, what is written, and the whole page of one moment.
 
-`present` makes views, `gauges` reads them, `markup` and `panes` draw them. Knows neither gradio nor torch.
+`present` makes views, `derived` reads them, `captions`, `panes` and `tokens` draw them. Knows neither gradio nor torch.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The Play page's components and where they stand. No behaviour: that is in `play`."""
+"""The Play page's components and where they stand. No behaviour: that is in `page`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,10 +11,10 @@ from playground.measure import figures
 from playground.presets import Preset
 from playground.settings import Request, Row, Sampling, Settings, Strength
 from playground.ui import markup
+from playground.ui.fold import Fold, fold
 from playground.ui.number_box import NumberBox, bounds_of
 from playground.ui.play import captions, derived, panes, tokens
 from playground.ui.play.dial import Dial, changes, marks
-from playground.ui.play.fold import Fold, fold
 from playground.ui.play.mixer import Mixer, listed
 from playground.ui.play.view import BASE, FEWEST, MOST, STEERED, STRIP, View, Wish
 from playground.ui.theme import ASSETS
