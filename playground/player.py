@@ -13,10 +13,9 @@ import torch
 
 from playground import axes, cards, sources
 from playground.axes import Axis
-from playground.engine.decode import Step, steps
 from playground.engine.language_model import LanguageModel
 from playground.engine.prefix_tree import PrefixTree
-from playground.engine.turns import Turns
+from playground.engine.scheduler import Scheduler
 from playground.errors import AxisMismatch
 from playground.events import Event, Finished, Progress
 from playground.rewards.preference import PreferenceReward
@@ -42,7 +41,7 @@ class Player:
         self.damaged: dict[Path, AxisMismatch] = dict(damaged or {})
         self.axes: dict[str, Axis] = dict(known or {})
         self.tree = PrefixTree()
-        self.turns = Turns()
+        self.scheduler = Scheduler(model)
         self._rewards: OrderedDict[tuple[PreferenceReward, Conversation, str], float] = OrderedDict()
 
     @classmethod
@@ -90,35 +89,23 @@ class Player:
         return axis
 
     def run(self, request: Request, client: Hashable = None) -> Generator[Event, None, None]:
-        """Decode a request's rows as one batch; Finished events carry the reward of the row's first axis.
+        """Decode a request's rows; Finished events carry the reward of the row's first axis.
 
         A strength names its axis by name or by folder.
 
-        Requests of several threads take turns, step by step, each `client` as many as another. Close the generator to
-        stop, which frees its place at once. Raises Busy, InvalidInput or AxisMismatch before the first event.
+        The rows of all threads' requests run as one batch, see Scheduler.run. Close the generator to stop, which frees
+        their places at once. Raises Busy, InvalidInput or AxisMismatch before the first event.
         """
         named = {strength.axis for row in request.rows for strength in row.strengths}
         used = {name: self.axis(name) for name in sorted(named)}
         steering = {name: axis.steering for name, axis in used.items()}
-        work = steps(self.model, steering, request, self.tree)
-        with self.turns.place(), closing(self.in_turns(work, client)) as work:
-            for step in work:
+        with closing(self.scheduler.run(steering, request, self.tree, client)) as steps:
+            for step in steps:
                 yield from (event for event in step if not isinstance(event, Finished))
                 if ends := [event for event in step if isinstance(event, Finished)]:
-                    with self.turns.turn(client):
+                    with self.scheduler.alone():
                         ends = self._scored(ends, request.rows, used)
                     yield from ends
-
-    def in_turns(self, work: Generator[Step, None, None], client: Hashable = None) -> Generator[Step, None, None]:
-        """The steps of some work, each taken when it is the client's turn."""
-        with closing(work):
-            while (step := self._next(work, client)) is not None:
-                yield step
-
-    def _next(self, work: Generator[Step, None, None], client: Hashable) -> Step | None:
-        """The next step, None after the last."""
-        with self.turns.turn(client):
-            return next(work, None)
 
     def _scored(self, ends: list[Finished], rows: Sequence[Row], used: Mapping[str, Axis]) -> list[Finished]:
         """Add rewards to rows that end together: those not known yet are read in one batch for each axis."""

@@ -1,4 +1,4 @@
-"""Many people at one player: fair turns, a bounded number of places, nothing of one request in another."""
+"""Many people at one player: nothing of one request in another, and each is told and scored as if alone."""
 
 from collections.abc import Generator, Iterable
 from pathlib import Path
@@ -6,10 +6,9 @@ from threading import Thread
 
 import pytest
 
-from playground import player as player_module
 from playground.engine.language_model import LanguageModel
-from playground.engine.turns import Turns
-from playground.errors import Busy, InvalidInput
+from playground.engine.scheduler import Scheduler
+from playground.errors import InvalidInput
 from playground.events import Event, Finished, Started, Token
 from playground.player import Player
 from playground.settings import Request, Row, Strength, conversation
@@ -58,78 +57,6 @@ def in_threads(*works: Generator | None, names: tuple[str, ...] = ()) -> list[li
     return found
 
 
-def test_the_turn_goes_round_in_the_order_of_asking() -> None:
-    turns, order = Turns(), []
-
-    def client(name: str) -> None:
-        with turns.turn():
-            order.append(name)
-
-    threads = [Thread(target=client, args=(name,)) for name in ("first", "second", "third")]
-    with turns.turn():
-        for waiting, thread in enumerate(threads, 2):
-            thread.start()
-            while turns.wanted < waiting:
-                pass
-        assert order == []
-    for thread in threads:
-        thread.join()
-    assert order == ["first", "second", "third"]
-
-
-def test_the_turn_goes_round_among_clients_and_not_among_requests() -> None:
-    turns, order = Turns(), []
-
-    def client(name: str) -> None:
-        with turns.turn(name):
-            order.append(name)
-
-    threads = [Thread(target=client, args=(name,)) for name in ("many", "many", "many", "one", "other")]
-    with turns.turn("many"):
-        for waiting, thread in enumerate(threads, 2):
-            thread.start()
-            while turns.wanted < waiting:
-                pass
-    for thread in threads:
-        thread.join()
-    assert order == ["one", "other", "many", "many", "many"]
-    assert turns.wanted == 0
-
-
-def test_a_step_that_fails_passes_the_turn_on() -> None:
-    turns = Turns()
-    with pytest.raises(ZeroDivisionError), turns.turn():
-        raise ZeroDivisionError
-    with turns.turn():
-        pass
-
-
-def test_a_long_sweep_takes_no_step_while_a_short_reply_waits(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sweep's thread waits in each of its steps until the short one is in line again, or done."""
-    log: list[str] = []
-    steps = player_module.steps
-
-    def watched(model: LanguageModel, axes: dict, request: Request, tree: object) -> Generator:
-        name = "long" if len(request.rows) > 1 else "short"
-        for step in steps(model, axes, request, tree):  # pyright: ignore[reportArgumentType]
-            log.append(name)
-            while name == "long" and short.is_alive() and player.turns.wanted < 2:
-                pass
-            yield step
-
-    monkeypatch.setattr(player_module, "steps", watched)
-    short = Thread(target=lambda: list(player.run(asked(0.5, new_tokens=6))))
-    sweep = player.run(asked(*(index / 10 for index in range(12)), new_tokens=24))
-    next(sweep)
-    short.start()
-    list(sweep)
-    short.join()
-    assert log.count("short") >= 7 and log.count("long") >= 25  # more where one finds what the other has visited
-    last = len(log) - 1 - log[::-1].index("short")
-    between = "".join(name[0] for name in log[log.index("short") : last + 1]).split("s")
-    assert all(len(steps_of_the_sweep) <= 2 for steps_of_the_sweep in between), log
-
-
 def test_requests_in_threads_are_the_requests_alone(player: Player) -> None:
     requests = [
         asked(*alphas, prompt=prompt) for prompt in ("Hi.", "How are you?") for alphas in ((-1.0, 0.0, 2.0), (0.5,))
@@ -139,41 +66,38 @@ def test_requests_in_threads_are_the_requests_alone(player: Player) -> None:
     assert [texts(events) for events in found] == alone
 
 
-def test_no_more_requests_than_places(player: Player) -> None:
-    player.turns = Turns(places=2)
-    first, second = player.run(asked(0.0)), player.run(asked(1.0))
-    assert isinstance(next(first), Started) and isinstance(next(second), Started)
-    assert player.turns.taken == 2
-    with pytest.raises(Busy, match="2 requests are being answered"):
-        next(player.run(asked(0.5)))
+def test_closing_frees_its_rows_at_once(player: Player) -> None:
+    scheduler = player.scheduler
+    first, second = player.run(asked(0.0, 2.0)), player.run(asked(1.0, prompt="How are you?"))
+    for events in (first, second):
+        assert isinstance(next(events), Started)
+        assert isinstance(next(events), Token)
+    assert (scheduler.under_way, scheduler.running) == (2, 3)
     first.close()
-    assert player.turns.taken == 1
-    assert len(texts(player.run(asked(0.5)))) == 1
+    assert (scheduler.under_way, scheduler.running) == (1, 1)
+    assert list(first) == []
     assert len(texts(second)) == 1
-    assert player.turns.taken == 0
+    assert (scheduler.under_way, scheduler.running) == (0, 0)
 
 
 def test_a_request_that_cannot_be_run_holds_no_place(player: Player) -> None:
     with pytest.raises(InvalidInput):
         next(player.run(asked(0.0, prompt="long " * 5000)))
-    assert player.turns.taken == 0
+    assert player.scheduler.under_way == 0
 
 
-def test_a_stop_takes_effect_within_a_step(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_alone_takes_no_step_that_nobody_asks_for(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a stop takes effect within a step."""
     taken: list[int] = []
-    steps = player_module.steps
-
-    def watched(*given: object) -> Generator:
-        for step in steps(*given):  # pyright: ignore[reportArgumentType]
-            taken.append(len(step))
-            yield step
-
-    monkeypatch.setattr(player_module, "steps", watched)
+    step = Scheduler._step
+    monkeypatch.setattr(Scheduler, "_step", lambda scheduler: taken.append(1) or step(scheduler))
     events = player.run(asked(0.0, 1.0, new_tokens=50))
-    next(events)
-    next(events)
+    assert isinstance(next(events), Started) and not taken
+    while not isinstance(next(events), Token):
+        pass
+    before = len(taken)
     events.close()
-    assert len(taken) == 2
+    assert len(taken) == before <= 2, "a look at what is remembered, and the prompt"
     assert list(events) == []
 
 

@@ -5,6 +5,8 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -19,9 +21,10 @@ from playground.engine.methods import CLM, REControl, Steering
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.engine.methods.value_function import ValueFunction
 from playground.engine.prefix_tree import PrefixTree
+from playground.engine.scheduler import Scheduler
 from playground.engine.streams import Streams
 from playground.errors import InvalidInput, PlaygroundError
-from playground.events import Finished, Progress
+from playground.events import Finished, Progress, Token
 from playground.player import Player, open_model
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.training.clm import dpo
@@ -98,6 +101,8 @@ class Bench:
             "decode": self.decode,
             "decode_int8": self.decode_int8,
             "roofline": self.roofline,
+            "people": self.people,
+            "first_token_under_load": self.first_token_under_load,
             "train": self.train,
             "cost": self.cost,
         }
@@ -202,18 +207,50 @@ class Bench:
         size = sum(weight.nbytes for weight in self.model.decoder.layers.parameters())
         output: Any = self.model.model.get_output_embeddings()
         size += output.weight.nbytes
-        streams = Streams(self.model, [self.model.prompt_ids(conversation(PROMPT))])
-        states = streams.prefill()
+        streams = Streams(self.model, {None: None})
+        states = streams.prefill({(None, 0): self.model.prompt_ids(conversation(PROMPT))})
 
         def step() -> None:
             nonlocal states
-            states = streams.advance([int(self.model.head(states.base).argmax())])
+            states = streams.advance({(None, 0): (0, int(self.model.head(states[None, 0]).argmax()))})
 
         def steps() -> float:
             return self._timed(lambda: [step() for _ in range(self.scale.new_tokens)]) / self.scale.new_tokens
 
         found = self._ratio(lambda: size / self._bandwidth(), steps)
         return {**found, "weight_bytes": size}
+
+    def people(self) -> Found:
+        """Tokens a second of eight people at once, each with a prompt and a strength of their own, against one's."""
+
+        def answered(prompts: Sequence[str]) -> float:
+            asked = [self._steered([prompt], [0.5 + place / 16]) for place, prompt in enumerate(prompts)]
+            return self._timed(lambda: self._at_once(Scheduler(self.model), asked))
+
+        return self._ratio(lambda: len(PROMPTS) * answered(PROMPTS[:1]), lambda: answered(PROMPTS))
+
+    def first_token_under_load(self) -> Found:
+        """Seconds to the first token of one who comes while a sweep of 64 rows runs against those on a quiet engine."""
+        scheduler = Scheduler(self.model)
+        sweep = self._steered(PROMPTS, NINE[: 64 // len(PROMPTS)], min(512, self.model.context_length // 2))
+        asked = self._steered([PROMPT], [0.6])
+
+        def first_token(beside: Scheduler) -> float:
+            with closing(beside.run({"axis": self.axis}, asked)) as steps:
+                return self._timed(lambda: next(step for step in steps if any(isinstance(e, Token) for e in step)))
+
+        with closing(scheduler.run({"axis": self.axis}, sweep)) as steps, ThreadPoolExecutor(1) as person:
+
+            def beside_the_sweep() -> float:
+                """Somebody asks from a thread of their own, at a moment that falls anywhere in a step of the sweep."""
+                while scheduler.running < len(sweep.rows):
+                    next(steps)
+                asking = person.submit(first_token, scheduler)
+                while not asking.done():
+                    next(steps)
+                return asking.result()
+
+            return self._ratio(beside_the_sweep, lambda: first_token(Scheduler(self.model)))
 
     def train(self) -> Found:
         """Seconds of TRL's DPO for a step of pairs against ours: same layer, objective, batch and dtype."""
@@ -256,7 +293,7 @@ class Bench:
                 str(len(self.model.prompt_ids(conversation(text)))): self._decode(self._rows(NINE, text))
                 for text in (PROMPT, f"{words} {words}", f"{words} " * 8)
             },
-            "kv_bytes_per_token": self._kv_bytes(),
+            "kv_bytes_per_token": self.model.kv_bytes,
         }
 
     def _quality(self, other: LanguageModel) -> Found:
@@ -281,13 +318,6 @@ class Bench:
             "perplexity_ratio": float((ours - theirs).gather(1, tokens).mean().exp()),
             "tokens": len(tokens),
         }
-
-    def _kv_bytes(self) -> int:
-        """What one stream remembers of one token."""
-        config = self.model.decoder.config
-        heads = getattr(config, "num_key_value_heads", config.num_attention_heads)
-        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        return 2 * config.num_hidden_layers * heads * width * self.model.dtype.itemsize
 
     @cached_property
     def _int8(self) -> LanguageModel:
@@ -337,6 +367,16 @@ class Bench:
 
     def _rows(self, alphas: Sequence[float], prompt: str = PROMPT) -> list[Row]:
         return [Row(messages=conversation(prompt), strengths=(Strength(axis="axis", alpha=alpha),)) for alpha in alphas]
+
+    def _steered(self, prompts: Sequence[str], alphas: Sequence[float], new_tokens: int | None = None) -> Request:
+        rows = [row for prompt in prompts for row in self._rows(alphas, prompt)]
+        return Request(rows=tuple(rows), max_new_tokens=new_tokens or self.scale.new_tokens)
+
+    def _at_once(self, scheduler: Scheduler, asked: Sequence[Request]) -> None:
+        """Answer requests at once, each for a thread of its own."""
+        with ThreadPoolExecutor(len(asked)) as people:
+            for answer in [people.submit(list, scheduler.run({"axis": self.axis}, request)) for request in asked]:
+                answer.result()
 
     def _decode(self, rows: Sequence[Row], model: LanguageModel | None = None, new_tokens: int | None = None) -> float:
         """Seconds to decode rows from scratch."""

@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
-from transformers.cache_utils import DynamicCache
+from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from playground.engine.fused_step import LeanDecoder
 from playground.engine.kv_memory import KVMemory
@@ -13,6 +13,11 @@ from playground.engine.kv_memory import KVMemory
 
 class KVCache(Protocol):
     """The keys and values of S streams in one decoder. `prefill` comes first."""
+
+    @property
+    def joins(self) -> bool:
+        """Whether it can `join`."""
+        ...
 
     def prefill(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """Read prompts [S, T, D] with mask [S, T], padded on the left -> hidden states [S, T, D]."""
@@ -24,6 +29,10 @@ class KVCache(Protocol):
 
     def step(self, embeddings: Tensor) -> Tensor:
         """One token more for each stream, [S, D] -> its hidden states [S, D]."""
+        ...
+
+    def join(self, other: Any) -> None:
+        """Take in the streams of another cache of this kind, behind its own; the other one is used up."""
         ...
 
 
@@ -71,6 +80,14 @@ def run_decoder(decoder: nn.Module, embeddings: Tensor, mask: Tensor, cache: Dyn
     return output.last_hidden_state
 
 
+_JOINABLE = (DynamicLayer, DynamicSlidingWindowLayer)
+"""Kinds of layers whose streams stand side by side, padded on the left like prompts of different length.
+
+Others (states of convolutions and of linear attention, indexed or quantised keys) are not known to: a request of such
+a family takes its steps by itself, in turn with the others.
+"""
+
+
 class StockCache:
     """The cache and the step of `transformers`. What it holds differs from family to family, so it cannot resume."""
 
@@ -89,11 +106,47 @@ class StockCache:
             index: Any = torch.tensor(parents, device=self.mask.device, dtype=torch.long)
             self.cache.reorder_cache(index)  # batch_select_indices does not know of linear attention and convolutions
             self.mask = self.mask[index]
+            if self.joins:
+                self._trim()
 
     def step(self, embeddings: Tensor) -> Tensor:
         """See KVCache."""
         self.mask = nn.functional.pad(self.mask, (0, 1), value=1)
         return run_decoder(self.decoder, embeddings.unsqueeze(1), self.mask, self.cache).squeeze(1)
+
+    def _trim(self) -> None:
+        """Let go of positions where all streams are padded: those who come and go would pile them up."""
+        unused = int(self.mask.any(0).long().argmax())
+        if not unused:
+            return
+        self.mask = self.mask[:, unused:]
+        layers: Any = self.cache.layers
+        for layer in layers:
+            held = min(layer.keys.shape[-2], self.mask.shape[1])
+            layer.keys, layer.values = layer.keys[..., -held:, :], layer.values[..., -held:, :]
+            if isinstance(layer, DynamicSlidingWindowLayer):
+                layer.cumulative_length = self.mask.shape[1]
+
+    @property
+    def joins(self) -> bool:
+        """See KVCache."""
+        layers: Any = self.cache.layers
+        return all(type(layer) in _JOINABLE for layer in layers)
+
+    def join(self, other: "StockCache") -> None:
+        """See KVCache."""
+        length = max(self.mask.shape[1], other.mask.shape[1])
+        masks = (nn.functional.pad(mask, (length - mask.shape[1], 0)) for mask in (self.mask, other.mask))
+        self.mask = torch.cat(list(masks))
+        layers: Any = zip(self.cache.layers, other.cache.layers, strict=True)
+        for ours, theirs in layers:
+            held = max(ours.keys.shape[-2], theirs.keys.shape[-2])
+            for name in ("keys", "values"):
+                parts = [getattr(layer, name) for layer in (ours, theirs)]
+                padded = [nn.functional.pad(part, (0, 0, held - part.shape[-2], 0)) for part in parts]
+                setattr(ours, name, torch.cat(padded))
+            if isinstance(ours, DynamicSlidingWindowLayer):
+                ours.cumulative_length = length
 
 
 class LeanCaches:
@@ -118,6 +171,8 @@ class LeanCaches:
 
 class LeanCache:
     """Prompts are read by the stock decoder, the rest token by token by the lean step."""
+
+    joins = True
 
     def __init__(self, decoder: Any, lean: LeanDecoder) -> None:
         self.decoder, self.lean = decoder, lean
@@ -167,3 +222,7 @@ class LeanCache:
     def resume(self, taken: Sequence[Tensor]) -> None:
         """See ResumableCache."""
         self.memory = KVMemory.of_rows(taken)
+
+    def join(self, other: "LeanCache") -> None:
+        """See KVCache."""
+        self.memory.join(other.memory)

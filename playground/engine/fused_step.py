@@ -71,8 +71,7 @@ class LeanDecoder:
         """Embeddings [S, D] in the order of the memory's rows -> hidden states after the final norm [S, D]."""
         streams, width = hidden.shape
         column = memory.grow()
-        first = min(memory.starts)
-        mask = self._mask(memory, first, hidden)
+        runs, mask = self._runs(memory, hidden)
         cos, sin = self._rotation(memory, hidden)
         for layer, kept in zip(self.layers, memory.tensor[:, :streams], strict=True):
             qkv = layer.qkv(rms_norm(hidden, (width,), layer.attention_norm, self.epsilon))
@@ -83,10 +82,13 @@ class LeanDecoder:
             swapped = turned.roll(self.head_dim // 2, -1)
             turned.mul_(cos).addcmul_(swapped, sin)
             kept[:, :, column] = qkv[:, self.heads :]
-            seen = kept[:, :, first : column + 1]
             queries = qkv[:, : self.heads].unflatten(1, (self.kv_heads, -1))
-            attended = scaled_dot_product_attention(queries, seen[:, : self.kv_heads], seen[:, self.kv_heads :], mask)
-            hidden = layer.out(attended.flatten(1)).add_(hidden)
+            attended: list[Tensor] = []
+            for row, end, start in runs:
+                keys, values = kept[row:end, :, start : column + 1].split(self.kv_heads, 1)
+                attended.append(scaled_dot_product_attention(queries[row:end], keys, values, mask))
+            read = attended[0] if len(attended) == 1 else torch.cat(attended)
+            hidden = layer.out(read.flatten(1)).add_(hidden)
             gate, up = layer.gate_up(rms_norm(hidden, (width,), layer.mlp_norm, self.epsilon)).chunk(2, -1)
             hidden = layer.down(silu(gate).mul_(up)).add_(hidden)
         return hidden if self.norm is None else rms_norm(hidden, (width,), self.norm, self.epsilon)
@@ -102,11 +104,21 @@ class LeanDecoder:
         half = self.head_dim // 2
         return cos, torch.cat([-sin[..., :half], sin[..., half:]], -1)
 
-    def _mask(self, memory: KVMemory, first: int, like: Tensor) -> Tensor | None:
-        """What to add to the scores of each row [S, 1, groups, positions from `first`]; None where all begin there."""
-        if max(memory.starts) == first:
-            return None
+    def _runs(self, memory: KVMemory, like: Tensor) -> tuple[list[tuple[int, int, int]], Tensor | None]:
+        """Rows that attend in one call, from which position on, and what to add to their scores.
+
+        On a CPU those that begin together: each reads what is its own, and has the same bits in any batch. On an
+        accelerator calls are dear, and all rows share one.
+        """
+        if like.is_cpu or len(set(memory.starts)) == 1:
+            return memory.runs, None
+        return self._masked(memory, like)
+
+    def _masked(self, memory: KVMemory, like: Tensor) -> tuple[list[tuple[int, int, int]], Tensor]:
+        """All rows in one call, with -inf where one of them is padded [S, 1, groups, positions]."""
+        first = min(memory.starts)
         starts = torch.tensor(memory.starts, device=like.device).view(-1, 1, 1, 1)
         columns = torch.arange(first, memory.length, device=like.device)
         mask = torch.zeros(columns.shape, dtype=like.dtype, device=like.device)
-        return mask.where(columns >= starts, -torch.inf).expand(-1, -1, self.heads // self.kv_heads, -1)
+        masked = mask.where(columns >= starts, -torch.inf).expand(-1, -1, self.heads // self.kv_heads, -1)
+        return [(0, memory.rows, first)], masked

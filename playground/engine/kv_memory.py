@@ -1,6 +1,7 @@
 """Keys and values of many streams in one preallocated tensor: rows stand close together, copies are rare and small."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -60,31 +61,80 @@ class KVMemory:
         """How many rows are in use."""
         return len(self.places)
 
+    @property
+    def runs(self) -> list[tuple[int, int, int]]:
+        """Rows that begin at the same position and stand side by side: the first, the one after the last, where."""
+        edges = [row for row in range(1, self.rows) if self.starts[row] != self.starts[row - 1]]
+        return [(first, end, self.starts[first]) for first, end in pairwise([0, *edges, self.rows])]
+
     def select(self, parents: Sequence[int]) -> None:
-        """Let stream i go on from what stream parents[i] holds; a stream that nobody names is let go."""
+        """Let stream i go on from what stream parents[i] holds; a stream that nobody names is let go.
+
+        Rows that begin at the same position come to stand side by side, and stay where they are if they can.
+        """
         sources = [self.places[parent] for parent in parents]
         self._reserve(len(sources), self.length)
-        places: list[int | None] = []
-        taken: set[int] = set()
-        for source in sources:
-            stays = source < len(sources) and source not in taken
-            places.append(source if stays else None)
-            taken |= {source} if stays else set()
-        # A free place is nobody's source, for the first who names a place keeps it: copies cannot overtake each other.
-        free = (place for place in range(len(sources)) if place not in taken)
-        self.places = [next(free) if place is None else place for place in places]
-        starts = [0] * len(sources)
-        for place, source in zip(self.places, sources, strict=True):
-            starts[place] = self.starts[source]
-            if place != source:
-                self.tensor[:, place, :, : self.length] = self.tensor[:, source, :, : self.length]
-        self.starts = starts
+        of_start: dict[int, list[int]] = {}
+        for stream in sorted(range(len(sources)), key=lambda stream: sources[stream]):
+            of_start.setdefault(self.starts[sources[stream]], []).append(stream)
+        places, starts, first = [0] * len(sources), [0] * len(sources), 0
+        for start, streams in of_start.items():
+            rows = range(first, first := first + len(streams))
+            stays: dict[int, int] = {}
+            for stream in streams:
+                if sources[stream] in rows:
+                    stays.setdefault(sources[stream], stream)
+            free = (row for row in rows if row not in stays)
+            for stream in streams:
+                source = sources[stream]
+                places[stream] = source if stays.get(source) == stream else next(free)
+            starts[rows.start : rows.stop] = [start] * len(streams)
+        self._copy([(source, place) for source, place in zip(sources, places, strict=True) if source != place])
+        self.places, self.starts = places, starts
+
+    def join(self, other: "KVMemory") -> None:
+        """Take in another's streams behind the own; both end at the same position."""
+        rows, missing = self.rows, other.length - self.length
+        if missing > 0:
+            self._reserve(rows, other.length + 1)
+            self._move(missing)
+        self._reserve(rows + other.rows, self.length)
+        offset = self.length - other.length
+        taken = self.tensor[:, rows : rows + other.rows, :, : self.length]
+        taken[..., :offset, :] = 0  # masked out is multiplied by 0, so that nan may not stand there
+        taken[..., offset:, :] = other.tensor[:, : other.rows, :, : other.length]
+        self.places += [rows + place for place in other.places]
+        self.starts += [offset + start for start in other.starts]
 
     def grow(self) -> int:
         """Make room for one more position in each row -> that position."""
+        first = min(self.starts)
+        if self.length == self.tensor.shape[3] and first >= COLUMNS:
+            self._move(-first)  # into the room of those that are gone
         self._reserve(self.rows, self.length + 1)
         self.length += 1
         return self.length - 1
+
+    def _copy(self, moves: Sequence[tuple[int, int]]) -> None:
+        """Copy rows to other places, all at once: a place may be another's source."""
+        if not moves:
+            return
+        sources, places = (list(each) for each in zip(*moves, strict=True))
+        first = min(self.starts[source] for source in sources)
+        if set(sources) & set(places):
+            self.tensor[:, places, :, first : self.length] = self.tensor[:, sources, :, first : self.length]
+            return
+        for source, place in moves:
+            self.tensor[:, place, :, first : self.length] = self.tensor[:, source, :, first : self.length]
+
+    def _move(self, by: int) -> None:
+        """Move what all rows hold to other positions, which there must be room for."""
+        first = min(self.starts)
+        held = self.tensor[:, : self.rows, :, first : self.length].clone()
+        self.length += by
+        self.starts = [start + by for start in self.starts]
+        self.tensor[:, : self.rows, :, : first + by] = 0
+        self.tensor[:, : self.rows, :, first + by : self.length] = held
 
     def _reserve(self, rows: int, columns: int) -> None:
         layers, held_rows, heads, held_columns, width = self.tensor.shape

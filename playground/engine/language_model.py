@@ -134,6 +134,14 @@ class LanguageModel:
         """The longest prompt and reply together, in tokens."""
         return self.decoder.config.max_position_embeddings
 
+    @property
+    def kv_bytes(self) -> int:
+        """What one stream remembers of one token, in bytes, where all layers attend to all of it."""
+        config = self.decoder.config
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        return 2 * config.num_hidden_layers * heads * width * self.dtype.itemsize
+
     def embed(self, ids: Tensor) -> Tensor:
         """Token ids [B, T] -> embeddings [B, T, D]."""
         return self.model.get_input_embeddings()(ids)

@@ -7,6 +7,7 @@ passes over the vocabulary; they run row by row, so that a row's vectors stay in
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import NamedTuple
 
 import torch
@@ -17,7 +18,7 @@ from playground.engine import sampling
 from playground.engine.language_model import LanguageModel
 from playground.engine.methods.base import Edited
 from playground.engine.methods.clm import Interval, alpha_interval, merge
-from playground.engine.plan import Plan, Stream
+from playground.engine.plan import RowPlan, Stream, edit
 from playground.engine.prefix_tree import Node
 from playground.settings import Sampling
 
@@ -28,7 +29,8 @@ _Reading = tuple[Node, Stream]
 class Stand(NamedTuple):
     """A row on a prefix where its next token is to be chosen."""
 
-    row: int
+    plan: RowPlan
+    how: Sampling
     node: Node
     prompt: Sequence[int]
     written: Sequence[int]
@@ -70,53 +72,53 @@ class _Lines(NamedTuple):
     base: Tensor
     log_total: Tensor
     """log sum exp(base)"""
-    slopes: Mapping[int, Tensor]
+    slopes: Mapping[Stream, Tensor]
 
 
 @torch.inference_mode()
-def choose(model: LanguageModel, plan: Plan, stands: Sequence[Stand], how: Sampling) -> list[Choice]:
-    """Choose the next token on each stand; its node must know the streams of its row."""
+def choose(model: LanguageModel, stands: Sequence[Stand]) -> list[Choice]:
+    """Choose the next token on each stand, which may be of several requests; its node must know its row's streams."""
     where: dict[_Reading, int] = {}
     for stand in stands:
-        for stream in plan.streams(stand.row):
+        for stream in stand.plan.streams:
             where.setdefault((stand.node, stream), len(where))
     states = torch.stack([node.states[stream] for node, stream in where])
-    edited = _edited(plan, stands, where, states)
+    edited = _edited(stands, where, states)
 
     # A row whose state is moved brings its own to the head; the others take lines between those of the streams, which
     # also tell where a row has its interval.
-    moved = [index for index, stand in enumerate(stands) if plan.rows[stand.row].moved]
-    bases = {(stand.node, plan.base) for stand in stands}
-    free = {
+    moved = [index for index, stand in enumerate(stands) if stand.plan.moved]
+    needed = {(stand.node, stand.plan.base) for stand in stands}
+    needed |= {
         (stand.node, stream)
         for stand in stands
-        if not plan.rows[stand.row].moved or plan.line(stand.row, how) is not None
-        for stream in plan.streams(stand.row)
+        if not stand.plan.moved or stand.plan.line(stand.how) is not None
+        for stream in stand.plan.streams
     }
-    read = [reading for reading in where if reading in bases or reading in free]
+    read = [reading for reading in where if reading in needed]
     logits = model.head(torch.cat([states[[where[reading] for reading in read]].float(), edited.hidden[moved]]))
-    of_stream = dict(zip(read, logits, strict=False))
     of_moved = dict(zip(moved, logits[len(read) :], strict=True))
+    of_node: dict[Node, dict[Stream, Tensor]] = {}
+    for (node, stream), line in zip(read, logits, strict=False):
+        of_node.setdefault(node, {})[stream] = line
 
     @cache
     def noise(seed: int, position: int) -> Tensor:
         return sampling.gumbel(seed, position, logits.shape[-1]).to(logits.device)
 
     @cache
-    def lines(node: Node) -> _Lines:
-        base = of_stream[node, plan.base]
-        slopes = {
-            k: line - base for k, key in enumerate(plan.aligned) if (line := of_stream.get((node, key))) is not None
-        }
+    def lines(node: Node, own: Stream) -> _Lines:
+        base = of_node[node][own]
+        slopes = {stream: line - base for stream, line in of_node[node].items() if stream != own}
         if node.log_total is None:
             node.log_total = _softmax(base)[1]
         return _Lines(base, node.log_total, slopes)
 
     decided: dict[int, Tensor] = {}
-    for index in sorted(range(len(stands)), key=lambda index: where[stands[index].node, plan.base]):
+    for index in sorted(range(len(stands)), key=lambda index: where[stands[index].node, stands[index].plan.base]):
         stand = stands[index]
-        drawn = noise(stand.seed, len(stand.written)) if how.temperature > 0 else None
-        decided[index] = _decide(plan, stand, lines(stand.node), of_moved.get(index), drawn, how)
+        drawn = noise(stand.seed, len(stand.written)) if stand.how.temperature > 0 else None
+        decided[index] = _decide(stand, lines(stand.node, stand.plan.base), of_moved.get(index), drawn)
     values = torch.stack([edited.before, edited.after], 1)
     rows = pad_sequence([decided[index] for index in range(len(stands))], batch_first=True)
     found = torch.cat([rows[:, :_NUMBERS], values, rows[:, _NUMBERS:]], 1)
@@ -131,31 +133,30 @@ def _choice(numbers: Sequence[float], told: int) -> Choice:
     return Choice._make([*map(int, numbers[:3]), *numbers[3:last], tuple(likely), tuple(base_likely)])
 
 
-def _edited(plan: Plan, stands: Sequence[Stand], where: Mapping[_Reading, int], states: Tensor) -> Edited:
+def _edited(stands: Sequence[Stand], where: Mapping[_Reading, int], states: Tensor) -> Edited:
     """Merge the stands' states [S, D] and let the methods move them; values are nan where no method tells any."""
-    base = states[[where[stand.node, plan.base] for stand in stands]].float()
-    if not any(plan.rows[stand.row].edits for stand in stands):
+    base = states[[where[stand.node, stand.plan.base] for stand in stands]].float()
+    if not any(stand.plan.edits for stand in stands):
         unknown = torch.full(base.shape[:1], torch.nan, device=base.device)
         return Edited(base, unknown, unknown)
     slopes: list[tuple[Tensor, Tensor]] = []
-    for k, key in enumerate(plan.aligned):
-        weights = [plan.rows[stand.row].weights.get(k, 0.0) for stand in stands]
-        own = [where.get((stand.node, key), where[stand.node, plan.base]) for stand in stands]
-        slopes.append((torch.tensor(weights, device=states.device).unsqueeze(1), states[own].float() - base))
-    return plan.edit(merge(base, slopes), [stand.row for stand in stands])
+    for ordinal in range(max(len(stand.plan.weights) for stand in stands)):  # each row's streams in its own order
+        terms = [next(islice(stand.plan.weights.items(), ordinal, None), (stand.plan.base, 0.0)) for stand in stands]
+        weights = torch.tensor([weight for _, weight in terms], device=states.device)
+        own = [where[stand.node, stream] for stand, (stream, _) in zip(stands, terms, strict=True)]
+        slopes.append((weights.unsqueeze(1), states[own].float() - base))
+    return edit(merge(base, slopes), [stand.plan for stand in stands])
 
 
-def _decide(
-    plan: Plan, stand: Stand, lines: _Lines, moved: Tensor | None, noise: Tensor | None, how: Sampling
-) -> Tensor:
+def _decide(stand: Stand, lines: _Lines, moved: Tensor | None, noise: Tensor | None) -> Tensor:
     """The numbers of a Choice without its values [8 + 4 told], in float64; left on the device: none is waited for."""
-    weights = plan.rows[stand.row].weights
+    weights, how = stand.plan.weights, stand.how
     base = lines.base
     logits = merge(base, ((weight, lines.slopes[k]) for k, weight in weights.items())) if moved is None else moved
     seen = [[*stand.prompt, *stand.written]] if how.repetition_penalty != 1.0 else []
     scores = sampling.score(logits.unsqueeze(0), how, None if noise is None else noise.unsqueeze(0), seen)[0]
     token = sampling.first_max(scores)
-    along = plan.line(stand.row, how)
+    along = stand.plan.line(how)
     interval = _NOWHERE if along is None else _interval(lines, weights, along, moved, noise, how.temperature, token)
     probability, log_total = _softmax(logits)
     # KL(steered || base) = E[steered - base] - log Z_steered + log Z_base, expected under the steered distribution.
@@ -178,8 +179,8 @@ def _decide(
 
 def _interval(
     lines: _Lines,
-    weights: Mapping[int, float],
-    along: int,
+    weights: Mapping[Stream, float],
+    along: Stream,
     moved: Tensor | None,
     noise: Tensor | None,
     temperature: float,

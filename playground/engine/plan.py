@@ -1,4 +1,4 @@
-"""What a request asks of the engine: for each row the streams it reads, and the edits of what is merged from them."""
+"""How a row is steered: the streams its logits are merged from, and the edits of what is merged."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,14 +29,22 @@ class Edit:
 class RowPlan:
     """How one row is steered: what its logits take of which streams, and what moves its state before the head."""
 
-    weights: Mapping[int, float]
-    """How much its logits take of each aligned stream it has, by the stream's number."""
+    base: Stream
+    weights: Mapping[Stream, float]
+    """How much its logits take of each aligned stream it has."""
+    fronts: Mapping[Stream, Front | None]
+    """What makes each of its streams, the base first, for which nothing is needed."""
     edits: tuple[Edit, ...]
     """In the order in which they act; those that move nothing are there to tell a value."""
     told: Edit | None
     """The edit whose values are told: that of the row's first axis."""
-    line: int | None
+    straight: Stream | None
     """The stream along which its logits are straight lines in its first axis's slider."""
+
+    @property
+    def streams(self) -> list[Stream]:
+        """The streams its logits are merged from."""
+        return list(self.fronts)
 
     @property
     def moved(self) -> bool:
@@ -48,75 +56,53 @@ class RowPlan:
         """Whether its logits are no straight lines in any slider."""
         return any(edit.method.moves(edit.strength) and not edit.method.linear for edit in self.edits)
 
+    def line(self, how: Sampling) -> Stream | None:
+        """The stream of its first axis, if scores are straight lines along it: no climb, no cut, no penalty."""
+        return self.straight if sampling.is_linear(how) and not self.bent else None
 
-class Plan:
-    """The rows of a request, and the K aligned streams that any of them reads."""
 
-    def __init__(self, model: LanguageModel, axes: Mapping[str, Steering], rows: Sequence[Row]) -> None:
-        """Raises InvalidInput where a strength names a method that its axis does not have."""
-        # Weak references: a layer loaded anew is another stream, even where the memory of the old one is used again.
-        self.base: Stream = (ref(model), None)
-        self._model = ref(model)
-        self.fronts: list[Front] = []
-        self.aligned: list[Stream] = []
-        self.rows = [self._row(axes, row) for row in rows]
+def plan_row(model: LanguageModel, axes: Mapping[str, Steering], row: Row) -> RowPlan:
+    """How a row is steered. Raises InvalidInput where a strength names a method that its axis does not have."""
+    base: Stream = (ref(model), None)
+    weights: dict[Stream, float] = {}
+    fronts: dict[Stream, Front | None] = {base: None}
+    edits: list[Edit] = []
+    told = straight = None
+    for strength in row.strengths:
+        first = strength is row.strengths[0]
+        for method in axes[strength.axis].acting(strength):
+            for term in method.streams(strength):
+                stream = _stream(model, term)
+                weights[stream], fronts[stream] = term.weight, term.front
+                if first and term.linear and straight is None:
+                    straight = stream
+            if method.edits:
+                edits.append(Edit(method, strength))
+                told = edits[-1] if first and told is None else told
+    return RowPlan(base, weights, fronts, tuple(edits), told, straight)
 
-    def _row(self, axes: Mapping[str, Steering], row: Row) -> RowPlan:
-        weights: dict[int, float] = {}
-        edits: list[Edit] = []
-        told = line = None
-        for strength in row.strengths:
-            first = strength is row.strengths[0]
-            for method in axes[strength.axis].acting(strength):
-                for term in method.streams(strength):
-                    stream = self._stream(term)
-                    weights[stream] = term.weight
-                    if first and term.linear and line is None:
-                        line = stream
-                if method.edits:
-                    edits.append(Edit(method, strength))
-                    told = edits[-1] if first and told is None else told
-        return RowPlan(weights, tuple(edits), told, line)
 
-    def _stream(self, term: Term) -> int:
-        """The number of a term's stream, which may be new."""
-        stream = (self._model, ref(term.front.layer), term.front.alpha)
-        if stream not in self.aligned:
-            self.fronts.append(term.front)
-            self.aligned.append(stream)
-        return self.aligned.index(stream)
+def _stream(model: LanguageModel, term: Term) -> Stream:
+    # Weak references: a layer loaded anew is another stream, even where the memory of the old one is used again.
+    return ref(model), ref(term.front.layer), term.front.alpha
 
-    def streams(self, row: int) -> list[Stream]:
-        """The streams a row's logits are merged from."""
-        return [self.base, *(self.aligned[k] for k in self.rows[row].weights)]
 
-    def members(self, groups: Sequence[Sequence[int]]) -> list[list[int]]:
-        """For each aligned stream the groups of rows in which any has it."""
-        return [
-            [index for index, rows in enumerate(groups) if any(k in self.rows[row].weights for row in rows)]
-            for k in range(len(self.fronts))
-        ]
+def edit(hidden: Tensor, plans: Sequence[RowPlan]) -> Edited:
+    """Let each method move the merged states [P, D] of the rows that it steers, one method after the other.
 
-    def edit(self, hidden: Tensor, rows: Sequence[int]) -> Edited:
-        """Let each method move the merged states [P, D] of the rows that it steers, one method after the other.
-
-        The values told are those of a row's first axis, nan without one.
-        """
-        before = after = torch.full(hidden.shape[:1], torch.nan, device=hidden.device)
-        of_method: dict[int, list[tuple[int, Edit]]] = {}
-        for place, row in enumerate(rows):
-            for edit in self.rows[row].edits:
-                of_method.setdefault(id(edit.method), []).append((place, edit))
-        for edits in of_method.values():
-            places = torch.tensor([place for place, _ in edits], device=hidden.device)
-            method = edits[0][1].method
-            edited = method.edit(hidden[places], [edit.strength for _, edit in edits])
-            hidden = hidden.index_copy(0, places, edited.hidden)
-            told = torch.tensor([edit is self.rows[rows[place]].told for place, edit in edits], device=hidden.device)
-            before = before.index_copy(0, places[told], edited.before[told])
-            after = after.index_copy(0, places[told], edited.after[told])
-        return Edited(hidden, before, after)
-
-    def line(self, row: int, how: Sampling) -> int | None:
-        """The stream of the row's first axis, if scores are straight lines along it: no climb, no cut, no penalty."""
-        return self.rows[row].line if sampling.is_linear(how) and not self.rows[row].bent else None
+    The values told are those of a row's first axis, nan without one.
+    """
+    before = after = torch.full(hidden.shape[:1], torch.nan, device=hidden.device)
+    of_method: dict[int, list[tuple[int, Edit]]] = {}
+    for place, plan in enumerate(plans):
+        for one in plan.edits:
+            of_method.setdefault(id(one.method), []).append((place, one))
+    for edits in of_method.values():
+        places = torch.tensor([place for place, _ in edits], device=hidden.device)
+        method = edits[0][1].method
+        edited = method.edit(hidden[places], [one.strength for _, one in edits])
+        hidden = hidden.index_copy(0, places, edited.hidden)
+        told = torch.tensor([one is plans[place].told for place, one in edits], device=hidden.device)
+        before = before.index_copy(0, places[told], edited.before[told])
+        after = after.index_copy(0, places[told], edited.after[told])
+    return Edited(hidden, before, after)

@@ -1,15 +1,16 @@
 """A row's reply while it is being written: choices in, events out."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from playground.engine.language_model import LanguageModel
 from playground.engine.next_token import Choice, Stand
-from playground.engine.prefix_tree import Node
+from playground.engine.plan import RowPlan
+from playground.engine.prefix_tree import Node, PrefixTree
 from playground.events import Candidate, Change, Finished, Token
-from playground.settings import Row
+from playground.settings import Row, Sampling
 
 
 @dataclass
@@ -21,33 +22,56 @@ class _End:
     token: int = 0
 
 
-@dataclass
+@dataclass(eq=False)
 class Reply:
-    """A row's reply so far; `path` holds the prefixes it came along, the one it stands on last."""
+    """A row's reply so far; `path` holds the prefixes it came along, the one it stands on last.
+
+    While it goes on it stands on all of its text, from which its next token is chosen once that was read.
+    """
 
     index: int
     row: Row
+    plan: RowPlan
+    how: Sampling
+    most: int
+    """Longest reply, in tokens."""
     prompt: list[int]
+    tree: PrefixTree
     path: list[Node]
-    has_interval: bool
     ids: list[int] = field(default_factory=list)
     ended: bool = False
+    held: Hashable = None
+    """The name of what the streams of a running batch hold of it: its text without the newest token."""
     text: str = ""
     low: _End = field(default_factory=lambda: _End(-math.inf))
     high: _End = field(default_factory=lambda: _End(math.inf))
     kl: float = 0.0
     surprise: float = 0.0
 
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """Its prompt, and what is written so far."""
+        return (*self.prompt, *self.ids)
+
+    @property
+    def newest(self) -> int:
+        """The last of them."""
+        return self.ids[-1] if self.ids else self.prompt[-1]
+
     def stand(self, node: Node | None = None, ahead: tuple[int, ...] = ()) -> Stand:
         """Where its next token is chosen; or the one after some more tokens, at the prefix to which they lead."""
         written = [*self.ids, *ahead]
-        return Stand(self.index, node or self.path[-1], self.prompt, written, self.row.seed, self.row.alternatives)
+        return Stand(
+            self.plan, self.how, node or self.path[-1], self.prompt, written, self.row.seed, self.row.alternatives
+        )
 
-    def add(self, model: LanguageModel, choice: Choice, last: bool) -> Token:
-        """Write the chosen token; nothing comes after the last one or a stop."""
+    def add(self, model: LanguageModel, choice: Choice) -> Token:
+        """Write the chosen token, and stand on the prefix that ends with it; nothing comes after the last or a stop."""
         position = len(self.ids)
         self.ids.append(choice.token)
-        self.ended = last or choice.token in model.stop_ids
+        self.ended = len(self.ids) == self.most or choice.token in model.stop_ids
+        if not self.ended:
+            self.path.append(self.tree.child(self.path[-1], choice.token))
         text = model.text(self.ids)
         # A character may span tokens: hold back what is incomplete, unless nothing more will come.
         grown = text[len(self.text) :] if self.ended or not text.endswith("\ufffd") else ""
@@ -74,6 +98,7 @@ class Reply:
 
     def finished(self, model: LanguageModel) -> Finished:
         """The event that ends the row."""
+        has_interval = self.plan.line(self.how) is not None
         first = self.row.strengths[0] if self.row.strengths else None
         reason: Literal["stop", "length"] = "stop" if self.ids[-1] in model.stop_ids else "length"
         return Finished(
@@ -82,14 +107,14 @@ class Reply:
             control=first.control if first else 0.0,
             text=self.text,
             token_ids=tuple(self.ids),
-            alpha_interval=(_bounded(self.low.alpha), _bounded(self.high.alpha)) if self.has_interval else None,
+            alpha_interval=(_bounded(self.low.alpha), _bounded(self.high.alpha)) if has_interval else None,
             reward=None,
             kl=self.kl / len(self.ids),
             perplexity=math.exp(min(self.surprise / len(self.ids), 700.0)),
             finish_reason=reason,
             seed=self.row.seed,
             strengths=self.row.strengths,
-            changes=(self._change(model, self.low), self._change(model, self.high)) if self.has_interval else None,
+            changes=(self._change(model, self.low), self._change(model, self.high)) if has_interval else None,
         )
 
     def _change(self, model: LanguageModel, end: _End) -> Change | None:

@@ -1,11 +1,11 @@
-"""The KV caches of a batch of rows: a base stream for each row, an aligned one for each axis it is steered along.
+"""The KV caches of a batch of readings: what each stream has read of each text, a row of the decoder's batch each.
 
-All streams are rows of one batch of the decoder. Nothing here knows of strengths: they act after the decoder.
+Nothing here knows of requests or strengths: those act after the decoder.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain, takewhile
-from typing import NamedTuple
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,150 +15,160 @@ from playground.engine.language_model import LanguageModel, left_pad
 from playground.engine.methods.base import Front
 
 LEAST_COMMON = 8
-"""Tokens that different prompts must begin with alike (a system prompt, a chat so far) to be read by themselves."""
+"""Tokens that different texts must begin with alike (a system prompt, a chat so far) to be read by themselves."""
 
+Reading = tuple[Any, Any]
+"""A stream, and the name of what it has read; both are hashable."""
 
-class States(NamedTuple):
-    """Last hidden states: base [B, D] and aligned [K, B, D]; a row without the k-th aligned stream repeats its base."""
-
-    base: Tensor
-    aligned: Tensor
-
-
-Taken = Mapping[int | None, tuple[Tensor, ...]]
-"""What one row has read, by stream, None for the base: keys and values in the decoder and in the layer before it."""
+States = dict[Reading, Tensor]
+"""The last hidden state [D] of each reading: it predicts the next token."""
 
 
 class Streams:
-    """Owns the caches. `prefill` once, then `advance` token by token, where rows may branch, end and change places.
+    """Owns the caches. `prefill` or `resume` once, then `advance` token by token; `join` takes in what others hold.
 
-    prompts: B sequences of token ids; fronts: of K aligned streams; members[k]: the rows that have the k-th of them.
-    A prompt that several rows share is read once for each stream, and so is what different prompts begin with alike.
+    fronts: what makes each stream, None for the base. A stream need not read every text.
     """
 
-    def __init__(
-        self,
-        model: LanguageModel,
-        prompts: Sequence[Sequence[int]],
-        fronts: Sequence[Front] = (),
-        members: Sequence[Sequence[int]] = (),
-    ) -> None:
-        self.model, self.fronts = model, fronts
-        self.prompts = [tuple(prompt) for prompt in prompts]
-        self.members = [list(rows) for rows in members]
+    def __init__(self, model: LanguageModel, fronts: Mapping[Any, Front | None]) -> None:
+        self.model, self.fronts = model, dict(fronts)
         self.cache = model.new_cache()
-        self.layer_caches = [front.layer.new_cache() for front in fronts]
+        self.layer_caches: dict[Hashable, KVCache] = {}
+        self._places: dict[Reading, int] = {}
+        self._layer_places: dict[Reading, int] = {}
+
+    @property
+    def readings(self) -> Sequence[Reading]:
+        """What is held."""
+        return list(self._places)
 
     @torch.inference_mode()
-    def prefill(self) -> States:
-        """Read all prompts -> the hidden states that predict each row's first token."""
-        distinct = list(dict.fromkeys(self.prompts))
+    def prefill(self, texts: Mapping[Reading, Sequence[int]]) -> States:
+        """Read the texts, token ids, in one pass; what they begin with alike is read once in each stream."""
+        order = self._ordered(texts)
+        distinct = list({tuple(texts[reading]) for reading in order})
         common = _common_beginning(distinct) if isinstance(self.cache, ResumableCache) else 0
-        ids, mask = left_pad([prompt[common:] for prompt in distinct], self.model.device)
-        beginning = self.model.embed(torch.tensor([distinct[0][:common]], dtype=torch.long, device=self.model.device))
-        embeddings = self.model.embed(ids)
-        reader_of_row = [distinct.index(prompt) for prompt in self.prompts]
-        beginnings, parts, masks, spread = [beginning], [embeddings], [mask], list(reader_of_row)
-        for front, cache, rows in zip(self.fronts, self.layer_caches, self.members, strict=True):
-            if not rows:
-                continue
-            readers = sorted({reader_of_row[row] for row in rows})
-            local = [readers.index(reader_of_row[row]) for row in rows]
-            spread += [sum(map(len, parts)) + position for position in local]
-            read = embeddings[readers]
-            dtype = front.layer.dtype
-            begun, aligned = _read(cache, beginning.to(dtype), [0] * len(readers), read.to(dtype), mask[readers])
-            beginnings.append(front.merge(beginning, begun))
-            parts.append(front.merge(read, aligned))
-            cache.select(local)
-            masks.append(mask[readers])
-        of = [stream for stream, part in enumerate(parts) for _ in part]
-        hidden = _read(self.cache, torch.cat(beginnings), of, torch.cat(parts), torch.cat(masks))[1][:, -1]
-        self.cache.select(spread)
-        return self._states(hidden[spread])
+        ids, mask = left_pad([texts[reading][common:] for reading in order], self.model.device)
+        first = torch.tensor([texts[order[0]][:common]], dtype=torch.long, device=self.model.device)
+        beginning, embeddings = self.model.embed(first), self.model.embed(ids)
+        beginnings, of, parts = [], [], []
+        for stream, rows in _spans(order):
+            begun, read = beginning, embeddings[rows]
+            if (front := self.fronts[stream]) is not None:
+                cache = self.layer_caches[stream] = front.layer.new_cache()
+                dtype = front.layer.dtype
+                begun, aligned = _read(cache, begun.to(dtype), [0] * len(read), read.to(dtype), mask[rows])
+                begun, read = front.merge(beginning, begun), front.merge(read, aligned)
+            of += [len(beginnings)] * len(read)
+            beginnings.append(begun)
+            parts.append(read)
+        hidden = _read(self.cache, torch.cat(beginnings), of, torch.cat(parts), mask)[1][:, -1]
+        self._hold(order)
+        return dict(zip(order, hidden, strict=True))
 
     @torch.inference_mode()
-    def advance(self, tokens: Sequence[int], parents: Sequence[int] | None = None) -> States:
-        """New row i continues old row parents[i] with tokens[i] -> the hidden states that predict the next tokens.
+    def advance(self, following: Mapping[Reading, tuple[Hashable, int]]) -> States:
+        """Read one token more: each new reading is its stream's of the text of that name, and then the token.
 
-        An old row that nobody names is let go; one named several times branches. Without `parents` all rows go on.
+        What nobody follows is let go; what several follow branches.
         """
-        if parents is not None and list(parents) != list(range(len(self.prompts))):
-            self._inherit(parents)
-        embeddings = self.model.embed(torch.tensor(tokens, device=self.model.device))
-        parts = [embeddings]
-        for front, cache, rows in zip(self.fronts, self.layer_caches, self.members, strict=True):
-            if rows:
-                read = embeddings[rows]
-                parts.append(front.merge(read, cache.step(read.to(front.layer.dtype))))
-        return self._states(self.cache.step(torch.cat(parts)))
+        order = self._ordered(following)
+        parents = [(stream, following[stream, name][0]) for stream, name in order]
+        self.cache.select([self._places[parent] for parent in parents])
+        tokens = torch.tensor([following[reading][1] for reading in order], device=self.model.device)
+        embeddings, parts, live = self.model.embed(tokens), [], {}
+        for stream, rows in _spans(order):
+            read = embeddings[rows]
+            if (front := self.fronts[stream]) is not None:
+                cache = live[stream] = self.layer_caches[stream]
+                cache.select([self._layer_places[parent] for parent in parents[rows]])
+                read = front.merge(read, cache.step(read.to(front.layer.dtype)))
+            parts.append(read)
+        self.layer_caches = live
+        self._hold(order)
+        return dict(zip(order, self.cache.step(torch.cat(parts)), strict=True))
 
-    def take(self, row: int) -> Taken | None:
-        """A copy of what a row has read, for `resume`; None where the caches cannot."""
+    def take(self, reading: Reading) -> tuple[Tensor, ...] | None:
+        """A copy of keys and values, in the decoder and in the layer before it, for `resume`; None if none can."""
         if not isinstance(self.cache, ResumableCache):
             return None
-        taken: dict[int | None, tuple[Tensor, ...]] = {None: (self.cache.take(row),)}
-        offset = len(self.prompts)
-        for k, rows in enumerate(self.members):
-            if row in rows:
-                before = _resumable(self.layer_caches[k])
-                taken[k] = (self.cache.take(offset + rows.index(row)), before.take(rows.index(row)))
-            offset += len(rows)
-        return taken
+        taken = (self.cache.take(self._places[reading]),)
+        if self.fronts[reading[0]] is None:
+            return taken
+        return *taken, _resumable(self.layer_caches[reading[0]]).take(self._layer_places[reading])
 
     @torch.inference_mode()
-    def resume(self, taken: Sequence[Taken]) -> None:
-        """Instead of prefill: row i has read what taken[i] holds, cut to the length of its prompt."""
-        lengths = [len(prompt) for prompt in self.prompts]
+    def resume(self, texts: Mapping[Reading, Sequence[int]], taken: Mapping[Reading, tuple[Tensor, ...]]) -> None:
+        """Instead of prefill: what was taken begins with these texts, and is cut to their length."""
+        order = self._ordered(texts)
 
-        def cut(part: int, k: int | None, rows: Iterable[int]) -> list[Tensor]:
-            return [taken[row][k][part][..., : lengths[row], :] for row in rows]
+        def cut(part: int, readings: Iterable[Reading]) -> list[Tensor]:
+            return [taken[reading][part][..., : len(texts[reading]), :] for reading in readings]
 
-        aligned = [cut(0, k, rows) for k, rows in enumerate(self.members)]
-        _resumable(self.cache).resume([*cut(0, None, range(len(taken))), *chain.from_iterable(aligned)])
-        for k, (cache, rows) in enumerate(zip(self.layer_caches, self.members, strict=True)):
-            if rows:
-                _resumable(cache).resume(cut(1, k, rows))
+        _resumable(self.cache).resume(cut(0, order))
+        for stream, rows in _spans(order):
+            if (front := self.fronts[stream]) is not None:
+                cache = self.layer_caches[stream] = front.layer.new_cache()
+                _resumable(cache).resume(cut(1, order[rows]))
+        self._hold(order)
 
-    def _inherit(self, parents: Sequence[int]) -> None:
-        """Give each new row the caches of its parent, in all its streams."""
-        spread = list(parents)
-        offset = len(self.prompts)
-        for k, members in enumerate(self.members):
-            place = {row: position for position, row in enumerate(members)}
-            self.members[k] = [row for row, parent in enumerate(parents) if parent in place]
-            local = [place[parents[row]] for row in self.members[k]]
-            if members:
-                self.layer_caches[k].select(local)
-            spread += [offset + position for position in local]
-            offset += len(members)
-        self.prompts = [self.prompts[parent] for parent in parents]
-        self.cache.select(spread)
+    def can_join(self, other: "Streams") -> bool:
+        """Whether all caches can take in the other's."""
+        caches = [self.cache, *self.layer_caches.values(), other.cache, *other.layer_caches.values()]
+        return all(cache.joins for cache in caches)
 
-    def _states(self, hidden: Tensor) -> States:
-        """Split the streams' hidden states [S, D] into base and aligned."""
-        hidden = hidden.float()
-        base = hidden[: len(self.prompts)]
-        aligned = base.repeat(len(self.fronts), 1, 1)
-        offset = len(self.prompts)
-        for k, rows in enumerate(self.members):
-            aligned[k, rows] = hidden[offset : offset + len(rows)]
-            offset += len(rows)
-        return States(base, aligned)
+    @torch.inference_mode()
+    def join(self, other: "Streams") -> None:
+        """Take in what others hold, who read no more; their names must be others."""
+        held = len(self._places)
+        self._places |= {reading: held + place for reading, place in other._places.items()}
+        self.cache.join(other.cache)
+        held_of = {stream: sum(one == stream for one, _ in self._layer_places) for stream in self.layer_caches}
+        for reading, place in other._layer_places.items():
+            self._layer_places[reading] = held_of.get(reading[0], 0) + place
+        for stream, cache in other.layer_caches.items():
+            if stream in self.layer_caches:
+                self.layer_caches[stream].join(cache)
+            else:
+                self.layer_caches[stream] = cache
+        self.fronts |= other.fronts
+
+    def _ordered(self, readings: Iterable[Reading]) -> list[Reading]:
+        """Those of a stream one after the other: they are one batch of the layer before the decoder."""
+        rank = {stream: place for place, stream in enumerate(self.fronts)}
+        return sorted(readings, key=lambda reading: rank[reading[0]])
+
+    def _hold(self, order: Sequence[Reading]) -> None:
+        self._places = {reading: place for place, reading in enumerate(order)}
+        self._layer_places = {
+            reading: place
+            for stream, rows in _spans(order)
+            if self.fronts[stream] is not None
+            for place, reading in enumerate(order[rows])
+        }
 
 
-def _common_beginning(prompts: Sequence[Sequence[int]]) -> int:
-    """How many tokens different prompts begin with alike, short of the whole of any; 0 where reading them once is
+def _spans(order: Sequence[Reading]) -> Iterator[tuple[Hashable, slice]]:
+    """The streams of ordered readings, and where each one's stand."""
+    start = 0
+    for place in range(1, len(order) + 1):
+        if place == len(order) or order[place][0] != order[start][0]:
+            yield order[start][0], slice(start, place)
+            start = place
+
+
+def _common_beginning(texts: Sequence[Sequence[int]]) -> int:
+    """How many tokens different texts begin with alike, short of the whole of any; 0 where reading them once is
     not worth a pass of its own."""
-    alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*(prompt[:-1] for prompt in prompts), strict=False))
+    alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*(text[:-1] for text in texts), strict=False))
     common = sum(1 for _ in alike)
-    return common if len(prompts) > 1 and common >= LEAST_COMMON else 0
+    return common if len(texts) > 1 and common >= LEAST_COMMON else 0
 
 
 def _read(
     cache: KVCache, beginnings: Tensor, of: Sequence[int], embeddings: Tensor, mask: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Prefill a cache whose streams may have beginnings [G, N, D] in common (N may be 0); see ResumableCache."""
+    """Prefill a cache whose rows may have beginnings [G, N, D] in common (N may be 0); see ResumableCache."""
     if beginnings.shape[1] == 0:
         return beginnings, cache.prefill(embeddings, mask)
     return _resumable(cache).prefill_after(beginnings, of, embeddings, mask)

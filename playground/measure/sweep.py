@@ -15,7 +15,6 @@ from pydantic import TypeAdapter
 
 from playground.axes import Axis, digest
 from playground.cards import Point
-from playground.engine.decode import steps
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, from_json, to_json
 from playground.files import add_json_lines, mend, read_json_lines, read_record, write_json
@@ -74,9 +73,9 @@ def sweep(
     """Measure a plan. In a folder `out` every batch is kept before the next begins; the same call again goes on there.
 
     `encoder` is the folder of a sentence encoder, for coherence. Closing the generator is Stop. `stops` is asked after
-    each token as well: once it says so the batch in work is dropped and the sweep ends with what it has. Steps take
-    turns as the `client`'s. Raises InvalidInput or AxisMismatch before any work where the plan cannot be run or `out`
-    holds something else.
+    each token as well: once it says so the batch in work is dropped and the sweep ends with what it has. Rows
+    run among those of others, as the `client`'s. Raises InvalidInput or AxisMismatch before any work where the plan
+    cannot be run or `out` holds something else.
     """
     axis = player.axis(plan.axis)
     _check_prompts(player, plan)
@@ -139,7 +138,7 @@ def _measure(
             return None
     place = {prompt: number for number, prompt in enumerate(plan.prompts)}
     numbers = [place[row.messages[-1].content] for row in rows]
-    with player.turns.turn(client):
+    with player.scheduler.alone():
         readings = metrics.read([row.messages for row in rows], numbers, ends, scores)
     base = [reading for reading, end in zip(readings, ends, strict=True) if _at(end) == (0.0, 0.0)]
     return [
@@ -156,10 +155,10 @@ def _answered(
         rows=tuple(rows), sampling=Sampling(temperature=plan.temperature), max_new_tokens=plan.max_new_tokens
     )
     # Without the player's memory of earlier requests: what is measured depends on the plan alone.
-    work = steps(player.model, {plan.axis: player.axis(plan.axis).steering}, request)
+    steering = {plan.axis: player.axis(plan.axis).steering}
     ends: list[Finished] = []
-    with closing(player.in_turns(work, client)) as taken:
-        for step in taken:
+    with closing(player.scheduler.run(steering, request, client=client)) as steps:
+        for step in steps:
             ends += (end for end in step if isinstance(end, Finished))
             if stops():
                 break

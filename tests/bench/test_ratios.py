@@ -16,7 +16,10 @@ from playground.player import Player
 from tests.conftest import FolderOf
 from tests.tiny_axis import make_tiny_axis
 
-RATIOS = ("sweep_speedup", "stream_overhead", "control_overhead", "replay_same", "replay_changed", "decode", "roofline")
+RATIOS = (
+    "sweep_speedup", "stream_overhead", "control_overhead", "replay_same", "replay_changed", "decode", "roofline",
+    "people", "first_token_under_load",
+)  # fmt: skip
 
 
 @pytest.fixture

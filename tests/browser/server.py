@@ -13,11 +13,13 @@ import time
 from collections.abc import Generator, Hashable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from playground import places, presets, sources
-from playground.engine.decode import Step
+from playground.engine.live_request import Step
+from playground.engine.scheduler import Scheduler
 from playground.events import Event, Token
 from playground.player import Player
 from playground.serving.limits import Hosting
@@ -34,19 +36,28 @@ SMALLEST = {
 }  # fmt: skip
 
 
+class Held(Scheduler):
+    """A scheduler whose steps take a second each for as long as a file exists."""
+
+    by: Path | None = None
+
+    def run(self, *asked: Any, **more: Any) -> Generator[Step, None, None]:
+        with closing(super().run(*asked, **more)) as steps:
+            for step in steps:
+                yield step
+                until = time.monotonic() + 1
+                while self.by and self.by.exists() and time.monotonic() < until:
+                    time.sleep(0.01)
+
+
 class Paced(Player):
     """A player that takes its time, so that there is something to stop, and tells of each request that was left."""
 
     pace_s = 0.0
-    held_by: Path | None = None
 
-    def in_turns(self, work: Generator[Step, None, None], client: Hashable = None) -> Generator[Step, None, None]:
-        with closing(super().in_turns(work, client)) as steps:
-            for step in steps:
-                yield step
-                until = time.monotonic() + 1
-                while self.held_by and self.held_by.exists() and time.monotonic() < until:
-                    time.sleep(0.01)
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.scheduler = Held(self.model)
 
     def run(self, request: Request, client: Hashable = None) -> Generator[Event, None, None]:
         written = 0
@@ -58,7 +69,7 @@ class Paced(Player):
                         time.sleep(self.pace_s)
                     yield event
         except GeneratorExit:
-            print(f"left after {written} tokens, {self.turns.taken} go on", flush=True)  # noqa: T201
+            print(f"left after {written} tokens, {self.scheduler.under_way} go on", flush=True)  # noqa: T201
             raise
 
 
@@ -74,7 +85,7 @@ def main(port: int, pace_s: float, kind: str) -> None:
     torch.set_num_threads(1)
     Paced.pace_s = pace_s
     if "HELD_BY" in os.environ:
-        Paced.held_by = Path(os.environ["HELD_BY"])
+        Held.by = Path(os.environ["HELD_BY"])
     hosting = Hosting.read(os.environ, model="tiny", dtype="float32")
     player = Paced.open(hosting.model, hosting.dtype)
     player.axes.clear()

@@ -16,7 +16,7 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.methods import CLM, REControl, Steering
 from playground.engine.methods.base import Front, Method
 from playground.engine.methods.value_function import ValueFunction
-from playground.engine.streams import States, Streams
+from playground.engine.streams import Streams
 from playground.events import Finished, Started, Token
 from playground.settings import Request, Row, Sampling, Strength
 
@@ -40,7 +40,7 @@ def plain_decode(
     """Started, then for each step the Token of each row, and after them the Finished of those that end with it."""
     prompts = [model.prompt_ids(row.messages) for row in request.rows]
     plan = _Plan(axes, request.rows)
-    streams = Streams(model, prompts, [Front(layer) for layer in plan.layers], plan.members)
+    streams = _RowStreams(model, prompts, plan)
     replies = [
         _Reply(index, row, prompt) for index, (row, prompt) in enumerate(zip(request.rows, prompts, strict=True))
     ]
@@ -65,6 +65,39 @@ def plain_decode(
             return
         replies = [replies[at] for at in going]
         states = streams.advance([choice.tokens[at] for at in going], parents=going)
+
+
+class States(NamedTuple):
+    """Last hidden states: base [B, D] and aligned [K, B, D]; a row without the k-th aligned stream repeats its base."""
+
+    base: Tensor
+    aligned: Tensor
+
+
+class _RowStreams:
+    """The streams of B rows, each its own: none is shared, not even by rows with the same text."""
+
+    def __init__(self, model: LanguageModel, prompts: Sequence[Sequence[int]], plan: "_Plan") -> None:
+        self.prompts, self.layers = prompts, len(plan.layers)
+        self.rows: list[int] = list(range(len(prompts)))
+        self.having = [(None, row) for row in self.rows]
+        self.having += [(k, row) for k, members in enumerate(plan.members) for row in members]
+        self.streams = Streams(model, {None: None} | {k: Front(layer) for k, layer in enumerate(plan.layers)})
+
+    def prefill(self) -> States:
+        return self._states(self.streams.prefill({(stream, row): self.prompts[row] for stream, row in self.having}))
+
+    def advance(self, tokens: Sequence[int], parents: Sequence[int]) -> States:
+        """Old row parents[i] goes on with tokens[i]; the others are let go."""
+        self.rows = [self.rows[parent] for parent in parents]
+        token = dict(zip(self.rows, tokens, strict=True))
+        self.having = [(stream, row) for stream, row in self.having if row in token]
+        return self._states(self.streams.advance({(stream, row): (row, token[row]) for stream, row in self.having}))
+
+    def _states(self, found: Mapping[Any, Tensor]) -> States:
+        base = torch.stack([found[None, row] for row in self.rows]).float()
+        aligned = [[found.get((k, row), found[None, row]) for row in self.rows] for k in range(self.layers)]
+        return States(base, torch.stack([torch.stack(states).float() for states in aligned]) if aligned else base[:0])
 
 
 class Controlled(NamedTuple):

@@ -117,8 +117,8 @@ def test_hybrid_caches_branch(tmp_path: Path, tiny_folder: FolderOf) -> None:
 def test_single_steps_that_compute_something_else_are_found(
     tiny_folder: FolderOf, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if the lean step forgot where the padded rows begin."""
-    monkeypatch.setattr(LeanDecoder, "_mask", lambda *_: None)
+    """As if the lean step took all rows to begin where the last of them does."""
+    monkeypatch.setattr(LeanDecoder, "_runs", lambda lean, memory, like: ([(0, memory.rows, max(memory.starts))], None))
     with pytest.raises(ModelUnavailable, match="fails the cache check"):
         LanguageModel.load(tiny_folder("llama"), dtype)
 

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from playground.engine.caches import LeanCache, LeanCaches, StockCache, cache_maker
-from playground.engine.fused_step import FAMILIES
+from playground.engine.fused_step import FAMILIES, LeanDecoder
 from playground.engine.kv_memory import COLUMNS, KVMemory
 from playground.engine.linear import can_be_packed
 from playground.engine.methods.identity_layer import IdentityLayer
@@ -73,6 +73,26 @@ def test_every_step_is_the_stock_step(variant: str, starts: tuple[int, ...], dev
             assert lean.memory.rows == len(parents)
         token = embeddings(lean.memory.rows, seed=step, device=device)
         torch.testing.assert_close(lean.step(token), stock.step(token), atol=3e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_rows_that_attend_in_one_call_are_those_that_attend_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they do on an accelerator; also after others have joined, longer ones and shorter ones."""
+    found: list[list[torch.Tensor]] = []
+    maker = cache_maker(decoder_of("llama"))
+    for together in (False, True):
+        if together:
+            monkeypatch.setattr(LeanDecoder, "_runs", LeanDecoder._masked)
+        cache, states = maker(), list[torch.Tensor]()
+        cache.prefill(embeddings(2, 9), padded([0, 4], 9))
+        for guest, length in enumerate((3, 20, 12)):
+            other = maker()
+            other.prefill(embeddings(1, length, seed=guest), padded([0], length))
+            cache.join(other)
+            states += [cache.step(embeddings(3 + guest, seed=step)) for step in range(5)]
+        found.append(states)
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=3e-5, rtol=1e-4)
 
 
 def test_a_sliding_window_and_other_families_take_the_stock_step(labs: dict[str, Lab]) -> None:

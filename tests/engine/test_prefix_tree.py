@@ -2,7 +2,7 @@
 
 import gc
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -15,7 +15,7 @@ from playground.engine.linear import can_be_packed
 from playground.engine.methods import CLM, REControl, Steering
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.engine.prefix_tree import PrefixTree
-from playground.engine.streams import States, Streams
+from playground.engine.streams import Reading, States, Streams
 from playground.events import Finished, Started, Token
 from playground.settings import Request, Row, Sampling
 from tests.engine.conftest import NEW_TOKENS, Lab, at, make_lab, row
@@ -93,15 +93,13 @@ class Reads:
         self.prefilled = self.advanced = 0
         prefill, advance = Streams.prefill, Streams.advance
 
-        def counted_prefill(streams: Streams) -> States:
-            readers = [range(len(streams.prompts)), *streams.members]
-            self.prefilled += sum(len(prompt) for rows in readers for prompt in {streams.prompts[row] for row in rows})
-            return prefill(streams)
+        def counted_prefill(streams: Streams, texts: Mapping[Reading, Sequence[int]]) -> States:
+            self.prefilled += sum(map(len, texts.values()))
+            return prefill(streams, texts)
 
-        def counted_advance(streams: Streams, tokens: Sequence[int], parents: Sequence[int] | None = None) -> States:
-            states = advance(streams, tokens, parents)
-            self.advanced += len(tokens) + sum(len(rows) for rows in streams.members)
-            return states
+        def counted_advance(streams: Streams, following: Mapping[Reading, tuple[Any, int]]) -> States:
+            self.advanced += len(following)
+            return advance(streams, following)
 
         monkeypatch.setattr(Streams, "prefill", counted_prefill)
         monkeypatch.setattr(Streams, "advance", counted_advance)

@@ -1,137 +1,185 @@
-"""Rows that branch, end, change places and are padded say what each would say alone."""
+"""Readings that branch, end, change places, are padded and join others are what each would be alone."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import pytest
 import torch
 
 from playground.engine.methods import CLM
 from playground.engine.methods.base import Front
-from playground.engine.streams import States, Streams
+from playground.engine.streams import Reading, States, Streams
 from tests.engine.conftest import Lab
 
+Text = tuple[int, ...]
 SHORT, LONG = (7, 8, 9), (11, 12, 13, 14, 15, 16)
-AS_EXACT = {"atol": 2e-5, "rtol": 1e-4}
+OTHER = tuple(range(60, 75))
+BASE, RANDOM, SECOND = None, "random", "second"
+AS_EXACT: dict[str, Any] = {"atol": 2e-5, "rtol": 1e-4}
 
 
-def fronts(lab: Lab) -> list[Front]:
-    """One layer as it is, the other merged at the embeddings."""
-    alphas = {"random": 1.0, "second": -0.7}
-    return [Front(lab.axes[name].of(CLM).layer, alpha) for name, alpha in alphas.items()]
+def fronts(lab: Lab) -> dict[Any, Front | None]:
+    """The base, one layer as it is, the other merged at the embeddings."""
+    alphas = {RANDOM: 1.0, SECOND: -0.7}
+    return {BASE: None} | {name: Front(lab.axes[name].of(CLM).layer, alpha) for name, alpha in alphas.items()}
 
 
-def alone(lab: Lab, prompt: Sequence[int], written: Sequence[int], aligned: Sequence[int]) -> States:
-    """The slow way: the whole text in one pass for each stream, without any cache."""
-    ids = torch.tensor([[*prompt, *written]], device=lab.model.device)
+def alone(lab: Lab, stream: Hashable, text: Text) -> torch.Tensor:
+    """The slow way: the whole text in one pass, without any cache."""
+    ids = torch.tensor([text], device=lab.model.device)
     mask = torch.ones_like(ids)
     with torch.no_grad():
         embeddings = lab.model.embed(ids)
-        base = lab.model.decode(embeddings, mask)[:, -1]
-        streams = [
-            lab.model.decode(embeddings + alpha * (layer(embeddings, mask) - embeddings), mask)[:, -1]
-            if k in aligned
-            else base
-            for k, (layer, alpha) in enumerate(fronts(lab))
-        ]
-    return States(base, torch.stack(streams))
+        if (front := fronts(lab)[stream]) is not None:
+            embeddings = embeddings + front.alpha * (front.layer(embeddings, mask) - embeddings)
+        return lab.model.decode(embeddings, mask)[0, -1]
 
 
-def compare(lab: Lab, found: States, rows: Sequence[tuple[Sequence[int], Sequence[int], Sequence[int]]]) -> None:
-    """Each row of `found` must be (prompt, what was written, which layers align it) read alone."""
-    expected = [alone(lab, *row) for row in rows]
-    torch.testing.assert_close(found.base, torch.cat([one.base for one in expected]), **AS_EXACT)
-    torch.testing.assert_close(found.aligned, torch.cat([one.aligned for one in expected], 1), **AS_EXACT)
+def check(lab: Lab, found: States) -> None:
+    """Here readings are named by their texts: each must be that text read alone."""
+    for (stream, text), state in found.items():
+        assert isinstance(text, tuple)
+        torch.testing.assert_close(state, alone(lab, stream, text), **AS_EXACT)
+
+
+def these(*readings: Reading) -> dict[Reading, Text]:
+    return {reading: reading[1] for reading in readings}
+
+
+def after(*readings: Reading) -> dict[Reading, tuple[Text, int]]:
+    """Each goes on from all of its text but the last token."""
+    return {(stream, text): (text[:-1], text[-1]) for stream, text in readings}
+
+
+FOUR = [(BASE, SHORT), (BASE, LONG), (RANDOM, SHORT), (RANDOM, LONG), (SECOND, LONG)]
 
 
 @pytest.fixture
 def streams(any_lab: Lab) -> Streams:
-    """Four rows: two share a prompt, two are aligned by the first layer and two by the second."""
-    return Streams(any_lab.model, [SHORT, LONG, SHORT, LONG], fronts(any_lab), [[0, 1], [1, 3]])
+    """Two texts, one of which the second layer does not read."""
+    streams = Streams(any_lab.model, fronts(any_lab))
+    check(any_lab, streams.prefill(these(*FOUR)))
+    return streams
 
 
-def test_each_row_is_the_row_alone(any_lab: Lab, streams: Streams) -> None:
-    compare(any_lab, streams.prefill(), [(SHORT, (), [0]), (LONG, (), [0, 1]), (SHORT, (), []), (LONG, (), [1])])
-    found = streams.advance([20, 21, 22, 23])
-    compare(any_lab, found, [(SHORT, (20,), [0]), (LONG, (21,), [0, 1]), (SHORT, (22,), []), (LONG, (23,), [1])])
+def test_each_reading_is_the_reading_alone(any_lab: Lab, streams: Streams) -> None:
+    found = streams.advance(after(*((stream, (*text, 20)) for stream, text in FOUR)))
+    assert set(found) == {(stream, (*text, 20)) for stream, text in FOUR} == set(streams.readings)
+    check(any_lab, found)
 
 
-def test_rows_are_let_go_change_places_and_branch(any_lab: Lab, streams: Streams) -> None:
-    streams.prefill()
-    streams.advance([20, 21, 22, 23])
-    found = streams.advance([30, 31, 32, 33, 34], parents=[3, 0, 3, 1, 0])
-    rows = [
-        (LONG, (23, 30), [1]), (SHORT, (20, 31), [0]), (LONG, (23, 32), [1]), (LONG, (21, 33), [0, 1]),
-        (SHORT, (20, 34), [0]),
+def test_readings_are_let_go_change_places_and_branch(any_lab: Lab, streams: Streams) -> None:
+    branched = [
+        (SECOND, (*LONG, 30)), (SECOND, (*LONG, 31)), (BASE, (*LONG, 30)), (BASE, (*LONG, 31)), (BASE, (*LONG, 32)),
+        (BASE, (*SHORT, 33)), (RANDOM, (*SHORT, 33)),
     ]  # fmt: skip
-    compare(any_lab, found, rows)
-    found = streams.advance([40, 41], parents=[4, 2])
-    compare(any_lab, found, [(SHORT, (20, 34, 40), [0]), (LONG, (23, 32, 41), [1])])
-    found = streams.advance([50, 51], parents=[0, 0])
-    compare(any_lab, found, [(SHORT, (20, 34, 40, 50), [0]), (SHORT, (20, 34, 40, 51), [0])])
+    check(any_lab, streams.advance(after(*branched)))
+    some = [(BASE, (*SHORT, 33, 40)), (RANDOM, (*SHORT, 33, 40)), (BASE, (*LONG, 31, 41))]
+    check(any_lab, streams.advance(after(*some)))
+    last = [(RANDOM, (*SHORT, 33, 40, 50)), (RANDOM, (*SHORT, 33, 40, 51)), (BASE, (*SHORT, 33, 40, 50))]
+    check(any_lab, streams.advance(after(*last)))
 
 
 def test_a_long_chain_of_branches_is_each_text_alone(lab: Lab) -> None:
-    """At every step the last row branches and the first ends: no row keeps its place for long."""
-    streams = Streams(lab.model, [LONG] * 3, fronts(lab), [[0, 1, 2], []])
-    streams.prefill()
-    written: list[tuple[int, ...]] = [(), (), ()]
+    """At every step the last text branches and the first ends: none keeps its place for long."""
+    streams = Streams(lab.model, fronts(lab))
+    texts = [LONG, SHORT, (*LONG, *SHORT)]
+    streams.prefill(these(*((stream, text) for stream in (BASE, RANDOM) for text in texts)))
+    found: States = {}
     for step in range(40):
         parents = [2, 1, 2] if step % 3 else [1, 2, 0]
-        tokens = [100 + step, 200 + step, 300 + step]
-        found = streams.advance(tokens, parents)
-        written = [(*written[parent], token) for parent, token in zip(parents, tokens, strict=True)]
-    compare(lab, found, [(LONG, text, [0]) for text in written])
+        texts = [(*texts[parent], 100 * place + step) for place, parent in enumerate(parents, 1)]
+        found = streams.advance(after(*((stream, text) for stream in (BASE, RANDOM) for text in texts)))
+    check(lab, found)
 
 
-def test_a_layers_last_row_may_end_before_the_others(any_lab: Lab, streams: Streams) -> None:
-    streams.prefill()
-    found = streams.advance([20, 21], parents=[2, 0])
-    compare(any_lab, found, [(SHORT, (20,), []), (SHORT, (21,), [0])])
-    compare(any_lab, streams.advance([22], parents=[0]), [(SHORT, (20, 22), [])])
+def test_a_layers_last_reading_may_end_before_the_others(any_lab: Lab, streams: Streams) -> None:
+    check(any_lab, streams.advance(after((BASE, (*SHORT, 20)), (BASE, (*SHORT, 21)), (RANDOM, (*SHORT, 21)))))
+    check(any_lab, streams.advance(after((BASE, (*SHORT, 20, 22)))))
+    assert not streams.layer_caches
 
+
+# -- what others bring -------------------------------------------------------------------------------------------------
+
+
+def joined(lab: Lab, streams: Streams, *readings: Reading) -> None:
+    other = Streams(lab.model, {stream: fronts(lab)[stream] for stream, _ in readings})
+    other.prefill(these(*readings))
+    assert streams.can_join(other)
+    streams.join(other)
+
+
+@pytest.mark.parametrize("stranger", [(5,), OTHER, tuple(range(100, 190))], ids=["shorter", "longer", "far longer"])
+def test_what_joins_is_read_as_if_alone_and_so_are_the_others(any_lab: Lab, streams: Streams, stranger: Text) -> None:
+    """Of texts longer and shorter than a sliding window, with a layer that was there, and again once some have gone."""
+    texts = [(*text, 20) for _, text in FOUR]
+    streams.advance(after(*((stream, text) for (stream, _), text in zip(FOUR, texts, strict=True))))
+    joined(any_lab, streams, (RANDOM, stranger), (BASE, stranger))
+    both = [(stream, (*text, 21)) for (stream, _), text in zip(FOUR, texts, strict=True)]
+    both += [(BASE, (*stranger, 22)), (BASE, (*stranger, 23)), (RANDOM, (*stranger, 22))]
+    check(any_lab, streams.advance(after(*both)))
+    left, found = [both[0], both[-1]], {}
+    for token in range(30, 40):
+        left = [(stream, (*text, token)) for stream, text in left]
+        found = streams.advance(after(*left))
+    check(any_lab, found)
+    joined(any_lab, streams, (SECOND, OTHER), (BASE, OTHER))
+    check(any_lab, streams.advance(after(*((stream, (*text, 50)) for stream, text in [*left, (SECOND, OTHER)]))))
+
+
+def test_those_who_come_and_go_leave_nothing_behind(any_lab: Lab) -> None:
+    """Each joins the one before it, who then leaves: what is held grows with texts, never with how many there were."""
+    streams = Streams(any_lab.model, fronts(any_lab))
+    streams.prefill(these((BASE, OTHER), (RANDOM, OTHER)))
+    most, found = 0, {}
+    for guest in range(40):
+        text = (*range(80, 80 + guest % 7 + 1), 100 + guest)
+        joined(any_lab, streams, (BASE, text), (RANDOM, text))
+        for token in range(6):
+            text = (*text, token)
+            found = streams.advance(after((BASE, text), (RANDOM, text)))
+        held = getattr(streams.cache, "memory", None)
+        most = max(most, held.tensor.shape[3] if held else streams.cache.mask.shape[1])  # pyright: ignore
+    check(any_lab, found)
+    assert most <= 192, "three blocks of columns at most, for texts of 30 tokens"
+
+
+# -- beginnings and what is taken up -----------------------------------------------------------------------------------
 
 SYSTEM = tuple(range(30, 42))
 
 
-def test_prompts_that_begin_alike_are_each_read_as_if_alone(any_lab: Lab) -> None:
+def test_texts_that_begin_alike_are_each_read_as_if_alone(any_lab: Lab) -> None:
     """Their common beginning is read once, and padding then stands in their middle."""
-    prompts = [(*SYSTEM, *SHORT), (*SYSTEM, *LONG), (*SYSTEM, 50), (*SYSTEM, *SHORT)]
-    aligned = [[0], [0, 1], [], [1]]
-    streams = Streams(any_lab.model, prompts, fronts(any_lab), [[0, 1], [1, 3]])
-    rows = list(zip(prompts, [()] * 4, aligned, strict=True))
-    compare(any_lab, streams.prefill(), rows)
-    found = streams.advance([20, 21, 22, 23])
-    written = [(20,), (21,), (22,), (23,)]
-    compare(any_lab, found, list(zip(prompts, written, aligned, strict=True)))
-    found = streams.advance([24, 25], parents=[2, 1])
-    compare(any_lab, found, [(prompts[2], (22, 24), []), (prompts[1], (21, 25), [0, 1])])
+    texts = [(*SYSTEM, *SHORT), (*SYSTEM, *LONG), (*SYSTEM, 50)]
+    readings = [(BASE, text) for text in texts] + [(RANDOM, texts[0]), (RANDOM, texts[1]), (SECOND, texts[1])]
+    streams = Streams(any_lab.model, fronts(any_lab))
+    check(any_lab, streams.prefill(these(*readings)))
+    readings = [(stream, (*text, 20)) for stream, text in readings]
+    check(any_lab, streams.advance(after(*readings)))
+    check(any_lab, streams.advance(after((BASE, (*texts[2], 20, 24)), (RANDOM, (*texts[1], 20, 25)))))
 
 
-def test_what_was_read_of_such_a_prompt_can_be_taken_up(lab: Lab) -> None:
-    prompts = [(*SYSTEM, *SHORT), (*SYSTEM, *LONG)]
-    streams = Streams(lab.model, prompts, fronts(lab), [[0], [1]])
-    streams.prefill()
-    taken = [streams.take(row) for row in range(2)]
-    again = Streams(lab.model, prompts, fronts(lab), [[0], [1]])
-    again.resume([one for one in taken if one is not None])
-    compare(lab, again.advance([20, 21]), [(prompts[0], (20,), [0]), (prompts[1], (21,), [1])])
+def test_what_was_read_of_such_a_text_can_be_taken_up(lab: Lab) -> None:
+    readings = [(BASE, (*SYSTEM, *SHORT)), (BASE, (*SYSTEM, *LONG)), (RANDOM, (*SYSTEM, *SHORT))]
+    streams = Streams(lab.model, fronts(lab))
+    streams.prefill(these(*readings))
+    taken = {reading: streams.take(reading) for reading in readings}
+    again = Streams(lab.model, fronts(lab))
+    again.resume(these(*readings), _all(taken))
+    check(lab, again.advance(after(*((stream, (*text, 20)) for stream, text in readings))))
 
 
-def test_what_prompts_begin_with_alike_is_read_once_for_each_stream(lab: Lab) -> None:
-    read: list[tuple[int, int]] = []
+def _all(taken: Mapping[Reading, tuple[torch.Tensor, ...] | None]) -> dict[Reading, tuple[torch.Tensor, ...]]:
+    return {reading: parts for reading, parts in taken.items() if parts is not None}
+
+
+def test_what_texts_begin_with_alike_is_read_once_for_each_stream(lab: Lab) -> None:
+    read: list[Sequence[int]] = []
     counting = lab.model.decoder.register_forward_pre_hook(
         lambda _, args, named: read.append(tuple(named["inputs_embeds"].shape[:2])), with_kwargs=True
     )
+    readings = [(stream, (*SYSTEM, token)) for stream in (BASE, RANDOM) for token in range(50, 59)]
     with counting:
-        Streams(lab.model, [(*SYSTEM, token) for token in range(50, 59)], fronts(lab)[:1], [list(range(9))]).prefill()
+        Streams(lab.model, fronts(lab)).prefill(these(*readings))
     assert read == [(2, len(SYSTEM)), (18, 1)]
-
-
-def test_a_shared_prompt_is_read_once_for_each_stream(lab: Lab) -> None:
-    read: list[int] = []
-    counting = lab.model.decoder.register_forward_pre_hook(
-        lambda _, args, named: read.append(len(named["inputs_embeds"])), with_kwargs=True
-    )
-    with counting:
-        Streams(lab.model, [LONG] * 9, fronts(lab)[:1], [list(range(8))]).prefill()
-    assert read == [2]

@@ -135,9 +135,9 @@ def test_replies_come_as_they_are_found(player: Player) -> None:
     events = spectrum(player, stretch())
     first = next(events)
     assert isinstance(first, Finished) and first.reward is not None
-    assert player.turns.taken == 1
+    assert player.scheduler.under_way == 1
     events.close()
-    assert player.turns.taken == 0
+    assert player.scheduler.under_way == 0
 
 
 def test_what_makes_no_stretch_is_refused() -> None:

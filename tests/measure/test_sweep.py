@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from playground.cards import Card, Judge
-from playground.engine import decode
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, exhaust
@@ -180,17 +179,22 @@ def test_the_base_is_always_measured_and_prompts_stay_whole() -> None:
     assert len({seed for _, seed in seeds}) == len(seeds) == 6, "each prompt and seed has noise of its own"
 
 
+def watched(player: Player, asked: list[int]) -> Any:
+    """The scheduler's `run`, which notes how many rows each request has."""
+    real = player.scheduler.run
+
+    def run(axes: Any, request: Request, **more: Any) -> Any:
+        asked.append(len(request.rows))
+        return real(axes, request, **more)
+
+    return run
+
+
 def test_no_request_is_larger_than_a_batch_and_the_replies_are_the_same(
     player: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    real = module.steps
-
-    def watched(model: Any, axes: Any, request: Request) -> Any:
-        asked.append(len(request.rows))
-        return real(model, axes, request)
-
-    monkeypatch.setattr(module, "steps", watched)
+    monkeypatch.setattr(player.scheduler, "run", watched(player, asked))
     alphas = tuple(n / 4 for n in range(20))
     _, whole = finish(player, plan(alphas=alphas, seeds=1))
     _, parts = finish(player, plan(alphas=alphas, seeds=1, batch=8))
@@ -284,11 +288,7 @@ def test_a_killed_sweep_goes_on_measures_nothing_twice_and_ends_the_same(
     store.write_bytes(content[: len(content) - cut])
     kept = content[: len(content) - cut].count(b"\n")
     asked: list[int] = []
-    monkeypatch.setattr(
-        module,
-        "steps",
-        lambda model, axes, request: asked.append(len(request.rows)) or decode.steps(model, axes, request),
-    )
+    monkeypatch.setattr(player.scheduler, "run", watched(player, asked))
     _, resumed = finish(player, what, tmp_path / "killed")
     assert asked == [4, 4, 4][kept:]
     assert resumed == unbroken

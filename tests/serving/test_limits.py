@@ -15,7 +15,6 @@ import pytest
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput, ModelUnavailable
 from playground.events import Finished, Started, Waiting
-from playground.measure import sweep as sweep_module
 from playground.measure.plan import Plan
 from playground.player import Player
 from playground.serving.limits import PREFIX, PUBLIC, Hosted, Hosting, client_of
@@ -106,13 +105,13 @@ def test_a_sweep_is_asked_in_requests_that_keep_to_the_limits(tmp_path: Path, ti
     hosted = Hosted(player, Hosting(public=True, max_rows=8))
     wide = plan(axis="cheer", alphas=tuple(range(-20, 20)), prompts=("a",), max_new_tokens=2, batch=4000)
 
-    def watched(model: Any, axes: Any, request: Request, *more: Any) -> Any:
+    def watched(axes: Any, request: Request, **more: Any) -> Any:
         asked.append(len(request.rows))
-        return real(model, axes, request, *more)
+        return real(axes, request, **more)
 
-    real = sweep_module.steps
+    real = player.scheduler.run
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweep_module, "steps", watched)
+        patch.setattr(player.scheduler, "run", watched)
         list(hosted.sweep(wide))
     assert asked == [8] * 5
     assert hosted.identity(wide) == hosted.identity(wide.model_copy(update={"batch": 8}))
@@ -207,6 +206,7 @@ def test_a_borrowed_gpu_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> No
 MAY_MEET_THE_PLAYER = {"app.py", "hosting.py", "intake.py", "recordings.py", "zero_gpu.py"}
 """Who makes the door, is the door, is called by it, or is a command of its own."""
 
+BEHIND_THE_DOOR = {"_player", "_replies", "_measurings", "scheduler"}
 WORKS = {"sweep", "spectrum", "steps"}
 """What hands a player work past Hosted.run."""
 
@@ -217,7 +217,7 @@ def test_no_page_and_no_endpoint_reaches_the_player_but_by_the_door() -> None:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute):
-                assert node.attr not in ("_player", "_replies", "_measurings", "in_turns"), f"{path.name}:{node.lineno}"
+                assert node.attr not in BEHIND_THE_DOOR, f"{path.name}:{node.lineno}"
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("playground"):
                 names = {alias.name for alias in node.names}
                 assert node.module != "playground.player" and not names & {"player", "engine"}, f"{path.name}:{names}"

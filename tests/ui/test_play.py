@@ -154,7 +154,7 @@ def test_two_sessions_never_see_each_other(page: PlayPage) -> None:
 def test_who_comes_second_is_told_how_many_are_before(page: PlayPage) -> None:
     page.ask(person("one"), View(), *values())
     told = page.ask(person("two"), View(), *values())
-    assert "taking turns with 1 other " in told[page.widgets.status]
+    assert "together with 1 other " in told[page.widgets.status]
     page.halt(person("one"))
     page.halt(person("two"))
     assert "before you" not in page.ask(person("6"), View(), *values())[page.widgets.status]
@@ -379,7 +379,7 @@ def test_the_mixer_takes_strengths_and_nothing_else() -> None:
 def test_an_emptied_page_stands_in_nobodys_way(page: PlayPage) -> None:
     run(page)
     page.clear(person("one"), "extraversion")
-    assert "turns" not in page.ask(person("two"), View(), *values())[page.widgets.status]
+    assert "together" not in page.ask(person("two"), View(), *values())[page.widgets.status]
 
 
 def test_a_stream_that_breaks_off_ends_the_run(page: PlayPage, monkeypatch: pytest.MonkeyPatch) -> None:

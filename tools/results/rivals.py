@@ -116,8 +116,9 @@ def best_blocks(
 
     A candidate's value is V of its last hidden state; of one that has ended, V of the state that ended it.
     """
-    streams = Streams(model, [model.prompt_ids(conversation(prompt)) for prompt, _ in asked])
-    states = streams.prefill().base
+    streams = Streams(model, {None: None})
+    prompts = {(None, place): model.prompt_ids(conversation(prompt)) for place, (prompt, _) in enumerate(asked)}
+    states = torch.stack(list(streams.prefill(prompts).values())).float()
     replies: list[list[int]] = [[] for _ in asked]
     places = {prompt: prompt for prompt in range(len(asked))}
     """Where each prompt's reply stands among the streams, while it goes on."""
@@ -130,7 +131,9 @@ def best_blocks(
             live = [candidate for candidate in live if not candidate.ended]
             if not live:
                 break
-            states = streams.advance([candidate.ids[-1] for candidate in live], parents).base
+            tokens = [candidate.ids[-1] for candidate in live]
+            steps = {(None, place): step for place, step in enumerate(zip(parents, tokens, strict=True))}
+            states = torch.stack(list(streams.advance(steps).values())).float()
             parents = list(range(len(live)))
         for candidate, state in zip(live, states, strict=False):
             candidate.value = float(function(state))

@@ -81,8 +81,8 @@ def status(view: View) -> str:
 
 def starting(others: int) -> str:
     """The status line between asking and being answered, while others are answered too."""
-    turns = f", taking turns with {others} other{'s' if others > 1 else ''}" if others else ""
-    return f'<p class="status reading">Starting{turns} …</p>'
+    beside = f", together with {others} other{'s' if others > 1 else ''}" if others else ""
+    return f'<p class="status reading">Starting{beside} …</p>'
 
 
 def _becomes(change: Change | None) -> str:
