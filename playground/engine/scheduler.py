@@ -52,13 +52,14 @@ class Scheduler:
 
     @property
     def under_way(self) -> int:
-        """How many requests wait or run."""
-        return len(self._live)
+        """How many requests wait or run; one that was left does neither, though a step may still be under way."""
+        return len(self._live) - len(self._left)
 
     @property
     def running(self) -> int:
         """How many rows take part in the next steps."""
-        return len(self._rows())
+        with self._changed:
+            return sum(self._owner[reply] not in self._left for reply in self._rows())
 
     def run(
         self,
