@@ -138,7 +138,7 @@ class Enrolment(Records):
         return group, min(range(len(orders(plan))), key=lambda order: had[group, order])
 
     def _fills(self, connection: Connection) -> Fills:
-        """How often each cell was answered, or will be by people who have not stayed away."""
+        """How often each cell was answered, or will be by people who have not dropped out."""
         rows = connection.execute(
             sa.select(trials.c.cell, trials.c.content, sa.func.count())
             .join(people, trials.c.person_id == people.c.id)

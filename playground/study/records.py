@@ -34,7 +34,7 @@ class Progress:
     answers: int
     paused: bool
     left_at: Mapping[int, int]
-    """How many people who stayed away have answered this many trials."""
+    """How many people who dropped out have answered this many trials."""
 
 
 _SEEN = (people.c.finished_at, people.c.seen_at, people.c.outcome, people.c.pilot)

@@ -181,7 +181,7 @@ def flow(records: Records) -> dict[str, int]:
         "declined": progress.declined,
         "began": progress.consented + progress.withdrawn,
         "withdrew": progress.withdrawn,
-        "stayed away": progress.abandoned,
+        "dropped out": progress.abandoned,
         "finished": progress.finished,
     }
 
