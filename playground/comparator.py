@@ -17,8 +17,8 @@ class Compared:
     a: str
     b: str
     score: float | None
-    numbers: Mapping[str, tuple[float, float]]
-    """What is known of either reply, by name."""
+    numbers: Mapping[str, tuple[float | None, float | None]]
+    """What is known of either reply, by name; None for what is not."""
     tags: tuple[str, ...] = ()
     raters: tuple[Mapping[str, Any], ...] = ()
     """One object for each person's score, where people judged."""
@@ -33,7 +33,8 @@ def against_base(
     judges nothing.
     """
     gain = numbers.get("judge", math.nan) - base_numbers.get("judge", math.nan)
-    both = {name: (number, base_numbers[name]) for name, number in numbers.items() if name in base_numbers}
+    both: dict[str, tuple[float | None, float | None]] = {}
+    both |= {name: (number, base_numbers[name]) for name, number in numbers.items() if name in base_numbers}
     return Compared(prompt, steered, base, gain if math.isfinite(gain) else None, both)
 
 
@@ -63,5 +64,5 @@ def _example(pair: Compared) -> dict[str, Any]:
     }
 
 
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
