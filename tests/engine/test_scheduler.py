@@ -423,6 +423,29 @@ def test_a_step_that_fails_once_is_taken_again_from_the_texts(
     assert calls["all"] > 6
 
 
+def test_of_those_in_a_step_that_fails_again_and_again_only_one_ends(
+    labs: Labs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its text can be read, so that only a step by itself tells whose fault it is."""
+    lab, advance = labs["llama"], Streams.advance
+    layer = IdentityLayer(lab.model)
+
+    def failing_with_it(streams: Streams, following: Any) -> Any:
+        if any((front := streams.fronts[stream]) and front.layer is layer for stream, _ in following):
+            raise Broken
+        return advance(streams, following)
+
+    monkeypatch.setattr(Streams, "advance", failing_with_it)
+    scheduler, axes = Scheduler(lab.model), {**lab.axes, "broken": Steering((CLM(layer),))}
+    first, second = started(scheduler, lab, POOL[0]), scheduler.run(axes, replace_axis(POOL[1]))
+    third = started(scheduler, lab, POOL[5])
+    with pytest.raises(Broken):
+        list(second)
+    for request, steps in ((POOL[0], first), (POOL[5], third)):
+        ids = rest(steps)
+        assert ids == expected(lab, request)[0][-len(ids) :] and len(ids) > 4
+
+
 def test_out_of_memory_sheds_the_newest(labs: Labs, monkeypatch: pytest.MonkeyPatch) -> None:
     lab, advance = labs["llama"], Streams.advance
 
