@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from playground.serving.bodies import DEEPEST, LARGEST, Bodies, too_deep
+from playground.serving.bodies import DEEPEST, LARGEST, MOST_VALUES, Bodies, too_deep, too_many
 from tests.browser.conftest import serve
 from tests.ui.raw import Raw
 
@@ -99,3 +99,23 @@ def test_a_large_or_deep_body_is_refused_in_a_sentence(server: tuple[Raw, Path])
         status, told = raw.post(path, b"[" * 5000)
         assert status in (400, 422), path
     assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("body", "many"),
+    [
+        (json.dumps([0] * MOST_VALUES).encode(), False),
+        (json.dumps([0] * (MOST_VALUES + 1)).encode(), True),
+        (json.dumps({"data": [0] * MOST_VALUES, "more": 1}).encode(), True),
+        (json.dumps({"data": "1," * 3 * MOST_VALUES}).encode(), False),
+        (json.dumps({"data": '",' * 3 * MOST_VALUES}).encode(), False),
+        (b"", False),
+    ],
+)
+def test_values_are_counted_before_they_are_made_and_commas_of_texts_are_none(body: bytes, many: bool) -> None:
+    assert too_many(body) is many
+
+
+def test_too_many_values_are_refused_in_a_sentence() -> None:
+    status, told = answered(json.dumps([0] * (MOST_VALUES + 1)).encode())
+    assert status == 400 and b"more than 20,000 values" in told
