@@ -148,7 +148,9 @@ def test_one_client_with_sixteen_long_requests_keeps_nobody_out_and_is_told_wher
     for message in raw.messages("greedy", 16):
         if message["msg"] == "process_generating" and message["event_id"] not in first:  # later ones tell changes
             first[message["event_id"]] = message["output"]["data"][0][0].get("waiting")
-    assert list(first.values()) == [None] * 4 + list(range(12))
+    # Who is told first is a matter of threads: four write, and each of the others has a place of its own.
+    places = [place for place in first.values() if place is not None]
+    assert (len(first) - len(places), sorted(places)) == (4, list(range(12)))
     assert "Traceback" not in log.read_text()
 
 
