@@ -84,7 +84,7 @@ def test_stop_keeps_what_is_done_and_run_goes_on_there(player: Player) -> None:
     update = next(running)
     while page.found not in update or not update[page.found].points:
         update = next(running)
-    page.halt(ME, update[page.found])  # type: ignore[arg-type]
+    page.halt(ME)  # type: ignore[arg-type]
     rest = list(running)
     assert phases(page, rest) == ["stopped"]
     (folder,) = (places.data_directory() / "sweeps").iterdir()
@@ -98,9 +98,9 @@ def test_stop_keeps_what_is_done_and_run_goes_on_there(player: Player) -> None:
 def test_stop_drops_the_prompt_in_work_and_says_how_many_replies_are_kept(player: Player) -> None:
     page = page_of(player)
     running = run(page, own="Hello.", seeds=1, length=40)
-    while (update := next(running)).get(page.found) is None:
+    while next(running).get(page.found) is None:
         pass
-    page.halt(ME, update[page.found])  # type: ignore[arg-type]
+    page.halt(ME)  # type: ignore[arg-type]
     (last,) = [update[page.found] for update in running if page.found in update]
     assert (last.phase, last.points, last.progress.done) == ("stopped", (), 0)
     assert phases(page, list(run(page, own="Hello.", seeds=1, length=40)))[-1] == "done"

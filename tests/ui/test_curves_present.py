@@ -172,7 +172,6 @@ def test_a_chart_without_points_says_so_and_keeps_its_axes() -> None:
             "Measuring: 4 of 8 replies, about 31 s left",
         ),
         (Found(phase="measuring", progress=Progress("sweep", 4, 8, "replies", 1.0, 300.0)), "about 5 min left"),
-        (Found(phase="stopping", progress=Progress("sweep", 4, 8)), "Stopping … 4 of 8"),
         (Found(phase="stopped", progress=Progress("sweep", 4, 8)), "Stopped at 4 of 8 replies. Run resumes here."),
         (Found(phase="done", prompts=2, progress=Progress("sweep", 8, 8)), "means over 2 prompts"),
         (Found(phase="failed", problem="It broke."), "It broke."),

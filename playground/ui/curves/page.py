@@ -268,11 +268,11 @@ class CurvesPage:
         over = found.progress is not None and found.progress.done >= found.progress.total
         yield replace(found, phase="done" if over else "stopped"), replies_in(out)
 
-    def halt(self, request: gr.Request, found: Found) -> Update:
+    def halt(self, request: gr.Request) -> Update:
         """Stop between two tokens; the batches before are kept."""
         self.left(request)
-        stopping = replace(found, phase="stopping")
-        return {self.standing: present.standing(stopping), self.stop: gr.Button(interactive=False)}
+        # How things stand is told by the run alone: it may have ended before this answer is on the page.
+        return {self.stop: gr.Button(interactive=False)}
 
     def greet(self, blocks: gr.Blocks, tab: gr.Tab) -> None:
         """Say at first sight what the form asks for; whoever comes from Play sees where Play's strength lies."""
@@ -381,7 +381,7 @@ class CurvesPage:
         self.run.click(self.asked, None, [self.standing, self.run, self.stop], **_QUICK).then(
             self.measure, [*self.drawn, *form], everything, **_QUICK
         )  # fmt: skip
-        self.stop.click(self.halt, self.found, [self.standing, self.stop], queue=False, **_QUICK)
+        self.stop.click(self.halt, None, self.stop, queue=False, **_QUICK)
         gr.on(
             [box.input for box in choices],
             self.redraw, [self.found, *self.drawn], self.charts, trigger_mode="always_last", **_QUICK,

@@ -48,7 +48,7 @@ _MOST_LINES = 100_000  # of prompts that are typed
 _FURTHEST_VALUE = 1e300  # of a metric that is asked for
 _TOGETHER = 16  # rows in a batch: a prompt or two, so that the chart grows every few seconds
 
-Phase = Literal["empty", "waiting", "measuring", "stopping", "stopped", "done", "failed"]
+Phase = Literal["empty", "waiting", "measuring", "stopped", "done", "failed"]
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,6 @@ def standing(found: Found) -> str:
         "empty": "Ready to measure.",
         "waiting": "Waiting for another measurement to end …" if found.before is None else markup.in_line(found.before),
         "measuring": f"Measuring: {count}{_left(progress)}" if progress else "Starting …",
-        "stopping": f"Stopping … {count}",
         "stopped": f"Stopped at {count}. Run resumes here.",
         "done": f"Done: {count}, means over {found.prompts} prompts.",
     }[found.phase]
