@@ -79,9 +79,9 @@ class Method(ABC):
     def edit(self, hidden: Tensor, strengths: Sequence[Strength]) -> Edited:
         """Move merged states [P, D] in float32, each by its own strength, and tell their values.
 
-        A state that is not moved stays exactly as it is.
+        A state that is not moved stays exactly as it is. Asked only of a method that `edits`.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{self.name} edits nothing")
 
     @abstractmethod
     def save(self, folder: Path) -> None:
