@@ -15,7 +15,7 @@ if importlib.util.find_spec("spaces") is not None:
 
 from playground.cli.progress import print_anywhere
 from playground.errors import PlaygroundError
-from playground.serving.limits import Hosting
+from playground.serving.limits import ServerSettings
 from playground.ui.app import serve
 
 if __name__ == "__main__":
@@ -23,7 +23,7 @@ if __name__ == "__main__":
     print_anywhere(as_json=False)
     try:
         serve(
-            Hosting.read(os.environ),
+            ServerSettings.read(os.environ),
             host=os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0" if on_space else "127.0.0.1"),
             port=int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
             open_browser=not on_space,

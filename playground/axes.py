@@ -98,14 +98,14 @@ def _judge(folder: Path, card: Card) -> Reward | None:
         raise AxisDamaged(f"{file} is damaged: {error.message}", _RESTORE) from None
 
 
-class Found(NamedTuple):
+class InstalledAxes(NamedTuple):
     """Axes that can be used, by name, and what is wrong with the folders of those that cannot."""
 
     axes: Mapping[str, Axis]
     damaged: Mapping[Path, AxisDamaged]
 
 
-def load_all(folders: Iterable[Path], model: LanguageModel) -> Found:
+def load_all(folders: Iterable[Path], model: LanguageModel) -> InstalledAxes:
     """The axes of some folders that fit this base model; those of another are passed over."""
     fitting: dict[str, Axis] = {}
     damaged: dict[Path, AxisDamaged] = {}
@@ -118,7 +118,7 @@ def load_all(folders: Iterable[Path], model: LanguageModel) -> Found:
             damaged[folder] = error
         except AxisMismatch:
             continue
-    return Found(fitting, damaged)
+    return InstalledAxes(fitting, damaged)
 
 
 # --- weights --------------------------------------------------------------------------------------------------------

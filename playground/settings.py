@@ -120,13 +120,13 @@ class Options(Settings):
     )
 
 
-class Along(Settings):
+class OfAxis(Settings):
     """Something of an axis."""
 
     axis: Seen = Field(max_length=LONGEST_NAME, description="Name of the axis.")
 
 
-class Strength(Options, Sliders, Along):
+class Strength(Options, Sliders, OfAxis):
     """How far one row goes along one axis, and how."""
 
     merge: Literal["logits", "embeddings"] = Field(

@@ -17,7 +17,7 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.methods import CLM, REControl, by_layer
 from playground.errors import InvalidInput
 from playground.events import Finished
-from playground.measure.metrics import Reading
+from playground.measure.metrics import ReplyMetrics
 from playground.player import Player
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.training import pairs
@@ -242,9 +242,9 @@ def test_kl_to_the_base_is_that_of_the_engine(lab: Lab) -> None:
 # --- numbers and words ----------------------------------------------------------------------------------------------
 
 
-def readings(*rewards: float, kl: float = 0.0) -> list[Reading]:
+def readings(*rewards: float, kl: float = 0.0) -> list[ReplyMetrics]:
     return [
-        Reading(prompt, 0, {"reward": reward, "kl": kl, "surprise": 1.0 + kl, "diversity": 0.5})
+        ReplyMetrics(prompt, 0, {"reward": reward, "kl": kl, "surprise": 1.0 + kl, "diversity": 0.5})
         for prompt, reward in enumerate(rewards)
     ]
 

@@ -24,7 +24,7 @@ from playground.presets import Preset
 from playground.settings import Request, Row, Strength, conversation
 from playground.ui.axes import examples
 from playground.ui.play import derived, recordings
-from playground.ui.play.view import BASE, STEERED, Reply, View, Wish, alphas_of, key_of
+from playground.ui.play.view import BASE, STEERED, Inputs, ReplyView, View, alphas_of, key_of
 
 FOUND = Path(__file__).with_suffix(".jsonl")
 
@@ -48,7 +48,7 @@ LEAST_RELEVANT = 8 / 9
 
 def shown(preset: Preset, card: Card) -> list[float]:
     """The alphas from one end of what a preset shows, its strip and its own strength, to the other."""
-    ends = [*alphas_of(Wish().alphas), preset.alpha]
+    ends = [*alphas_of(Inputs().alphas), preset.alpha]
     if goes_too_far(preset, card):
         return sorted(set(ends))
     steps = round((max(ends) - min(ends)) / STEP)
@@ -67,7 +67,7 @@ def goes_too_far(preset: Preset, card: Card) -> bool:
 
 def identity(preset: Preset, card: Card) -> str:
     """A short name of all that a preset's replies depend on but the base model and its dtype."""
-    of = [preset.model_dump(exclude={"title"}, exclude_unset=True), card.digest, Wish().alphas]
+    of = [preset.model_dump(exclude={"title"}, exclude_unset=True), card.digest, Inputs().alphas]
     return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -96,23 +96,23 @@ def _at(row: Row, alpha: float) -> Row:
     return row.model_copy(update={"strengths": (first, *row.strengths[1:])})
 
 
-def _answered(player: Player, request: Request) -> dict[str, Reply]:
+def _answered(player: Player, request: Request) -> dict[str, ReplyView]:
     """Each row's reply, by its key."""
-    replies = [Reply(row) for row in request.rows]
+    replies = [ReplyView(row) for row in request.rows]
     for event in player.run(request):
         if isinstance(event, Token | Finished):
             replies[event.row] = _grown(replies[event.row], event)
     return {key_of(reply.row): reply for reply in replies}
 
 
-def _grown(reply: Reply, event: Event) -> Reply:
+def _grown(reply: ReplyView, event: Event) -> ReplyView:
     if isinstance(event, Finished):
         return replace(reply, text=event.text, finished=event)
     assert isinstance(event, Token)
     return replace(reply, pieces=(*reply.pieces, event))
 
 
-def _warnings(row: Row, base: Row, replies: Mapping[str, Reply], slot: str) -> tuple[str, ...]:
+def _warnings(row: Row, base: Row, replies: Mapping[str, ReplyView], slot: str) -> tuple[str, ...]:
     """What the page itself would say of a reply."""
     return derived.troubles(View(slots={STEERED: row, BASE: base}, replies=replies), slot)
 
@@ -165,7 +165,7 @@ def give_examples(player: Player) -> None:
             examples.write(examples.Example(prompt, texts), card, folder)
 
 
-def _cut(reply: Reply) -> str:
+def _cut(reply: ReplyView) -> str:
     """A reply's text, marked where it was cut off."""
     whole = reply.finished is not None and reply.finished.finish_reason == "stop"
     return reply.text if whole else f"{reply.text.rstrip()} …"

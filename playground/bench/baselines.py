@@ -49,7 +49,7 @@ def dpo(
     their_times: list[float] = []
     our_times: list[float] = []
 
-    class Between(TrainerCallback):
+    class StepTimer(TrainerCallback):
         """Times TRL's steps and has ours done between them."""
 
         def on_step_begin(self, *_: Any, **__: Any) -> None:
@@ -90,7 +90,7 @@ def dpo(
             args=settings,
             train_dataset=Dataset.from_list(rows),
             processing_class=model.tokenizer,
-            callbacks=[Between()],
+            callbacks=[StepTimer()],
         )
         with contextlib.redirect_stdout(sys.stderr):  # where TRL tells of its losses
             trainer.train()

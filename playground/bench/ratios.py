@@ -44,10 +44,10 @@ PAIRS = 8
 """Pairs in a training step."""
 
 Seconds = Callable[[], float]
-Found = dict[str, Any]
+Numbers = dict[str, Any]
 
 
-class Scale(NamedTuple):
+class BenchSize(NamedTuple):
     """How much is measured: tokens a reply, rounds of A and B, and numbers read to find the memory's bandwidth."""
 
     new_tokens: int = 64
@@ -55,11 +55,11 @@ class Scale(NamedTuple):
     floats: int = 2**27  # far more than any cache holds
 
 
-QUICK = Scale(8, 2, 2**16)
+QUICK = BenchSize(8, 2, 2**16)
 """Tries every measurement out and measures little."""
 
 
-def ratio(first: Seconds, second: Seconds, rounds: int) -> Found:
+def ratio(first: Seconds, second: Seconds, rounds: int) -> Numbers:
     """first / second, measured in turn after one round that does not count: their median, lowest and highest ratio."""
     pairs = [(first(), second()) for _ in range(rounds + 1)][1:]
     return {
@@ -68,7 +68,7 @@ def ratio(first: Seconds, second: Seconds, rounds: int) -> Found:
     }
 
 
-def summary(ratios: Sequence[float]) -> Found:
+def summary(ratios: Sequence[float]) -> Numbers:
     """What a list of ratios comes to."""
     return {"ratio": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
 
@@ -84,14 +84,14 @@ class Bench:
         player: Player,
         model_name: str,
         axis: str | None = None,
-        scale: Scale = Scale(),  # noqa: B008
+        scale: BenchSize = BenchSize(),  # noqa: B008
         clock: Seconds = time.perf_counter,
     ) -> None:
         self.model, self.model_name = player.model, model_name
         self.scale, self.clock = scale, clock
         self.model.stop_ids = frozenset()
         self.axis = self._axis(player, axis)
-        self.measures: dict[str, Callable[[], Found]] = {
+        self.measures: dict[str, Callable[[], Numbers]] = {
             "sweep_speedup": self.sweep_speedup,
             "sweep_27": self.sweep_27,
             "stream_overhead": self.stream_overhead,
@@ -107,7 +107,7 @@ class Bench:
             "cost": self.cost,
         }
 
-    def run(self, only: Sequence[str] = ()) -> Iterator[Progress | Found]:
+    def run(self, only: Sequence[str] = ()) -> Iterator[Progress | Numbers]:
         """Take the measurements, all or some; yields Progress before each, and at last the object that holds them.
 
         One that cannot be taken here says why under "missing".
@@ -117,7 +117,7 @@ class Bench:
                 f"There is no measurement {', '.join(unknown)}.", f"Choose from: {', '.join(self.measures)}."
             )
         names = list(only) or list(self.measures)
-        found: Found = {"machine": self.machine()}
+        found: Numbers = {"machine": self.machine()}
         for done, name in enumerate(names):
             yield Progress(f"measuring {name}", done, len(names))
             try:
@@ -126,7 +126,7 @@ class Bench:
                 found[name] = {"missing": f"{error.message} {error.hint}".strip()}
         yield found
 
-    def machine(self) -> Found:
+    def machine(self) -> Numbers:
         """What this ran on."""
         on_gpu = self.model.device.type == "cuda"
         return {
@@ -140,21 +140,21 @@ class Bench:
             "torch": torch.__version__,
         }
 
-    def sweep_speedup(self) -> Found:
+    def sweep_speedup(self) -> Numbers:
         """Nine separate `generate` calls against one sweep of nine strengths, both streams."""
         rows = self._rows(NINE)
         return ratio(lambda: sum(self._generate() for _ in NINE), lambda: self._decode(rows), min(3, self.scale.rounds))
 
-    def sweep_27(self) -> Found:
+    def sweep_27(self) -> Numbers:
         """A sweep of 27 strengths against one of 9 over the same range."""
         finer = [NINE[0] + (NINE[-1] - NINE[0]) * step / 26 for step in range(27)]
         return self._ratio(lambda: self._decode(self._rows(finer)), lambda: self._decode(self._rows(NINE)))
 
-    def stream_overhead(self) -> Found:
+    def stream_overhead(self) -> Numbers:
         """One strength with both streams against the base stream alone."""
         return self._ratio(lambda: self._decode(self._rows([0.5])), lambda: self._decode([self._base()]))
 
-    def control_overhead(self) -> Found:
+    def control_overhead(self) -> Numbers:
         """Eight rows with 30 updates a token against the same rows with control off."""
 
         def rows(control: float) -> list[Row]:
@@ -163,7 +163,7 @@ class Bench:
 
         return self._ratio(lambda: self._decode(rows(1.0)), lambda: self._decode(rows(0.0)))
 
-    def replay_same(self) -> Found:
+    def replay_same(self) -> Numbers:
         """A redraw after alpha moved inside its interval against the same reply from scratch."""
         ratios = []
         for alpha in NINE[: self.scale.rounds]:
@@ -175,7 +175,7 @@ class Bench:
             ratios.append(again / self._timed(lambda at=inside: self._finished(at, None)))
         return summary(ratios)
 
-    def replay_changed(self) -> Found:
+    def replay_changed(self) -> Numbers:
         """A redraw after alpha moved by 0.05 and the text changed, against that share of the reply from scratch."""
         ratios = []
         for alpha in [step / 10 for step in range(-3, 12)]:
@@ -192,17 +192,17 @@ class Bench:
             raise InvalidInput("No text changed when alpha moved by 0.05.", "Try another axis.")
         return summary(ratios)
 
-    def decode(self) -> Found:
+    def decode(self) -> Numbers:
         """Tokens a second of the base alone against `generate`, one row."""
         return self._ratio(self._generate, lambda: self._decode([self._base()]))
 
-    def decode_int8(self) -> Found:
+    def decode_int8(self) -> Numbers:
         """The same with int8 weights, against `generate` with the weights as they are, and what the rounding costs."""
         model = self._int8
         found = self._ratio(self._generate, lambda: self._decode([self._base()], model))
         return {**found, "quality": self._quality(model)}
 
-    def roofline(self) -> Found:
+    def roofline(self) -> Numbers:
         """The time it takes to read the weights once, at the measured bandwidth, against one step of one row."""
         size = sum(weight.nbytes for weight in self.model.decoder.layers.parameters())
         output: Any = self.model.model.get_output_embeddings()
@@ -220,7 +220,7 @@ class Bench:
         found = self._ratio(lambda: size / self._bandwidth(), steps)
         return {**found, "weight_bytes": size}
 
-    def people(self) -> Found:
+    def people(self) -> Numbers:
         """Tokens a second of eight people at once, each with a prompt and a strength of their own, against one's."""
 
         def answered(prompts: Sequence[str]) -> float:
@@ -229,7 +229,7 @@ class Bench:
 
         return self._ratio(lambda: len(PROMPTS) * answered(PROMPTS[:1]), lambda: answered(PROMPTS))
 
-    def first_token_under_load(self) -> Found:
+    def first_token_under_load(self) -> Numbers:
         """Seconds to the first token of one who comes while a sweep of 64 rows runs against those on a quiet engine."""
         scheduler = Scheduler(self.model)
         sweep = self._steered(PROMPTS, NINE[: 64 // len(PROMPTS)], min(512, self.model.context_length // 2))
@@ -252,7 +252,7 @@ class Bench:
 
             return self._ratio(beside_the_sweep, lambda: first_token(Scheduler(self.model)))
 
-    def train(self) -> Found:
+    def train(self) -> Numbers:
         """Seconds of TRL's DPO for a step of pairs against ours: same layer, objective, batch and dtype."""
         pairs = [
             Pair(prompt=conversation(prompt), chosen=self._text(prompt, 1), rejected=self._text(prompt, 2))
@@ -275,7 +275,7 @@ class Bench:
         ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
         return {**summary(ratios), "seconds": [statistics.median(theirs), statistics.median(ours)]}
 
-    def cost(self) -> Found:
+    def cost(self) -> Numbers:
         """Seconds of a sweep by number of strengths, and of nine strengths by length of reply and of prompt."""
         self._decode(self._rows(NINE))
         words = " ".join(PROMPTS)
@@ -296,7 +296,7 @@ class Bench:
             "kv_bytes_per_token": self.model.kv_bytes,
         }
 
-    def _quality(self, other: LanguageModel) -> Found:
+    def _quality(self, other: LanguageModel) -> Numbers:
         """How far another model's predictions are from this one's, over this one's greedy replies to a few prompts.
 
         KL(this || other) in nats a token, the share of tokens where both would choose the same, and by how much the
@@ -350,7 +350,7 @@ class Bench:
             torch.cuda.synchronize()
         return self.clock() - start
 
-    def _ratio(self, first: Seconds, second: Seconds) -> Found:
+    def _ratio(self, first: Seconds, second: Seconds) -> Numbers:
         return ratio(first, second, self.scale.rounds)
 
     def _generate(self) -> float:

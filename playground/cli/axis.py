@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from playground.cli.options import DEFAULT_MODEL, Dtype, Model, encoder_folder
-from playground.cli.progress import Teller
+from playground.cli.progress import ProgressPrinter
 from playground.errors import InvalidInput
 from playground.events import exhaust
 from playground.files import trouble
@@ -175,7 +175,7 @@ def vector(
     from playground.player import Player
     from playground.training import steering_vector
 
-    tell = Teller(as_json)
+    tell = ProgressPrinter(as_json)
     player = Player.open(model, dtype, tell)
     found = player.axis(name)
     folders = [Path(name), *(folder for folder in cards.all_folders() if folder.is_dir())]
@@ -218,7 +218,7 @@ def _run(
     from playground.training.pipeline import train as run
     from playground.training.spec import Job
 
-    tell = Teller(as_json)
+    tell = ProgressPrinter(as_json)
     encoder = encoder or ("minilm" if job["judge"] == "length" else None)
     folder = encoder_folder(encoder, lambda name: sources.resolve_encoder(name, tell))
     language_model = open_model(model, dtype, tell)

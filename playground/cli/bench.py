@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from playground.cli.options import Dtype, Model
-from playground.cli.progress import Teller
+from playground.cli.progress import ProgressPrinter
 from playground.events import Progress
 
 
@@ -35,13 +35,13 @@ def bench(
     from playground import sources
 
     sources.check_dtype(dtype)
-    tell = Teller(as_json=False)
+    tell = ProgressPrinter(as_json=False)
     sources.resolve(model, tell)
-    from playground.bench.ratios import QUICK, Bench, Scale
+    from playground.bench.ratios import QUICK, Bench, BenchSize
     from playground.player import Player
 
     clock = time.process_time if busy else time.perf_counter
-    bench = Bench(Player.open(model, dtype, tell), model, axis, QUICK if quick else Scale(), clock)
+    bench = Bench(Player.open(model, dtype, tell), model, axis, QUICK if quick else BenchSize(), clock)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the libraries it is compared with
         for found in bench.run(only or ()):

@@ -25,7 +25,7 @@ _MEMORY_NEEDED, _DISK_NEEDED = 3 * _GIGABYTE, 1 * _GIGABYTE
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DoctorCheck:
     """One thing that was looked at: whether it works, what was seen, and what would mend it."""
 
     name: str
@@ -34,32 +34,34 @@ class Finding:
     fix: str = ""
 
 
-def examine(model: str, dtype: str) -> list[Finding]:
+def examine(model: str, dtype: str) -> list[DoctorCheck]:
     """Look at the machine, then load `model` and say a few tokens, unless that would need a download.
 
     What fails becomes a finding; nothing is raised.
     """
-    looks: list[Callable[[], Finding]] = [_python, _packages, _memory, _disk, _processor, _axes, _presets, _cache]
+    looks: list[Callable[[], DoctorCheck]] = [_python, _packages, _memory, _disk, _processor, _axes, _presets, _cache]
     return [*(_attempt(look) for look in looks), *_model(model, dtype)]
 
 
-def _attempt(look: Callable[[], Finding]) -> Finding:
+def _attempt(look: Callable[[], DoctorCheck]) -> DoctorCheck:
     try:
         return look()
     except PlaygroundError as error:
-        return Finding(look.__name__.removeprefix("_"), False, error.message, error.hint)
+        return DoctorCheck(look.__name__.removeprefix("_"), False, error.message, error.hint)
     except Exception as error:  # whatever is broken here is just what doctor is asked to tell
-        return Finding(look.__name__.removeprefix("_"), False, f"{type(error).__name__}: {error}", "Run: make install")
+        return DoctorCheck(
+            look.__name__.removeprefix("_"), False, f"{type(error).__name__}: {error}", "Run: make install"
+        )
 
 
-def _python() -> Finding:
-    return Finding("python", True, f"{platform.python_version()} at {sys.executable}, {platform.platform()}")
+def _python() -> DoctorCheck:
+    return DoctorCheck("python", True, f"{platform.python_version()} at {sys.executable}, {platform.platform()}")
 
 
-def _packages() -> Finding:
+def _packages() -> DoctorCheck:
     installed = {name: _version(name) for name in _PACKAGES}
     seen = ", ".join(f"{name} {version or 'missing'}" for name, version in installed.items())
-    return Finding("packages", all(installed.values()), seen, "Run: make install")
+    return DoctorCheck("packages", all(installed.values()), seen, "Run: make install")
 
 
 def _version(package: str) -> str | None:
@@ -69,9 +71,9 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _memory() -> Finding:
+def _memory() -> DoctorCheck:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return Finding(
+    return DoctorCheck(
         "memory",
         total >= _MEMORY_NEEDED,
         f"{total / _GIGABYTE:.1f} GB in all",
@@ -79,7 +81,7 @@ def _memory() -> Finding:
     )
 
 
-def _disk() -> Finding:
+def _disk() -> DoctorCheck:
     folder = cache_directory()
     while not folder.exists():
         folder = folder.parent
@@ -87,10 +89,10 @@ def _disk() -> Finding:
     writable = os.access(folder, os.W_OK)
     detail = f"{free / _GIGABYTE:.1f} GB free for {cache_directory()}" + ("" if writable else ", which is not writable")
     fix = "Free some space, or set XDG_CACHE_HOME to a folder on another disk that you may write to."
-    return Finding("disk", writable and free >= _DISK_NEEDED, detail, fix)
+    return DoctorCheck("disk", writable and free >= _DISK_NEEDED, detail, fix)
 
 
-def _processor() -> Finding:
+def _processor() -> DoctorCheck:
     import torch
 
     if torch.cuda.is_available():
@@ -99,57 +101,57 @@ def _processor() -> Finding:
         device, seen = "cpu", f"{platform.machine()}, {torch.get_num_threads()} threads, no GPU in use"
         more = ", int8 answers one row faster and less exactly"
     fast = str(sources.pick_dtype("auto", device)).removeprefix("torch.")
-    return Finding("processor", True, f"{seen}; dtype auto is {fast}{more}")
+    return DoctorCheck("processor", True, f"{seen}; dtype auto is {fast}{more}")
 
 
-def _axes() -> Finding:
+def _axes() -> DoctorCheck:
     names = [card.name for card in cards.shipped().values()]
     if damaged := list(cards.damaged(cards.all_folders()).values()):
-        return Finding("axes", False, " ".join(error.message for error in damaged), damaged[0].hint)
+        return DoctorCheck("axes", False, " ".join(error.message for error in damaged), damaged[0].hint)
     fix = "Restore the folder assets/axes, or make an axis: playground axis invent --help"
-    return Finding("axes", bool(names), ", ".join(names) or "none shipped", fix)
+    return DoctorCheck("axes", bool(names), ", ".join(names) or "none shipped", fix)
 
 
-def _cache() -> Finding:
+def _cache() -> DoctorCheck:
     found = sources.cached()
     wrong = {name: damage for name, damage in found.items() if damage}
     if wrong:
         fetch = " and ".join(f"playground model fetch {name}" for name in wrong)
-        return Finding("cache", False, " ".join(wrong.values()), f"Run: {fetch}")
-    return Finding("cache", True, f"{' and '.join(found)}, whole by SHA-256" if found else "no models yet")
+        return DoctorCheck("cache", False, " ".join(wrong.values()), f"Run: {fetch}")
+    return DoctorCheck("cache", True, f"{' and '.join(found)}, whole by SHA-256" if found else "no models yet")
 
 
-def _presets() -> Finding:
+def _presets() -> DoctorCheck:
     count, damaged = len(presets.read_all()), presets.damaged()
     detail = " ".join(error.message for error in damaged) or f"{count} to start from"
     fix = f"{damaged[0].hint} Or restore the folder {places.PRESETS}." if damaged else f"Restore {places.PRESETS}."
-    return Finding("presets", bool(count) and not damaged, detail, fix)
+    return DoctorCheck("presets", bool(count) and not damaged, detail, fix)
 
 
-def _model(name: str, dtype: str) -> Iterator[Finding]:
+def _model(name: str, dtype: str) -> Iterator[DoctorCheck]:
     try:
         from playground.player import Player
 
         if not sources.is_here(name):
-            yield Finding("model", False, f"{name} is not on this machine.", f"Run: playground model fetch {name}")
+            yield DoctorCheck("model", False, f"{name} is not on this machine.", f"Run: playground model fetch {name}")
             return
         start = time.perf_counter()
         player = Player.open(name, dtype)
         loaded = time.perf_counter() - start
-        yield Finding("model", True, f"{player.name}, loaded in {loaded:.1f} s")
+        yield DoctorCheck("model", True, f"{player.name}, loaded in {loaded:.1f} s")
         checks = player.model.checks
-        yield Finding("fit", bool(checks), ", ".join(f"{check.name} off by {check.error:.1g}" for check in checks))
+        yield DoctorCheck("fit", bool(checks), ", ".join(f"{check.name} off by {check.error:.1g}" for check in checks))
         # What only shows beside the model: weights of another shape, or with no finite numbers.
         yield from (
-            Finding("axis", False, error.message, error.hint)
+            DoctorCheck("axis", False, error.message, error.hint)
             for folder, error in player.damaged.items()
             if folder not in cards.damaged([folder])
         )
-        yield Finding("reply", True, _reply(player))
+        yield DoctorCheck("reply", True, _reply(player))
     except PlaygroundError as error:
-        yield Finding("model", False, error.message, error.hint)
+        yield DoctorCheck("model", False, error.message, error.hint)
     except Exception as error:  # see _attempt
-        yield Finding("model", False, f"{type(error).__name__}: {error}", "Run: make install")
+        yield DoctorCheck("model", False, f"{type(error).__name__}: {error}", "Run: make install")
 
 
 def _reply(player: "Player") -> str:

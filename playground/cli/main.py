@@ -12,7 +12,7 @@ import typer
 from playground.cli.axis import axis as axis_commands
 from playground.cli.bench import bench as bench_command
 from playground.cli.generate import generate
-from playground.cli.options import DEFAULT_MODEL, Dtype, Json, Model, Said
+from playground.cli.options import DEFAULT_MODEL, Dtype, Json, Model, PromptCommand
 from playground.cli.progress import check_arguments, on_stderr, print_anywhere
 from playground.cli.spectrum import spectrum as spectrum_command
 from playground.cli.study_people import study as study_commands
@@ -37,11 +37,11 @@ app = typer.Typer(
 model_commands = typer.Typer(help="Base models: fetch one, list those on this machine.", no_args_is_help=True)
 app.add_typer(model_commands, name="model")
 app.add_typer(axis_commands, name="axis")
-app.command("generate", cls=Said)(generate)
-app.command("say", cls=Said, hidden=True)(generate)  # its name of before
+app.command("generate", cls=PromptCommand)(generate)
+app.command("say", cls=PromptCommand, hidden=True)(generate)  # its name of before
 app.command("sweep")(sweep_command)
 app.command("bench")(bench_command)
-app.command("spectrum", cls=Said)(spectrum_command)
+app.command("spectrum", cls=PromptCommand)(spectrum_command)
 app.add_typer(study_commands, name="study")
 
 
@@ -98,10 +98,10 @@ def page(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser window.")] = False,
 ) -> None:
     """Open the page. Environment variables set its limits; see docs/space.md."""
-    from playground.serving.limits import Hosting
+    from playground.serving.limits import ServerSettings
     from playground.ui.app import serve
 
-    hosting = Hosting.read(os.environ, model=model, dtype=dtype)
+    hosting = ServerSettings.read(os.environ, model=model, dtype=dtype)
     with on_stderr() as report:
         serve(hosting, host=host, port=port, open_browser=not no_browser, report=report)
 

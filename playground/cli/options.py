@@ -28,7 +28,7 @@ DEFAULT_MODEL = "smollm2"
 _OPTION = re.compile(r"--?[A-Za-z][A-Za-z0-9-]*(?==|$)")
 
 
-class Said(TyperCommand):
+class PromptCommand(TyperCommand):
     """A command whose prompt may begin with a dash: only what looks like an option is taken for one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -44,7 +44,7 @@ def told(token: str) -> str:
     return f"“{printable(token).strip() or token}”" if token else "the end"
 
 
-class Teller:
+class ProgressPrinter:
     """Tells progress: JSON lines on stdout, or on stderr one line every few seconds and at each stage's ends."""
 
     every_s = 5.0

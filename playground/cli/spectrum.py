@@ -10,13 +10,13 @@ import typer
 
 from playground.cli.fields import with_fields
 from playground.cli.options import DEFAULT_MODEL, Dtype, Json, Model
-from playground.cli.progress import Teller, printable, told
+from playground.cli.progress import ProgressPrinter, printable, told
 from playground.events import Finished, Spectrum, to_json
-from playground.measure.spectrum import Stretch
+from playground.measure.spectrum import SpectrumPlan
 from playground.settings import conversation
 
 
-@with_fields(Stretch)
+@with_fields(SpectrumPlan)
 def spectrum(
     given: Mapping[str, Any],
     prompt: Annotated[str, typer.Argument(help="What to say to the model.")],
@@ -34,9 +34,9 @@ def spectrum(
     from playground.player import Player
 
     sources.check_dtype(dtype)
-    stretch = Stretch(messages=conversation(prompt, system), axis=axis, low=low, high=high, **given)
+    stretch = SpectrumPlan(messages=conversation(prompt, system), axis=axis, low=low, high=high, **given)
     print(f"Looking for every reply for alpha from {low:g} to {high:g}.", file=sys.stderr)
-    player = Player.open(model, dtype, Teller(as_json=False))
+    player = Player.open(model, dtype, ProgressPrinter(as_json=False))
     found: list[Finished] = []
     with contextlib.closing(find(player, stretch)) as events:
         for event in events:

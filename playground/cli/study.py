@@ -14,7 +14,7 @@ from playground.errors import InvalidInput
 
 if TYPE_CHECKING:
     from playground.study.parts import Condition
-    from playground.study.plan import Plan
+    from playground.study.plan import StudyPlan
 
 REPORT, ANALYSIS, SCHEMA = "report.html", "analysis.json", "analysis.schema.json"
 
@@ -175,7 +175,7 @@ def analyse(
     print(f"In {out}: {REPORT}, {ANALYSIS}, {SCHEMA}{', replacing the earlier ones' if replaces else ''}.")
 
 
-def _tasks(plan: "Plan", names: str) -> list[str]:
+def _tasks(plan: "StudyPlan", names: str) -> list[str]:
     """The names of tasks, at most one of a kind: two ask two questions, which are no one answer."""
     chosen = [name.strip() for name in names.split(",") if name.strip()] or [task.name for task in plan.tasks]
     found = [task for task in plan.tasks if task.name in chosen]
@@ -191,7 +191,7 @@ def _tasks(plan: "Plan", names: str) -> list[str]:
     return chosen
 
 
-def _condition(plan: "Plan", name: str) -> "Condition":
+def _condition(plan: "StudyPlan", name: str) -> "Condition":
     """The condition of this name."""
     found = next((one for one in plan.compared if one.id == name), None)
     if found is None:

@@ -10,7 +10,7 @@ import typer
 
 from playground import files
 from playground.cli.options import Dtype, Model
-from playground.cli.progress import Teller
+from playground.cli.progress import ProgressPrinter
 from playground.cli.study import analyse, simulate, study
 from playground.errors import AxisMismatch, InvalidInput
 from playground.events import Progress, exhaust
@@ -18,7 +18,7 @@ from playground.events import Progress, exhaust
 if TYPE_CHECKING:
     from playground.player import Player
     from playground.study.building import PlayerOf
-    from playground.study.plan import Plan
+    from playground.study.plan import StudyPlan
     from playground.study.stimuli import Study
 
 Json = Annotated[bool, typer.Option("--json", help="Print progress as JSON lines, then the manifest.")]
@@ -85,7 +85,7 @@ def build(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInput(f"{out} cannot be a folder: {error.strerror}.", "Choose another with --out.") from None
-    tell = Teller(as_json)
+    tell = ProgressPrinter(as_json)
     if asked.replies:
         if begun is not None and building.taken(asked, path.parent / asked.replies) != begun.manifest.sha256:
             raise _answered_otherwise(out)
@@ -164,7 +164,7 @@ def _answered_otherwise(out: Path) -> InvalidInput:
     )
 
 
-def _visit(plan: "Plan") -> str:
+def _visit(plan: "StudyPlan") -> str:
     trials = sum(task.trials for task in plan.tasks)
     checks = plan.checks.instructed + plan.checks.gold + plan.checks.repeated
     return f"{trials} trials and {checks} checks per person"

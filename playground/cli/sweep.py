@@ -11,17 +11,17 @@ import typer
 
 from playground.cli.fields import with_fields
 from playground.cli.options import DEFAULT_MODEL, Dtype, Model, encoder_folder
-from playground.cli.progress import Teller
+from playground.cli.progress import ProgressPrinter
 from playground.errors import InvalidInput
 from playground.events import Progress, exhaust
-from playground.measure.plan import Plan, parse_grid
+from playground.measure.plan import SweepPlan, parse_grid
 
 if TYPE_CHECKING:
     from playground.measure.sweep import Sweep
     from playground.player import Player
 
 
-@with_fields(Plan)
+@with_fields(SweepPlan)
 def sweep(
     given: Mapping[str, Any],
     axis: Annotated[str, typer.Option(metavar="NAME", help="An axis by its name or folder.")],
@@ -44,9 +44,9 @@ def sweep(
 
     sources.check_dtype(dtype)
     grid = {"alphas": parse_grid(alphas), "controls": parse_grid(controls)}
-    plan = Plan(axis=axis, prompts=tuple(load_prompts(prompts)), **grid, **given)
+    plan = SweepPlan(axis=axis, prompts=tuple(load_prompts(prompts)), **grid, **given)
     print(f"Measuring {plan.in_words()}.", file=sys.stderr)
-    tell = Teller(as_json=False)
+    tell = ProgressPrinter(as_json=False)
     folder = encoder_folder(encoder, lambda name: sources.resolve_encoder(name, tell))
     player = Player.open(model, dtype, tell)
     command = shlex.join(["playground", *sys.argv[1:]])
@@ -65,7 +65,7 @@ def sweep(
         _print(found, summary, out)
 
 
-def _measure(player: "Player", plan: "Plan", out: Path, encoder: Path | None, tell: Teller) -> "Sweep":
+def _measure(player: "Player", plan: "SweepPlan", out: Path, encoder: Path | None, tell: ProgressPrinter) -> "Sweep":
     from playground.measure.sweep import sweep as run
 
     return exhaust(run(player, plan, out, encoder), lambda event: tell(event) if isinstance(event, Progress) else None)

@@ -1,4 +1,4 @@
-"""What a decoder remembers of the streams of a request, and its two ways to go on token by token: stock and lean."""
+"""What a decoder remembers of the streams of a request, and its two ways to go on token by token: stock and fused."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from playground.engine.fused_step import LeanDecoder
+from playground.engine.fused_step import FusedDecoder
 from playground.engine.kv_memory import KVMemory
 
 
@@ -59,8 +59,8 @@ class ResumableCache(KVCache, Protocol):
 
 
 def cache_maker(decoder: Any, in_int8: bool = False) -> Callable[[], KVCache]:
-    """What makes empty caches for a stock decoder: lean ones if its family has a lean step."""
-    return LeanCaches(decoder, in_int8) if LeanDecoder.fits(decoder.config) else lambda: StockCache(decoder)
+    """What makes empty caches for a stock decoder: fused ones if its family has a fused step."""
+    return FusedCaches(decoder, in_int8) if FusedDecoder.fits(decoder.config) else lambda: StockCache(decoder)
 
 
 def run_decoder(decoder: nn.Module, embeddings: Tensor, mask: Tensor, cache: DynamicCache | None = None) -> Tensor:
@@ -149,33 +149,33 @@ class StockCache:
                 ours.cumulative_length = length
 
 
-class LeanCaches:
-    """Makes lean caches of one decoder; the weights are made ready at the first and whenever they have changed."""
+class FusedCaches:
+    """Makes fused caches of one decoder; the weights are made ready at the first and whenever they have changed."""
 
     def __init__(self, decoder: Any, in_int8: bool = False) -> None:
         self.decoder, self.in_int8 = decoder, in_int8
         self.state: list[tuple[int, int]] = []
 
-    def __call__(self) -> "LeanCache":
+    def __call__(self) -> "FusedCache":
         """An empty cache."""
         state = self._state()
         if state != self.state:
-            self.lean = LeanDecoder(self.decoder, self.in_int8)
+            self.fused = FusedDecoder(self.decoder, self.in_int8)
             self.state = self._state()
-        return LeanCache(self.decoder, self.lean)
+        return FusedCache(self.decoder, self.fused)
 
     def _state(self) -> list[tuple[int, int]]:
         """Changes when a weight is written to or replaced."""
         return [(weight.data_ptr(), weight._version) for weight in self.decoder.parameters()]
 
 
-class LeanCache:
-    """Prompts are read by the stock decoder, the rest token by token by the lean step."""
+class FusedCache:
+    """Prompts are read by the stock decoder, the rest token by token by the fused step."""
 
     joins = True
 
-    def __init__(self, decoder: Any, lean: LeanDecoder) -> None:
-        self.decoder, self.lean = decoder, lean
+    def __init__(self, decoder: Any, fused: FusedDecoder) -> None:
+        self.decoder, self.fused = decoder, fused
 
     def prefill(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """See KVCache."""
@@ -211,9 +211,9 @@ class LeanCache:
         """See KVCache."""
         places = self.memory.places
         if places == list(range(len(places))):
-            return self.lean.step(embeddings, self.memory)
+            return self.fused.step(embeddings, self.memory)
         streams = sorted(range(len(places)), key=lambda stream: places[stream])
-        return self.lean.step(embeddings[streams], self.memory)[places]
+        return self.fused.step(embeddings[streams], self.memory)[places]
 
     def take(self, stream: int) -> Tensor:
         """See ResumableCache."""
@@ -223,6 +223,6 @@ class LeanCache:
         """See ResumableCache."""
         self.memory = KVMemory.of_rows(taken)
 
-    def join(self, other: "LeanCache") -> None:
+    def join(self, other: "FusedCache") -> None:
         """See KVCache."""
         self.memory.join(other.memory)

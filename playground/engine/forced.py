@@ -19,7 +19,7 @@ _SHORT = 128
 """Positions up to which attention's weights are cheap to keep for the way back."""
 
 
-class Batch(NamedTuple):
+class PaddedBatch(NamedTuple):
     """Texts of similar length, padded on the left: which they are, ids and mask [B, T], and each reply's length."""
 
     indices: list[int]
@@ -33,7 +33,7 @@ def batches(
     replies: Sequence[Sequence[int]],
     device: torch.device,
     tokens: int = TOKENS_PER_BATCH,
-) -> Iterator[Batch]:
+) -> Iterator[PaddedBatch]:
     """Group prompt + reply sequences by length, at most `tokens` positions a batch."""
     lengths = [len(prompt) + len(reply) for prompt, reply in zip(prompts, replies, strict=True)]
     group: list[int] = []
@@ -49,9 +49,9 @@ def batches(
 
 def _batch(
     group: list[int], prompts: Sequence[Sequence[int]], replies: Sequence[Sequence[int]], device: torch.device
-) -> Batch:
+) -> PaddedBatch:
     ids, mask = left_pad([[*prompts[index], *replies[index]] for index in group], device)
-    return Batch(group, ids, mask, [len(replies[index]) for index in group])
+    return PaddedBatch(group, ids, mask, [len(replies[index]) for index in group])
 
 
 @torch.inference_mode()
@@ -109,7 +109,7 @@ class Predictions(NamedTuple):
         return chosen.new_zeros(texts).index_add(0, self.rows, chosen)
 
 
-def predict(model: LanguageModel, batch: Batch, identity_layer: IdentityLayer | None = None) -> Predictions:
+def predict(model: LanguageModel, batch: PaddedBatch, identity_layer: IdentityLayer | None = None) -> Predictions:
     """Read a batch with the base stream or the aligned one; only logits that predict reply tokens are computed.
 
     Gradients flow to the identity layer if it is given.

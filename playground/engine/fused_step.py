@@ -16,7 +16,7 @@ from playground.engine.linear import Product, fused
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 
 
-class Layer(NamedTuple):
+class FusedLayer(NamedTuple):
     """A decoder layer's weights; head_norms [heads + kv_heads, head_dim] where queries and keys are normed."""
 
     attention_norm: Tensor
@@ -28,7 +28,7 @@ class Layer(NamedTuple):
     down: Product
 
 
-class LeanDecoder:
+class FusedDecoder:
     """The weights of a stock decoder, made ready for single steps."""
 
     def __init__(self, decoder: Any, in_int8: bool = False) -> None:
@@ -51,13 +51,13 @@ class LeanDecoder:
             and getattr(config, "sliding_window", None) is None
         )
 
-    def _layer(self, layer: Any, in_int8: bool) -> Layer:
+    def _layer(self, layer: Any, in_int8: bool) -> FusedLayer:
         attention, mlp = layer.self_attn, layer.mlp
         head_norms = None
         if hasattr(attention, "q_norm"):
             queries = attention.q_norm.weight.expand(self.heads, -1)
             head_norms = torch.cat([queries, attention.k_norm.weight.expand(self.kv_heads, -1)]).detach()
-        return Layer(
+        return FusedLayer(
             layer.input_layernorm.weight,
             fused([attention.q_proj, attention.k_proj, attention.v_proj], in_int8),
             head_norms,

@@ -20,7 +20,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from playground.cards import Base
 from playground.engine.admission import Check, admit
 from playground.engine.caches import cache_maker, run_decoder
-from playground.engine.fused_step import LeanDecoder
+from playground.engine.fused_step import FusedDecoder
 from playground.engine.head import Head
 from playground.engine.linear import round_to_int8
 from playground.engine.plain_text import PlainText
@@ -78,14 +78,14 @@ class LanguageModel:
 
         Any decoder will do that passes the checks of `admission`; of a multimodal model the text part is used.
         torch.int8 is bfloat16 with the decoder's weights rounded to int8, which single steps then read: CPU only, and
-        only where there is a lean step.
+        only where there is a fused step.
         """
         name = name or folder.name
         in_int8 = dtype == torch.int8
         try:
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             _refuse_capped(config.get_text_config(), name)
-            if in_int8 and not (LeanDecoder.fits(config) and device == "cpu"):
+            if in_int8 and not (FusedDecoder.fits(config) and device == "cpu"):
                 raise InvalidInput(f"{name} cannot be held in int8 here.", _WHERE_INT8_WORKS)
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder,

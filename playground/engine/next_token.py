@@ -26,7 +26,7 @@ _Reading = tuple[Node, Stream]
 """What a stream makes of a prefix: a hidden state, a line of logits."""
 
 
-class Stand(NamedTuple):
+class Position(NamedTuple):
     """A row on a prefix where its next token is to be chosen."""
 
     plan: RowPlan
@@ -76,7 +76,7 @@ class _Lines(NamedTuple):
 
 
 @torch.inference_mode()
-def choose(model: LanguageModel, stands: Sequence[Stand]) -> list[Choice]:
+def choose(model: LanguageModel, stands: Sequence[Position]) -> list[Choice]:
     """Choose the next token on each stand, which may be of several requests; its node must know its row's streams."""
     where: dict[_Reading, int] = {}
     for stand in stands:
@@ -133,7 +133,7 @@ def _choice(numbers: Sequence[float], told: int) -> Choice:
     return Choice._make([*map(int, numbers[:3]), *numbers[3:last], tuple(likely), tuple(base_likely)])
 
 
-def _edited(stands: Sequence[Stand], where: Mapping[_Reading, int], states: Tensor) -> Edited:
+def _edited(stands: Sequence[Position], where: Mapping[_Reading, int], states: Tensor) -> Edited:
     """Merge the stands' states [S, D] and let the methods move them; values are nan where no method tells any."""
     base = states[[where[stand.node, stand.plan.base] for stand in stands]].float()
     if not any(stand.plan.edits for stand in stands):
@@ -148,7 +148,7 @@ def _edited(stands: Sequence[Stand], where: Mapping[_Reading, int], states: Tens
     return edit(merge(base, slopes), [stand.plan for stand in stands])
 
 
-def _decide(stand: Stand, lines: _Lines, moved: Tensor | None, noise: Tensor | None) -> Tensor:
+def _decide(stand: Position, lines: _Lines, moved: Tensor | None, noise: Tensor | None) -> Tensor:
     """The numbers of a Choice without its values [8 + 4 told], in float64; left on the device: none is waited for."""
     weights, how = stand.plan.weights, stand.how
     base = lines.base

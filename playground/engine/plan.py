@@ -10,7 +10,7 @@ from torch import Tensor
 from playground.engine import sampling
 from playground.engine.language_model import LanguageModel
 from playground.engine.methods import Steering
-from playground.engine.methods.base import Edited, Front, Method, Term
+from playground.engine.methods.base import Edited, InputLayer, Method, Term
 from playground.settings import Row, Sampling, Strength
 
 Stream = Hashable
@@ -32,7 +32,7 @@ class RowPlan:
     base: Stream
     weights: Mapping[Stream, float]
     """How much its logits take of each aligned stream it has."""
-    fronts: Mapping[Stream, Front | None]
+    fronts: Mapping[Stream, InputLayer | None]
     """What makes each of its streams, the base first, for which nothing is needed."""
     edits: tuple[Edit, ...]
     """In the order in which they act; those that move nothing are there to tell a value."""
@@ -65,7 +65,7 @@ def plan_row(model: LanguageModel, axes: Mapping[str, Steering], row: Row) -> Ro
     """How a row is steered. Raises InvalidInput where a strength names a method that its axis does not have."""
     base: Stream = (ref(model), None)
     weights: dict[Stream, float] = {}
-    fronts: dict[Stream, Front | None] = {base: None}
+    fronts: dict[Stream, InputLayer | None] = {base: None}
     edits: list[Edit] = []
     told = straight = None
     for strength in row.strengths:

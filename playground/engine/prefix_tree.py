@@ -17,7 +17,7 @@ from playground.engine.language_model import LanguageModel
 _NODE_BYTES, _STATE_BYTES = 900, 500  # what Python and torch need besides the numbers
 
 
-class Trunk:
+class ReplyCache:
     """Keys and values of the streams that read a whole reply: any prefix on its way can be gone on from."""
 
     __slots__ = ("caches",)
@@ -38,7 +38,7 @@ class Node:
         """The token that was last written here."""
         self.log_total: Tensor | None = None
         """log sum exp of the base's logits here, once somebody has needed it."""
-        self.trunk: Trunk | None = None
+        self.trunk: ReplyCache | None = None
         """The trunk that last came along here."""
 
     def knows(self, streams: Sequence[Hashable]) -> bool:
@@ -68,7 +68,7 @@ class PrefixTree:
         self._lock = Lock()
         self._roots: dict[Any, Node] = {}
         self._places: OrderedDict[Node, _Place] = OrderedDict()  # the least recently used first
-        self._trunks: OrderedDict[Trunk, int] = OrderedDict()
+        self._trunks: OrderedDict[ReplyCache, int] = OrderedDict()
 
     def root(self, model: LanguageModel, prompt: Sequence[int]) -> Node:
         """A prompt with nothing written yet."""
@@ -113,7 +113,7 @@ class PrefixTree:
 
     def plant(self, path: Sequence[Node], caches: Mapping[Hashable, tuple[Tensor, ...]]) -> None:
         """Keep what the streams of a reply hold, for whoever goes on from any node on its path."""
-        trunk, size = Trunk(caches), sum(part.nbytes for parts in caches.values() for part in parts)
+        trunk, size = ReplyCache(caches), sum(part.nbytes for parts in caches.values() for part in parts)
         with self._lock:
             self._trunks[trunk] = size
             self.trunk_size += size

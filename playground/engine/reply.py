@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from playground.engine.language_model import LanguageModel
-from playground.engine.next_token import Choice, Stand
+from playground.engine.next_token import Choice, Position
 from playground.engine.plan import RowPlan
 from playground.engine.prefix_tree import Node, PrefixTree
 from playground.events import Candidate, Change, Finished, Token
@@ -58,10 +58,10 @@ class Reply:
         """The last of them."""
         return self.ids[-1] if self.ids else self.prompt[-1]
 
-    def stand(self, node: Node | None = None, ahead: tuple[int, ...] = ()) -> Stand:
+    def stand(self, node: Node | None = None, ahead: tuple[int, ...] = ()) -> Position:
         """Where its next token is chosen; or the one after some more tokens, at the prefix to which they lead."""
         written = [*self.ids, *ahead]
-        return Stand(
+        return Position(
             self.plan, self.how, node or self.path[-1], self.prompt, written, self.row.seed, self.row.alternatives
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from playground.engine.language_model import LanguageModel
-from playground.engine.methods.base import Front
+from playground.engine.methods.base import InputLayer
 from playground.engine.plan import Stream
 from playground.engine.prefix_tree import Node, PrefixTree
 from playground.engine.reply import Reply
@@ -19,7 +19,7 @@ class RunningBatch:
     def __init__(self, model: LanguageModel, rows: Sequence[Reply]) -> None:
         """Read the texts of rows; their newest token alone where the tree has kept what came before it."""
         self.model, self.rows = model, list(rows)
-        fronts: dict[Stream, Front | None] = {}
+        fronts: dict[Stream, InputLayer | None] = {}
         for reply in rows:
             fronts |= reply.plan.fronts
         by_text: dict[tuple[int, ...], _Group] = {}

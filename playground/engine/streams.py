@@ -12,7 +12,7 @@ from torch import Tensor
 
 from playground.engine.caches import KVCache, ResumableCache
 from playground.engine.language_model import LanguageModel, left_pad
-from playground.engine.methods.base import Front
+from playground.engine.methods.base import InputLayer
 
 LEAST_COMMON = 8
 """Tokens that different texts must begin with alike (a system prompt, a chat so far) to be read by themselves."""
@@ -30,7 +30,7 @@ class Streams:
     fronts: what makes each stream, None for the base. A stream need not read every text.
     """
 
-    def __init__(self, model: LanguageModel, fronts: Mapping[Any, Front | None]) -> None:
+    def __init__(self, model: LanguageModel, fronts: Mapping[Any, InputLayer | None]) -> None:
         self.model, self.fronts = model, dict(fronts)
         self.cache = model.new_cache()
         self.layer_caches: dict[Hashable, KVCache] = {}

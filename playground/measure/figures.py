@@ -34,7 +34,7 @@ X_RANGE = (SLIDER_RANGE[0] - 0.1, SLIDER_RANGE[1] + 0.1)
 
 
 @dataclass(frozen=True)
-class Measured:
+class ReplyReward:
     """One reply's reward at one strength."""
 
     alpha: float
@@ -48,7 +48,7 @@ def hue(alpha: float) -> str:
 
 
 def reward_curve(
-    card: Card | None, points: Sequence[Measured] = (), alpha: float | None = None, height: int = 250
+    card: Card | None, points: Sequence[ReplyReward] = (), alpha: float | None = None, height: int = 250
 ) -> go.Figure:
     """Reward against alpha: the card's mean and interval as backdrop, these points on top, `alpha` as a line.
 
@@ -174,7 +174,7 @@ def _backdrop(curve: Sequence[tuple[float, Estimate]], strength: str = "alpha", 
     return [band, mean]
 
 
-def _points(points: Sequence[Measured]) -> go.Scatter:
+def _points(points: Sequence[ReplyReward]) -> go.Scatter:
     """This prompt's own replies; the current one is the large one."""
     ordered = sorted(points, key=lambda point: point.alpha)
     return go.Scatter(

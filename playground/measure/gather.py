@@ -22,7 +22,7 @@ ROWS_PER_BATCH = 32
 """Rows decoded together. Fixed, so that a resumed run computes what the first would have."""
 
 
-class Pace:
+class ProgressMeter:
     """Turns what is done so far into Progress with rate and time left."""
 
     def __init__(self, stage: str, total: float, unit: str) -> None:
@@ -58,7 +58,7 @@ def gather(
     than rows may come back.
     """
     done, ended = _read(store)
-    pace = Pace(stage, len(rows), "replies")
+    pace = ProgressMeter(stage, len(rows), "replies")
     yield pace(len(done))
     if ended:
         return [done[index] for index in sorted(done)]

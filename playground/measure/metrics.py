@@ -20,7 +20,7 @@ LEAST_ON_A_LINE = 3
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReplyMetrics:
     """The numbers of one reply by metric name; prompts are told apart by any number."""
 
     prompt: int
@@ -33,12 +33,12 @@ def read(
     numbers: Sequence[int],
     replies: Sequence[Finished],
     scores: Mapping[str, Reward],
-) -> list[Reading]:
+) -> list[ReplyMetrics]:
     """Conversations, the number of each, the replies to them -> their readings, scored by each of `scores`."""
     texts = [reply.text for reply in replies]
     scored = {name: score(prompts, texts).tolist() for name, score in scores.items()} if texts else {}
     return [
-        Reading(number, reply.seed, {**{name: column[at] for name, column in scored.items()}, **own(reply)})
+        ReplyMetrics(number, reply.seed, {**{name: column[at] for name, column in scored.items()}, **own(reply)})
         for at, (number, reply) in enumerate(zip(numbers, replies, strict=True))
     ]
 
@@ -64,13 +64,13 @@ def diversity(ids: Sequence[int]) -> float:
     return product
 
 
-def against(readings: Sequence[Reading], base: Sequence[Reading]) -> list[Reading]:
+def against(readings: Sequence[ReplyMetrics], base: Sequence[ReplyMetrics]) -> list[ReplyMetrics]:
     """Readings with `win_rate`: whether the judge prefers each to the base's of the same prompt and seed, ties half.
 
     Unchanged where there is no judge.
     """
     theirs = {(reading.prompt, reading.seed): reading.numbers.get("judge") for reading in base}
-    compared: list[Reading] = []
+    compared: list[ReplyMetrics] = []
     for our in readings:
         their = theirs[our.prompt, our.seed]
         won = {} if their is None else {"win_rate": wins(our.numbers["judge"], their)}
@@ -78,7 +78,7 @@ def against(readings: Sequence[Reading], base: Sequence[Reading]) -> list[Readin
     return compared
 
 
-def point(alpha: float, control: float, readings: Sequence[Reading]) -> Point:
+def point(alpha: float, control: float, readings: Sequence[ReplyMetrics]) -> Point:
     """The means over prompts of one strength's readings, seeds averaged within a prompt first.
 
     Raises InvalidInput where a reply could not be measured.

@@ -15,7 +15,7 @@ _LONGEST_GRID = 32 * MOST_STRENGTHS  # letters
 _TOLD = 12  # strengths that are listed one by one
 
 
-class Plan(Options, Length):
+class SweepPlan(Options, Length):
     """What to measure. The base (alpha 0, control 0) is always measured too: the others win or lose against it."""
 
     axis: str = Field(min_length=1, description="An axis by its name or folder.")
@@ -38,7 +38,7 @@ class Plan(Options, Length):
         return tuple(dict.fromkeys(prompts))
 
     @model_validator(mode="after")
-    def _can_be_run(self) -> "Plan":
+    def _can_be_run(self) -> "SweepPlan":
         check_size(self.alphas, self.controls, self.prompts, self.seeds)  # before anything is built from them
         Sampling(temperature=self.temperature)
         self.strengths()

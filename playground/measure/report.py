@@ -11,8 +11,8 @@ import playground
 from playground.cards import Point
 from playground.files import in_one_piece, write_json
 from playground.measure import metrics
-from playground.measure.plan import Plan
-from playground.measure.sweep import Measured, Sweep
+from playground.measure.plan import SweepPlan
+from playground.measure.sweep import MeasuredReply, Sweep
 
 REPLIES, POINTS, SUMMARY = "replies.parquet", "points.parquet", "summary.json"
 
@@ -34,7 +34,7 @@ def write(found: Sweep, out: Path, model: str, command: str) -> dict[str, Any]:
     return summary
 
 
-def _reply_record(plan: Plan, one: Measured) -> dict[str, Any]:
+def _reply_record(plan: SweepPlan, one: MeasuredReply) -> dict[str, Any]:
     reply = one.reply
     low, high = reply.alpha_interval or (None, None)
     return {

@@ -37,7 +37,7 @@ _AT_ONCE = 8  # alphas asked together
 Gap = tuple[float, float]
 
 
-class Stretch(Options, Length, Noise):
+class SpectrumPlan(Options, Length, Noise):
     """Which replies to find: those to one conversation for alpha from `low` to `high` along an axis."""
 
     messages: tuple[Message, ...] = Field(min_length=1)
@@ -50,7 +50,7 @@ class Stretch(Options, Length, Noise):
     budget: int = Field(default=4096, ge=1, description="Tokens that may be decoded; those replies share count once.")
 
     @model_validator(mode="after")
-    def _is_a_stretch(self) -> "Stretch":
+    def _is_a_stretch(self) -> "SpectrumPlan":
         if self.low >= self.high:
             raise InvalidInput(
                 f"Alpha cannot run from {self.low:g} to {self.high:g}.", "Give the lower end first and the upper last."
@@ -63,7 +63,7 @@ class Stretch(Options, Length, Noise):
         return self
 
 
-def spectrum(player: "Player", stretch: Stretch) -> Generator[Finished | Spectrum, None, None]:
+def spectrum(player: "Player", stretch: SpectrumPlan) -> Generator[Finished | Spectrum, None, None]:
     """Each distinct reply as it is found, numbered in that order; at last where each gives way to the next.
 
     Raises what Player.run raises.
@@ -97,7 +97,7 @@ def spectrum(player: "Player", stretch: Stretch) -> Generator[Finished | Spectru
     )
 
 
-def _request(stretch: Stretch, alphas: Sequence[float]) -> Request:
+def _request(stretch: SpectrumPlan, alphas: Sequence[float]) -> Request:
     options = stretch.model_dump(include={"axis", "control", *Options.model_fields})
     return Request(
         rows=tuple(
@@ -109,7 +109,7 @@ def _request(stretch: Stretch, alphas: Sequence[float]) -> Request:
     )
 
 
-def _gaps(stretch: Stretch, found: Iterable[Finished]) -> list[Gap]:
+def _gaps(stretch: SpectrumPlan, found: Iterable[Finished]) -> list[Gap]:
     """The parts of the stretch where no reply is known, in order."""
     gaps: list[Gap] = []
     reached = stretch.low
@@ -120,7 +120,7 @@ def _gaps(stretch: Stretch, found: Iterable[Finished]) -> list[Gap]:
     return gaps
 
 
-def _probes(gaps: Sequence[Gap], stretch: Stretch, most: int) -> list[float]:
+def _probes(gaps: Sequence[Gap], stretch: SpectrumPlan, most: int) -> list[float]:
     """Some alphas, so many at most: the middle of the widest gap, which splits it, and so on."""
     parts = [(-_width(gap), gap) for gap in gaps]
     heapify(parts)

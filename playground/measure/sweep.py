@@ -20,9 +20,9 @@ from playground.events import Finished, Progress, from_json, to_json
 from playground.files import add_json_lines, mend, read_json_lines, read_record, write_json
 from playground.locks import LOCK, held
 from playground.measure import metrics
-from playground.measure.gather import Pace
-from playground.measure.metrics import Reading
-from playground.measure.plan import Plan
+from playground.measure.gather import ProgressMeter
+from playground.measure.metrics import ReplyMetrics
+from playground.measure.plan import SweepPlan
 from playground.player import Player
 from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
@@ -30,7 +30,7 @@ from playground.settings import Request, Row, Sampling, conversation
 
 PLAN, STORE = "sweep.json", "replies.jsonl"
 
-_readings: TypeAdapter[Reading] = TypeAdapter(Reading)
+_readings: TypeAdapter[ReplyMetrics] = TypeAdapter(ReplyMetrics)
 
 
 @dataclass(frozen=True)
@@ -42,20 +42,20 @@ class PointMeasured:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredReply:
     """One reply and its numbers; `reading.prompt` counts the plan's prompts from 0."""
 
     reply: Finished
-    reading: Reading
+    reading: ReplyMetrics
 
 
 @dataclass(frozen=True)
 class Sweep:
     """What was measured: the points, sorted by control, then alpha, and every reply behind them."""
 
-    plan: Plan
+    plan: SweepPlan
     points: tuple[Point, ...]
-    replies: tuple[Measured, ...]
+    replies: tuple[MeasuredReply, ...]
 
 
 def _never() -> bool:
@@ -64,7 +64,7 @@ def _never() -> bool:
 
 def sweep(
     player: Player,
-    plan: Plan,
+    plan: SweepPlan,
     out: Path | None = None,
     encoder: Path | None = None,
     stops: Callable[[], bool] = _never,
@@ -87,7 +87,7 @@ def sweep(
     with _claim(out, identity(player, axis, plan, encoder)) as store:
         done = _kept(store) if store else []
         found = [measured for batch in done for measured in batch]
-        pace = Pace("sweep", plan.replies(), "replies")
+        pace = ProgressMeter("sweep", plan.replies(), "replies")
         yield pace(len(found))
         yield from _points_so_far(found)
         for batch in plan.batches(len(done)):
@@ -102,7 +102,7 @@ def sweep(
     return Sweep(plan, _points(found), tuple(found))
 
 
-def _check_prompts(player: Player, plan: Plan) -> None:
+def _check_prompts(player: Player, plan: SweepPlan) -> None:
     for number, prompt in enumerate(plan.prompts, start=1):
         try:
             length = len(player.model.prompt_ids(conversation(prompt))) + plan.max_new_tokens
@@ -118,12 +118,12 @@ def _check_prompts(player: Player, plan: Plan) -> None:
 
 def _measure(
     player: Player,
-    plan: Plan,
+    plan: SweepPlan,
     rows: Sequence[Row],
     scores: Mapping[str, Reward],
     stops: Callable[[], bool],
     client: Hashable,
-) -> list[Measured] | None:
+) -> list[MeasuredReply] | None:
     """Answer the rows of a batch and read their numbers; the base's replies among them are what the others beat.
 
     None once it `stops`.
@@ -142,13 +142,13 @@ def _measure(
         readings = metrics.read([row.messages for row in rows], numbers, ends, scores)
     base = [reading for reading, end in zip(readings, ends, strict=True) if _at(end) == (0.0, 0.0)]
     return [
-        Measured(replace(end, reward=reading.numbers["reward"]), reading)
+        MeasuredReply(replace(end, reward=reading.numbers["reward"]), reading)
         for end, reading in zip(ends, metrics.against(readings, base), strict=True)
     ]
 
 
 def _answered(
-    player: Player, plan: Plan, rows: Sequence[Row], stops: Callable[[], bool], client: Hashable
+    player: Player, plan: SweepPlan, rows: Sequence[Row], stops: Callable[[], bool], client: Hashable
 ) -> list[Finished]:
     """The replies to rows that are decoded together, in their order; those there are once it `stops`."""
     request = Request(
@@ -170,26 +170,26 @@ def _at(reply: Finished) -> tuple[float, float]:
     return reply.control, reply.alpha
 
 
-def _points(found: Sequence[Measured]) -> tuple[Point, ...]:
+def _points(found: Sequence[MeasuredReply]) -> tuple[Point, ...]:
     """A point for each strength that has replies."""
-    by_strength: dict[tuple[float, float], list[Reading]] = {}
+    by_strength: dict[tuple[float, float], list[ReplyMetrics]] = {}
     for one in found:
         by_strength.setdefault(_at(one.reply), []).append(one.reading)
     return tuple(metrics.point(alpha, control, readings) for (control, alpha), readings in sorted(by_strength.items()))
 
 
-def _points_so_far(found: Sequence[Measured]) -> Generator[PointMeasured, None, None]:
+def _points_so_far(found: Sequence[MeasuredReply]) -> Generator[PointMeasured, None, None]:
     prompts = len({one.reading.prompt for one in found})
     for point in _points(found):
         yield PointMeasured(point, prompts)
 
 
-def replies_in(out: Path) -> tuple[Measured, ...]:
+def replies_in(out: Path) -> tuple[MeasuredReply, ...]:
     """Every reply that a sweep's folder holds so far."""
     return tuple(measured for batch in read_json_lines(out / STORE, _from_json) for measured in batch)
 
 
-def _kept(store: Path) -> list[list[Measured]]:
+def _kept(store: Path) -> list[list[MeasuredReply]]:
     """The batches of a sweep that is gone on with."""
     mend(store)
     return read_json_lines(store, _from_json)
@@ -198,7 +198,7 @@ def _kept(store: Path) -> list[list[Measured]]:
 # --- the folder -----------------------------------------------------------------------------------------------------
 
 
-def identity(player: Player, axis: Axis, plan: Plan, encoder: Path | None) -> dict[str, Any]:
+def identity(player: Player, axis: Axis, plan: SweepPlan, encoder: Path | None) -> dict[str, Any]:
     """All that the numbers depend on; what was added to plans since is told where it changes them."""
     further = {"further": axis.card.further} if plan.method is not None else {}
     added = {"method"} if plan.method is None else set()
@@ -242,15 +242,15 @@ def _check_is_ours(out: Path, identity: dict[str, Any]) -> None:
         raise InvalidInput(f"{out} cannot be used: {error}.", "Choose another folder.") from None
 
 
-def _to_json(batch: Sequence[Measured]) -> str:
+def _to_json(batch: Sequence[MeasuredReply]) -> str:
     return json.dumps([{"reply": json.loads(to_json(one.reply)), **asdict(one.reading)} for one in batch])
 
 
-def _from_json(line: str) -> list[Measured]:
-    found: list[Measured] = []
+def _from_json(line: str) -> list[MeasuredReply]:
+    found: list[MeasuredReply] = []
     for record in json.loads(line):
         reply = from_json(json.dumps(record.pop("reply")))
         if not isinstance(reply, Finished):
             raise InvalidInput("it holds what is no reply.")
-        found.append(Measured(reply, _readings.validate_python(record)))
+        found.append(MeasuredReply(reply, _readings.validate_python(record)))
     return found

@@ -31,7 +31,7 @@ _LARGEST = 1e6  # of a term's numbers
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
-class Term(NamedTuple):
+class WordWeight(NamedTuple):
     """How rare a term is, and how much it speaks for the positive pole."""
 
     rarity: float
@@ -42,7 +42,7 @@ class Term(NamedTuple):
 class WordJudge:
     """Scores a reply by its terms: sum of rarity * weight over the length of the rarities; 0 where it knows none."""
 
-    terms: Mapping[str, Term]
+    terms: Mapping[str, WordWeight]
 
     def __call__(self, prompts: Sequence[Sequence[Message]], replies: Sequence[str]) -> Tensor:
         """Conversations (which it does not read) and replies -> log-odds [B] of being a chosen rather than rejected."""
@@ -64,7 +64,7 @@ class WordJudge:
     def load(cls, path: Path) -> "WordJudge":
         """Read what `save` wrote. Raises InvalidInput for anything else."""
         try:
-            found = {term: Term(*map(float, pair)) for term, pair in read_json(path).items()}
+            found = {term: WordWeight(*map(float, pair)) for term, pair in read_json(path).items()}
         except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise InvalidInput(f"{path} is no list of terms: {error}.", "Restore the file.") from None
         if not all(0 < term.rarity <= _LARGEST and abs(term.weight) <= _LARGEST for term in found.values()):
@@ -93,7 +93,7 @@ def fit(chosen: Sequence[str], rejected: Sequence[str], ridge: float = RIDGE) ->
         )
     rarity = {term: math.log((1 + len(texts)) / (1 + counts[term])) + 1 for term in kept}
     weights = _fit([{term: rarity[term] for term in text if term in rarity} for text in texts], kept, ridge)
-    return WordJudge({term: Term(rarity[term], weight) for term, weight in zip(kept, weights, strict=True)})
+    return WordJudge({term: WordWeight(rarity[term], weight) for term, weight in zip(kept, weights, strict=True)})
 
 
 def _fit(texts: Sequence[Mapping[str, float]], kept: Sequence[str], ridge: float) -> list[float]:

@@ -7,13 +7,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from playground.serving.origins import FOREIGN, Access, is_tls
+from playground.serving.origins import FOREIGN, AllowedOrigins, is_tls
 
 
 class Gate:
     """Lets through what `access` allows. For HTTP and websockets, whatever the route."""
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: AllowedOrigins) -> None:
         self.app, self.access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

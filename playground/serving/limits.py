@@ -14,13 +14,13 @@ from pydantic import Field, ValidationInfo, field_validator
 from playground.errors import AxisMismatch, InvalidInput, shown
 from playground.events import Event, Progress, Waiting
 from playground.serving import imports
-from playground.serving.origins import Access, frame_ancestors
+from playground.serving.origins import AllowedOrigins, frame_ancestors
 from playground.serving.queue import Client, Queue
 from playground.settings import Request, Settings, check_letters, conversation
 
 if TYPE_CHECKING:
     from playground.axes import Axis
-    from playground.measure.plan import Plan
+    from playground.measure.plan import SweepPlan
     from playground.measure.sweep import PointMeasured
     from playground.player import Player
 
@@ -38,7 +38,7 @@ NOBODY = Client()
 _LONGEST_HOST = 100  # letters of an address or session that are told apart
 
 
-class Hosting(Settings):
+class ServerSettings(Settings):
     """One page's settings; each is also an environment variable, such as PLAYGROUNDPUBLIC=1."""
 
     model: str = Field(default="smollm2", min_length=1, description="smollm2, tiny, a folder, or a Hub id.")
@@ -66,7 +66,7 @@ class Hosting(Settings):
     )
 
     @classmethod
-    def read(cls, environment: Mapping[str, str], **given: Any) -> "Hosting":
+    def read(cls, environment: Mapping[str, str], **given: Any) -> "ServerSettings":
         """The settings of an environment; `given` ones that are not None go before it. A Space is public unless told.
 
         Raises InvalidInput for a value that cannot be and for a PLAYGROUND_ name that means nothing.
@@ -91,12 +91,12 @@ class Hosting(Settings):
     @field_validator("hosts", "frames")
     @classmethod
     def _names_hosts(cls, text: str, told: ValidationInfo) -> str:
-        Access.of("127.0.0.1", text) if told.field_name == "hosts" else frame_ancestors(text)
+        AllowedOrigins.of("127.0.0.1", text) if told.field_name == "hosts" else frame_ancestors(text)
         return text
 
-    def access(self, host: str) -> Access:
+    def access(self, host: str) -> AllowedOrigins:
         """Who may talk to a page of these settings that listens on `host`."""
-        return Access.of(host, self.hosts, frame_ancestors(self.frames))
+        return AllowedOrigins.of(host, self.hosts, frame_ancestors(self.frames))
 
     def check(self, request: Request) -> None:
         """Refuse a request beyond the limits."""
@@ -116,7 +116,7 @@ class Hosting(Settings):
                 "Ask for fewer strengths at once.",
             )
 
-    def check_plan(self, plan: "Plan") -> None:
+    def check_plan(self, plan: "SweepPlan") -> None:
         """Refuse a measuring beyond the limits."""
         if self.zero_gpu:
             raise InvalidInput(
@@ -146,10 +146,10 @@ class Hosting(Settings):
             )
 
 
-class Hosted:
+class LimitedPlayer:
     """The one door to a player: every request of a page or an endpoint passes here, within the limits and in line."""
 
-    def __init__(self, player: "Player", hosting: Hosting) -> None:
+    def __init__(self, player: "Player", hosting: ServerSettings) -> None:
         self.hosting = hosting
         self._player = player
         self._replies = Queue(PLACES, hosting.queue)
@@ -197,7 +197,7 @@ class Hosted:
 
     def sweep(
         self,
-        plan: "Plan",
+        plan: "SweepPlan",
         client: Client = NOBODY,
         out: Path | None = None,
         encoder: Path | None = None,
@@ -215,14 +215,14 @@ class Hosted:
             with closing(sweep(self._player, self._within(plan), out, encoder, stops, client)) as steps:
                 yield from steps
 
-    def identity(self, plan: "Plan", encoder: Path | None = None) -> dict[str, Any]:
+    def identity(self, plan: "SweepPlan", encoder: Path | None = None) -> dict[str, Any]:
         """All that the numbers of a sweep here depend on."""
         from playground.measure.sweep import identity
 
         self.check_axis(plan.axis)
         return identity(self._player, self._player.axis(plan.axis), self._within(plan), encoder)
 
-    def _within(self, plan: "Plan") -> "Plan":
+    def _within(self, plan: "SweepPlan") -> "SweepPlan":
         return plan.model_copy(update={"batch": min(plan.batch, self.hosting.max_rows)})
 
     def load(self, folder: str) -> str:

@@ -21,14 +21,14 @@ _SITE = re.compile(r"(https?://)?(\*\.)?[a-z0-9.-]+(:(\d+|\*))?|https?:", re.IGN
 
 
 @dataclass(frozen=True)
-class Access:
+class AllowedOrigins:
     """Who may talk to a page: the names it answers to (None: any), and the sites that may show it in a frame."""
 
     names: frozenset[str] | None = None
     frames: str = "'self'"
 
     @classmethod
-    def of(cls, host: str, names: str = "auto", frames: str = "'self'") -> "Access":
+    def of(cls, host: str, names: str = "auto", frames: str = "'self'") -> "AllowedOrigins":
         """Of a page that listens on `host` and answers to `names`, with commas between, besides this machine's own.
 
         `auto` is none where only this machine reaches it: whoever points a name of theirs at this machine would make

@@ -33,7 +33,7 @@ def check_token(token: str) -> None:
         )
 
 
-class Slowly:
+class LoginThrottle:
     """Answers wrong passwords later and later, one at a time to each address.
 
     The right one is answered at once, so that nobody can lock the staff out but by trying from their own address.

@@ -9,13 +9,15 @@ from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
 from playground.serving.gate import Gate
-from playground.serving.origins import Access
-from playground.serving.passwords import Slowly
+from playground.serving.origins import AllowedOrigins
+from playground.serving.passwords import LoginThrottle
 from playground.serving.previews import Preview, Previews
 from playground.serving.uploads import Uploads, sweeping
 
 
-def app_arguments(access: Access, preview: Preview, *limits: Middleware, takes_files: bool = False) -> dict[str, Any]:
+def app_arguments(
+    access: AllowedOrigins, preview: Preview, *limits: Middleware, takes_files: bool = False
+) -> dict[str, Any]:
     """What `launch` is told as `app_kwargs`: who may talk to the page, what it takes, and what a link to it looks like.
 
     Gradio puts middleware of its own outside of what it is given, and that answers for other sites; so the gate is put
@@ -27,7 +29,7 @@ def app_arguments(access: Access, preview: Preview, *limits: Middleware, takes_f
     async def lifespan(app: Any) -> AsyncIterator[None]:
         taken = app.get_blocks().upload_file_set
         files = Uploads(app.middleware_stack, folder if takes_files else None, taken)
-        app.middleware_stack = Gate(Slowly(files), access)
+        app.middleware_stack = Gate(LoginThrottle(files), access)
         async with sweeping(folder, taken):
             yield
 

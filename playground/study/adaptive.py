@@ -22,7 +22,7 @@ _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Posterior:
     """Posterior means of threshold and spread, with the threshold's standard deviation."""
 
     mu: float
@@ -90,12 +90,12 @@ class Quest:
             expected += marginal[:, 0] * entropy
         return int(expected.argmin())
 
-    def estimate(self, answers: Answers) -> Estimate:
+    def estimate(self, answers: Answers) -> Posterior:
         """Posterior means."""
         posterior = self.posterior(answers)
         mu, sigma, lapse = (float(posterior @ axis) for axis in self.grid)
         variance = float(posterior @ (self.grid[0] - mu) ** 2)
-        return Estimate(mu, sigma, lapse, math.sqrt(variance))
+        return Posterior(mu, sigma, lapse, math.sqrt(variance))
 
 
 @lru_cache(maxsize=16)

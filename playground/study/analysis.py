@@ -14,20 +14,20 @@ from pydantic import TypeAdapter
 from playground.cards import Estimate
 from playground.errors import InvalidInput
 from playground.study import described, fits, modelled, preferences
-from playground.study.comparisons import Limit, Measures, Topics
-from playground.study.described import At, Found, Said, Slider, Table, Times, found, of
+from playground.study.comparisons import MeasureEffects, Threshold, Topics
+from playground.study.described import Result, Slider, StrengthEstimate, Table, Times, VerdictShares, found, of
 from playground.study.model import permutations
-from playground.study.parts import Planned, Rule
-from playground.study.preferences import Model, People, Preference, Prompts
+from playground.study.parts import PlannedAnalysis, Rule
+from playground.study.preferences import PeoplePreferences, Preference, PreferenceModel, PromptPreferences
 
 FLAGS = get_args(Rule)
 """For what a person can be excluded."""
 
-USUAL = Planned().exclude
+USUAL = PlannedAnalysis().exclude
 
 
 @dataclass(frozen=True)
-class Test:
+class SecondaryTest:
     """One of the secondary tests: its probability, and that adjusted for all of them by Holm's method."""
 
     name: str
@@ -47,24 +47,24 @@ class Findings:
     answers: int
     pairs: int
     choices: Mapping[str, int]
-    won: Found[tuple[At, ...]]
-    bad: Found[tuple[At, ...]]
-    scores: Found[tuple[At, ...]]
-    preference: Found[Preference]
-    by_choice: Found[Preference]
-    differ: Found[People]
-    prompts: Found[Prompts]
-    topics: Found[Topics]
-    order: Found[float]
-    questions: Mapping[str, Found[float]]
-    measures: Measures
-    tests: tuple[Test, ...]
-    too_strong: Found[Limit]
-    said: tuple[Said, ...]
-    slider: Found[Slider]
-    left: Found[Estimate]
-    agreement: Mapping[str, Found[Estimate]]
-    repeated: Found[Estimate]
+    won: Result[tuple[StrengthEstimate, ...]]
+    bad: Result[tuple[StrengthEstimate, ...]]
+    scores: Result[tuple[StrengthEstimate, ...]]
+    preference: Result[Preference]
+    by_choice: Result[Preference]
+    differ: Result[PeoplePreferences]
+    prompts: Result[PromptPreferences]
+    topics: Result[Topics]
+    order: Result[float]
+    questions: Mapping[str, Result[float]]
+    measures: MeasureEffects
+    tests: tuple[SecondaryTest, ...]
+    too_strong: Result[Threshold]
+    said: tuple[VerdictShares, ...]
+    slider: Result[Slider]
+    left: Result[Estimate]
+    agreement: Mapping[str, Result[Estimate]]
+    repeated: Result[Estimate]
     times: tuple[Times, ...]
 
 
@@ -89,7 +89,7 @@ class Analysis:
     axis: str
     strengths: tuple[float, ...]
     rules: tuple[str, ...]
-    planned: Planned | None
+    planned: PlannedAnalysis | None
     flow: Mapping[str, int]
     excluded: tuple[Excluded, ...]
     kept: Findings
@@ -111,7 +111,7 @@ def analyse(
     strengths: Sequence[float],
     rules: Sequence[str] | None = None,
     flow: Mapping[str, int] | None = None,
-    planned: Planned | None = None,
+    planned: PlannedAnalysis | None = None,
 ) -> Analysis:
     """The findings of `results.long_table` and `results.people_table`. Raises InvalidInput for an unknown rule.
 
@@ -145,7 +145,7 @@ def findings(table: Table, strengths: tuple[float, ...], people: Table | None = 
     table = table.sort_values("person", kind="stable")
     ordinary = table[(table["task"] == "pair") & (table["check"] == "")]
     single = table[table["task"].isin(["single", "adaptive"])]
-    model = found(lambda: Model(modelled.as_pairs(ordinary), strengths))
+    model = found(lambda: PreferenceModel(modelled.as_pairs(ordinary), strengths))
     differ, told = of(model, preferences.people), modelled.told(model, ordinary, people)
     measures = modelled.measures(model, ordinary)
     return Findings(
@@ -157,7 +157,9 @@ def findings(table: Table, strengths: tuple[float, ...], people: Table | None = 
         bad=found(lambda: described.bad(ordinary, strengths)),
         scores=found(lambda: _scores(ordinary, strengths)),
         preference=of(model, preferences.preference),
-        by_choice=found(lambda: preferences.preference(Model(modelled.as_pairs(ordinary, degrees=False), strengths))),
+        by_choice=found(
+            lambda: preferences.preference(PreferenceModel(modelled.as_pairs(ordinary, degrees=False), strengths))
+        ),
         differ=differ,
         prompts=told.prompts,
         topics=told.topics,
@@ -178,18 +180,22 @@ def findings(table: Table, strengths: tuple[float, ...], people: Table | None = 
     )
 
 
-def _scores(ordinary: Table, strengths: Sequence[float]) -> tuple[At, ...]:
-    return tuple(At(at, score) for at, score in fits.bradley_terry(modelled.as_pairs(ordinary), strengths))
+def _scores(ordinary: Table, strengths: Sequence[float]) -> tuple[StrengthEstimate, ...]:
+    return tuple(
+        StrengthEstimate(at, score) for at, score in fits.bradley_terry(modelled.as_pairs(ordinary), strengths)
+    )
 
 
-def _tests(parts: Mapping[str, float | None]) -> tuple[Test, ...]:
+def _tests(parts: Mapping[str, float | None]) -> tuple[SecondaryTest, ...]:
     """Holm's adjustment over all the tests there are."""
     known = {name: chance for name, chance in parts.items() if chance is not None and math.isfinite(chance)}
     adjusted = permutations.holm(list(known.values()))
-    return tuple(Test(name, chance, by) for (name, chance), by in zip(known.items(), adjusted, strict=True))
+    return tuple(SecondaryTest(name, chance, by) for (name, chance), by in zip(known.items(), adjusted, strict=True))
 
 
-def _secondary(differ: Found[People], told: modelled.Told, measures: Measures) -> dict[str, float | None]:
+def _secondary(
+    differ: Result[PeoplePreferences], told: modelled.ModelTests, measures: MeasureEffects
+) -> dict[str, float | None]:
     """The secondary tests by what they ask."""
     topics = told.topics.value
     return {
@@ -219,7 +225,7 @@ def _only(column: Table) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Estimate | Planned):
+    if isinstance(value, Estimate | PlannedAnalysis):
         return _plain(value.model_dump())
     if isinstance(value, Mapping):
         return {str(name): _plain(one) for name, one in value.items()}

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from playground.errors import InvalidInput
 from playground.study.database import READS, connect_existing, first_line, located, migrate, transact, unmigrated
-from playground.study.rows import Rows
+from playground.study.rows import BackupRows
 from playground.study.stimuli import Study
 from playground.study.tables import REVISION, metadata
 
@@ -125,13 +125,15 @@ def _tables(
     path: Path, archive: zipfile.ZipFile, study: Study | None
 ) -> Iterator[tuple[Table, Iterator[dict[str, Any]]]]:
     """The tables in an order that can be filled, each with its rows, checked as they are read."""
-    rows, revision = Rows(study), archive.read(_REVISION).decode()
+    rows, revision = BackupRows(study), archive.read(_REVISION).decode()
     for table in metadata.sorted_tables:
         if table.name not in _NEW.get(revision, set()):
             yield table, _rows(path, archive, table, rows, revision)
 
 
-def _rows(path: Path, archive: zipfile.ZipFile, table: Table, rows: Rows, revision: str) -> Iterator[dict[str, Any]]:
+def _rows(
+    path: Path, archive: zipfile.ZipFile, table: Table, rows: BackupRows, revision: str
+) -> Iterator[dict[str, Any]]:
     with archive.open(f"{table.name}.jsonl") as file:
         for number, line in enumerate(_lines(file), start=1):
             try:

@@ -18,7 +18,7 @@ from playground.settings import Request, Row, Strength, conversation
 from playground.study import own_replies
 from playground.study import plan as plans
 from playground.study.parts import Condition, Prompt
-from playground.study.plan import Plan
+from playground.study.plan import StudyPlan
 from playground.study.stimuli import (
     MANIFEST,
     TABLE,
@@ -67,7 +67,7 @@ PlayerOf = Callable[[Condition], Plays]
 """Gives the player of a condition."""
 
 
-def check_axis(plan: Plan) -> None:
+def check_axis(plan: StudyPlan) -> None:
     """Complain about an axis that cannot be had before a model is loaded."""
     known = [card.name for card in cards.shipped().values()]
     for axis in {one.axis for one in plan.compared}:
@@ -77,7 +77,7 @@ def check_axis(plan: Plan) -> None:
             )
 
 
-def build(plan: Plan, source: str, player: PlayerOf, folder: Path) -> Generator[Progress, None, Study]:
+def build(plan: StudyPlan, source: str, player: PlayerOf, folder: Path) -> Generator[Progress, None, Study]:
     """Make all replies of a plan into a folder; returns the study. `source` is the plan's text, kept beside them.
 
     The strengths of one condition, prompt and seed are one batch with one noise. What is done is kept, so the same call
@@ -108,7 +108,7 @@ def build(plan: Plan, source: str, player: PlayerOf, folder: Path) -> Generator[
         return _freeze(folder, source, stimuli, manifest)
 
 
-def take(plan: Plan, source: str, table: Path, folder: Path) -> Study:
+def take(plan: StudyPlan, source: str, table: Path, folder: Path) -> Study:
     """The same with the replies of a CSV file; raises InvalidInput if one is missing or belongs to nothing."""
     stimuli = _owned(plan, table)
     whole = digest_of(stimuli)
@@ -117,7 +117,7 @@ def take(plan: Plan, source: str, table: Path, folder: Path) -> Study:
         return _freeze(folder, source, stimuli, manifest)
 
 
-def _owned(plan: Plan, table: Path) -> list[Stimulus]:
+def _owned(plan: StudyPlan, table: Path) -> list[Stimulus]:
     """The replies of a CSV file, just those that the plan asks for."""
     given = own_replies.read(table)
     wanted = {
@@ -136,12 +136,12 @@ def _owned(plan: Plan, table: Path) -> list[Stimulus]:
     return [_own(place, *at, given[place]) for place, at in wanted.items()]
 
 
-def taken(plan: Plan, table: Path) -> str:
+def taken(plan: StudyPlan, table: Path) -> str:
     """sha256 of the replies of a CSV file, as the manifest of a study that took them has it."""
     return digest_of(_owned(plan, table))
 
 
-def is_made_so(study: Study, plan: Plan, player: PlayerOf) -> bool:
+def is_made_so(study: Study, plan: StudyPlan, player: PlayerOf) -> bool:
     """Whether a study's replies are those that a plan would be given by these players."""
     known = study.manifest.conditions
     made = {one.id: known[one.id]["generated"] if known else study.manifest.generated for one in study.plan.compared}
@@ -158,7 +158,7 @@ def _freeze(folder: Path, source: str, stimuli: list[Stimulus], manifest: Manife
 
 
 def _replies(
-    plan: Plan, condition: Condition, player: Plays, folder: Path
+    plan: StudyPlan, condition: Condition, player: Plays, folder: Path
 ) -> Generator[Progress, None, list[Stimulus]]:
     done = folder / _REPLIES / made_from(plan, condition, player)[:16]
     done.mkdir(parents=True, exist_ok=True)
@@ -177,13 +177,13 @@ def _replies(
     return stimuli
 
 
-def made_from(plan: Plan, condition: Condition, player: Plays) -> str:
+def made_from(plan: StudyPlan, condition: Condition, player: Plays) -> str:
     """sha256 of all that a condition's replies depend on: the plan's settings, the base model, the axis."""
     card, base = player.axis(condition.axis).card, player.model.identity()
     return digest([plan.replies_digest(condition), base.model_dump_json(), json.dumps(card.files)])
 
 
-def _batch(plan: Plan, condition: Condition, player: Plays, prompt: Prompt, seed: int) -> list[Finished]:
+def _batch(plan: StudyPlan, condition: Condition, player: Plays, prompt: Prompt, seed: int) -> list[Finished]:
     """All strengths of one prompt under one seed, in one request."""
     messages = conversation(prompt.text, plan.system or None)
     strengths = [
@@ -226,7 +226,7 @@ def _stimulus(condition: Condition, prompt: Prompt, seed: int, strength: float, 
     )
 
 
-def _own(place: own_replies.Place, condition: Condition, prompt: Prompt, own: own_replies.Own) -> Stimulus:
+def _own(place: own_replies.Place, condition: Condition, prompt: Prompt, own: own_replies.OwnReply) -> Stimulus:
     """A reply that somebody brought."""
     _, _, seed, strength = place
     by = {"alpha": 0.0, "control": 0.0} | {str(condition.method): strength}

@@ -10,19 +10,19 @@ from itertools import combinations
 import numpy as np
 
 from playground.cards import Estimate
-from playground.study.described import Found
+from playground.study.described import Result
 from playground.study.fits import estimate
 from playground.study.model import covariates, permutations, utility
 from playground.study.model import limits as thresholds
 from playground.study.model.ordinal import Array, Places
 from playground.study.model.pairs import Pairs, Scale, TooLittleError
-from playground.study.preferences import Model, Prompts, told, within
+from playground.study.preferences import PreferenceModel, PromptPreferences, told, within
 
 _POINTS = 41
 
 
 @dataclass(frozen=True)
-class Limit:
+class Threshold:
     """The strength at which half of the replies, and three quarters, are called too strong over all people.
 
     None: not between the strengths shown. `median` is the median person's own threshold, `deviation` how far people's
@@ -36,13 +36,13 @@ class Limit:
     rising: tuple[tuple[float, Estimate], ...]
 
 
-def too_strong(person: Places, strength: Array, said: Array, strengths: Sequence[float]) -> Limit:
+def too_strong(person: Places, strength: Array, said: Array, strengths: Sequence[float]) -> Threshold:
     """From which strength on replies are too strong; answers are sorted by person. Raises TooLittleError."""
     scale = Scale(tuple(strengths))
     along = np.linspace(strengths[0], strengths[-1], _POINTS)
     found = thresholds.limits(person, strength, said, scale, along)
     inside = found.interval is not None and -1 <= found.medians[0] <= 1
-    return Limit(
+    return Threshold(
         half=_crossing(found, 0.5, scale),
         three_quarters=_crossing(found, 0.75, scale),
         median=within(float(found.medians[0]), *found.interval, scale) if inside and found.interval else None,
@@ -51,7 +51,7 @@ def too_strong(person: Places, strength: Array, said: Array, strengths: Sequence
     )
 
 
-def _crossing(found: thresholds.Limits, share: float, scale: Scale) -> Estimate | None:
+def _crossing(found: thresholds.ThresholdFit, share: float, scale: Scale) -> Estimate | None:
     at = thresholds.crossing(found, share)
     if np.isnan(at[0]):
         return None
@@ -73,7 +73,9 @@ class Topics:
     apart_at_most: float | None
 
 
-def topics(model: Model, topic: Sequence[str], by_prompt: Prompts | None, topic_of: Mapping[str, str]) -> Topics:
+def topics(
+    model: PreferenceModel, topic: Sequence[str], by_prompt: PromptPreferences | None, topic_of: Mapping[str, str]
+) -> Topics:
     """Whether topics [N] differ; `topic_of` says which one a prompt is of. Raises TooLittleError."""
     labels = np.array(topic)
     names = sorted(set(topic))
@@ -90,12 +92,12 @@ def topics(model: Model, topic: Sequence[str], by_prompt: Prompts | None, topic_
     return Topics(tops, chance, _in_general(by_prompt, topic_of), apart if len(known) == len(names) else None)
 
 
-def _top(model: Model, pairs: Pairs) -> Estimate | None:
+def _top(model: PreferenceModel, pairs: Pairs) -> Estimate | None:
     found = utility.parabola(pairs, model.scale, model.shape)
     return told(found, model.scale) if found.has_top and found.interval else None
 
 
-def _in_general(by_prompt: Prompts | None, topic_of: Mapping[str, str]) -> float | None:
+def _in_general(by_prompt: PromptPreferences | None, topic_of: Mapping[str, str]) -> float | None:
     if by_prompt is None:
         return None
     label = np.unique([topic_of[name] for name, _, _ in by_prompt.each], return_inverse=True)[1]
@@ -105,14 +107,14 @@ def _in_general(by_prompt: Prompts | None, topic_of: Mapping[str, str]) -> float
         return None
 
 
-def order(model: Model, position: Array) -> float:
+def order(model: PreferenceModel, position: Array) -> float:
     """The chance that answers change so much from first to last if they did not. Raises TooLittleError."""
     if model.pairs.people < 5:
         raise TooLittleError("Telling whether answers change takes at least five people.")
     return permutations.within_people_trend(model.parabola.fit, position)
 
 
-def moderator(model: Model, said: Sequence[str | None]) -> float:
+def moderator(model: PreferenceModel, said: Sequence[str | None]) -> float:
     """The chance that those who answered a question differently [P] like so different strengths if they did not.
 
     Numbers count as numbers, anything else by what was said. Raises TooLittleError.
@@ -138,7 +140,7 @@ def _coded(values: Sequence[str]) -> Array:
 
 
 @dataclass(frozen=True)
-class Added:
+class CovariateEffects:
     """What covariates add, by name: log-odds a unit with interval and chance.
 
     `explained` is the share of the log-likelihood that the model explains. `preferred` is the strength liked best at
@@ -151,32 +153,32 @@ class Added:
     preferred: Estimate | None
 
 
-def alone(model: Model, names: Sequence[str]) -> Added:
+def alone(model: PreferenceModel, names: Sequence[str]) -> CovariateEffects:
     """Covariates without the strengths. Raises TooLittleError."""
     return _added(covariates.alone(model.pairs, model.scale, tuple(names)), model.scale)
 
 
-def beside(model: Model, names: Sequence[str]) -> Added:
+def beside(model: PreferenceModel, names: Sequence[str]) -> CovariateEffects:
     """Covariates beside the strengths. Raises TooLittleError."""
     return _added(covariates.beside(model.pairs, model.scale, model.shape, tuple(names)), model.scale)
 
 
-def explained(model: Model) -> float:
+def explained(model: PreferenceModel) -> float:
     """The share of the log-likelihood that the strengths explain without covariates."""
     return covariates.explained(model.pairs, model.scale, model.parabola.fit)
 
 
-def _added(found: covariates.Added, scale: Scale) -> Added:
+def _added(found: covariates.CovariateFit, scale: Scale) -> CovariateEffects:
     effects = {
         name: Estimate(mean=mean, low=low, high=high)
         for name, (mean, low, high) in zip(found.names, found.effects, strict=True)
     }
     preferred = within(*found.top, scale) if found.top else None
-    return Added(effects, dict(zip(found.names, found.chances, strict=True)), found.explained, preferred)
+    return CovariateEffects(effects, dict(zip(found.names, found.chances, strict=True)), found.explained, preferred)
 
 
 @dataclass(frozen=True)
-class Measures:
+class MeasureEffects:
     """What is preferred for its reward, KL, perplexity or length.
 
     `alone` is each without the strengths, `beside` each beside them, `together` all that can be told apart beside them.
@@ -184,8 +186,8 @@ class Measures:
     the replies shown, by strength.
     """
 
-    alone: Mapping[str, Found[Added]]
-    beside: Mapping[str, Found[Added]]
-    together: Found[Added]
-    explained: Found[float]
+    alone: Mapping[str, Result[CovariateEffects]]
+    beside: Mapping[str, Result[CovariateEffects]]
+    together: Result[CovariateEffects]
+    explained: Result[float]
     means: tuple[tuple[float, Mapping[str, float]], ...]

@@ -14,7 +14,7 @@ from pydantic import Field
 from playground.settings import FURTHEST, Settings
 from playground.study.model.ordinal import Array, Places
 from playground.study.model.pairs import Pairs
-from playground.study.plan import Plan
+from playground.study.plan import StudyPlan
 from playground.study.schedule import Fills, schedule
 from playground.study.stimuli import unmade
 
@@ -50,7 +50,7 @@ class Schedules(NamedTuple):
     prompt: Places
 
 
-def crowd(plan: Plan, **given: float | None) -> Crowd:
+def crowd(plan: StudyPlan, **given: float | None) -> Crowd:
     """Whom to simulate for a plan: what is given, the rest moderate for its strengths. Raises InvalidInput."""
     low, high = plan.strengths[0], plan.strengths[-1]
     span = high - low
@@ -109,7 +109,7 @@ def draw_pairs(about: Crowd, shown: Schedules, rng: np.random.Generator, degrees
     )
 
 
-def schedules(plan: Plan, people: int, seed: int) -> Schedules:
+def schedules(plan: StudyPlan, people: int, seed: int) -> Schedules:
     """What as many people are shown of ordinary pairs, by the plan's own schedules."""
     study, filled, rng = unmade(plan), Counter(), random.Random(seed)
     place = {prompt.id: number for number, prompt in enumerate(plan.scored_prompts)}

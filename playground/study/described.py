@@ -21,7 +21,7 @@ Table = Any
 
 
 @dataclass(frozen=True)
-class Found(Generic[_T]):
+class Result(Generic[_T]):
     """A result, or None and the reason."""
 
     value: _T | None
@@ -29,7 +29,7 @@ class Found(Generic[_T]):
 
 
 @dataclass(frozen=True)
-class At:
+class StrengthEstimate:
     """An estimate at one strength, from so many answers."""
 
     strength: float
@@ -38,7 +38,7 @@ class At:
 
 
 @dataclass(frozen=True)
-class Said:
+class VerdictShares:
     """The shares of the verdicts on single replies at one strength."""
 
     strength: float
@@ -71,18 +71,18 @@ class Times:
     too_fast: float
 
 
-def found(work: Callable[[], _T]) -> Found[_T]:
+def found(work: Callable[[], _T]) -> Result[_T]:
     """What `work` returns, or the reason why it could not."""
     try:
-        return Found(work())
+        return Result(work())
     except TooLittleError as error:
-        return Found(None, str(error))
+        return Result(None, str(error))
 
 
-def of(model: Found[_T], work: Callable[[_T], _S]) -> Found[_S]:
+def of(model: Result[_T], work: Callable[[_T], _S]) -> Result[_S]:
     """What `work` makes of something found, or the reason why it cannot."""
     value = model.value
-    return Found(None, model.reason) if value is None else found(lambda: work(value))
+    return Result(None, model.reason) if value is None else found(lambda: work(value))
 
 
 def persons(rows: Table) -> tuple[Places, int]:
@@ -91,42 +91,44 @@ def persons(rows: Table) -> tuple[Places, int]:
     return person.astype(np.int64), len(names)
 
 
-def won(ordinary: Table, strengths: Sequence[float]) -> tuple[At, ...]:
+def won(ordinary: Table, strengths: Sequence[float]) -> tuple[StrengthEstimate, ...]:
     """The share of its pairs each strength won, a tie as half and both bad as none; the interval is over people."""
     person, people = persons(ordinary)
     if people < 2:
         raise TooLittleError("A win rate takes pairs of at least two people.")
     choice = ordinary["choice"].to_numpy(dtype=object)
-    rates: list[At] = []
+    rates: list[StrengthEstimate] = []
     for strength in strengths:
         sides = [(ordinary[side] == strength).to_numpy(dtype=bool) for side in ("left", "right")]
         place = np.concatenate([np.flatnonzero(is_there) for is_there in sides])
         side = np.repeat(["left", "right"], [int(is_there.sum()) for is_there in sides])
         points = np.where(choice[place] == "tie", 0.5, (choice[place] == side).astype(float))
         if len(place):
-            rates.append(At(strength, fits.mean(person[place], people, points), len(place)))
+            rates.append(StrengthEstimate(strength, fits.mean(person[place], people, points), len(place)))
     return tuple(rates)
 
 
-def bad(ordinary: Table, strengths: Sequence[float]) -> tuple[At, ...]:
+def bad(ordinary: Table, strengths: Sequence[float]) -> tuple[StrengthEstimate, ...]:
     """The share of its pairs in which both were called bad, by strength; the interval is over people."""
     person, people = persons(ordinary)
     if people < 2:
         raise TooLittleError("A share takes pairs of at least two people.")
     called = (ordinary["choice"] == "bad").to_numpy(dtype=float)
-    shares: list[At] = []
+    shares: list[StrengthEstimate] = []
     for strength in strengths:
         place = np.flatnonzero(((ordinary["left"] == strength) | (ordinary["right"] == strength)).to_numpy(dtype=bool))
         if len(place):
-            shares.append(At(strength, fits.mean(person[place], people, called[place]), len(place)))
+            shares.append(StrengthEstimate(strength, fits.mean(person[place], people, called[place]), len(place)))
     return tuple(shares)
 
 
-def said(single: Table) -> tuple[Said, ...]:
+def said(single: Table) -> tuple[VerdictShares, ...]:
     """The shares of the verdicts by strength."""
     groups = single.groupby("strength")["choice"]
     return tuple(
-        Said(float(str(at)), len(choices), {verdict: float((choices == verdict).mean()) for verdict in VERDICTS})
+        VerdictShares(
+            float(str(at)), len(choices), {verdict: float((choices == verdict).mean()) for verdict in VERDICTS}
+        )
         for at, choices in groups
     )
 

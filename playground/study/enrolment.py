@@ -20,16 +20,16 @@ from playground.errors import InvalidInput
 from playground.study.database import connect, inserted, reads, transact, writes
 from playground.study.persons import Person, name_in
 from playground.study.records import Records
-from playground.study.recruiting import Ids
+from playground.study.recruiting import RecruitmentIds
 from playground.study.schedule import Fills, orders, schedule
 from playground.study.stimuli import Study
 from playground.study.tables import answers, events, external_ids, people, studies, trials, withdrawn_ids
-from playground.study.words import Refused
+from playground.study.words import RefusedForm
 
 _IDS = (external_ids.c.external, external_ids.c.recruitment, external_ids.c.session)
 
 
-class Full(Refused):
+class StudyFull(RefusedForm):
     """As many people as were wanted have begun."""
 
 
@@ -71,7 +71,9 @@ class Enrolment(Records):
         return self._is_full(connection)
 
     @writes
-    def enrol(self, connection: Connection, key: str, ids: Ids | None = None, preview: bool = False) -> Person:
+    def enrol(
+        self, connection: Connection, key: str, ids: RecruitmentIds | None = None, preview: bool = False
+    ) -> Person:
         """Write down a person's consent and whole schedule; the same form or the same ids give the same person.
 
         Raises Refused for the ids of somebody who has withdrawn, and Full when nobody more is wanted.
@@ -84,12 +86,12 @@ class Enrolment(Records):
         if known is not None:
             return known
         if ids is not None and self._has_withdrawn(connection, ids.external):
-            raise Refused("not_anew")
+            raise RefusedForm("not_anew")
         if not preview and self._is_full(connection):
-            raise Full("full")
+            raise StudyFull("full")
         return self._enrol(connection, key, ids, preview)
 
-    def _enrol(self, connection: Connection, key: str, ids: Ids | None, preview: bool) -> Person:
+    def _enrol(self, connection: Connection, key: str, ids: RecruitmentIds | None, preview: bool) -> Person:
         now, plan = self.clock(), self.study.plan
         group, order = self._place_in_design(connection)
         number = connection.execute(
@@ -165,7 +167,7 @@ class Enrolment(Records):
             return
         if not person.owns(code):
             plan = self.study.plan
-            raise Refused("begun_elsewhere", contact=plan.contact or plan.spoken["whoever_invited"])
+            raise RefusedForm("begun_elsewhere", contact=plan.contact or plan.spoken["whoever_invited"])
         self._delete(connection, person)
 
     @writes
@@ -229,7 +231,7 @@ class Enrolment(Records):
         if row is None:
             return None
         marks = (row.preview, row.instructed_at is not None, row.questioned_at is not None)
-        ids = None if row.external is None else Ids(row.external, row.recruitment, row.session)
+        ids = None if row.external is None else RecruitmentIds(row.external, row.recruitment, row.session)
         return Person(row.id, row.code, row.token, row.key, ids, *marks, row.outcome or None, row.paused)
 
     def _coded(self, connection: Connection, code: str) -> Person | None:
@@ -252,7 +254,7 @@ class Enrolment(Records):
     def _required(self, connection: Connection, code: str) -> Person:
         person = self._locked(connection, code)
         if person is None:
-            raise Refused("nobody")
+            raise RefusedForm("nobody")
         return person
 
     def _lock(self, connection: Connection, table: sa.Table, row: int) -> None:

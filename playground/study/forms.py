@@ -8,7 +8,7 @@ from pydantic import Field
 from playground.settings import Settings
 from playground.study.parts import CHOICES, Question
 from playground.study.typed import clean, number
-from playground.study.words import Refused
+from playground.study.words import RefusedForm
 
 TOO_STRONG = ("strong", "broken")
 """The answers that mean that a reply goes too far."""
@@ -20,7 +20,7 @@ LONGEST_PATH = 500
 Action = Literal["consent", "decline", "begin", "answer", "questions", "read", "undo", "withdraw", "return"]
 
 
-class Incomplete(Refused):
+class Incomplete(RefusedForm):
     """A question is unanswered, or not in a way that can be used."""
 
 
@@ -39,15 +39,15 @@ class Answer(Settings):
     def check(self, kind: str, options: int, choices: Collection[str] | None = None) -> None:
         """Raise Refused unless this answers a trial of this kind with so many options; `choices` if not all it has."""
         if self.choice not in (CHOICES[kind] if choices is None else choices):
-            raise Refused("no_such_answer")
+            raise RefusedForm("no_such_answer")
         sides = {"left": (-3, -2, -1), "right": (1, 2, 3), "tie": (0,)}.get(self.choice, ()) if kind == "pair" else ()
         if self.degree is not None and self.degree not in sides:
-            raise Refused("no_such_answer")
+            raise RefusedForm("no_such_answer")
         places = [self.option, *(place for _, place in self.path)] if kind == "adjustment" else []
         if any(place is None or not 0 <= place < options for place in places):
-            raise Refused("no_such_answer")
+            raise RefusedForm("no_such_answer")
         if kind != "adjustment" and (self.option is not None or self.path):
-            raise Refused("no_such_answer")
+            raise RefusedForm("no_such_answer")
 
 
 class Form(Settings):
@@ -64,7 +64,7 @@ class Form(Settings):
 def read(data: Any) -> Form:
     """The form a browser sent. Raises Refused for anything else."""
     if not isinstance(data, Mapping):
-        raise Refused("no_form")
+        raise RefusedForm("no_form")
     values = data.get("values")
     if isinstance(
         values, Mapping
@@ -76,7 +76,7 @@ def read(data: Any) -> Form:
     try:
         return Form(**{str(name): value for name, value in data.items()})
     except (TypeError, ValueError, RecursionError):
-        raise Refused("no_form") from None
+        raise RefusedForm("no_form") from None
 
 
 def responses(questions: Sequence[Question], values: Mapping[str, str]) -> dict[str, str]:

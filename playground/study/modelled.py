@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from playground.study import comparisons, preferences
-from playground.study.comparisons import Limit, Measures, Topics
-from playground.study.described import Found, Table, of, persons
+from playground.study.comparisons import MeasureEffects, Threshold, Topics
+from playground.study.described import Result, Table, of, persons
 from playground.study.model.pairs import Pairs, TooLittleError
-from playground.study.preferences import Model, Prompts
+from playground.study.preferences import PreferenceModel, PromptPreferences
 
 MEASURES = ("reward", "KL", "perplexity", "length")
 """What replies are measured by: reward, nats per token to the base model, and log2 of perplexity and of words."""
@@ -19,13 +19,13 @@ _DEGREES = 7
 
 
 @dataclass(frozen=True)
-class Told:
+class ModelTests:
     """What bears on the preference, test by test."""
 
-    prompts: Found[Prompts]
-    topics: Found[Topics]
-    order: Found[float]
-    questions: Mapping[str, Found[float]]
+    prompts: Result[PromptPreferences]
+    topics: Result[Topics]
+    order: Result[float]
+    questions: Mapping[str, Result[float]]
 
 
 def as_pairs(ordinary: Table, degrees: bool = True) -> Pairs:
@@ -71,14 +71,14 @@ def _covariates(ordinary: Table) -> dict[str, np.ndarray]:
     }
 
 
-def told(model: Found[Model], ordinary: Table, people: Table | None) -> Told:
+def told(model: Result[PreferenceModel], ordinary: Table, people: Table | None) -> ModelTests:
     """Prompts, topics, order and questions."""
     names = [str(name) for name in pd.factorize(ordinary["prompt"])[1]]
     topic = [str(name) for name in ordinary["topic"]]
     topic_of = dict(zip(ordinary["prompt"].astype(str), topic, strict=True))
     prompts = of(model, lambda one: preferences.by_prompt(one, names))
     position = ordinary["position"].to_numpy(dtype=float)
-    return Told(
+    return ModelTests(
         prompts=prompts,
         topics=of(model, lambda one: comparisons.topics(one, topic, prompts.value, topic_of)),
         order=of(model, lambda one: comparisons.order(one, position)),
@@ -86,7 +86,7 @@ def told(model: Found[Model], ordinary: Table, people: Table | None) -> Told:
     )
 
 
-def _questions(model: Found[Model], ordinary: Table, people: Table | None) -> dict[str, Found[float]]:
+def _questions(model: Result[PreferenceModel], ordinary: Table, people: Table | None) -> dict[str, Result[float]]:
     """Whether those who answered a question differently like different strengths, question by question."""
     if people is None or model.value is None:
         return {}
@@ -100,11 +100,11 @@ def _questions(model: Found[Model], ordinary: Table, people: Table | None) -> di
     }
 
 
-def measures(model: Found[Model], ordinary: Table) -> Measures:
+def measures(model: Result[PreferenceModel], ordinary: Table) -> MeasureEffects:
     """Reward, KL, perplexity and length: alone, beside the strengths, together."""
     beside = {name: of(model, lambda one, name=name: comparisons.beside(one, [name])) for name in MEASURES}
     known = [name for name, one in beside.items() if one.value is not None]
-    return Measures(
+    return MeasureEffects(
         alone={name: of(model, lambda one, name=name: comparisons.alone(one, [name])) for name in MEASURES},
         beside=beside,
         together=of(model, lambda one: _together(one, known)),
@@ -113,7 +113,7 @@ def measures(model: Found[Model], ordinary: Table) -> Measures:
     )
 
 
-def _together(model: Model, known: list[str]) -> comparisons.Added:
+def _together(model: PreferenceModel, known: list[str]) -> comparisons.CovariateEffects:
     if len(known) < 2:
         raise TooLittleError("Fewer than two measures can be told.")
     return comparisons.beside(model, known)
@@ -142,7 +142,7 @@ def _means(ordinary: Table) -> tuple[tuple[float, Mapping[str, float]], ...]:
     )
 
 
-def too_strong(single: Table, strengths: tuple[float, ...]) -> Limit:
+def too_strong(single: Table, strengths: tuple[float, ...]) -> Threshold:
     """From which strength on replies are too strong. Raises TooLittleError."""
     rows = single[single["too_strong"].notna()]
     person, _ = persons(rows)

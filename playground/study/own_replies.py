@@ -23,7 +23,7 @@ Place = tuple[str, str, int, float]
 """Condition, prompt, seed and strength."""
 
 
-class Own(NamedTuple):
+class OwnReply(NamedTuple):
     """A reply, and what its table tells of it; None where it does not."""
 
     text: str
@@ -33,7 +33,7 @@ class Own(NamedTuple):
     perplexity: float | None
 
 
-def read(path: Path) -> dict[Place, Own]:
+def read(path: Path) -> dict[Place, OwnReply]:
     """The replies in a CSV file by their place. Raises InvalidInput that names the line."""
     if not path.is_file():
         raise InvalidInput(f"There is no file {path}.", "replies names a CSV file, from where the study file is.")
@@ -45,7 +45,7 @@ def read(path: Path) -> dict[Place, Own]:
     if missing or unknown:
         what = f"has no column {missing!r}" if missing else f"has a column {unknown!r}, which is none of a reply's"
         raise InvalidInput(f"{path.name} {what}.", f"Its first line names some of: {', '.join(_KNOWN)}.")
-    found: dict[Place, Own] = {}
+    found: dict[Place, OwnReply] = {}
     for line, row in _rows(table, path):
         place, own = _reply(row, f"{path.name}, line {line}")
         if place in found:
@@ -64,7 +64,7 @@ def _rows(table: "csv.DictReader[str]", path: Path) -> Iterator[tuple[int, Mappi
         raise InvalidInput(f"{path.name}, line {table.line_num}: {error}.", "Save it as CSV with commas.") from None
 
 
-def _reply(row: Mapping[str, str], where: str) -> tuple[Place, Own]:
+def _reply(row: Mapping[str, str], where: str) -> tuple[Place, OwnReply]:
     text = clean(row["reply"], 100_000)
     if not text:
         raise InvalidInput(f"{where}: the reply is empty.", "Give it a text.")
@@ -79,7 +79,7 @@ def _reply(row: Mapping[str, str], where: str) -> tuple[Place, Own]:
         _number(row["strength"], "strength", where),
     )
     tokens = known["tokens"]
-    own = Own(
+    own = OwnReply(
         text, len(text.split()) if tokens is None else int(tokens), known["reward"], known["kl"], known["perplexity"]
     )
     return place, own

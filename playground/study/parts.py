@@ -24,18 +24,18 @@ def later(default: Any, description: str = "", **bounds: Any) -> Any:
     return Field(default=default, description=description, exclude_if=lambda value: value == default, **bounds)
 
 
-class Part(Settings):
+class PlanTable(Settings):
     """A table of the study file."""
 
 
-class Consent(Part):
+class Consent(PlanTable):
     """What a person agrees to before anything is stored about them."""
 
     version: str = Field(min_length=1, max_length=40, description="Stored with each consent.")
     text: str = Field(min_length=1, description="Who asks, what for, what is stored, how to withdraw.")
 
 
-class Prompt(Part):
+class Prompt(PlanTable):
     """A prompt people read replies to."""
 
     id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_-]+$", description="Names it in the results.")
@@ -44,7 +44,7 @@ class Prompt(Part):
     practice: bool = Field(default=False, description="Only for practice; never counted.")
 
 
-class Condition(Part):
+class Condition(PlanTable):
     """What is steered and how strongly, where a study compares several axes, methods or models."""
 
     id: str = Field(max_length=16, pattern=r"^[A-Za-z0-9_-]*$", description="Names it in the results.")
@@ -56,14 +56,14 @@ class Condition(Part):
     )
 
 
-class Group(Part):
+class Group(PlanTable):
     """People who see some of the conditions. Everybody is in the group with the fewest."""
 
     id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_-]+$", description="Names it in the results.")
     conditions: tuple[str, ...] = Field(min_length=1, description="Ids of the conditions its people see.")
 
 
-class Task(Part):
+class Task(PlanTable):
     """A block of trials of one kind. Blocks come in the order of the file, trials inside in random order."""
 
     id: str = later(
@@ -97,7 +97,7 @@ class Task(Part):
         return self
 
 
-class Checks(Part):
+class Checks(PlanTable):
     """Attention checks, hidden among the pairs. They flag a person, and end the visit only with `end_early`."""
 
     instructed: int = Field(default=0, ge=0, le=10, description="Pairs whose replies say which side to choose.")
@@ -116,7 +116,7 @@ class Checks(Part):
     end_early: bool = later(False, "End the visit as soon as somebody has failed by fail_after.")
 
 
-class Flags(Part):
+class Flags(PlanTable):
     """From which share on somebody stands out. A flag drops nobody by itself."""
 
     failed_check: float = Field(default=0.0, ge=0, le=1, description="Of instructed and gold pairs answered wrongly.")
@@ -130,7 +130,7 @@ Rule = Literal["failed_check", "inconsistent", "too_fast", "one_sided", "unfinis
 """For what a person can be excluded."""
 
 
-class Planned(Part):
+class PlannedAnalysis(PlanTable):
     """What the analysis will be, fixed with the study and told in its report."""
 
     exclude: tuple[Rule, ...] = Field(default=("failed_check", "too_fast"), description="Whom to leave out.")
@@ -139,7 +139,7 @@ class Planned(Part):
     )
 
 
-class Question(Part):
+class Question(PlanTable):
     """A question beside the trials."""
 
     id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_]+$", description="Names it in the results.")

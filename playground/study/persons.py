@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from playground.study.recruiting import Ids, Outcome
+from playground.study.recruiting import Outcome, RecruitmentIds
 
 _PROOF = 22  # letters: 128 bits, as the codes that `secrets` draws
 
@@ -27,7 +27,7 @@ class Person:
     code: str
     name: str
     key: str
-    ids: Ids | None
+    ids: RecruitmentIds | None
     preview: bool
     instructed: bool
     questioned: bool

@@ -25,7 +25,7 @@ from playground.study.parts import (
     Group,
     Kind,
     Method,
-    Planned,
+    PlannedAnalysis,
     Prompt,
     Question,
     Task,
@@ -46,7 +46,7 @@ _THANKS = "Thank you. Your answers are saved."
 _EXAMPLE = Path(__file__).with_name("example.toml")
 
 
-class Plan(Settings):
+class StudyPlan(Settings):
     """A whole study. Lists of tables are checked against each other, so that a plan that loads can be run."""
 
     format: Literal[1] = Field(description="The version of this file's layout.")
@@ -80,7 +80,7 @@ class Plan(Settings):
     tasks: tuple[Task, ...] = Field(min_length=1)
     checks: Checks = Checks()
     flags: Flags = later(Flags())
-    analysis: Planned | None = later(None, "What the analysis will be; without it nothing is told as planned.")
+    analysis: PlannedAnalysis | None = later(None, "What the analysis will be; without it nothing is told as planned.")
     questions: tuple[Question, ...] = ()
     recruiting: Recruiting = Recruiting()
     codes: Codes = Codes()
@@ -103,7 +103,7 @@ class Plan(Settings):
         return _rising(strengths)
 
     @model_validator(mode="after")
-    def _conditions_fit(self) -> "Plan":
+    def _conditions_fit(self) -> "StudyPlan":
         names = [one.id for one in self.conditions]
         if "" in names:
             raise InvalidInput("A condition has no id.", "Name each.")
@@ -134,7 +134,7 @@ class Plan(Settings):
         return parts
 
     @model_validator(mode="after")
-    def _can_be_said(self) -> "Plan":
+    def _can_be_said(self) -> "StudyPlan":
         words.check(self.language, self.words)
         names = {"", "start", *(task.name for task in self.tasks)}
         lost = next((question for question in self.questions if question.at not in names), None)
@@ -145,7 +145,7 @@ class Plan(Settings):
         return self
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "Plan":
+    def _fits_together(self) -> "StudyPlan":
         checks = self.checks
         if (checks.instructed or checks.gold or checks.repeated) and not self.of_kind("pair"):
             raise InvalidInput(
@@ -248,24 +248,24 @@ class Plan(Settings):
 
 _TABLES: dict[str, type[Settings]] = {
     "consent": Consent, "sampling": Sampling, "checks": Checks, "flags": Flags, "recruiting": Recruiting,
-    "codes": Codes, "analysis": Planned,
+    "codes": Codes, "analysis": PlannedAnalysis,
 }  # fmt: skip
 _LISTS: dict[str, type[Settings]] = {
     "prompts": Prompt, "tasks": Task, "questions": Question, "conditions": Condition, "groups": Group,
 }  # fmt: skip
 
 
-def load(path: Path) -> Plan:
+def load(path: Path) -> StudyPlan:
     """The plan a TOML file holds. Raises InvalidInput that names the file and says what is wrong in it."""
     return _read(path, parse)
 
 
-def load_built(path: Path) -> Plan:
+def load_built(path: Path) -> StudyPlan:
     """The plan of a study that was built. Its options are taken as they are, since people may have answered it."""
     return _read(path, _parse)
 
 
-def parse(text: str) -> Plan:
+def parse(text: str) -> StudyPlan:
     """The plan a TOML text holds. Raises InvalidInput."""
     plan = _parse(text)
     for question in plan.questions:
@@ -273,7 +273,7 @@ def parse(text: str) -> Plan:
     return plan
 
 
-def _read(path: Path, parse: Callable[[str], Plan]) -> Plan:
+def _read(path: Path, parse: Callable[[str], StudyPlan]) -> StudyPlan:
     if not path.exists():
         raise InvalidInput(f"There is no study file {path}.", f"Make one with: playground study new {path.name}")
     text = files.read_text(path)
@@ -301,11 +301,11 @@ def _check_options(question: Question) -> None:
         seen.add(looks)
 
 
-def _parse(text: str) -> Plan:
+def _parse(text: str) -> StudyPlan:
     values = files.parse_toml(text)
     if "\\u0000" in json.dumps(values, default=str):
         raise InvalidInput("A text holds a zero byte, which no database keeps.", "Take it out.")
-    return Plan(**{name: _checked(name, value) for name, value in values.items()})
+    return StudyPlan(**{name: _checked(name, value) for name, value in values.items()})
 
 
 def rehearsed() -> tuple[str, str]:

@@ -14,14 +14,14 @@ from playground.study.crowd import Crowd, draw_pairs, schedules
 from playground.study.model import multilevel, spread, utility
 from playground.study.model.multilevel import Shape
 from playground.study.model.pairs import Pairs, Scale
-from playground.study.plan import Plan
+from playground.study.plan import StudyPlan
 
 _SHAPE = Shape()
 COVERS_ENOUGH = 0.9
 
 
 @dataclass(frozen=True)
-class Size:
+class SampleSize:
     """What so many people give: the interval's median width, and how often it holds the truth and leaves `against` out.
 
     Over simulated studies. `differ` is how often people are found to differ, `misfit` how often a parabola is found not
@@ -47,8 +47,8 @@ class _Study:
 
 
 def power(
-    plan: Plan, about: Crowd, sizes: Sequence[int], against: float, studies: int = 200, seed: int = 0
-) -> Iterator[Size]:
+    plan: StudyPlan, about: Crowd, sizes: Sequence[int], against: float, studies: int = 200, seed: int = 0
+) -> Iterator[SampleSize]:
     """For each number of people, what to expect of the interval of the preferred strength. Raises InvalidInput.
 
     Careless people are among them, as nobody knows whether checks find them. Prompts differ as the crowd says, and are
@@ -63,7 +63,7 @@ def power(
         some = type(shown)(shown.strengths[:people], shown.prompt[:people])
         all_of_them = [_study(draw_pairs(about, some, rng, degrees), plan.strengths) for _ in range(studies)]
         told = [one.preferred for one in all_of_them if one.preferred is not None]
-        yield Size(
+        yield SampleSize(
             people=people,
             width=median(one.high - one.low for one in told) if told else math.nan,
             covers=_share([one.low <= about.preferred <= one.high for one in told]),
@@ -74,7 +74,7 @@ def power(
         )
 
 
-def warnings(size: Size) -> list[str]:
+def warnings(size: SampleSize) -> list[str]:
     """What speaks against relying on so many people."""
     told: list[str] = []
     if size.covers < COVERS_ENOUGH:

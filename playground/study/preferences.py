@@ -14,7 +14,7 @@ from playground.study.model import inference, ordinal, prompts, quadrature, spre
 from playground.study.model.multilevel import Shape
 from playground.study.model.ordinal import Array
 from playground.study.model.pairs import Pairs, Scale, TooLittleError, reference
-from playground.study.model.utility import Led, Utility
+from playground.study.model.utility import CurveChoice, Utility
 
 _POINTS = 41
 _DRAWS = 400
@@ -49,7 +49,7 @@ class Preference:
 
 
 @dataclass(frozen=True)
-class Camp:
+class CampPreference:
     """A group of people: its share and its preferred strength."""
 
     share: float
@@ -57,7 +57,7 @@ class Camp:
 
 
 @dataclass(frozen=True)
-class People:
+class PeoplePreferences:
     """How far people's own preferred strengths lie apart.
 
     `deviation` is their standard deviation, `at_most` its one-sided 95 % bound, `chance` the probability of such
@@ -68,13 +68,13 @@ class People:
     deviation: Estimate
     at_most: float
     chance: float
-    camps: tuple[Camp, ...]
+    camps: tuple[CampPreference, ...]
     shares: tuple[tuple[float, Estimate], ...]
     each: tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Prompts:
+class PromptPreferences:
     """How far prompts differ, and the `preferred` strength for prompts in general, None where it has no two ends."""
 
     deviation: Estimate
@@ -83,7 +83,7 @@ class Prompts:
     preferred: Estimate | None
 
 
-class Model:
+class PreferenceModel:
     """The curves fitted to pairs, kept for whatever else is asked of them. Raises TooLittleError."""
 
     def __init__(self, pairs: Pairs, strengths: Sequence[float]) -> None:
@@ -97,7 +97,7 @@ class Model:
         return spread.shape(self.pairs, self.scale)
 
     @cached_property
-    def led(self) -> Led:
+    def led(self) -> CurveChoice:
         """The fitted curves, and the one that leads."""
         return utility.lead(self.pairs, self.scale, self.shape)
 
@@ -107,7 +107,7 @@ class Model:
         return self.led.parabola
 
 
-def preference(model: Model) -> Preference:
+def preference(model: PreferenceModel) -> Preference:
     """What people like best."""
     led, scale = model.led, model.scale
     leads, plain, free = led.leads, led.parabola, led.by_strength
@@ -183,7 +183,7 @@ def _columns(found: Utility, x: Array) -> Array:
     return np.column_stack([-(sides**2), 2 * sides @ found.fit.at[found.fit.layout.inner][:2]])
 
 
-def people(model: Model) -> People:
+def people(model: PreferenceModel) -> PeoplePreferences:
     """How people differ. Raises TooLittleError where a parabola does not fit or has no top."""
     pairs, scale = model.pairs, model.scale
     if pairs.people < 5 or pairs.decided.sum() < 3 * pairs.people:
@@ -198,7 +198,7 @@ def people(model: Model) -> People:
     half = scale.half
     linear, square = model.parabola.fit.at[model.parabola.fit.layout.inner][:2]
     own = np.clip(-(linear + model.parabola.fit.own) / (2 * square), -1, 1)
-    return People(
+    return PeoplePreferences(
         deviation=Estimate(mean=half * apart.value, low=half * min(apart.low, apart.value), high=half * apart.high),
         at_most=half * apart.at_most,
         chance=apart.chance,
@@ -208,11 +208,11 @@ def people(model: Model) -> People:
     )
 
 
-def _camp(camp: spread.Camp, scale: Scale) -> Camp:
-    return Camp(camp.share, within(camp.top, *(camp.interval or (-1.0, 1.0)), scale))
+def _camp(camp: spread.Camp, scale: Scale) -> CampPreference:
+    return CampPreference(camp.share, within(camp.top, *(camp.interval or (-1.0, 1.0)), scale))
 
 
-def by_prompt(model: Model, names: Sequence[str]) -> Prompts:
+def by_prompt(model: PreferenceModel, names: Sequence[str]) -> PromptPreferences:
     """How prompts differ; `names` [Q] are theirs. Raises TooLittleError."""
     if not model.led.parabola_fits:
         raise TooLittleError("A parabola does not fit, and what holds for prompts in general is known of none other.")
@@ -221,4 +221,4 @@ def by_prompt(model: Model, names: Sequence[str]) -> Prompts:
     tops = np.clip(scale.back(found.tops), scale.strengths[0], scale.strengths[-1])
     each = tuple(zip(names, tops.tolist(), (scale.half * found.errors).tolist(), strict=True))
     preferred = within(found.top, *found.interval, scale) if found.interval else None
-    return Prompts(deviation, found.chance, each, preferred)
+    return PromptPreferences(deviation, found.chance, each, preferred)

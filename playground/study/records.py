@@ -14,13 +14,13 @@ from sqlalchemy import Connection, Engine
 
 from playground.errors import InvalidInput
 from playground.study.database import READS, connect_existing, reads, told, transact
-from playground.study.recruiting import Ids
+from playground.study.recruiting import RecruitmentIds
 from playground.study.stimuli import Study
 from playground.study.tables import answers, events, external_ids, people, responses, studies, trials
 
 
 @dataclass(frozen=True)
-class Progress:
+class StudyCounts:
     """How a study stands, without its pilots; those who finished include those who failed or were screened out."""
 
     consented: int
@@ -82,7 +82,7 @@ class Records:
         return self._paused(connection)
 
     @reads
-    def progress(self, connection: Connection) -> Progress:
+    def progress(self, connection: Connection) -> StudyCounts:
         """Counts of people and answers; previews are not among them."""
         kinds = sa.select(events.c.kind, sa.func.count().label("times")).where(events.c.study_id == self.study_id)
         counts = {row.kind: row.times for row in connection.execute(kinds.group_by(events.c.kind))}
@@ -102,7 +102,7 @@ class Records:
         everybody = connection.execute(behind).all()
         rows = [row for row in everybody if not row.pilot]
         gone = [row.answers for row in rows if row.finished_at is None and row.seen_at < self.clock() - self.patience_s]
-        return Progress(
+        return StudyCounts(
             consented=len(rows),
             finished=sum(row.finished_at is not None for row in rows),
             failed=sum(row.outcome == "failed" for row in rows),
@@ -154,10 +154,13 @@ class Records:
         return list(persons.values())
 
     @reads
-    def external(self, connection: Connection) -> dict[int, Ids]:
+    def external(self, connection: Connection) -> dict[int, RecruitmentIds]:
         """Whom a recruiting service calls what, by person; needed to pay people, never to analyse."""
         query = sa.select(external_ids).where(external_ids.c.study_id == self.study_id)
-        return {row.person_id: Ids(row.external, row.recruitment, row.session) for row in connection.execute(query)}
+        return {
+            row.person_id: RecruitmentIds(row.external, row.recruitment, row.session)
+            for row in connection.execute(query)
+        }
 
     @reads
     def events(self, connection: Connection) -> list[dict[str, Any]]:

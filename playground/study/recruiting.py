@@ -14,7 +14,7 @@ from urllib.parse import quote
 from pydantic import Field, model_validator
 
 from playground.errors import InvalidInput
-from playground.study.parts import Part
+from playground.study.parts import PlanTable
 
 Outcome = Literal["completed", "failed", "screened", "full", "declined", "withdrawn"]
 
@@ -28,7 +28,7 @@ _NOTHING = frozenset(
 
 
 @dataclass(frozen=True)
-class Ids:
+class RecruitmentIds:
     """What a recruiting service calls a person, the study and the visit."""
 
     external: str
@@ -36,7 +36,7 @@ class Ids:
     session: str = ""
 
 
-class Recruiting(Part):
+class Recruiting(PlanTable):
     """How people come: the names of a service's parameters, who may begin, and how many."""
 
     id: str = Field(default="PROLIFIC_PID", max_length=60, description="The parameter with a person's id.")
@@ -66,14 +66,14 @@ class Recruiting(Part):
             )
         return self
 
-    def ids(self, query: Mapping[str, str]) -> Ids | None:
+    def ids(self, query: Mapping[str, str]) -> RecruitmentIds | None:
         """What a service put into the address, None if it did not say who comes."""
         names = (self.id, self.study, self.session)
         external, recruitment, session = (identifier(query.get(name, "")) if name else "" for name in names)
-        return Ids(external, recruitment, session) if external else None
+        return RecruitmentIds(external, recruitment, session) if external else None
 
 
-class Codes(Part):
+class Codes(PlanTable):
     """Completion codes by outcome. A value such as $STUDY_COMPLETED is read from that environment variable."""
 
     completed: str = ""
@@ -92,13 +92,13 @@ class Codes(Part):
             outcome = "completed"
         return _from_environment(getattr(self, outcome))
 
-    def link(self, outcome: Outcome, ids: Ids | None = None) -> str:
+    def link(self, outcome: Outcome, ids: RecruitmentIds | None = None) -> str:
         """Where the button leads after an outcome, empty if nowhere.
 
         It leads nowhere where the outcome has no code, unless the address needs none, as of a service that credits
         whoever comes; and nowhere where the address asks for an id that nobody gave.
         """
-        code, known = self.of(outcome), ids or Ids("")
+        code, known = self.of(outcome), ids or RecruitmentIds("")
         if not code and ("{code}" in self.url or outcome not in ("completed", "failed")):
             return ""
         link = self.url

@@ -11,7 +11,7 @@ from playground.cards import Estimate
 from playground.measure.figures import drawn
 from playground.study import asides, citing, figures, sentences
 from playground.study.analysis import Analysis, Findings
-from playground.study.described import Found
+from playground.study.described import Result
 from playground.study.results import wilson
 from playground.study.wording import both, chance, number, percent
 
@@ -58,7 +58,7 @@ def page(analysis: Analysis, title: str, about: Mapping[str, str] | None = None)
 def _rates(found: Findings) -> str:
     scores = {at.strength: at.estimate for at in found.scores.value or ()}
     rows = [
-        (f"{at.strength:g}", str(at.answers), percent(at.estimate), both(Found(scores.get(at.strength))))
+        (f"{at.strength:g}", str(at.answers), percent(at.estimate), both(Result(scores.get(at.strength))))
         for at in found.won.value or ()
     ]
     return _table(("strength", "shown", "won", "Bradley-Terry, log-odds"), rows) if rows else ""
@@ -68,7 +68,7 @@ def _utilities(found: Findings) -> str:
     fitted = found.preference.value
     if fitted is None:
         return ""
-    rows = [(f"{at:g}", both(Found(one)), "may be best" if at in fitted.best else "") for at, one in fitted.utilities]
+    rows = [(f"{at:g}", both(Result(one)), "may be best" if at in fitted.best else "") for at, one in fitted.utilities]
     return _table(("strength", f"log-odds beside {fitted.reference:g}", ""), rows)
 
 
@@ -91,15 +91,15 @@ def _measures(found: Findings) -> str:
         if one.value is None or beside.value is None:
             rows.append((name, "–", "–", "–", beside.reason or one.reason))
             continue
-        effects = both(Found(one.value.effects[name])), both(Found(beside.value.effects[name]))
-        rows.append((name, *effects, f"{one.value.explained:.1%}", both(Found(beside.value.preferred))))
+        effects = both(Result(one.value.effects[name])), both(Result(beside.value.effects[name]))
+        rows.append((name, *effects, f"{one.value.explained:.1%}", both(Result(beside.value.preferred))))
     if found.measures.explained.value is not None:
         rows.append(("the strength alone", "", "", f"{found.measures.explained.value:.1%}", ""))
     if found.measures.together.value is not None:
         together = found.measures.together.value
-        names = ", ".join(f"{name} {both(Found(one))}" for name, one in together.effects.items())
+        names = ", ".join(f"{name} {both(Result(one))}" for name, one in together.effects.items())
         rows.append(
-            ("all beside the strength", "", names, f"{together.explained:.1%}", both(Found(together.preferred)))
+            ("all beside the strength", "", names, f"{together.explained:.1%}", both(Result(together.preferred)))
         )
     heads = ("", "log-odds a unit, alone", "beside the strength", "explained (McFadden)", "liked best at equal values")
     return _table(heads, rows)
@@ -170,8 +170,8 @@ def _robustness(analysis: Analysis) -> str:
     return _table(("", "without the excluded", "everyone"), [(name, *map(tell, groups)) for name, tell in numbers])
 
 
-def _of(found: Found[Any], name: str) -> Found[Estimate]:
-    return Found(getattr(found.value, name) if found.value is not None else None)
+def _of(found: Result[Any], name: str) -> Result[Estimate]:
+    return Result(getattr(found.value, name) if found.value is not None else None)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

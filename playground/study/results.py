@@ -104,7 +104,7 @@ _ENOUGH = 8  # choices of a side, to tell that somebody has one
 
 
 @dataclass(frozen=True)
-class Liked:
+class WinRate:
     """How often a strength won the pairs it stood in; a tie is half a win, both bad is none for either."""
 
     strength: float
@@ -197,7 +197,7 @@ def of_condition(table: pd.DataFrame, condition: str) -> pd.DataFrame:
     return table.loc[is_here | (table["prompt"] == "")].reset_index(drop=True)
 
 
-def liked(table: pd.DataFrame) -> list[Liked]:
+def liked(table: pd.DataFrame) -> list[WinRate]:
     """Win rate by strength over the ordinary pairs, with 95 % Wilson intervals; a first look, not the analysis."""
     pairs = table[(table["task"] == "pair") & (table["check"] == "")]
     shown: dict[float, int] = defaultdict(int)
@@ -206,7 +206,7 @@ def liked(table: pd.DataFrame) -> list[Liked]:
         for strength, side in ((left, "left"), (right, "right")):
             shown[strength] += 1
             wins[strength] += 1.0 if choice == side else 0.5 if choice == "tie" else 0.0
-    return [Liked(at, shown[at], wins[at], *wilson(wins[at], shown[at])) for at in sorted(shown)]
+    return [WinRate(at, shown[at], wins[at], *wilson(wins[at], shown[at])) for at in sorted(shown)]
 
 
 def wilson(wins: float, shown: int, z: float = 1.96) -> tuple[float, float]:

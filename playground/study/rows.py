@@ -26,7 +26,7 @@ _REPLIES = {"pair": (0, 2), "single": (1,)}
 """How many replies a trial has; the other kinds have some."""
 
 
-class Rows:
+class BackupRows:
     """Checks the rows of a backup, table by table in the order of `metadata.sorted_tables`.
 
     Trials of `study`, if one is given, must be such as it can show.

@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Literal
 
 from playground.study.parts import Condition, Kind, Prompt, Task
-from playground.study.plan import Plan
+from playground.study.plan import StudyPlan
 from playground.study.stimuli import Study
 
 Check = Literal["", "instructed", "gold", "repeated"]
@@ -98,7 +98,7 @@ def _cells(
                 yield f"{kind} {prompt} {seed}", [content(prompt, seed, condition.strengths)]
 
 
-def orders(plan: Plan) -> tuple[tuple[Task, ...], ...]:
+def orders(plan: StudyPlan) -> tuple[tuple[Task, ...], ...]:
     """The orders of a study's tasks: the file's, or a Williams square, where each follows each other equally often."""
     count = len(plan.tasks)
     if plan.blocks == "fixed" or count == 1:

@@ -1,7 +1,7 @@
 """What a study's findings say, in plain words: a sentence or two for each, also where there is nothing to say. Pure."""
 
 from playground.study.analysis import Analysis, Findings
-from playground.study.described import Found
+from playground.study.described import Result
 from playground.study.wording import SURE, both, chance, count, ends, interval, number, percent
 
 
@@ -63,7 +63,7 @@ def fit(analysis: Analysis, found: Findings) -> str:
         return "With three strengths, a parabola fits whatever people answer; four or more would tell."
     if fitted.curve == "parabola":
         return f"A parabola fits ({chance(fitted.misfit)}), so its top leads. {_shown(analysis, found)}"
-    by_parabola = f"Its top would be {both(Found(fitted.parabola))}."
+    by_parabola = f"Its top would be {both(Result(fitted.parabola))}."
     if fitted.curve and fitted.misfit >= SURE:
         return (
             f"A parabola may fit ({chance(fitted.misfit)}), one with two sides is on the safe side and leads. "
@@ -118,7 +118,7 @@ def at_equal_length(analysis: Analysis, found: Findings) -> str:
         return ""
     return (
         f"Between replies of equal length another strength is liked best: {analysis.method} "
-        f"{both(Found(added.preferred))}. Length explains part of the preference."
+        f"{both(Result(added.preferred))}. Length explains part of the preference."
     )
 
 
@@ -150,8 +150,8 @@ def camps(analysis: Analysis, found: Findings) -> str:
         return ""
     one, two = differ.camps
     return (
-        f"Two groups fit better than one: {one.share:.0%} like {analysis.method} {both(Found(one.preferred))} best, "
-        f"{two.share:.0%} {both(Found(two.preferred))}."
+        f"Two groups fit better than one: {one.share:.0%} like {analysis.method} {both(Result(one.preferred))} best, "
+        f"{two.share:.0%} {both(Result(two.preferred))}."
     )
 
 
@@ -161,10 +161,10 @@ def prompts(analysis: Analysis, found: Findings) -> str:
     if one is None:
         return f"The result is about these prompts. {found.prompts.reason}"
     differ = "Prompts differ" if one.chance < SURE else "No difference between prompts shows"
-    told = f"{differ} ({chance(one.chance)}): standard deviation {both(Found(one.deviation))} {analysis.method}."
+    told = f"{differ} ({chance(one.chance)}): standard deviation {both(Result(one.deviation))} {analysis.method}."
     if one.preferred is None:
         return f"{told} What is liked best for prompts in general cannot be told."
-    return f"{told} For prompts in general {analysis.method} {both(Found(one.preferred))} is liked best."
+    return f"{told} For prompts in general {analysis.method} {both(Result(one.preferred))} is liked best."
 
 
 def topics(analysis: Analysis, found: Findings) -> str:
@@ -172,7 +172,7 @@ def topics(analysis: Analysis, found: Findings) -> str:
     one = found.topics.value
     if one is None:
         return f"Topics are not compared. {found.topics.reason}"
-    each = "; ".join(f"{topic} {both(Found(at))}" for topic, at in one.preferred.items())
+    each = "; ".join(f"{topic} {both(Result(at))}" for topic, at in one.preferred.items())
     differ = "Topics differ" if one.chance < SURE else "No difference between topics shows"
     told = f"{differ} for these prompts ({chance(one.chance)}). Preferred {analysis.method}: {each}."
     if one.in_general is not None:
@@ -230,7 +230,7 @@ def too_strong(analysis: Analysis, found: Findings) -> str:
         told += ", three quarters at no strength shown"
     else:
         told += f", three quarters at {number(fitted.three_quarters.mean)} ({interval(fitted.three_quarters)})"
-    return f"{told}. People's own thresholds have a standard deviation of {both(Found(fitted.deviation))}."
+    return f"{told}. People's own thresholds have a standard deviation of {both(Result(fitted.deviation))}."
 
 
 def tests(analysis: Analysis, found: Findings) -> str:

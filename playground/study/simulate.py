@@ -14,7 +14,7 @@ from playground.study.model.ordinal import Array
 from playground.study.parts import Question
 from playground.study.results import words
 from playground.study.stimuli import Study
-from playground.study.store import Shown, Store
+from playground.study.store import OpenTrial, Store
 
 _SECONDS_PER_WORD = 0.25
 _STEP_MS = 400.0
@@ -30,7 +30,7 @@ class Simulated:
         self.sharp = float(np.exp(about.sharpness_spread * rng.standard_normal()))
         self.careless = bool(rng.random() < about.careless)
 
-    def answer(self, study: Study, shown: Shown) -> Answer:
+    def answer(self, study: Study, shown: OpenTrial) -> Answer:
         """This person's answer to a trial."""
         replies = [study.stimuli[option] for option in shown.options]
         read = replies if shown.kind == "pair" else replies[shown.start or 0 :][:1]

@@ -15,7 +15,7 @@ import pandas as pd
 
 from playground.errors import InvalidInput
 from playground.study import plan as plans
-from playground.study.plan import Plan
+from playground.study.plan import StudyPlan
 
 TABLE = "stimuli.parquet"
 MANIFEST = "manifest.json"
@@ -72,7 +72,7 @@ class Manifest:
 class Study:
     """A study ready to be served: its plan and its frozen replies by id."""
 
-    plan: Plan
+    plan: StudyPlan
     stimuli: Mapping[str, Stimulus]
     manifest: Manifest
 
@@ -125,7 +125,7 @@ def load(folder: Path) -> Study:
     return Study(plan, stimuli, manifest)
 
 
-def unmade(plan: Plan) -> Study:
+def unmade(plan: StudyPlan) -> Study:
     """A study whose replies are still to be made: each stands for itself."""
     found = [
         (name_of(condition.id, prompt.id, seed, strength), condition, prompt, seed, strength)

@@ -19,11 +19,11 @@ from playground.study.forms import TOO_STRONG, Answer
 from playground.study.parts import Kind
 from playground.study.recruiting import Outcome
 from playground.study.tables import answers, events, passed, responses, trials
-from playground.study.words import Refused
+from playground.study.words import RefusedForm
 
 
 @dataclass(frozen=True)
-class Shown:
+class OpenTrial:
     """The trial a person is to answer now. `done` of `total` trials of its part lie behind."""
 
     id: int
@@ -54,7 +54,7 @@ class Store(Enrolment):
         self._note(connection, "instructed", person.id)
 
     @writes
-    def show(self, connection: Connection, code: str) -> Shown | None:
+    def show(self, connection: Connection, code: str) -> OpenTrial | None:
         """The first trial without an answer, noted as shown; None when all are answered, or the visit has ended."""
         person, now = self._required(connection, code), self.clock()
         row = self._current(connection, person.id)
@@ -67,7 +67,7 @@ class Store(Enrolment):
         self._note(connection, "shown", person.id, row.id, {"times": row.shows + 1})
         done, total = self._count(connection, person.id, row.counted)
         shown = (row.id, row.token, row.task, row.kind, row.counted, tuple(row.options), start, row.check, row.expected)
-        return Shown(*shown, done, total, self._can_undo(connection, person.id, row))
+        return OpenTrial(*shown, done, total, self._can_undo(connection, person.id, row))
 
     @writes
     def answer(self, connection: Connection, code: str, token: str, key: str, answer: Answer) -> None:
@@ -82,11 +82,11 @@ class Store(Enrolment):
             .where(trials.c.token == token, trials.c.person_id == person.id)
         ).one_or_none()
         if trial is None or trial.shown_at is None:
-            raise Refused("not_yours")
+            raise RefusedForm("not_yours")
         if trial.answered_by == key or self._was_taken_back(connection, trial.id, key):
             return
         if trial.answered_by is not None or person.outcome is not None:
-            raise Refused("answered_already")
+            raise RefusedForm("answered_already")
         task = self.study.plan.task(trial.task)
         answer.check(trial.kind, len(trial.options), task.choices if task else None)
         values = answer.model_dump(exclude={"path"}) | {"path": [list(step) for step in answer.path]}
@@ -184,7 +184,7 @@ class Store(Enrolment):
         if person.outcome is not None:
             return person.outcome
         if self._current(connection, person.id) is not None:
-            raise Refused("questions_left")
+            raise RefusedForm("questions_left")
         limit = self.study.plan.checks.fail_after
         outcome: Outcome = "failed" if limit and self._failures(connection, person.id) >= limit else "completed"
         self._end(connection, person.id, outcome)

@@ -11,36 +11,36 @@ from typing import Any, Literal
 
 from playground.errors import PlaygroundError
 from playground.study import forms
-from playground.study.enrolment import Full
+from playground.study.enrolment import StudyFull
 from playground.study.forms import Form
 from playground.study.parts import Kind, Question
 from playground.study.persons import Person
-from playground.study.recruiting import Ids, Outcome
+from playground.study.recruiting import Outcome, RecruitmentIds
 from playground.study.stimuli import Study
-from playground.study.store import Shown, Store
+from playground.study.store import OpenTrial, Store
 from playground.study.typed import clean
-from playground.study.words import Refused, say
+from playground.study.words import RefusedForm, say
 
 _LONGEST_CODE = 64
 _LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
-class Consent:
+class ConsentScreen:
     """Asks whether the person agrees to take part."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Instructions:
+class InstructionsScreen:
     """Tells what is asked of the person."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialScreen:
     """Asks for one answer. `replies` stand as on the page; `start` is where a slider begins.
 
     `choose` is the side an instructed pair asks for, which then has no replies. `undo` tells whether the answer before
@@ -64,7 +64,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Questions:
+class QuestionsScreen:
     """Asks the study's questions; `values` are what the person has given so far.
 
     `token` is where they stand, `last` tells that the end comes next.
@@ -78,14 +78,14 @@ class Questions:
 
 
 @dataclass(frozen=True)
-class Debriefing:
+class DebriefingScreen:
     """Tells what the study was about."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class End:
+class EndScreen:
     """The visit is over; what is known is saved, or deleted."""
 
     outcome: Outcome
@@ -95,7 +95,7 @@ class End:
 
 
 @dataclass(frozen=True)
-class Closed:
+class ClosedScreen:
     """Nothing can be asked now.
 
     `elsewhere` is for who comes with the id of somebody who began, and nothing else; `gone` for the id of somebody who
@@ -105,7 +105,9 @@ class Closed:
     reason: Literal["paused", "unknown", "elsewhere", "gone", "nameless"]
 
 
-Screen = Consent | Instructions | Trial | Questions | Debriefing | End | Closed
+Screen = (
+    ConsentScreen | InstructionsScreen | TrialScreen | QuestionsScreen | DebriefingScreen | EndScreen | ClosedScreen
+)
 
 
 @dataclass(frozen=True)
@@ -139,25 +141,25 @@ class Visits:
             called = self.store.person_called(ids.external)
             if called is not None and (person is None or person.id != called.id):
                 if not called.is_visiting(ids.session):
-                    return Page(Closed("elsewhere"), name=called.name)
+                    return Page(ClosedScreen("elsewhere"), name=called.name)
                 code = called.resuming
             person = called
         if person is not None:
             return self._page(person, code, query)
         if self.store.paused():
-            return Page(Closed("paused"))
+            return Page(ClosedScreen("paused"))
         if code and ids is None:
-            return Page(Closed("unknown"))
-        return self._door(ids, query) or Page(Consent(self.study.plan.consent.text))
+            return Page(ClosedScreen("unknown"))
+        return self._door(ids, query) or Page(ConsentScreen(self.study.plan.consent.text))
 
-    def _door(self, ids: Ids | None, query: Mapping[str, str]) -> Page | None:
+    def _door(self, ids: RecruitmentIds | None, query: Mapping[str, str]) -> Page | None:
         """What keeps somebody from beginning, None if nothing does."""
         if _is_preview(query):
             return None
         if self._is_nameless(ids, query):
-            return Page(Closed("nameless"))
+            return Page(ClosedScreen("nameless"))
         if ids is not None and self.store.has_withdrawn(ids.external):
-            return Page(Closed("gone"))
+            return Page(ClosedScreen("gone"))
         return Page(self._end("full", ids)) if self.store.is_full() else None
 
     def act(self, data: Any, query: Mapping[str, str]) -> Page:
@@ -187,7 +189,7 @@ class Visits:
                 self.store.instructed(form.code)
             case "answer":
                 if form.answer is None:
-                    raise Refused("no_answer")
+                    raise RefusedForm("no_answer")
                 self.store.answer(form.code, form.token, form.key, form.answer)
             case "undo":
                 self.store.undo(form.code, "" if form.token in self.study.plan.pages else form.token)
@@ -201,13 +203,13 @@ class Visits:
 
     def _begin(self, form: Form, query: Mapping[str, str]) -> Page:
         if self.store.paused():
-            return Page(Closed("paused"))
+            return Page(ClosedScreen("paused"))
         ids = self._ids(query)
         if self._is_nameless(ids, query):
-            return Page(Closed("nameless"))
+            return Page(ClosedScreen("nameless"))
         try:
             person = self.store.enrol(form.key, ids, _is_preview(query))
-        except Full:
+        except StudyFull:
             return Page(self._end("full", ids))
         if person.key != form.key:  # somebody of that id has begun before
             return self.arrive(query)
@@ -221,7 +223,7 @@ class Visits:
             self.store.respond(form.code, forms.responses(self.study.plan.asked_at(place), form.values), place)
         except forms.Incomplete as error:
             page = self._after(form, query)
-            if isinstance(page.screen, Questions):
+            if isinstance(page.screen, QuestionsScreen):
                 return replace(page, screen=replace(page.screen, values=form.values), notice=self._told(error))
             return page
         return self._after(form, query)
@@ -229,7 +231,7 @@ class Visits:
     def _after(self, form: Form, query: Mapping[str, str]) -> Page:
         """Where the person of a form is now."""
         person = self.store.person(form.code)
-        return self._page(person, form.code, query) if person else Page(Closed("unknown"))
+        return self._page(person, form.code, query) if person else Page(ClosedScreen("unknown"))
 
     def _page(self, person: Person, code: str, query: Mapping[str, str]) -> Page:
         """Where a person is now, for a browser that holds one of their codes."""
@@ -242,12 +244,12 @@ class Visits:
         if person.outcome is not None:
             return self._farewell(person, person.outcome)
         if person.paused:
-            return Closed("paused")
+            return ClosedScreen("paused")
         place = self.store.due(person.code)
         if place == "start":
             return self._questions(person, place)
         if "instructions" in plan.phases and plan.instructions and not person.instructed:
-            return Instructions(plan.instructions)
+            return InstructionsScreen(plan.instructions)
         if place is not None:
             return self._questions(person, place)
         shown = self.store.show(person.code)
@@ -255,25 +257,25 @@ class Visits:
             return self._trial(shown)
         return self._farewell(person, self.store.finish(person.code))
 
-    def _questions(self, person: Person, place: str) -> Questions:
+    def _questions(self, person: Person, place: str) -> QuestionsScreen:
         plan = self.study.plan
         undo = place != "start" and self.store.can_undo(person.code)
-        return Questions(plan.asked_at(place), token=place, undo=undo, last=not place)
+        return QuestionsScreen(plan.asked_at(place), token=place, undo=undo, last=not place)
 
     def _farewell(self, person: Person, outcome: Outcome) -> Screen:
         """What comes once a visit has ended: what it was about, then the code."""
         text = self.study.plan.debriefing
         if text and not self.store.has_read(person.code):
-            return Debriefing(text)
+            return DebriefingScreen(text)
         return self._end(outcome, person.ids)
 
-    def _trial(self, shown: Shown) -> Trial:
+    def _trial(self, shown: OpenTrial) -> TrialScreen:
         task = self.study.plan.task(shown.task)
         assert task is not None
         replies = [self.study.stimuli[option] for option in shown.options]
         if shown.kind == "adaptive":
             replies = [replies[shown.start or 0]]
-        return Trial(
+        return TrialScreen(
             kind="single" if shown.kind == "adaptive" else shown.kind,
             question=task.question or self.study.plan.spoken[f"question_{task.kind}"],
             prompt=replies[0].prompt_text if replies else "",
@@ -290,19 +292,19 @@ class Visits:
             labels=task.labels,
         )
 
-    def _end(self, outcome: Outcome, ids: Ids | None) -> End:
+    def _end(self, outcome: Outcome, ids: RecruitmentIds | None) -> EndScreen:
         codes = self.study.plan.codes
-        return End(outcome, self.study.plan.thanked, codes.of(outcome), codes.link(outcome, ids))
+        return EndScreen(outcome, self.study.plan.thanked, codes.of(outcome), codes.link(outcome, ids))
 
     def _told(self, error: PlaygroundError) -> str:
         """What went wrong, in the study's language."""
-        return say(self.study.plan.spoken, error.word, **error.values) if isinstance(error, Refused) else str(error)
+        return say(self.study.plan.spoken, error.word, **error.values) if isinstance(error, RefusedForm) else str(error)
 
-    def _is_nameless(self, ids: Ids | None, query: Mapping[str, str]) -> bool:
+    def _is_nameless(self, ids: RecruitmentIds | None, query: Mapping[str, str]) -> bool:
         """Whether somebody comes without an id where one is needed."""
         return ids is None and self.study.plan.recruiting.required and not _is_preview(query)
 
-    def _ids(self, query: Mapping[str, str]) -> Ids | None:
+    def _ids(self, query: Mapping[str, str]) -> RecruitmentIds | None:
         """What a recruiting service put into the address, None if it did not, or somebody only looks."""
         return None if _is_preview(query) else self.study.plan.recruiting.ids(query)
 

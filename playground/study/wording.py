@@ -1,7 +1,7 @@
 """Numbers in sentences. Pure."""
 
 from playground.cards import Estimate
-from playground.study.described import Found
+from playground.study.described import Result
 
 SURE = 0.05
 """Below this chance a difference is told as one."""
@@ -37,7 +37,7 @@ def ends(found: Estimate) -> str:
     return f"{number(found.low)} to {number(found.high)}"
 
 
-def both(found: Found[Estimate]) -> str:
+def both(found: Result[Estimate]) -> str:
     """An estimate with its interval, or a dash."""
     one = found.value
     return "–" if one is None else f"{number(one.mean)} ({number(one.low)} to {number(one.high)})"

@@ -16,7 +16,7 @@ _PLACE = re.compile(r"\{\w*\}")
 _RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "iw", "ps", "sd", "ug", "ur", "yi"})
 
 
-class Refused(InvalidInput):
+class RefusedForm(InvalidInput):
     """A form that may not count: forged, another person's, out of its turn, or answered already.
 
     `word` names the sentence that tells people why, `values` what fills it; the message is the English one.

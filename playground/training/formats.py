@@ -30,7 +30,7 @@ _BEYOND = {"tools": "it calls tools ('tools')", "images": "it holds pictures ('i
 """What a pair cannot be learnt without."""
 
 
-class Replies(NamedTuple):
+class PairTexts(NamedTuple):
     """A conversation that ends with the user's turn, and the two replies to it."""
 
     prompt: tuple[Message, ...]
@@ -38,7 +38,7 @@ class Replies(NamedTuple):
     rejected: str
 
 
-def read(record: Record) -> Replies:
+def read(record: Record) -> PairTexts:
     """A parsed object -> a conversation and two replies. Raises InvalidInput with the reason."""
     for key, what in _BEYOND.items():
         if record.get(key):
@@ -53,7 +53,7 @@ def read(record: Record) -> Replies:
     Row(messages=prompt)  # the same rules as for a request: not empty, ends with the user
     if chosen == rejected:
         raise InvalidInput("chosen and rejected are the same.")
-    return Replies(prompt, chosen, rejected)
+    return PairTexts(prompt, chosen, rejected)
 
 
 def _reply(record: Record, key: str) -> tuple[tuple[Message, ...], str]:

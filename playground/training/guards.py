@@ -20,7 +20,7 @@ LEAST_GAIN = 0.01
 """A reward that is higher by less than this share of the spread of the base's replies is the same."""
 
 
-class Health(NamedTuple):
+class GuardMeans(NamedTuple):
     """How steered replies compare with the base's own to the same prompts: means over the guard's prompts.
 
     KL and ratios are those of the guard's alpha; the reward is over the base's, or half the difference where both ends
@@ -33,7 +33,7 @@ class Health(NamedTuple):
     diversity_ratio: float
 
 
-Guard = Callable[[IdentityLayer], Health]
+Guard = Callable[[IdentityLayer], GuardMeans]
 """Answers some prompts through a layer and tells how the replies are."""
 
 
@@ -62,11 +62,11 @@ def answering(
         scratch.unlink(missing_ok=True)
         return answers(alpha, layer, scratch)
 
-    def guard(layer: IdentityLayer) -> Health:
+    def guard(layer: IdentityLayer) -> GuardMeans:
         base, at = answers(0.0, layer, own), anew(alpha, layer)
         other = anew(-alpha, layer) if both else base
         perplexity, diversity = measure.ratios(at, base)
-        return Health(
+        return GuardMeans(
             reward=(at.metrics["reward"].mean - other.metrics["reward"].mean) / (2 if both else 1),
             kl=at.metrics["kl"].mean,
             perplexity_ratio=perplexity,
@@ -76,7 +76,7 @@ def answering(
     return guard
 
 
-def named(health: Health) -> dict[str, float]:
+def named(health: GuardMeans) -> dict[str, float]:
     """As the card's checks call them: guard_reward, guard_kl, guard_perplexity_ratio, guard_diversity_ratio."""
     return {f"guard_{name}": value for name, value in health._asdict().items()}
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from playground.engine.forced import reply_logprobs
 from playground.engine.language_model import LanguageModel
 from playground.events import Finished, Progress
-from playground.measure.gather import Pace, gather
+from playground.measure.gather import ProgressMeter, gather
 from playground.rewards import Reward
 from playground.settings import Row, Sampling, conversation
 from playground.texts import is_blank
@@ -47,7 +47,7 @@ class Pole:
         return " ".join([f"You are {who}", *picked])
 
 
-class Answer(NamedTuple):
+class ScoredReply(NamedTuple):
     """One reply of one side: its row (with the system prompt), the reply, and how well it shows its side."""
 
     row: Row
@@ -102,14 +102,14 @@ def pairs_each(recipe: Recipe) -> int:
 
 def _couples(
     rows: Sequence[Row], replies: Sequence[Finished], scores: Sequence[float], each: int
-) -> list[tuple[Answer, Answer]]:
+) -> list[tuple[ScoredReply, ScoredReply]]:
     """Of each prompt the `each` best replies of both sides, best with best; the widest couple first."""
-    by_prompt: dict[str, tuple[list[Answer], list[Answer]]] = {}
+    by_prompt: dict[str, tuple[list[ScoredReply], list[ScoredReply]]] = {}
     for reply, score in zip(replies, scores, strict=True):
         row = rows[reply.row]
         sides = by_prompt.setdefault(row.messages[-1].content, ([], []))
-        sides[reply.row % 2].append(Answer(row, reply, score))
-    couples: list[tuple[Answer, Answer]] = []
+        sides[reply.row % 2].append(ScoredReply(row, reply, score))
+    couples: list[tuple[ScoredReply, ScoredReply]] = []
     for sides in by_prompt.values():
         best = [sorted(side, key=lambda answer: -answer.score)[:each] for side in sides]
         couples += zip(*best, strict=False)
@@ -120,7 +120,7 @@ def _scores(
     model: LanguageModel, rows: Sequence[Row], replies: Sequence[Finished], reward: Reward | None
 ) -> Generator[Progress, None, list[float]]:
     """How well each reply shows its own side: standardised evidence, and reward if there is one."""
-    pace = Pace("choosing pairs", len(replies), "replies")
+    pace = ProgressMeter("choosing pairs", len(replies), "replies")
     yield pace(0)
     found: list[float] = []
     rewards: list[float] = []

@@ -55,7 +55,7 @@ STAGES = {
 """Stages of the training, in their order, in words of the page; others keep their own."""
 
 
-class Order(Named):
+class TrainingRequest(Named):
     """What an axis is made from: two sentences, or a file of pairs."""
 
     positive: str = Field(default="", max_length=4000, description="Who answers at the positive end.")
@@ -91,12 +91,12 @@ class Order(Named):
 class _Record(Settings):
     """What is written down of an order that was begun."""
 
-    order: Order
+    order: TrainingRequest
     pid: int = Field(gt=1)
 
 
 @dataclass(frozen=True)
-class Making:
+class TrainingStatus:
     """How an axis in the making stands."""
 
     name: str
@@ -123,11 +123,11 @@ class TrainingJobs:
         self._watching: dict[str, Thread] = {}
         self._says: dict[str, dict[float, str]] = {}
 
-    def begin(self, order: Order) -> str:
+    def begin(self, order: TrainingRequest) -> str:
         """Start an order, or go on with one that was stopped; its slug. Raises InvalidInput where that cannot be."""
         return self._begin(order.slug(), order)
 
-    def _begin(self, slug: str, order: Order) -> str:
+    def _begin(self, slug: str, order: TrainingRequest) -> str:
         out = self.folder / slug
         arguments = order.arguments(out)
         if (busy := next((one for one in self.all() if one.phase == "making"), None)) is not None:
@@ -150,7 +150,7 @@ class TrainingJobs:
         """Start a stopped order again; what it had done is kept."""
         return self._begin(slug, self.order(slug))
 
-    def order(self, slug: str) -> Order:
+    def order(self, slug: str) -> TrainingRequest:
         """The order of this slug. Raises InvalidInput where there is none."""
         return self._record(slug).order
 
@@ -176,9 +176,9 @@ class TrainingJobs:
         for slug in list(self._at_work):
             self.cancel(slug)
 
-    def all(self) -> list[Making]:
+    def all(self) -> list[TrainingStatus]:
         """Every axis that was begun here, in order of their names; one whose record is damaged is left out."""
-        found: list[Making] = []
+        found: list[TrainingStatus] = []
         for path in sorted(self.folder.glob("*.json")):
             with contextlib.suppress(InvalidInput):
                 found.append(self.look(path.stem))
@@ -188,7 +188,7 @@ class TrainingJobs:
         """The folders of axes that lie here ready, made or loaded."""
         return folders_in(self.folder)
 
-    def look(self, slug: str) -> Making:
+    def look(self, slug: str) -> TrainingStatus:
         """How an order stands."""
         order = self.order(slug)
         out = self.folder / slug
@@ -196,7 +196,9 @@ class TrainingJobs:
         problem = "" if alive else self._problem(slug)
         made = (out / FILE_NAME).exists() and not alive
         phase: Phase = "making" if alive else "made" if made else "failed" if problem else "stopped"
-        return Making(order.name, slug, phase, self._progress(slug), problem, _a_pair(out), self._said(slug, out))
+        return TrainingStatus(
+            order.name, slug, phase, self._progress(slug), problem, _a_pair(out), self._said(slug, out)
+        )
 
     def _keep_pairs(self, slug: str, path: Path) -> Path:
         kept = self.folder / f"{slug}.pairs{''.join(path.suffixes[-2:])}"

@@ -26,7 +26,7 @@ class Parts(NamedTuple):
     kept: list[Pair]
 
 
-class Judged(NamedTuple):
+class FittedJudge(NamedTuple):
     """A judge, what the card says of it, and its held-out figures."""
 
     judge: Reward
@@ -59,14 +59,14 @@ def keeps_a_share(job: Job) -> bool:
     return job.judge == "words" and (not own or any(message in own for message in others))
 
 
-def fit(job: Job, kept: Sequence[Pair], development: Sequence[Pair], work: Path) -> Judged:
+def fit(job: Job, kept: Sequence[Pair], development: Sequence[Pair], work: Path) -> FittedJudge:
     """Fit the judge, if it is one to be fitted, and let it judge pairs it has not seen; a resumed run reads it again.
 
     kept: pairs that `part` kept for it; development: pairs the layer is checked on, which it judges too.
     """
     if (work / RECORD).exists():
         card, checks = read_record(work / RECORD, lambda kept: (cards.Judge(**kept["card"]), dict(kept["checks"])))
-        return Judged(judge_of(card.kind, work / card.file), card, checks)
+        return FittedJudge(judge_of(card.kind, work / card.file), card, checks)
     unseen = {"pairs": list(development)}
     card = cards.Judge(kind=job.judge, agreement=0.0, pairs=0)
     if job.judge == "words":
@@ -88,7 +88,7 @@ def fit(job: Job, kept: Sequence[Pair], development: Sequence[Pair], work: Path)
         update={"agreement": round(checks[f"judge_agreement_{name}"], 4), "pairs": len(unseen[name])}
     )
     write_json(work / RECORD, {"card": card.model_dump(mode="json"), "checks": checks})
-    return Judged(judge, card, checks)
+    return FittedJudge(judge, card, checks)
 
 
 def _to_fit(job: Job, kept: Sequence[Pair]) -> pairs.Split:

@@ -17,7 +17,7 @@ from playground.engine.methods import Steering
 from playground.events import Progress
 from playground.measure import metrics
 from playground.measure.gather import gather
-from playground.measure.metrics import Reading
+from playground.measure.metrics import ReplyMetrics
 from playground.rewards import Reward
 from playground.settings import Row, Sampling, Strength, conversation
 from playground.training.recipe import Recipe
@@ -45,7 +45,7 @@ def wanted_strengths(axis: str, recipe: Recipe) -> list[Strength]:
     return [Strength(axis=axis, alpha=alpha, control=control) for alpha, control in asked]
 
 
-class Asked(NamedTuple):
+class PointRow(NamedTuple):
     """A row to be answered, and which strength and prompt it is of."""
 
     row: Row
@@ -53,13 +53,13 @@ class Asked(NamedTuple):
     prompt: int
 
 
-def rows_at(strengths: Sequence[Strength], prompts: Sequence[str], seed: int) -> list[Asked]:
+def rows_at(strengths: Sequence[Strength], prompts: Sequence[str], seed: int) -> list[PointRow]:
     """One row for each strength and prompt; a prompt keeps its noise at all strengths.
 
     A few strengths after the other, all prompts at each few: where time ends, the first have been asked of all prompts.
     """
     return [
-        Asked(Row(messages=conversation(prompt), strengths=(strengths[at],), seed=seed + index), at, index)
+        PointRow(Row(messages=conversation(prompt), strengths=(strengths[at],), seed=seed + index), at, index)
         for first in range(0, len(strengths), TOGETHER)
         for index, prompt in enumerate(prompts)
         for at in range(first, min(first + TOGETHER, len(strengths)))
@@ -76,7 +76,7 @@ def measure(
     store: Path,
     stage: str,
     deadline: float = math.inf,
-) -> Generator[Progress, None, list[list[Reading]]]:
+) -> Generator[Progress, None, list[list[ReplyMetrics]]]:
     """Answer the prompts at each strength: at the first few always, at the others as `deadline` allows.
 
     Returns the readings of the strengths that all prompts were answered at.
@@ -90,13 +90,13 @@ def measure(
     read = metrics.read(
         [asked.row.messages for asked in answered], [asked.prompt for asked in answered], replies, scores
     )
-    readings: list[list[Reading]] = [[] for _ in strengths]
+    readings: list[list[ReplyMetrics]] = [[] for _ in strengths]
     for asked, reading in zip(answered, read, strict=True):
         readings[asked.strength].append(reading)
     return list(takewhile(lambda found: len(found) == len(prompts), readings))
 
 
-def points(strengths: Sequence[Strength], readings: Sequence[Sequence[Reading]]) -> list[Point]:
+def points(strengths: Sequence[Strength], readings: Sequence[Sequence[ReplyMetrics]]) -> list[Point]:
     """One point for each strength that has readings. The first strength is the base: others win or lose against it."""
     return [
         metrics.point(strength.alpha, strength.control, metrics.against(found, readings[0]))

@@ -177,7 +177,9 @@ def _reward(
     return reward, checks
 
 
-def _judge(job: Job, kept: Sequence[Pair], data: pairs.Split, work: Path) -> Generator[Progress, None, judge.Judged]:
+def _judge(
+    job: Job, kept: Sequence[Pair], data: pairs.Split, work: Path
+) -> Generator[Progress, None, judge.FittedJudge]:
     """Fit and check the judge, which nothing but the measured curve will ask."""
     yield Progress("judge", 0, 1)
     judged = judge.fit(job, kept, data.development, work)
@@ -215,7 +217,7 @@ def _write(
     data: pairs.Split,
     steering: Steering,
     reward: PreferenceReward,
-    judged: judge.Judged,
+    judged: judge.FittedJudge,
     curve: Sequence[Point],
     checks: dict[str, float],
 ) -> Card:

@@ -16,14 +16,14 @@ from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.serving.address import check_port
 from playground.serving.bodies import Bodies
-from playground.serving.limits import PLACES, Hosted, Hosting
+from playground.serving.limits import PLACES, LimitedPlayer, ServerSettings
 from playground.serving.origins import is_local
 from playground.serving.previews import Preview
 from playground.serving.server import app_arguments
 from playground.training.jobs import TrainingJobs
 from playground.ui import endpoints, guide, markup, share
 from playground.ui.axes.page import AxesPage
-from playground.ui.blocks import Page
+from playground.ui.blocks import CheckedBlocks
 from playground.ui.curves.page import CurvesPage
 from playground.ui.play import pace, recordings
 from playground.ui.play.page import PlayPage
@@ -55,16 +55,16 @@ _HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" co
 
 
 def build(
-    player: "Player", hosting: Hosting | None = None, jobs: TrainingJobs | None = None, length: int = pace.SLOW
+    player: "Player", hosting: ServerSettings | None = None, jobs: TrainingJobs | None = None, length: int = pace.SLOW
 ) -> gr.Blocks:
     """The page of a player, ready to launch with `appearance()`; axes are made in the user's jobs unless given.
 
     `length` is how many tokens a reply may have unless the person or a preset says otherwise.
     """
-    hosted = Hosted(player, hosting or Hosting())
+    hosted = LimitedPlayer(player, hosting or ServerSettings())
     for error in presets.damaged():
         print(f"Left out a preset: {error}", flush=True)  # noqa: T201
-    with Page(title="Alignment Playground", analytics_enabled=False, fill_width=True) as blocks:
+    with CheckedBlocks(title="Alignment Playground", analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(markup.header(hosted.name), elem_id="masthead", padding=False, apply_default_css=False)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Play", id="play"):
@@ -92,12 +92,12 @@ def build(
     return blocks.queue(max_size=hosted.hosting.queue)
 
 
-def appearance(hosting: Hosting | None = None, host: str = "127.0.0.1") -> dict[str, Any]:
+def appearance(hosting: ServerSettings | None = None, host: str = "127.0.0.1") -> dict[str, Any]:
     """What `launch` must be told so that the page looks right, asks nothing of others and answers to none of them.
 
     `host` is the address it will listen on.
     """
-    hosting = hosting or Hosting()
+    hosting = hosting or ServerSettings()
     return {
         "theme": theme(),
         "css_paths": _STYLES,
@@ -123,7 +123,7 @@ def appearance(hosting: Hosting | None = None, host: str = "127.0.0.1") -> dict[
 
 
 def serve(
-    hosting: Hosting,
+    hosting: ServerSettings,
     host: str = "127.0.0.1",
     port: int = 7860,
     open_browser: bool = True,

@@ -9,7 +9,7 @@ from playground.errors import PlaygroundError
 _NOT_FROM_THE_PAGE = "These values do not fit what they are sent to. Load the page again."
 
 
-class Page(gr.Blocks):
+class CheckedBlocks(gr.Blocks):
     """Blocks whose handlers are reached only by values that their components take.
 
     A program can call every handler of a page with any JSON. What does not fit is the caller's mistake, so it is

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field
 
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Finished, Token, Waiting, to_json
-from playground.serving.limits import Hosted
+from playground.serving.limits import LimitedPlayer
 from playground.settings import LENGTH, Request, Row, Sampling, Settings, Strength, conversation
 
 _EVERY_S = 0.1  # replies come at most this often while they grow
@@ -62,7 +62,7 @@ Grid = Annotated[tuple[float, ...], BeforeValidator(_grid), Field(min_length=1)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_list), Field(min_length=1)]
 
 
-class Said(Settings):
+class SayArguments(Settings):
     """What /say was called with."""
 
     prompt: str
@@ -88,7 +88,7 @@ class Said(Settings):
         return Request(rows=rows, sampling=sampling, max_new_tokens=self.max_new_tokens)
 
 
-class Swept(Settings):
+class SweepArguments(Settings):
     """What /sweep was called with."""
 
     axis: str
@@ -104,7 +104,7 @@ class Swept(Settings):
 class Endpoints:
     """The endpoints of one player. Docstrings are what a client and an MCP tool's user read."""
 
-    def __init__(self, hosted: Hosted) -> None:
+    def __init__(self, hosted: LimitedPlayer) -> None:
         self.hosted = hosted
 
     def axes(self) -> list[dict[str, Any]]:
@@ -150,7 +150,7 @@ class Endpoints:
                 "temperature": temperature, "seed": seed, "max_new_tokens": max_new_tokens,
             }  # fmt: skip
             _check_size(given)
-            said = Said(**given)
+            said = SayArguments(**given)
             self.hosted.hosting.check_rows(said.replies())
             request = said.request()
             replies, due = [_begun(row) for row in request.rows], 0.0
@@ -196,7 +196,7 @@ class Endpoints:
             done and total count replies; points holds one object for each strength, with its metrics. While the
             request waits for a place, waiting says how many are let in before it.
         """
-        from playground.measure.plan import Plan, count_strengths
+        from playground.measure.plan import SweepPlan, count_strengths
         from playground.measure.sweep import PointMeasured
 
         with _as_messages():
@@ -205,9 +205,9 @@ class Endpoints:
                 "temperature": temperature, "max_new_tokens": max_new_tokens,
             }  # fmt: skip
             _check_size(given)
-            swept = Swept(**given)
+            swept = SweepArguments(**given)
             self.hosted.hosting.check_size(swept.alphas, swept.controls, swept.prompts, swept.seeds)
-            plan = Plan(**dict(swept))
+            plan = SweepPlan(**dict(swept))
             count = count_strengths(plan.alphas, plan.controls)
             told = {"done": 0.0, "total": float(plan.replies()), "points": list[Any]()}
             with closing(self.hosted.sweep(plan, self.hosted.client(who))) as steps:
@@ -222,7 +222,7 @@ class Endpoints:
                         yield told
 
 
-def offer(hosted: Hosted) -> None:
+def offer(hosted: LimitedPlayer) -> None:
     """Put the endpoints into the present Blocks. Who must wait, waits at the door and not in gradio's queue."""
     endpoints = Endpoints(hosted)
     gradio_api(endpoints.axes, api_name="axes", queue=False)

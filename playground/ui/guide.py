@@ -11,27 +11,27 @@ from playground.ui.theme import ASSETS
 FOLDER = ASSETS / "guide"
 
 
-class Part(NamedTuple):
+class GuideSection(NamedTuple):
     """A stretch of the guide: text as Markdown, or a picture as SVG."""
 
     kind: str
     content: str
 
 
-def parts(text: str) -> list[Part]:
+def parts(text: str) -> list[GuideSection]:
     """The guide cut at its pictures, which stand on lines of their own: `![what it shows](file.svg)`.
 
     A picture is put into the page itself, so that its colours follow light and dark; the words are its label.
     """
-    found: list[Part] = []
+    found: list[GuideSection] = []
     pieces = re.split(r"^!\[(.+?)\]\(([\w-]+\.svg)\)$", text, flags=re.MULTILINE)
     for index in range(0, len(pieces), 3):
         if pieces[index].strip():
-            found.append(Part("text", pieces[index].strip()))
+            found.append(GuideSection("text", pieces[index].strip()))
         if index + 2 < len(pieces):
             label, file = pieces[index + 1 : index + 3]
             picture = (FOLDER / file).read_text(encoding="utf-8")
-            found.append(Part("picture", picture.replace('role="img"', f'role="img" aria-label="{label}"', 1)))
+            found.append(GuideSection("picture", picture.replace('role="img"', f'role="img" aria-label="{label}"', 1)))
     return found
 
 

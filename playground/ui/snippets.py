@@ -16,7 +16,7 @@ from playground.settings import SLIDERS, Options, Sampling, Settings, Strength, 
 from playground.ui import share
 
 if TYPE_CHECKING:
-    from playground.measure.plan import Plan
+    from playground.measure.plan import SweepPlan
 _OPTIONS = tuple(name for name in Strength.model_fields if name not in ("axis", *SLIDERS))
 
 
@@ -61,7 +61,7 @@ def as_python(preset: Preset, model: str = "smollm2") -> str:
     )
 
 
-def sweep_command(plan: "Plan", prompts: str = "prompts.txt", out: str = "sweep", model: str = "smollm2") -> str:
+def sweep_command(plan: "SweepPlan", prompts: str = "prompts.txt", out: str = "sweep", model: str = "smollm2") -> str:
     """The `playground sweep` that measures this plan, its prompts in the file `prompts`."""
     options: list[tuple[str, object]] = [
         ("--axis", plan.axis),

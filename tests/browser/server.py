@@ -22,7 +22,7 @@ from playground.engine.live_request import Step
 from playground.engine.scheduler import Scheduler
 from playground.events import Event, Token
 from playground.player import Player
-from playground.serving.limits import Hosting
+from playground.serving.limits import ServerSettings
 from playground.settings import Request
 from playground.training.jobs import TrainingJobs
 from playground.ui.app import appearance, build
@@ -86,7 +86,7 @@ def main(port: int, pace_s: float, kind: str) -> None:
     Paced.pace_s = pace_s
     if "HELD_BY" in os.environ:
         Held.by = Path(os.environ["HELD_BY"])
-    hosting = Hosting.read(os.environ, model="tiny", dtype="float32")
+    hosting = ServerSettings.read(os.environ, model="tiny", dtype="float32")
     player = Paced.open(hosting.model, hosting.dtype)
     player.axes.clear()
     with tempfile.TemporaryDirectory() as folder:

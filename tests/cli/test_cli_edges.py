@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from playground.cli import main as cli
-from playground.cli.options import Said
+from playground.cli.options import PromptCommand
 from playground.events import Finished, from_json
 from tests.cli.test_cli import Shell
 from tests.conftest import FolderOf
@@ -36,7 +36,7 @@ def prompt_read(*arguments: str) -> str:
     heard: list[str] = []
     app = typer.Typer()
 
-    @app.command(cls=Said)
+    @app.command(cls=PromptCommand)
     def said(prompt: str, alpha: list[float] | None = None, system: str = "", loud: bool = False) -> None:
         heard.append(prompt)
 

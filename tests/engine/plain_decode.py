@@ -14,7 +14,7 @@ from torch import Tensor
 from playground.engine import sampling
 from playground.engine.language_model import LanguageModel
 from playground.engine.methods import CLM, REControl, Steering
-from playground.engine.methods.base import Front, Method
+from playground.engine.methods.base import InputLayer, Method
 from playground.engine.methods.value_function import ValueFunction
 from playground.engine.streams import Streams
 from playground.events import Finished, Started, Token
@@ -82,7 +82,7 @@ class _RowStreams:
         self.rows: list[int] = list(range(len(prompts)))
         self.having = [(None, row) for row in self.rows]
         self.having += [(k, row) for k, members in enumerate(plan.members) for row in members]
-        self.streams = Streams(model, {None: None} | {k: Front(layer) for k, layer in enumerate(plan.layers)})
+        self.streams = Streams(model, {None: None} | {k: InputLayer(layer) for k, layer in enumerate(plan.layers)})
 
     def prefill(self) -> States:
         return self._states(self.streams.prefill({(stream, row): self.prompts[row] for stream, row in self.having}))

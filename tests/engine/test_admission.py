@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from playground.engine.admission import NAMES, checks
 from playground.engine.caches import StockCache, run_decoder
-from playground.engine.fused_step import LeanDecoder
+from playground.engine.fused_step import FusedDecoder
 from playground.engine.language_model import LanguageModel
 from playground.errors import ModelUnavailable
 from playground.sources import build_tiny
@@ -117,8 +117,10 @@ def test_hybrid_caches_branch(tmp_path: Path, tiny_folder: FolderOf) -> None:
 def test_single_steps_that_compute_something_else_are_found(
     tiny_folder: FolderOf, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if the lean step took all rows to begin where the last of them does."""
-    monkeypatch.setattr(LeanDecoder, "_runs", lambda lean, memory, like: ([(0, memory.rows, max(memory.starts))], None))
+    """As if the fused step took all rows to begin where the last of them does."""
+    monkeypatch.setattr(
+        FusedDecoder, "_runs", lambda fused, memory, like: ([(0, memory.rows, max(memory.starts))], None)
+    )
     with pytest.raises(ModelUnavailable, match="fails the cache check"):
         LanguageModel.load(tiny_folder("llama"), dtype)
 

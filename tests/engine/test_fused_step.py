@@ -1,4 +1,4 @@
-"""The lean step computes what the stock decoder computes, in every family that has one."""
+"""The fused step computes what the stock decoder computes, in every family that has one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,8 +7,8 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from playground.engine.caches import LeanCache, LeanCaches, StockCache, cache_maker
-from playground.engine.fused_step import FAMILIES, LeanDecoder
+from playground.engine.caches import FusedCache, FusedCaches, StockCache, cache_maker
+from playground.engine.fused_step import FAMILIES, FusedDecoder
 from playground.engine.kv_memory import COLUMNS, KVMemory
 from playground.engine.linear import can_be_packed
 from playground.engine.methods.identity_layer import IdentityLayer
@@ -61,18 +61,18 @@ def padded(starts: Sequence[int], length: int) -> torch.Tensor:
 @torch.no_grad()
 def test_every_step_is_the_stock_step(variant: str, starts: tuple[int, ...], device: str) -> None:
     decoder = decoder_of(variant, device=device)
-    lean, stock = cache_maker(decoder)(), StockCache(decoder)
-    assert isinstance(lean, LeanCache)
+    fused, stock = cache_maker(decoder)(), StockCache(decoder)
+    assert isinstance(fused, FusedCache)
     prompts, mask = embeddings(3, 9, device=device), padded(starts, 9).to(device)
-    torch.testing.assert_close(lean.prefill(prompts, mask)[:, -1], stock.prefill(prompts, mask)[:, -1])
+    torch.testing.assert_close(fused.prefill(prompts, mask)[:, -1], stock.prefill(prompts, mask)[:, -1])
     for step in range(COLUMNS + 6):
         if step % 5 == 4:
             parents = [[2, 0, 1], [1, 1, 0, 2, 2], [4, 1, 3], [0, 2], [1, 0, 1]][step // 5 % 5]
-            lean.select(parents)
+            fused.select(parents)
             stock.select(parents)
-            assert lean.memory.rows == len(parents)
-        token = embeddings(lean.memory.rows, seed=step, device=device)
-        torch.testing.assert_close(lean.step(token), stock.step(token), atol=3e-5, rtol=1e-4)
+            assert fused.memory.rows == len(parents)
+        token = embeddings(fused.memory.rows, seed=step, device=device)
+        torch.testing.assert_close(fused.step(token), stock.step(token), atol=3e-5, rtol=1e-4)
 
 
 @torch.no_grad()
@@ -82,7 +82,7 @@ def test_rows_that_attend_in_one_call_are_those_that_attend_by_themselves(monkey
     maker = cache_maker(decoder_of("llama"))
     for together in (False, True):
         if together:
-            monkeypatch.setattr(LeanDecoder, "_runs", LeanDecoder._masked)
+            monkeypatch.setattr(FusedDecoder, "_runs", FusedDecoder._masked)
         cache, states = maker(), list[torch.Tensor]()
         cache.prefill(embeddings(2, 9), padded([0, 4], 9))
         for guest, length in enumerate((3, 20, 12)):
@@ -96,11 +96,11 @@ def test_rows_that_attend_in_one_call_are_those_that_attend_by_themselves(monkey
 
 
 def test_a_sliding_window_and_other_families_take_the_stock_step(labs: dict[str, Lab]) -> None:
-    lean = {family: isinstance(labs[family].model.new_cache(), LeanCache) for family in CORE}
-    assert lean == {
+    fused = {family: isinstance(labs[family].model.new_cache(), FusedCache) for family in CORE}
+    assert fused == {
         "llama": True, "qwen2": True, "qwen3": True, "mistral": False, "gpt_neox": False, "gemma3_text": False,
     }  # fmt: skip
-    assert isinstance(IdentityLayer(labs["llama"].model).new_cache(), LeanCache)
+    assert isinstance(IdentityLayer(labs["llama"].model).new_cache(), FusedCache)
 
 
 @torch.no_grad()
@@ -128,14 +128,14 @@ def test_a_row_has_the_same_bits_in_any_batch(dtype: torch.dtype) -> None:
 def test_weights_that_moved_are_made_ready_anew(labs: dict[str, Lab]) -> None:
     layer = IdentityLayer(labs["llama"].model)
     maker = layer.new_cache
-    assert isinstance(maker, LeanCaches)
-    first = maker().lean
-    assert maker().lean is first
+    assert isinstance(maker, FusedCaches)
+    first = maker().fused
+    assert maker().fused is first
     layer.layer.get_submodule("mlp.down_proj").weight.add_(1.0)
-    assert maker().lean is not first
-    second = maker().lean
+    assert maker().fused is not first
+    second = maker().fused
     layer.to(torch.bfloat16)
-    assert maker().lean is not second
+    assert maker().fused is not second
 
 
 def test_memory_grows_in_blocks_and_stays_compact() -> None:

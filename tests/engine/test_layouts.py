@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from playground.engine.caches import LeanCache, StockCache, cache_maker
+from playground.engine.caches import FusedCache, StockCache, cache_maker
 from playground.engine.forced import reply_features
 from playground.engine.fused_step import FAMILIES
 from playground.engine.language_model import LanguageModel
@@ -21,7 +21,7 @@ from playground.settings import Sampling, conversation
 from playground.sources import build_tiny
 from playground.training.clm.dpo import encode, loss, read
 from playground.training.pairs import Pair
-from playground.training.re_control.fit import Replies, fit
+from playground.training.re_control.fit import ReplyStates, fit
 from playground.training.recipe import Recipe
 from tests.engine.conftest import Lab, at, row
 from tests.engine.layouts import LAYOUTS, Kernels
@@ -54,16 +54,16 @@ def test_replies_do_not_depend_on_how_kernels_lay_out_what_they_return(any_lab: 
 @pytest.mark.parametrize("family", FAMILIES)
 @torch.no_grad()
 def test_a_lean_step_does_not_depend_on_how_kernels_lay_out_what_they_return(family: str, layout: str) -> None:
-    """Without a sliding window every family with a lean step takes it; rows begin at different positions."""
+    """Without a sliding window every family with a fused step takes it; rows begin at different positions."""
     decoder = decoder_of(family)
     prompts, mask, tokens = embeddings(3, 9), padded((0, 4, 7), 9), embeddings(3, seed=1)
-    lean, stock = cache_maker(decoder)(), StockCache(decoder)
-    assert isinstance(lean, LeanCache)
+    fused, stock = cache_maker(decoder)(), StockCache(decoder)
+    assert isinstance(fused, FusedCache)
     stock.prefill(prompts, mask)
     expected = stock.step(tokens)
     with Kernels(LAYOUTS[layout]):
-        lean.prefill(prompts, mask)
-        found = lean.step(tokens)
+        fused.prefill(prompts, mask)
+        found = fused.step(tokens)
     torch.testing.assert_close(found, expected, atol=3e-5, rtol=1e-4)
 
 
@@ -103,7 +103,7 @@ def trained(model: LanguageModel, folder: Path) -> dict[str, Any]:
     data = encode(model, PAIRS, 20)
     loss(read(model, data, [0, 1], layer, (1.0, -1.0)), Recipe()).backward()
     states = [torch.randn(6, model.width, generator=generator) for _ in range(8)]
-    replies = Replies(states, states, torch.arange(8.0))
+    replies = ReplyStates(states, states, torch.arange(8.0))
     function = exhaust(fit(model, replies, replies, Recipe(value_epochs=2, hidden=16, climb_steps=2))).function
     function.save(folder)
     return {

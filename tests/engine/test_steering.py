@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from playground.engine.methods import REControl, Steering, SteeringVector
 from playground.engine.methods.base import Edited
 from playground.engine.methods.clm import alpha_interval, merge
-from playground.engine.methods.re_control import Ascent
+from playground.engine.methods.re_control import GradientAscent
 from playground.engine.methods.value_function import ValueFunction
 from playground.errors import InvalidInput
 from playground.settings import Strength
@@ -68,7 +68,7 @@ def value_function(width: int = WIDTH, hidden: int = 16) -> ValueFunction:
 
 
 def control(hidden: torch.Tensor, function: ValueFunction, step_size: torch.Tensor, updates: torch.Tensor) -> Edited:
-    return Ascent(function)(hidden, step_size, updates)
+    return GradientAscent(function)(hidden, step_size, updates)
 
 
 @pytest.mark.parametrize(("step_size", "updates"), [(0.0, 5), (0.5, 0)])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from playground.engine.methods import CLM
-from playground.engine.methods.base import Front
+from playground.engine.methods.base import InputLayer
 from playground.engine.streams import Reading, States, Streams
 from tests.engine.conftest import Lab
 
@@ -18,10 +18,10 @@ BASE, RANDOM, SECOND = None, "random", "second"
 AS_EXACT: dict[str, Any] = {"atol": 2e-5, "rtol": 1e-4}
 
 
-def fronts(lab: Lab) -> dict[Any, Front | None]:
+def fronts(lab: Lab) -> dict[Any, InputLayer | None]:
     """The base, one layer as it is, the other merged at the embeddings."""
     alphas = {RANDOM: 1.0, SECOND: -0.7}
-    return {BASE: None} | {name: Front(lab.axes[name].of(CLM).layer, alpha) for name, alpha in alphas.items()}
+    return {BASE: None} | {name: InputLayer(lab.axes[name].of(CLM).layer, alpha) for name, alpha in alphas.items()}
 
 
 def alone(lab: Lab, stream: Hashable, text: Text) -> torch.Tensor:

@@ -9,7 +9,7 @@ from plotly.graph_objects import Figure
 
 from playground.cards import Point, SafeRange
 from playground.measure import figures, findings
-from playground.measure.figures import Measured
+from playground.measure.figures import ReplyReward
 from playground.measure.sheet import sheet
 from tests.measure.test_findings import point
 from tests.ui.fake_player import card
@@ -31,7 +31,7 @@ def test_the_backdrop_is_the_cards_mean_with_its_interval() -> None:
 
 def test_points_wear_the_colour_of_their_side_and_the_current_one_is_larger() -> None:
     figure = traces(
-        figures.reward_curve(card(), [Measured(1, 2.0, current=True), Measured(-1, -1.0), Measured(0, 0.0)])
+        figures.reward_curve(card(), [ReplyReward(1, 2.0, current=True), ReplyReward(-1, -1.0), ReplyReward(0, 0.0)])
     )
     marker = figure["this prompt"]["marker"]
     assert figure["this prompt"]["x"] == [-1, 0, 1]
@@ -40,7 +40,9 @@ def test_points_wear_the_colour_of_their_side_and_the_current_one_is_larger() ->
 
 
 def test_the_axes_do_not_move_while_alpha_or_an_ordinary_point_does() -> None:
-    layouts = [layout(figures.reward_curve(card(), [Measured(a, a, current=True)], alpha=a)) for a in (-1.0, 0.3, 1.4)]
+    layouts = [
+        layout(figures.reward_curve(card(), [ReplyReward(a, a, current=True)], alpha=a)) for a in (-1.0, 0.3, 1.4)
+    ]
     assert len({(*one["xaxis"]["range"], *one["yaxis"]["range"]) for one in layouts}) == 1
 
 
@@ -52,7 +54,7 @@ def test_alpha_is_a_line_that_stays_on_the_paper() -> None:
 
 
 def test_every_point_is_on_the_paper() -> None:
-    low, high = layout(figures.reward_curve(card(), [Measured(1, 55.0), Measured(0, -70.0)]))["yaxis"]["range"]
+    low, high = layout(figures.reward_curve(card(), [ReplyReward(1, 55.0), ReplyReward(0, -70.0)]))["yaxis"]["range"]
     assert low < -70 < 55 < high
 
 
@@ -63,8 +65,8 @@ def test_the_zone_begins_where_the_safe_range_ends() -> None:
     assert all(zone["fillpattern"]["fgcolor"] == figures.UNSAFE for zone in zones)
 
 
-@pytest.mark.parametrize("points", [(), (Measured(1, 0.5),)])
-def test_without_a_card_there_is_still_a_figure(points: tuple[Measured, ...]) -> None:
+@pytest.mark.parametrize("points", [(), (ReplyReward(1, 0.5),)])
+def test_without_a_card_there_is_still_a_figure(points: tuple[ReplyReward, ...]) -> None:
     assert len(traces(figures.reward_curve(None, points))) == len(points)
     assert "No measured curve" in figures.caption(None)
 

@@ -6,7 +6,7 @@ import pytest
 
 from playground.engine.language_model import LanguageModel
 from playground.events import Finished, Progress, exhaust, from_json, to_json
-from playground.measure.gather import Pace, gather
+from playground.measure.gather import ProgressMeter, gather
 from playground.settings import Row, Sampling, conversation
 from playground.sources import build_tiny
 
@@ -71,7 +71,7 @@ def test_the_least_that_is_wanted_is_done_whatever_the_time(
 
 
 def test_pace_counts_from_where_it_was_taken_up() -> None:
-    pace = Pace("stage", 10, "units")
+    pace = ProgressMeter("stage", 10, "units")
     assert pace(4).rate is None
     later = pace(6)
     assert later.rate is not None and later.rate > 0

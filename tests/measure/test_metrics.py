@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from playground.errors import InvalidInput
 from playground.measure import metrics
-from playground.measure.metrics import Reading, diversity, estimate
+from playground.measure.metrics import ReplyMetrics, diversity, estimate
 
 
 def test_diversity_is_the_product_of_distinct_ngram_shares() -> None:
@@ -35,8 +35,8 @@ def test_the_interval_covers_about_as_often_as_it_says() -> None:
     assert 0.88 <= covered / 200 <= 0.99
 
 
-def reading(prompt: int, seed: int, judge: float = 0.0, **numbers: float) -> Reading:
-    return Reading(prompt, seed, {"judge": judge, **numbers})
+def reading(prompt: int, seed: int, judge: float = 0.0, **numbers: float) -> ReplyMetrics:
+    return ReplyMetrics(prompt, seed, {"judge": judge, **numbers})
 
 
 def test_seeds_are_averaged_within_a_prompt() -> None:
@@ -51,7 +51,7 @@ def test_wins_are_against_the_base_of_the_same_prompt_and_seed() -> None:
     ours = [reading(1, 0, 2.0), reading(0, 1, 4.0), reading(0, 0, 2.0)]
     assert [found.numbers["win_rate"] for found in metrics.against(ours, base)] == [0.5, 0.0, 1.0]
     assert metrics.point(1.0, 0.0, metrics.against(base, base)).metrics["win_rate"].mean == 0.5
-    unjudged = [Reading(0, 0, {"kl": 1.0})]
+    unjudged = [ReplyMetrics(0, 0, {"kl": 1.0})]
     assert metrics.against(unjudged, unjudged) == unjudged
 
 

@@ -11,7 +11,7 @@ from playground.cli.main import app
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
 from playground.events import Finished, Spectrum, from_json, to_json
-from playground.measure.spectrum import Stretch, spectrum
+from playground.measure.spectrum import SpectrumPlan, spectrum
 from playground.player import Player
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.sources import build_tiny
@@ -35,7 +35,7 @@ def player(folders: tuple[Path, Path]) -> Player:
     return player
 
 
-def stretch(**more: object) -> Stretch:
+def stretch(**more: object) -> SpectrumPlan:
     given = {
         "messages": conversation(PROMPT),
         "axis": "cheer",
@@ -43,16 +43,16 @@ def stretch(**more: object) -> Stretch:
         "max_new_tokens": NEW_TOKENS,
         **more,
     }
-    return Stretch(**given)
+    return SpectrumPlan(**given)
 
 
-def find(player: Player, asked: Stretch) -> tuple[list[Finished], Spectrum]:
+def find(player: Player, asked: SpectrumPlan) -> tuple[list[Finished], Spectrum]:
     *replies, last = spectrum(player, asked)
     assert isinstance(last, Spectrum)
     return [reply for reply in replies if isinstance(reply, Finished)], last
 
 
-def say(player: Player, alphas: list[float], asked: Stretch) -> list[Finished]:
+def say(player: Player, alphas: list[float], asked: SpectrumPlan) -> list[Finished]:
     """Replies from scratch, by a player that remembers nothing."""
     rows = tuple(
         Row(messages=asked.messages, strengths=(Strength(axis=asked.axis, alpha=alpha),), seed=asked.seed)

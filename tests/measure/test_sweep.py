@@ -16,7 +16,7 @@ from playground.events import Finished, Progress, exhaust
 from playground.measure import metrics, report
 from playground.measure import plan as plans
 from playground.measure import sweep as module
-from playground.measure.plan import Plan, parse_grid
+from playground.measure.plan import SweepPlan, parse_grid
 from playground.measure.sweep import PLAN, STORE, PointMeasured, Sweep, sweep
 from playground.player import Player
 from playground.settings import Request, Row, Sampling, Strength, conversation
@@ -37,12 +37,12 @@ def player(tmp_path_factory: pytest.TempPathFactory, tiny_folder: FolderOf) -> P
     return player
 
 
-def plan(**changes: Any) -> Plan:
+def plan(**changes: Any) -> SweepPlan:
     asked = {"axis": "cheer", "alphas": (0.0, 1.0), "prompts": PROMPTS, "seeds": 2, "max_new_tokens": 6, **changes}
-    return Plan(**asked)
+    return SweepPlan(**asked)
 
 
-def finish(player: Player, what: Plan, out: Path | None = None) -> tuple[list[Progress | PointMeasured], Sweep]:
+def finish(player: Player, what: SweepPlan, out: Path | None = None) -> tuple[list[Progress | PointMeasured], Sweep]:
     told: list[Progress | PointMeasured] = []
     return told, exhaust(sweep(player, what, out), told.append)
 

@@ -50,7 +50,7 @@ def test_saying_it_twice_is_not_saying_more(judge: WordJudge) -> None:
 
 @given(st.text(max_size=60))
 def test_any_text_has_a_finite_score(text: str) -> None:
-    judge = WordJudge({"party": words.Term(1.0, 2.0), "the": words.Term(0.5, -0.1)})
+    judge = WordJudge({"party": words.WordWeight(1.0, 2.0), "the": words.WordWeight(0.5, -0.1)})
     for score in (judge, sentiment, brevity):
         assert bool(torch.isfinite(score([()], [text])).all())
 

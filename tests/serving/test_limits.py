@@ -15,9 +15,9 @@ import pytest
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput, ModelUnavailable
 from playground.events import Finished, Started, Waiting
-from playground.measure.plan import Plan
+from playground.measure.plan import SweepPlan
 from playground.player import Player
-from playground.serving.limits import PREFIX, PUBLIC, Hosted, Hosting, client_of
+from playground.serving.limits import PREFIX, PUBLIC, LimitedPlayer, ServerSettings, client_of
 from playground.serving.queue import Client
 from playground.settings import Request, Row, Strength, conversation
 from playground.ui.app import build
@@ -33,7 +33,7 @@ def request(rows: int = 1, axis: str = "extraversion", **settings: Any) -> Reque
     return Request(rows=(row,) * rows, **settings)
 
 
-def whole_page(player: FakePlayer, hosting: Hosting) -> gr.Blocks:
+def whole_page(player: FakePlayer, hosting: ServerSettings) -> gr.Blocks:
     """All the page of a player. Outside a running loop gradio would leave a new one behind, unclosed."""
 
     async def built() -> gr.Blocks:
@@ -43,24 +43,26 @@ def whole_page(player: FakePlayer, hosting: Hosting) -> gr.Blocks:
         return elsewhere.submit(lambda: asyncio.run(built())).result()
 
 
-def plan(**settings: Any) -> Plan:
-    return Plan(**{"axis": "extraversion", "alphas": (0.0, 1.0), "prompts": ("a", "b"), **settings})
+def plan(**settings: Any) -> SweepPlan:
+    return SweepPlan(**{"axis": "extraversion", "alphas": (0.0, 1.0), "prompts": ("a", "b"), **settings})
 
 
 def test_the_environment_sets_it_and_what_is_given_goes_before() -> None:
-    read = Hosting.read({"PLAYGROUND_MODEL": "tiny", "PLAYGROUND_MAX_ROWS": "9", "HOME": "/"}, model=None, dtype="int8")
+    read = ServerSettings.read(
+        {"PLAYGROUND_MODEL": "tiny", "PLAYGROUND_MAX_ROWS": "9", "HOME": "/"}, model=None, dtype="int8"
+    )
     assert (read.model, read.max_rows, read.dtype, read.public) == ("tiny", 9, "int8", False)
-    assert Hosting.read({"PLAYGROUND_MODEL": "tiny"}, model="smollm2").model == "smollm2"
-    assert Hosting.read({}) == Hosting()
+    assert ServerSettings.read({"PLAYGROUND_MODEL": "tiny"}, model="smollm2").model == "smollm2"
+    assert ServerSettings.read({}) == ServerSettings()
 
 
 def test_a_space_is_public_unless_told_and_a_public_page_has_tighter_limits() -> None:
-    assert Hosting.read({"SPACE_ID": "a/b"}).public
-    assert not Hosting.read({"SPACE_ID": "a/b", "PLAYGROUND_PUBLIC": "0"}).public
-    public, own = Hosting.read({"PLAYGROUND_PUBLIC": "1"}), Hosting()
+    assert ServerSettings.read({"SPACE_ID": "a/b"}).public
+    assert not ServerSettings.read({"SPACE_ID": "a/b", "PLAYGROUND_PUBLIC": "0"}).public
+    public, own = ServerSettings.read({"PLAYGROUND_PUBLIC": "1"}), ServerSettings()
     assert all(getattr(public, name) < getattr(own, name) for name in PUBLIC)
-    assert Hosting.read({"PLAYGROUND_PUBLIC": "1", "PLAYGROUND_MAX_ROWS": "64"}).max_rows == 64
-    assert Hosting.read({"SPACES_ZERO_GPU": "true"}).zero_gpu
+    assert ServerSettings.read({"PLAYGROUND_PUBLIC": "1", "PLAYGROUND_MAX_ROWS": "64"}).max_rows == 64
+    assert ServerSettings.read({"SPACES_ZERO_GPU": "true"}).zero_gpu
 
 
 @pytest.mark.parametrize(
@@ -75,26 +77,26 @@ def test_a_space_is_public_unless_told_and_a_public_page_has_tighter_limits() ->
 )
 def test_a_setting_that_cannot_be_is_refused_by_name(environment: dict[str, str]) -> None:
     with pytest.raises(InvalidInput) as refused:
-        Hosting.read(environment)
+        ServerSettings.read(environment)
     assert next(iter(environment)).removeprefix(PREFIX).lower() in str(refused.value).lower()
 
 
 def test_requests_keep_to_the_limits() -> None:
-    hosting = Hosting(max_new_tokens=20, max_rows=8)
+    hosting = ServerSettings(max_new_tokens=20, max_rows=8)
     hosting.check(request(8, max_new_tokens=20))
     for beyond in (request(9, max_new_tokens=20), request(1, max_new_tokens=21)):
         with pytest.raises(InvalidInput, match="this page writes"):
-            list(Hosted(FakePlayer(), hosting).run(beyond))  # type: ignore[arg-type]
+            list(LimitedPlayer(FakePlayer(), hosting).run(beyond))  # type: ignore[arg-type]
 
 
 def test_measurings_keep_to_the_limits() -> None:
-    hosting = Hosting(max_new_tokens=48, max_replies=8)
+    hosting = ServerSettings(max_new_tokens=48, max_replies=8)
     hosting.check_plan(plan(seeds=2, max_new_tokens=48))
     for beyond in (plan(seeds=3, max_new_tokens=48), plan(max_new_tokens=49)):
         with pytest.raises(InvalidInput, match=r"(T|t)his page"):
             hosting.check_plan(beyond)
     with pytest.raises(InvalidInput, match="borrows its GPU"):
-        Hosting(zero_gpu=True).check_plan(plan())
+        ServerSettings(zero_gpu=True).check_plan(plan())
 
 
 def test_a_sweep_is_asked_in_requests_that_keep_to_the_limits(tmp_path: Path, tiny_folder: FolderOf) -> None:
@@ -102,7 +104,7 @@ def test_a_sweep_is_asked_in_requests_that_keep_to_the_limits(tmp_path: Path, ti
     player = Player(model)
     player.axis(str(make_tiny_axis(tmp_path / "cheer", tiny_folder("llama"))))
     asked: list[int] = []
-    hosted = Hosted(player, Hosting(public=True, max_rows=8))
+    hosted = LimitedPlayer(player, ServerSettings(public=True, max_rows=8))
     wide = plan(axis="cheer", alphas=tuple(range(-20, 20)), prompts=("a",), max_new_tokens=2, batch=4000)
 
     def watched(axes: Any, request: Request, **more: Any) -> Any:
@@ -121,7 +123,7 @@ def test_a_conversation_no_context_can_hold_is_refused_before_it_stands_in_line(
     player = FakePlayer()
     long = Request(rows=(Row(messages=conversation("x" * (8 * player.context_length + 1))),))
     with pytest.raises(InvalidInput, match="16385 letters"):
-        list(Hosted(player, Hosting()).run(long))  # type: ignore[arg-type]
+        list(LimitedPlayer(player, ServerSettings()).run(long))  # type: ignore[arg-type]
     assert player.requests == []
 
 
@@ -139,11 +141,11 @@ def test_who_asks_is_known_by_address_and_session_and_by_a_proxy_only_where_ther
     assert len(household) == 1
     assert len(client_of(asked("x" * 10_000)).host) == 100
     assert client_of(SimpleNamespace(session_hash="me")) == Client("", "me")
-    assert Hosting.read({"SPACE_ID": "a/b"}).proxies == 1 and Hosting().proxies == 0
+    assert ServerSettings.read({"SPACE_ID": "a/b"}).proxies == 1 and ServerSettings().proxies == 0
 
 
 def test_one_client_cannot_hold_all_places_and_who_waits_is_told_where() -> None:
-    hosted = Hosted(FakePlayer(), Hosting())  # type: ignore[arg-type]
+    hosted = LimitedPlayer(FakePlayer(), ServerSettings())  # type: ignore[arg-type]
     greedy = [hosted.run(request(), Client("a", "s")) for _ in range(20)]
     firsts = [next(events) for events in greedy]
     assert [type(event) for event in firsts[:4]] == [Started] * 4
@@ -160,11 +162,11 @@ def test_one_client_cannot_hold_all_places_and_who_waits_is_told_where() -> None
 def test_on_a_public_page_an_axis_goes_by_its_name_never_by_a_path(tmp_path: Path) -> None:
     path = request(axis=str(tmp_path))
     with pytest.raises(InvalidInput, match="no axis named"):
-        list(Hosted(FakePlayer(), Hosting(public=True)).run(path))  # type: ignore[arg-type]
-    assert list(Hosted(FakePlayer(), Hosting(public=True)).run(request()))  # type: ignore[arg-type]
+        list(LimitedPlayer(FakePlayer(), ServerSettings(public=True)).run(path))  # type: ignore[arg-type]
+    assert list(LimitedPlayer(FakePlayer(), ServerSettings(public=True)).run(request()))  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="switched off on this public page"):
-        Hosting(public=True).check_own("Uploading")
-    Hosting().check_own("Uploading")
+        ServerSettings(public=True).check_own("Uploading")
+    ServerSettings().check_own("Uploading")
 
 
 def test_a_borrowed_gpu_answers_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +190,7 @@ def test_a_borrowed_gpu_answers_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=gpu))
     asked = request(2, max_new_tokens=40)
-    borrowed = list(Hosted(FakePlayer(), Hosting(zero_gpu=True)).run(asked))  # type: ignore[arg-type]
+    borrowed = list(LimitedPlayer(FakePlayer(), ServerSettings(zero_gpu=True)).run(asked))  # type: ignore[arg-type]
     assert borrowed == list(FakePlayer().run(asked))
     assert lent == [20]
 
@@ -198,7 +200,7 @@ def test_a_borrowed_gpu_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setitem(sys.modules, "spaces", None)
     with pytest.raises(ModelUnavailable, match="`spaces`"):
-        Hosted(FakePlayer(), Hosting(zero_gpu=True))  # type: ignore[arg-type]
+        LimitedPlayer(FakePlayer(), ServerSettings(zero_gpu=True))  # type: ignore[arg-type]
 
 
 # --- one door ---------------------------------------------------------------------------------------------------------
@@ -208,7 +210,7 @@ MAY_MEET_THE_PLAYER = {"app.py", "hosting.py", "intake.py", "recordings.py", "ze
 
 BEHIND_THE_DOOR = {"_player", "_replies", "_measurings", "scheduler"}
 WORKS = {"sweep", "spectrum", "steps"}
-"""What hands a player work past Hosted.run."""
+"""What hands a player work past LimitedPlayer.run."""
 
 
 def test_no_page_and_no_endpoint_reaches_the_player_but_by_the_door() -> None:
@@ -227,13 +229,13 @@ def test_no_page_and_no_endpoint_reaches_the_player_but_by_the_door() -> None:
 
 def test_nothing_that_a_handler_holds_is_the_player() -> None:
     player = FakePlayer(axes=())
-    blocks = whole_page(player, Hosting(public=True))
+    blocks = whole_page(player, ServerSettings(public=True))
     owners = [getattr(one.fn, "__self__", None) for one in blocks.fns.values()]
     held = {id(owner): owner for owner in owners if owner is not None}
     left = list(held.values())
     while left:
         one = left.pop()
-        if isinstance(one, Hosted):
+        if isinstance(one, LimitedPlayer):
             continue
         assert one is not player
         for value in vars(one).values():
@@ -241,7 +243,7 @@ def test_nothing_that_a_handler_holds_is_the_player() -> None:
                 held[id(value)] = value
                 if hasattr(value, "__dict__"):
                     left.append(value)
-    assert any(isinstance(one, Hosted) for one in held.values())
+    assert any(isinstance(one, LimitedPlayer) for one in held.values())
 
 
 # --- what is written down about it ------------------------------------------------------------------------------------
@@ -251,7 +253,7 @@ def test_every_setting_is_in_the_documentation_with_its_defaults() -> None:
     rows = re.findall(
         r"^\| `PLAYGROUND_(\w+)` \| (\S+) \| (\S+) \| (.+) \|$", (ROOT / "docs" / "space.md").read_text(), re.MULTILINE
     )
-    fields = Hosting.model_fields
+    fields = ServerSettings.model_fields
     public = {**{name: field.default for name, field in fields.items()}, **PUBLIC, "public": True}
     told = {name.lower(): (default, there, means) for name, default, there, means in rows}
     assert told == {

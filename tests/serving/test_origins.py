@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from playground.errors import InvalidInput
-from playground.serving.limits import Hosting
-from playground.serving.origins import Access, authority, frame_ancestors, is_foreign, is_local
+from playground.serving.limits import ServerSettings
+from playground.serving.origins import AllowedOrigins, authority, frame_ancestors, is_foreign, is_local
 from playground.study.database import sqlite_url
 from tests.ports import free_port
 from tests.servers import PageServer
@@ -177,20 +177,22 @@ def test_a_page_of_this_machine_answers_to_no_name_of_others(
 
 
 def test_names_can_be_added_and_an_open_page_answers_to_any() -> None:
-    def refused(access: Access, host: str) -> bool:
+    def refused(access: AllowedOrigins, host: str) -> bool:
         return bool(access.refusal("GET", "http", {"host": host}))
 
-    given = Hosting.read({"PLAYGROUND_HOSTS": "Play.example.org, https://other.example.org:8443/"}).access("127.0.0.1")
+    given = ServerSettings.read({"PLAYGROUND_HOSTS": "Play.example.org, https://other.example.org:8443/"}).access(
+        "127.0.0.1"
+    )
     assert not refused(given, "play.example.org")
     assert not refused(given, "other.example.org:8443")
     assert not refused(given, "127.0.0.1:7860")
     assert refused(given, "example.org")
-    assert not refused(Hosting().access("0.0.0.0"), "my-machine.lan:7860")
-    named = Hosting(hosts="my-machine.lan").access("0.0.0.0")
+    assert not refused(ServerSettings().access("0.0.0.0"), "my-machine.lan:7860")
+    named = ServerSettings(hosts="my-machine.lan").access("0.0.0.0")
     assert not refused(named, "my-machine.lan:7860")
     assert refused(named, "evil.example")
     with pytest.raises(InvalidInput, match="no name of a host"):
-        Hosting.read({"PLAYGROUND_HOSTS": "play.example.org, ???"})
+        ServerSettings.read({"PLAYGROUND_HOSTS": "play.example.org, ???"})
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.3.2.1", "LOCALHOST"])
@@ -227,7 +229,7 @@ def test_only_the_page_itself_frames_it_unless_told(servers: dict[str, str], pag
 
 def test_who_may_frame_a_page_is_told() -> None:
     def frames(**environment: str) -> str:
-        return Hosting.read(environment).access("127.0.0.1").frames
+        return ServerSettings.read(environment).access("127.0.0.1").frames
 
     assert frames() == "'self'"
     assert frames(SPACE_ID="me/mine") == "'self' https://huggingface.co"
@@ -239,7 +241,7 @@ def test_who_may_frame_a_page_is_told() -> None:
     for wrong in ("https://a.example; script-src *", "https://a.example\r\nX: y", "javascript:alert(1)", "a/b"):
         if wrong.split() != [wrong] or not wrong.isprintable():
             with pytest.raises(InvalidInput, match="no site"):
-                Hosting.read({"PLAYGROUND_FRAMES": wrong})
+                ServerSettings.read({"PLAYGROUND_FRAMES": wrong})
 
 
 def test_a_page_that_is_open_to_the_network_says_what_others_can_do(tmp_path: Path) -> None:

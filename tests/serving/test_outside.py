@@ -13,7 +13,7 @@ from playground import settings
 from playground.errors import PlaygroundError
 from playground.measure import plan as plan_module
 from playground.serving.bodies import DEEPEST
-from playground.serving.limits import Hosted, Hosting
+from playground.serving.limits import LimitedPlayer, ServerSettings
 from playground.ui import endpoints
 from playground.ui.endpoints import Endpoints
 from tests.browser.conftest import serve
@@ -64,7 +64,7 @@ OVER: dict[str, list[Any]] = {
 
 
 def test_a_call_of_every_endpoint_is_known_with_every_argument() -> None:
-    page = whole_page(FakePlayer(axes=()), Hosting(public=True))
+    page = whole_page(FakePlayer(axes=()), ServerSettings(public=True))
     offered = [one for one in page.fns.values() if one.api_visibility == "public"]
     called = {one.api_name: [name for name in signature(one.fn).parameters if name != "who"] for one in offered}  # type: ignore[arg-type]
     assert called == {name: list(given) for name, given in GIVEN.items()}
@@ -84,7 +84,7 @@ def test_every_endpoint_over_every_limit_is_refused_before_anything_is_built_or_
     name: str, argument: str, value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     player = FakePlayer()
-    hosted = Hosted(player, Hosting.read({"PLAYGROUND_PUBLIC": "1"}))  # type: ignore[arg-type]
+    hosted = LimitedPlayer(player, ServerSettings.read({"PLAYGROUND_PUBLIC": "1"}))  # type: ignore[arg-type]
     built: list[str] = []
 
     def counting(kind: Any) -> Any:
@@ -108,7 +108,7 @@ def test_every_endpoint_over_every_limit_is_refused_before_anything_is_built_or_
 @pytest.mark.parametrize("value", [True, None, {}, {"a": 1}, [[1]], [None], [True], float("nan"), float("inf"), "one"])
 @pytest.mark.parametrize("name", ["alphas", "controls", "seed", "temperature", "max_new_tokens", "seeds"])
 def test_what_is_no_number_is_refused_by_the_arguments_name(name: str, value: Any) -> None:
-    hosted = Hosted(FakePlayer(), Hosting())  # type: ignore[arg-type]
+    hosted = LimitedPlayer(FakePlayer(), ServerSettings())  # type: ignore[arg-type]
     endpoint = "sweep" if name == "seeds" else "say"
     with pytest.raises(gr.Error, match=f"^.{name}"):
         list(getattr(Endpoints(hosted), endpoint)(None, **{**GIVEN[endpoint], name: value}))
@@ -118,17 +118,17 @@ def test_what_is_no_number_is_refused_by_the_arguments_name(name: str, value: An
     ("value", "alphas"), [("12", [12]), (12, [12]), (0.5, [0.5]), ([0, "1"], [0, 1]), ("1e1", [10])]
 )
 def test_one_number_is_a_list_of_one(value: Any, alphas: list[float]) -> None:
-    hosted = Hosted(FakePlayer(), Hosting())  # type: ignore[arg-type]
+    hosted = LimitedPlayer(FakePlayer(), ServerSettings())  # type: ignore[arg-type]
     *_, replies = Endpoints(hosted).say(None, **{**GIVEN["say"], "alphas": value})  # type: ignore[arg-type]
     assert [reply["alpha"] for reply in replies] == alphas
 
 
 def test_one_prompt_is_a_list_of_one_and_a_grid_may_be_numbers() -> None:
-    swept = endpoints.Swept(**{**GIVEN["sweep"], "prompts": "Hello", "alphas": [0, 0.5], "controls": 1})
+    swept = endpoints.SweepArguments(**{**GIVEN["sweep"], "prompts": "Hello", "alphas": [0, 0.5], "controls": 1})
     assert (swept.prompts, swept.alphas, swept.controls) == (("Hello",), (0, 0.5), (1,))
     for wrong in (5, [5], [["Hello"]], {}, None, [None], []):
         with pytest.raises(PlaygroundError, match="prompts"):
-            endpoints.Swept(**{**GIVEN["sweep"], "prompts": wrong})
+            endpoints.SweepArguments(**{**GIVEN["sweep"], "prompts": wrong})
 
 
 # --- over HTTP --------------------------------------------------------------------------------------------------------

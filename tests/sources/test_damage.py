@@ -49,7 +49,7 @@ def test_changed_bytes_are_told_with_the_fix_and_the_fix_mends_them(
     assert left_behind(own_cache) == [folder.name]
 
 
-def doctors_view() -> doctor.Finding:
+def doctors_view() -> doctor.DoctorCheck:
     """What the doctor says of the cache, whatever model it was asked about."""
     return next(finding for finding in doctor.examine("nowhere", "auto") if finding.name == "cache")
 
@@ -67,7 +67,7 @@ def test_the_doctor_names_a_cache_that_is_not_complete(
 
 
 def test_no_models_yet_are_no_fault(own_cache: Path) -> None:
-    assert doctors_view() == doctor.Finding("cache", True, "no models yet")
+    assert doctors_view() == doctor.DoctorCheck("cache", True, "no models yet")
 
 
 def test_a_cache_of_an_earlier_version_is_taken_over_if_it_holds_what_is_made_today(

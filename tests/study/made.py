@@ -12,9 +12,9 @@ from playground.settings import Request
 from playground.study import building
 from playground.study import plan as plans
 from playground.study.forms import Answer
-from playground.study.plan import Plan
+from playground.study.plan import StudyPlan
 from playground.study.stimuli import Study
-from playground.study.store import Shown, Store
+from playground.study.store import OpenTrial, Store
 
 BASE = Base(name="made", architecture="none", hidden_size=1, vocab_size=1, tokenizer="t", weights="w")
 
@@ -144,23 +144,23 @@ def make_study(folder: Path, source: str = PLAN, player: FakePlayer | None = Non
     return exhaust(building.build(plans.parse(source), source, lambda _: made_by, folder))
 
 
-def plan() -> Plan:
+def plan() -> StudyPlan:
     return plans.parse(PLAN)
 
 
-def an_answer(shown: Shown, wish: str | None = None) -> Answer:
+def an_answer(shown: OpenTrial, inputs: str | None = None) -> Answer:
     """A valid answer to whatever is shown."""
     if shown.kind == "pair":
-        choice = wish or shown.expected or "left"
+        choice = inputs or shown.expected or "left"
         return Answer(choice=choice, degree={"left": -2, "right": 1, "tie": 0}.get(choice), client_ms=9000)
     if shown.kind == "adjustment":
         return Answer(choice="liked", option=1, path=((0.0, 2), (350.5, 1)), client_ms=9000)
-    return Answer(choice=wish or "right", client_ms=9000)
+    return Answer(choice=inputs or "right", client_ms=9000)
 
 
-def walk(store: Store, code: str, most: int = 1000, choices: Sequence[str] = ()) -> list[Shown]:
+def walk(store: Store, code: str, most: int = 1000, choices: Sequence[str] = ()) -> list[OpenTrial]:
     """Answer up to `most` trials as they come; returns what was shown."""
-    seen: list[Shown] = []
+    seen: list[OpenTrial] = []
     while len(seen) < most:
         shown = store.show(code)
         if shown is None:

@@ -13,8 +13,8 @@ import pytest
 from playground.errors import InvalidInput
 from playground.study import analysis, asides, crowd, report, results, sentences, simulate, wording
 from playground.study.analysis import Analysis
-from playground.study.described import Said
-from playground.study.parts import Planned
+from playground.study.described import VerdictShares
+from playground.study.parts import PlannedAnalysis
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.study.made import PLAN, make_study
@@ -105,8 +105,8 @@ def test_the_report_needs_no_network_and_says_each_thing(analysed: Analysis) -> 
 
 
 def test_two_answers_do_not_make_a_strength_the_best(analysed: Analysis) -> None:
-    def said(strength: float, right: float, answers: int) -> Said:
-        return Said(strength, answers, {"weak": 0.0, "right": right, "strong": 1 - right, "broken": 0.0})
+    def said(strength: float, right: float, answers: int) -> VerdictShares:
+        return VerdictShares(strength, answers, {"weak": 0.0, "right": right, "strong": 1 - right, "broken": 0.0})
 
     kept = replace(analysed.kept, said=(said(0.0, 1.0, 2), said(1.0, 0.9, 50)))
     assert "Replies at 1 were called just right by most: 90% of 50." in report.page(replace(analysed, kept=kept), "")
@@ -138,7 +138,7 @@ def test_the_json_is_of_its_schema_and_can_be_read_back(analysed: Analysis) -> N
 
 
 def test_exclusions_are_told_as_planned_or_not(tables: Tables, long_study: Study) -> None:
-    planned = Planned(exclude=("too_fast",))
+    planned = PlannedAnalysis(exclude=("too_fast",))
     as_planned = analysis.analyse(*tables, long_study.plan.strengths, planned=planned)
     assert as_planned.rules == ("too_fast",)
     assert ", as planned" in asides.excluded(as_planned)

@@ -9,7 +9,7 @@ import pytest
 from playground.errors import InvalidInput
 from playground.study import backup
 from playground.study.database import sqlite_url
-from playground.study.recruiting import Ids
+from playground.study.recruiting import RecruitmentIds
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.study.made import walk
@@ -25,7 +25,7 @@ def test_what_was_kept_comes_back_on_either_kind(
     store: Store, url: str, study: Study, tmp_path: Path, to: str, request: pytest.FixtureRequest
 ) -> None:
     for number in range(3):
-        code = store.enrol(f"form-{number:04}", Ids(f"pid-{number}")).code
+        code = store.enrol(f"form-{number:04}", RecruitmentIds(f"pid-{number}")).code
         walk(store, code, 5 + number)
     store.respond(code, {"remarks": "ünïcode ' \" <b> \n end"})
     file = tmp_path / "backup.zip"

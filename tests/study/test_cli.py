@@ -7,7 +7,7 @@ import pytest
 
 from playground.study import backup
 from playground.study.database import connect, sqlite_url
-from playground.study.recruiting import Ids
+from playground.study.recruiting import RecruitmentIds
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.cli.test_cli import Ran, Shell
@@ -27,7 +27,7 @@ def answered(tmp_path: Path) -> Path:
     study = make_study(tmp_path / "my-study")
     with Store.open(sqlite_url(tmp_path / "my-study" / "study.sqlite"), study) as store:
         for number in range(2):
-            walk(store, store.enrol(f"form-000{number}", Ids(f"pid-{number}")).code)
+            walk(store, store.enrol(f"form-000{number}", RecruitmentIds(f"pid-{number}")).code)
     return tmp_path / "my-study"
 
 

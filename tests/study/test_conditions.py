@@ -120,7 +120,7 @@ def test_people_are_spread_over_groups_and_orders(grouped: Study, tmp_path: Path
 
 
 def test_a_forced_choice_offers_and_takes_no_way_out(study: Study, tmp_path: Path) -> None:
-    from playground.study.visit import Trial, Visits
+    from playground.study.visit import TrialScreen, Visits
     from playground.study.web import screens
     from tests.study.test_visit import form, good
 
@@ -128,7 +128,7 @@ def test_a_forced_choice_offers_and_takes_no_way_out(study: Study, tmp_path: Pat
         visits = Visits(study, store)
         page = visits.act(good(visits.arrive({})), {})
         seen: dict[bool, str] = {}
-        while isinstance(page.screen, Trial):
+        while isinstance(page.screen, TrialScreen):
             if page.screen.kind == "pair":
                 is_forced = "tie" not in page.screen.choices
                 seen[is_forced] = screens.page(page, study.plan)

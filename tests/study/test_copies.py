@@ -11,7 +11,7 @@ from playground.errors import InvalidInput
 from playground.study import backup
 from playground.study.copies import BACKUP, Copies
 from playground.study.database import sqlite_url
-from playground.study.recruiting import Ids
+from playground.study.recruiting import RecruitmentIds
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.study.made import walk
@@ -57,7 +57,7 @@ def test_a_copy_holds_all_and_is_made_only_when_something_happened(study: Study,
     hub, store = FakeHub(there), Store.open(url, study)
     copies = Copies(study, store, url, "lab/answers", hub)
     copies.start()
-    walk(store, store.enrol("form-0001", Ids("pid-1")).code)
+    walk(store, store.enrol("form-0001", RecruitmentIds("pid-1")).code)
     hub.fails = "upload"
     copies._try()
     hub.fails = None

@@ -9,7 +9,7 @@ import pytest
 
 from playground.errors import InvalidInput
 from playground.study import export, results
-from playground.study.recruiting import Ids
+from playground.study.recruiting import RecruitmentIds
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.study.made import an_answer
@@ -19,10 +19,10 @@ from tests.study.made import an_answer
 def store(study: Study) -> Store:
     store = Store.open("sqlite://", study)
     for number in range(3):
-        code = store.enrol(f"form-000{number}", Ids(f"pid-secret-{number}", "s", "t")).code
+        code = store.enrol(f"form-000{number}", RecruitmentIds(f"pid-secret-{number}", "s", "t")).code
         while (shown := store.show(code)) is not None:
-            wish = ("left", "right", "tie")[number] if shown.kind == "pair" else None
-            store.answer(code, shown.token, f"key-{shown.token}", an_answer(shown, wish))
+            inputs = ("left", "right", "tie")[number] if shown.kind == "pair" else None
+            store.answer(code, shown.token, f"key-{shown.token}", an_answer(shown, inputs))
         store.respond(code, {"mood": "5", "age": "-5", "remarks": '=cmd("x")'})
         store.finish(code)
     return store

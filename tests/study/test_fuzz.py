@@ -11,7 +11,7 @@ import pytest
 
 from playground.study import backup, plan, schedule, stimuli
 from playground.study.database import sqlite_url
-from playground.study.recruiting import Ids
+from playground.study.recruiting import RecruitmentIds
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.mutants import as_json, as_toml, damaged, mutated, spoilt, tried
@@ -41,7 +41,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 def test_backups(tmp_path: Path, study: Study) -> None:
     with Store.open(sqlite_url(tmp_path / "a.sqlite"), study) as store:
         for number in range(2):
-            walk(store, store.enrol(f"form-{number:04}", Ids(f"pid-{number}")).code, 4)
+            walk(store, store.enrol(f"form-{number:04}", RecruitmentIds(f"pid-{number}")).code, 4)
     whole = tmp_path / "whole.zip"
     backup.write(sqlite_url(tmp_path / "a.sqlite"), whole)
     with zipfile.ZipFile(whole) as archive:

@@ -12,7 +12,7 @@ from playground.study.database import connect, sqlite_url
 from playground.study.records import Records
 from playground.study.store import Store
 from playground.study.tables import metadata
-from playground.study.visit import Closed, Consent, End, Trial, Visits
+from playground.study.visit import ClosedScreen, ConsentScreen, EndScreen, TrialScreen, Visits
 from tests.study.made import walk
 from tests.study.postgres import Server
 
@@ -48,17 +48,17 @@ def check_people(url: str) -> None:
     with Store.open(url, study) as store:
         visits = Visits(study, store)
         done = visits.arrive({"PROLIFIC_PID": "pid-done", "SESSION_ID": "session-1"}).screen
-        assert isinstance(done, End)
+        assert isinstance(done, EndScreen)
         assert done.outcome == "completed"
         half = visits.arrive({"PROLIFIC_PID": "pid-half", "SESSION_ID": "session-2"})
-        assert isinstance(half.screen, Trial)
+        assert isinstance(half.screen, TrialScreen)
         assert half.screen.done == 5
         assert len(walk(store, half.code)) == 10
-        assert isinstance(visits.arrive({"PROLIFIC_PID": "pid-gone"}).screen, Consent)  # whose id nobody kept
+        assert isinstance(visits.arrive({"PROLIFIC_PID": "pid-gone"}).screen, ConsentScreen)  # whose id nobody kept
         new = store.enrol("form-new-1").code
         assert len(walk(store, new)) == 19
         assert store.forget("pid-half")
-        assert visits.arrive({"PROLIFIC_PID": "pid-half"}).screen == Closed("gone")
+        assert visits.arrive({"PROLIFIC_PID": "pid-half"}).screen == ClosedScreen("gone")
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -10,7 +10,15 @@ from playground.study import plan as plans
 from playground.study import results
 from playground.study.database import sqlite_url
 from playground.study.store import Store
-from playground.study.visit import Consent, Debriefing, End, Page, Questions, Trial, Visits
+from playground.study.visit import (
+    ConsentScreen,
+    DebriefingScreen,
+    EndScreen,
+    Page,
+    QuestionsScreen,
+    TrialScreen,
+    Visits,
+)
 from playground.study.web import screens
 from tests.study.made import SHORT, make_study
 from tests.study.test_visit import form
@@ -65,26 +73,26 @@ def visits(tmp_path: Path) -> Visits:
 
 def step(visits: Visits, page: Page, values: dict[str, str] | None = None) -> Page:
     match page.screen:
-        case Consent():
+        case ConsentScreen():
             return visits.act(form(page, "consent"), {})
-        case Questions():
+        case QuestionsScreen():
             told = {one.id: (values or GOOD)[one.id] for one in page.screen.questions if one.id in (values or GOOD)}
             return visits.act(form(page, "questions", values=told) | {"token": page.screen.token}, {})
-        case Trial(kind="pair"):
+        case TrialScreen(kind="pair"):
             return visits.act(form(page, "answer", answer={"choice": "left", "degree": -1}), {})
-        case Trial():
+        case TrialScreen():
             return visits.act(form(page, "answer", answer={"choice": "right"}), {})
-        case Debriefing():
+        case DebriefingScreen():
             return visits.act(form(page, "read"), {})
     return visits.act(form(page, "begin"), {})
 
 
 def names(visits: Visits) -> list[str]:
     pages = [visits.arrive({})]
-    while not isinstance(pages[-1].screen, End):
+    while not isinstance(pages[-1].screen, EndScreen):
         assert screens.page(pages[-1], visits.study.plan)
         pages.append(step(visits, pages[-1]))
-    return [type(page.screen).__name__ for page in pages]
+    return [type(page.screen).__name__.removesuffix("Screen") for page in pages]
 
 
 def test_pages_come_where_the_plan_has_them(visits: Visits) -> None:
@@ -100,13 +108,13 @@ def test_pages_come_where_the_plan_has_them(visits: Visits) -> None:
 @pytest.mark.parametrize("values", [{"age": "17"}, {"age": "100"}, {"reads": "not at all"}])
 def test_who_is_for_others_is_told_so_and_takes_no_place(visits: Visits, values: dict[str, str]) -> None:
     page = step(visits, step(visits, visits.arrive({})), GOOD | values)
-    assert isinstance(page.screen, Debriefing)
+    assert isinstance(page.screen, DebriefingScreen)
     end = step(visits, page)
-    assert isinstance(end.screen, End)
+    assert isinstance(end.screen, EndScreen)
     assert (end.screen.outcome, end.screen.code) == ("screened", "C-OTHERS")
     assert "This study is for others" in screens.page(end, visits.study.plan)
     assert visits.arrive({"code": end.code}).screen == end.screen
-    assert isinstance(visits.act(form(page, "begin"), {}).screen, End)
+    assert isinstance(visits.act(form(page, "begin"), {}).screen, EndScreen)
     people = results.people_table(visits.store, visits.study)
     assert people["outcome"].to_list() == ["screened"]
     assert len(results.main_data(results.long_table(visits.store, visits.study), people)[1]) == 0
@@ -118,7 +126,7 @@ def test_the_form_of_a_page_that_is_gone_answers_no_other(visits: Visits) -> Non
     old = form(page, "questions", values=GOOD) | {"token": "start"}
     after = visits.act(old, {})
     assert visits.act(old, {}).screen == after.screen  # a double click
-    while not (isinstance(page.screen, Questions) and page.screen.token == "pair"):
+    while not (isinstance(page.screen, QuestionsScreen) and page.screen.token == "pair"):
         page = step(visits, page)
     assert visits.act(old, {}).screen == page.screen
     assert "remarks" not in visits.store.enrolled()[0]["responses"]
@@ -132,17 +140,17 @@ def test_who_fails_ends_at_once_only_where_the_plan_says_so(tmp_path: Path, earl
     with Store.open(sqlite_url(tmp_path / "x.sqlite"), study) as store:
         visits = Visits(study, store)
         page, answered = step(visits, visits.arrive({})), 0
-        while isinstance(page.screen, Trial):
+        while isinstance(page.screen, TrialScreen):
             wrong = page.screen.choose
             choice = {"left": "right", "right": "left"}.get(wrong, "left")
             degree = 1 if choice == "right" else -1
             page = visits.act(form(page, "answer", answer={"choice": choice, "degree": degree}), {})
             answered += 1
-            assert not (early and wrong and isinstance(page.screen, Trial))
+            assert not (early and wrong and isinstance(page.screen, TrialScreen))
         assert (answered < 6) == early
-        while isinstance(page.screen, Questions):
+        while isinstance(page.screen, QuestionsScreen):
             page = step(visits, page)
-        assert isinstance(page.screen, End)
+        assert isinstance(page.screen, EndScreen)
         assert (page.screen.outcome, page.screen.code) == ("failed", "F")
         assert ("not read" in screens.page(page, study.plan)) == early
         assert store.enrolled()[0]["outcome"] == "failed"
@@ -150,7 +158,7 @@ def test_who_fails_ends_at_once_only_where_the_plan_says_so(tmp_path: Path, earl
 
 def test_answers_are_called_as_the_plan_calls_them(visits: Visits) -> None:
     page = visits.arrive({})
-    while not (isinstance(page.screen, Trial) and page.screen.kind == "single"):
+    while not (isinstance(page.screen, TrialScreen) and page.screen.kind == "single"):
         page = step(visits, page)
     html = screens.page(page, visits.study.plan)
     for label in ("too cold", "just right", "too hot", "makes no sense"):

@@ -10,7 +10,7 @@ import pytest
 from playground.study import backup, stimuli
 from playground.study.database import sqlite_url
 from playground.study.records import Records
-from playground.study.recruiting import Ids
+from playground.study.recruiting import RecruitmentIds
 from playground.study.store import Store
 from tests.cli.test_cli import Shell
 from tests.study.made import make_study, walk
@@ -29,11 +29,11 @@ def answered(tmp_path: Path) -> Path:
     folder = tmp_path / "my-study"
     study = make_study(folder)
     with Store.open(sqlite_url(folder / "study.sqlite"), study) as store:
-        done = store.enrol("form-0001", Ids("=1+1", "recruitment", "session-1")).code
+        done = store.enrol("form-0001", RecruitmentIds("=1+1", "recruitment", "session-1")).code
         walk(store, done)
         store.respond(done, {"mood": "4"})
         store.finish(done)
-        walk(store, store.enrol("form-0002", Ids("pid-2")).code, 5)
+        walk(store, store.enrol("form-0002", RecruitmentIds("pid-2")).code, 5)
         store.enrol("form-0003")
     return folder
 

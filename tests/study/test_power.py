@@ -7,7 +7,7 @@ import pytest
 from playground.errors import InvalidInput
 from playground.study import crowd, power
 from playground.study import plan as plans
-from playground.study.power import Size
+from playground.study.power import SampleSize
 from tests.study.made import SHORT
 
 PLAN = plans.parse(plans.example())
@@ -37,9 +37,9 @@ def test_prompts_that_differ_make_the_interval_of_these_prompts_too_narrow_for_o
 
 
 def test_what_can_be_relied_on_is_no_warning() -> None:
-    sure = Size(people=50, width=0.2, covers=0.95, detects=1, differ=1, misfit=0.05, told=1)
+    sure = SampleSize(people=50, width=0.2, covers=0.95, detects=1, differ=1, misfit=0.05, told=1)
     assert power.warnings(sure) == []
-    assert len(power.warnings(Size(50, 0.2, math.nan, 1, 1, 0.05, 0.5))) == 1
+    assert len(power.warnings(SampleSize(50, 0.2, math.nan, 1, 1, 0.05, 0.5))) == 1
 
 
 def test_power_takes_pairs() -> None:

@@ -19,7 +19,7 @@ from playground.study.model import inference, multilevel, ordinal, pairs, permut
 from playground.study.model import prompts as by_prompts
 from playground.study.model.multilevel import Design, Shape
 from playground.study.model.pairs import Pairs, Scale, TooLittleError
-from playground.study.preferences import Model
+from playground.study.preferences import PreferenceModel
 
 PLAN = plans.parse(plans.example())
 SCALE = Scale(PLAN.strengths)
@@ -158,7 +158,7 @@ def test_utilities_by_strength_are_the_abilities_of_bradleyterry2(name: str) -> 
 
 def test_a_preferred_strength_is_recovered_with_ties_and_with_degrees() -> None:
     for degrees in (False, True):
-        found = preferences.preference(Model(drawn(150, 1, degrees), PLAN.strengths))
+        found = preferences.preference(PreferenceModel(drawn(150, 1, degrees), PLAN.strengths))
         assert found.curve == "parabola"
         assert found.preferred is not None
         assert found.preferred.low < 0.8 < found.preferred.high
@@ -172,7 +172,7 @@ def test_degrees_tell_more_than_choices() -> None:
     plain = replace(graded, answer=np.sign(graded.answer - 3) + 1, categories=3)
     widths = [
         one.preferred.high - one.preferred.low
-        for one in (preferences.preference(Model(data, PLAN.strengths)) for data in (graded, plain))
+        for one in (preferences.preference(PreferenceModel(data, PLAN.strengths)) for data in (graded, plain))
         if one.preferred is not None
     ]
     assert len(widths) == 2
@@ -182,7 +182,9 @@ def test_degrees_tell_more_than_choices() -> None:
 def test_liking_that_falls_steeply_above_its_top_is_not_told_by_a_parabola() -> None:
     shown = crowd.schedules(PLAN, 150, 0)
     about = CROWD.model_copy(update={"spread": 0.0, "sharpness": 0.5, "above": 6.0})
-    found = preferences.preference(Model(crowd.draw_pairs(about, shown, np.random.default_rng(4)), PLAN.strengths))
+    found = preferences.preference(
+        PreferenceModel(crowd.draw_pairs(about, shown, np.random.default_rng(4)), PLAN.strengths)
+    )
     assert found.curve == "two-sided"
     assert found.misfit is not None
     assert found.misfit < 0.01
@@ -192,24 +194,24 @@ def test_liking_that_falls_steeply_above_its_top_is_not_told_by_a_parabola() -> 
 
 
 def test_two_camps_are_told_and_one_is_not() -> None:
-    found = preferences.people(Model(drawn(60, 1, preferred=0.1, second=1.5, spread=0.15), PLAN.strengths))
+    found = preferences.people(PreferenceModel(drawn(60, 1, preferred=0.1, second=1.5, spread=0.15), PLAN.strengths))
     assert [camp.preferred.mean for camp in found.camps] == pytest.approx([0.1, 1.5], abs=0.2)
-    assert preferences.people(Model(drawn(60, 1), PLAN.strengths)).camps == ()
+    assert preferences.people(PreferenceModel(drawn(60, 1), PLAN.strengths)).camps == ()
 
 
 def test_people_who_differ_are_told_and_those_alike_have_a_bound() -> None:
-    found = preferences.people(Model(drawn(150, 1), PLAN.strengths))
+    found = preferences.people(PreferenceModel(drawn(150, 1), PLAN.strengths))
     assert found.chance < 0.01
     assert found.deviation.low < 0.4 < found.deviation.high
     assert sum(share.mean for _, share in found.shares) == pytest.approx(1)
-    alike = preferences.people(Model(drawn(60, 3, spread=0.0, sharpness_spread=0.5), PLAN.strengths))
+    alike = preferences.people(PreferenceModel(drawn(60, 3, spread=0.0, sharpness_spread=0.5), PLAN.strengths))
     assert alike.chance > 0.05
     assert alike.deviation.low == 0
     assert 0 < alike.at_most < 0.45
 
 
 def test_careless_people_are_no_difference_in_taste() -> None:
-    found = Model(drawn(80, 2, spread=0.0, careless=0.25), PLAN.strengths)
+    found = PreferenceModel(drawn(80, 2, spread=0.0, careless=0.25), PLAN.strengths)
     assert preferences.people(found).chance > 0.05
     assert found.shape.careless
     assert preferences.preference(found).careless == pytest.approx(0.25, abs=0.15)
@@ -217,7 +219,7 @@ def test_careless_people_are_no_difference_in_taste() -> None:
 
 def test_prompts_that_differ_widen_the_interval_in_general() -> None:
     names = [prompt.id for prompt in PLAN.scored_prompts]
-    model = Model(drawn(100, 1, prompts=0.5), PLAN.strengths)
+    model = PreferenceModel(drawn(100, 1, prompts=0.5), PLAN.strengths)
     here, general = preferences.preference(model).preferred, preferences.by_prompt(model, names)
     assert general.chance < 0.01
     assert general.preferred is not None
@@ -262,7 +264,7 @@ def test_topics_that_differ_are_told_and_labels_at_random_are_not() -> None:
     half = np.arange(len(one.answer)) % 2 == 0
     data = replace(one, answer=np.where(half, one.answer, two.answer))
     labels = np.where(half, "a", "b").tolist()
-    found = comparisons.topics(Model(data, PLAN.strengths), labels, None, {})
+    found = comparisons.topics(PreferenceModel(data, PLAN.strengths), labels, None, {})
     assert found.chance < 0.01
     assert found.in_general is None
     a, b = found.preferred["a"], found.preferred["b"]
@@ -272,12 +274,12 @@ def test_topics_that_differ_are_told_and_labels_at_random_are_not() -> None:
     assert found.apart_at_most is not None
     assert found.apart_at_most > 0.9
     random = np.where(np.random.default_rng(5).random(len(half)) < 0.5, "a", "b").tolist()
-    assert comparisons.topics(Model(one, PLAN.strengths), random, None, {}).chance > 0.05
+    assert comparisons.topics(PreferenceModel(one, PLAN.strengths), random, None, {}).chance > 0.05
 
 
 def test_a_question_that_tells_what_people_like_is_found() -> None:
     data = drawn(60, 1, preferred=0.2, second=1.4, spread=0.2)
-    model = Model(data, PLAN.strengths)
+    model = PreferenceModel(data, PLAN.strengths)
     said = ["young" if person % 2 else "old" for person in range(60)]
     assert comparisons.moderator(model, said) < 0.01
     assert comparisons.moderator(model, [str(one) for one in np.random.default_rng(0).integers(1, 8, 60)]) > 0.05
@@ -287,7 +289,7 @@ def test_a_reward_that_is_all_people_go_by_is_told_from_strength() -> None:
     data, rng = drawn(60, 1), np.random.default_rng(0)
     reward = 30 * rng.standard_normal(len(data.answer))
     answer = np.sign(np.round((reward / 30 + rng.logistic(size=len(reward)) / 2) * 2)).astype(int) + 1
-    model = Model(replace(data, answer=answer, covariates={"reward": reward}), PLAN.strengths)
+    model = PreferenceModel(replace(data, answer=answer, covariates={"reward": reward}), PLAN.strengths)
     alone, beside = comparisons.alone(model, ["reward"]), comparisons.beside(model, ["reward"])
     assert alone.effects["reward"].low > 0
     assert beside.effects["reward"].mean == pytest.approx(alone.effects["reward"].mean, rel=0.1)
@@ -320,13 +322,13 @@ def test_thresholds_placed_by_earlier_answers_are_each_persons_own() -> None:
 def test_unanimous_answers_have_finite_estimates() -> None:
     data = drawn(20)
     rising = replace(data, answer=2 * (data.right > data.left).astype(int))
-    found = preferences.preference(Model(rising, PLAN.strengths))
+    found = preferences.preference(PreferenceModel(rising, PLAN.strengths))
     assert found.preferred is None or found.preferred.mean == PLAN.strengths[-1]
     assert all(np.isfinite([one.mean, one.low, one.high]).all() for _, one in found.utilities)
 
 
 def test_a_preference_beyond_what_was_shown_is_told_as_such() -> None:
-    found = preferences.preference(Model(drawn(100, preferred=4.0), PLAN.strengths))
+    found = preferences.preference(PreferenceModel(drawn(100, preferred=4.0), PLAN.strengths))
     assert found.preferred is None or (found.preferred.high == PLAN.strengths[-1] and "high" in found.beyond)
 
 
@@ -343,13 +345,13 @@ def test_utilities_are_by_strength_what_a_parabola_is_where_it_fits() -> None:
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda: Model(drawn(2), PLAN.strengths),
-        lambda: preferences.people(Model(drawn(4), PLAN.strengths)),
-        lambda: comparisons.topics(Model(drawn(12), PLAN.strengths), ["one"] * 120, None, {}),
+        lambda: PreferenceModel(drawn(2), PLAN.strengths),
+        lambda: preferences.people(PreferenceModel(drawn(4), PLAN.strengths)),
+        lambda: comparisons.topics(PreferenceModel(drawn(12), PLAN.strengths), ["one"] * 120, None, {}),
         lambda: comparisons.too_strong(np.zeros(2, int), np.array([0.0, 1.0]), np.array([0.0, 1.0]), (0.0, 1.0)),
-        lambda: comparisons.moderator(Model(drawn(12), PLAN.strengths), [None] * 12),
-        lambda: comparisons.alone(Model(drawn(12), PLAN.strengths), ["reward"]),
-        lambda: preferences.by_prompt(Model(drawn(5), PLAN.strengths), ["a"] * 6),
+        lambda: comparisons.moderator(PreferenceModel(drawn(12), PLAN.strengths), [None] * 12),
+        lambda: comparisons.alone(PreferenceModel(drawn(12), PLAN.strengths), ["reward"]),
+        lambda: preferences.by_prompt(PreferenceModel(drawn(5), PLAN.strengths), ["a"] * 6),
     ],
 )
 def test_too_few_answers_are_told_in_a_sentence(ask: Any) -> None:

@@ -13,9 +13,9 @@ import pytest
 
 from playground.errors import InvalidInput
 from playground.study.database import sqlite_url
-from playground.study.recruiting import Codes, Ids, Recruiting
+from playground.study.recruiting import Codes, Recruiting, RecruitmentIds
 from playground.study.store import Store
-from playground.study.visit import Closed, Consent, End, Trial, Visits
+from playground.study.visit import ClosedScreen, ConsentScreen, EndScreen, TrialScreen, Visits
 from tests.study.made import SHORT, make_study
 from tests.study.test_visit import form, trial, walk
 
@@ -83,26 +83,26 @@ def test_each_service_learns_who_finished(tmp_path: Path, monkeypatch: pytest.Mo
     for placeholder, value in service.values.items():
         address = address.replace(placeholder, value)
     end = walk(visits, dict(parse_qsl(address[1:])))[-1].screen
-    assert isinstance(end, End)
+    assert isinstance(end, EndScreen)
     went, expected = urlsplit(end.link), urlsplit(tomllib.loads(tables)["codes"]["url"])
     assert (went.scheme, went.netloc, went.path) == (expected.scheme, expected.netloc, expected.path)
     assert dict(parse_qsl(went.query)) == service.credits_by
     assert [ids.external for ids in visits.store.external().values()] == [service.person]
-    assert visits.arrive({}).screen == Closed("nameless")
+    assert visits.arrive({}).screen == ClosedScreen("nameless")
     visits.store.close()
 
 
 @pytest.mark.parametrize("name", ["Prolific", "SONA"])
 def test_an_address_that_was_not_filled_in_is_told_at_the_door(tmp_path: Path, name: str) -> None:
     visits = recruited(tmp_path, documented(name))
-    assert visits.arrive(dict(parse_qsl(SERVICES[name].address[1:]))).screen == Closed("nameless")
+    assert visits.arrive(dict(parse_qsl(SERVICES[name].address[1:]))).screen == ClosedScreen("nameless")
     visits.store.close()
 
 
 def test_a_preview_of_a_task_is_nobodys(tmp_path: Path) -> None:
     visits = recruited(tmp_path, documented("MTurk").replace("required = true", ""))
     query = {"assignmentId": "ASSIGNMENT_ID_NOT_AVAILABLE", "hitId": "123"}
-    assert isinstance(visits.arrive(query).screen, Consent)
+    assert isinstance(visits.arrive(query).screen, ConsentScreen)
     trial(visits, query)
     assert visits.store.external() == {}
     visits.store.close()
@@ -111,10 +111,10 @@ def test_a_preview_of_a_task_is_nobodys(tmp_path: Path) -> None:
 def test_who_comes_without_a_needed_id_cannot_begin_but_can_look(tmp_path: Path) -> None:
     visits = recruited(tmp_path, "[recruiting]\nrequired = true\n")
     closed = visits.arrive({})
-    assert closed.screen == Closed("nameless")
-    assert visits.act(form(closed, "consent"), {}).screen == Closed("nameless")
+    assert closed.screen == ClosedScreen("nameless")
+    assert visits.act(form(closed, "consent"), {}).screen == ClosedScreen("nameless")
     assert visits.store.enrolled() == []
-    assert isinstance(trial(visits, {"preview": "1"}).screen, Trial)
+    assert isinstance(trial(visits, {"preview": "1"}).screen, TrialScreen)
     mine = trial(visits, {"PROLIFIC_PID": "pid"})
     assert visits.arrive({"code": mine.address}).screen == mine.screen  # who has begun goes on without
     visits.store.close()
@@ -122,9 +122,11 @@ def test_who_comes_without_a_needed_id_cannot_begin_but_can_look(tmp_path: Path)
 
 def test_an_id_in_an_address_cannot_reach_beyond_its_place() -> None:
     codes = Codes(completed="A&B", url="https://pay.example.org/?cc={code}&who={id}")
-    assert codes.link("completed", Ids("x&y=/?#")) == "https://pay.example.org/?cc=A%26B&who=x%26y%3D%2F%3F%23"
+    assert (
+        codes.link("completed", RecruitmentIds("x&y=/?#")) == "https://pay.example.org/?cc=A%26B&who=x%26y%3D%2F%3F%23"
+    )
     assert codes.link("completed") == ""
-    assert codes.link("declined", Ids("x")) == ""
+    assert codes.link("declined", RecruitmentIds("x")) == ""
 
 
 @pytest.mark.parametrize("table", ['id = ""', 'id = "code"', 'session = "STUDY_ID"', 'study = "preview"'])
@@ -140,20 +142,20 @@ def test_a_quota_closes_the_door_and_a_place_returns_after_a_while(tmp_path: Pat
     visits.store.clock = lambda: now[0]
     first, second = trial(visits, {"PROLIFIC_PID": "one"}), trial(visits, {"PROLIFIC_PID": "two"})
     late = visits.arrive({"PROLIFIC_PID": "three"})
-    assert isinstance(late.screen, End)
+    assert isinstance(late.screen, EndScreen)
     assert late.screen.outcome == "full"
     consent = form(late, "consent")
     refused = visits.act(consent, {"PROLIFIC_PID": "three"}).screen
-    assert isinstance(refused, End)
+    assert isinstance(refused, EndScreen)
     assert refused.outcome == "full"
-    assert isinstance(visits.arrive({"preview": "1"}).screen, Consent)
+    assert isinstance(visits.arrive({"preview": "1"}).screen, ConsentScreen)
     assert visits.arrive({"PROLIFIC_PID": "one", "code": first.code}).screen == first.screen
     now[0] += 1800
     visits.arrive({"PROLIFIC_PID": "one", "code": first.code})
     now[0] += 1900  # two was seen over an hour ago, one was not
-    assert isinstance(visits.arrive({"PROLIFIC_PID": "three"}).screen, Consent)
+    assert isinstance(visits.arrive({"PROLIFIC_PID": "three"}).screen, ConsentScreen)
     walk(visits, {"PROLIFIC_PID": "three"})
-    assert isinstance(visits.arrive({"PROLIFIC_PID": "four"}).screen, End)
+    assert isinstance(visits.arrive({"PROLIFIC_PID": "four"}).screen, EndScreen)
     assert visits.arrive({"PROLIFIC_PID": "two", "code": second.code}).screen == second.screen
     visits.store.close()
 
@@ -161,14 +163,14 @@ def test_a_quota_closes_the_door_and_a_place_returns_after_a_while(tmp_path: Pat
 def test_many_at_once_keep_to_the_quota(tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    from playground.study.enrolment import Full
+    from playground.study.enrolment import StudyFull
 
     visits = recruited(tmp_path, "[recruiting]\nquota = 7\n")
 
     def begin(number: int) -> bool:
         try:
             return bool(visits.store.enrol(f"form-{number:04}"))
-        except Full:
+        except StudyFull:
             return False
 
     with ThreadPoolExecutor(8) as pool:

@@ -13,7 +13,7 @@ from playground.errors import InvalidInput
 from playground.study import backup, results
 from playground.study.database import sqlite_url
 from playground.study.records import Records
-from playground.study.recruiting import Ids
+from playground.study.recruiting import RecruitmentIds
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from playground.study.visit import Visits
@@ -37,7 +37,7 @@ def sound(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("sound")
     with Store.open(sqlite_url(where / "study.sqlite"), study) as store:
         for number in range(2):
-            code = store.enrol(f"form-000{number}", Ids(f"pid-secret-{number}", "s", "t")).code
+            code = store.enrol(f"form-000{number}", RecruitmentIds(f"pid-secret-{number}", "s", "t")).code
             walk(store, code, 100 if number else 9)
         store.respond(code, {"mood": "4"})
         store.finish(code)

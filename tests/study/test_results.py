@@ -64,8 +64,8 @@ def test_checks_are_judged_and_people_flagged(store: Store, study: Study) -> Non
     def person(key: str, checks: str | None, ms: float, ordinary: str | None = None) -> None:
         code = store.enrol(key).code
         while (shown := store.show(code)) is not None:
-            wish = checks if shown.expected else ordinary if shown.kind == "pair" else None
-            answer = an_answer(shown, wish).model_copy(update={"client_ms": ms})
+            inputs = checks if shown.expected else ordinary if shown.kind == "pair" else None
+            answer = an_answer(shown, inputs).model_copy(update={"client_ms": ms})
             store.answer(code, shown.token, f"key-{shown.token}", answer)
 
     person("form-0001", None, 9000, "tie")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from playground.errors import InvalidInput
 from playground.study.database import connect, sqlite_url, transact
 from playground.study.forms import Answer
-from playground.study.recruiting import Ids
+from playground.study.recruiting import RecruitmentIds
 from playground.study.schedule import design
 from playground.study.stimuli import Study
 from playground.study.store import Refused, Store
@@ -27,7 +27,7 @@ def cells(store: Store) -> Counter[str]:
     return Counter(transact(store.engine, lambda c: list(c.execute(query).scalars())))
 
 
-def finished(store: Store, key: str, ids: Ids | None = None) -> str:
+def finished(store: Store, key: str, ids: RecruitmentIds | None = None) -> str:
     code = store.enrol(key, ids).code
     walk(store, code)
     store.respond(code, {"mood": "4"})
@@ -77,10 +77,10 @@ def test_a_form_sent_twice_counts_once_and_another_form_not_at_all(store: Store)
 
 
 def test_a_repeated_id_never_gets_a_second_schedule(store: Store) -> None:
-    ids = Ids("pid-1", "study", "session-1")
+    ids = RecruitmentIds("pid-1", "study", "session-1")
     first = store.enrol("form-0001", ids)
     walk(store, first.code, 3)
-    again = store.enrol("form-0002", Ids("pid-1", "study", "session-2"))
+    again = store.enrol("form-0002", RecruitmentIds("pid-1", "study", "session-2"))
     assert again.code == first.code
     assert store.person_called("pid-1") == again
     assert rows(store, people) == 1
@@ -167,8 +167,8 @@ def test_people_who_stay_away_free_their_cells_and_their_answers_still_count(url
 
 
 def test_withdrawing_deletes_all_about_a_person_and_nothing_else(store: Store) -> None:
-    stays = finished(store, "form-0001", Ids("stays"))
-    goes = finished(store, "form-0002", Ids("goes"))
+    stays = finished(store, "form-0001", RecruitmentIds("stays"))
+    goes = finished(store, "form-0002", RecruitmentIds("goes"))
     store.withdraw(goes)
     store.withdraw(goes)
     store.withdraw("nobody")
@@ -203,10 +203,10 @@ def test_too_many_failed_checks_are_an_outcome(tmp_path: Path) -> None:
         for key, wrong, outcome in (("form-0001", 2, "failed"), ("form-0002", 1, "completed")):
             code, failed = store.enrol(key).code, 0
             while (shown := store.show(code)) is not None:
-                wish = None
+                inputs = None
                 if shown.expected and failed < wrong:
-                    wish, failed = "tie", failed + 1
-                store.answer(code, shown.token, f"key-{shown.token}", an_answer(shown, wish))
+                    inputs, failed = "tie", failed + 1
+                store.answer(code, shown.token, f"key-{shown.token}", an_answer(shown, inputs))
             assert store.finish(code) == outcome
 
 
@@ -218,8 +218,8 @@ def test_adaptive_trials_follow_the_person_and_stay_as_shown(store: Store, study
                 assert shown.start is not None
                 assert store.show(code).start == shown.start  # pyright: ignore
                 found.append(study.stimuli[shown.options[shown.start]].strength)
-            wish = verdict if shown.kind == "adaptive" else None
-            store.answer(code, shown.token, f"key-{shown.token}", an_answer(shown, wish))
+            inputs = verdict if shown.kind == "adaptive" else None
+            store.answer(code, shown.token, f"key-{shown.token}", an_answer(shown, inputs))
         return found
 
     always, never = shown_strengths("form-0001", "broken"), shown_strengths("form-0002", "weak")
@@ -242,7 +242,7 @@ def test_a_study_that_has_begun_cannot_change(url: str, study: Study, tmp_path: 
 
 
 def test_two_studies_in_one_database_do_not_meet(store: Store, url: str, tmp_path: Path) -> None:
-    ids = Ids("pid")
+    ids = RecruitmentIds("pid")
     code = finished(store, "form-0001", ids)
     with Store.open(url, make_study(tmp_path / "o", PLAN.replace('"made"', '"other"'))) as other:
         assert other.person(code) is None

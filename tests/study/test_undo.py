@@ -9,14 +9,14 @@ from playground.study import results
 from playground.study.database import transact
 from playground.study.forms import Answer
 from playground.study.stimuli import Study
-from playground.study.store import Refused, Shown, Store
+from playground.study.store import OpenTrial, Refused, Store
 from playground.study.tables import answers
-from playground.study.visit import End, Questions, Trial, Visits
+from playground.study.visit import EndScreen, QuestionsScreen, TrialScreen, Visits
 from tests.study.made import an_answer, walk
 from tests.study.test_visit import PROLIFIC, form, good, trial
 
 
-def shown(store: Store, code: str) -> Shown:
+def shown(store: Store, code: str) -> OpenTrial:
     found = store.show(code)
     assert found is not None
     return found
@@ -94,19 +94,19 @@ def test_practice_is_not_taken_back_from_the_study_nor_anybody_elses(store: Stor
 def test_the_last_trial_is_taken_back_from_the_questions_and_nothing_after_the_end(store: Store, study: Study) -> None:
     visits = Visits(study, store)
     page = trial(visits, PROLIFIC)
-    while not isinstance(page.screen, Questions):
+    while not isinstance(page.screen, QuestionsScreen):
         last, page = page, visits.act(good(page), PROLIFIC)
     assert page.screen.undo
     undo = form(page, "undo")
     back = visits.act(undo, PROLIFIC)
-    assert isinstance(back.screen, Trial)
-    assert isinstance(last.screen, Trial)
+    assert isinstance(back.screen, TrialScreen)
+    assert isinstance(last.screen, TrialScreen)
     assert back.screen.token == last.screen.token
     assert visits.act(undo, PROLIFIC).screen == back.screen
     page = visits.act(good(back), PROLIFIC)
-    assert isinstance(page.screen, Questions)
+    assert isinstance(page.screen, QuestionsScreen)
     end = visits.act(good(page), PROLIFIC)
-    assert isinstance(end.screen, End)
+    assert isinstance(end.screen, EndScreen)
     assert visits.act(undo, PROLIFIC).screen == end.screen
     assert count(store) == 19
 

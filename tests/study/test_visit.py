@@ -14,7 +14,16 @@ from playground.study import forms
 from playground.study.database import sqlite_url
 from playground.study.stimuli import Study
 from playground.study.store import Store
-from playground.study.visit import Closed, Consent, End, Instructions, Page, Questions, Trial, Visits
+from playground.study.visit import (
+    ClosedScreen,
+    ConsentScreen,
+    EndScreen,
+    InstructionsScreen,
+    Page,
+    QuestionsScreen,
+    TrialScreen,
+    Visits,
+)
 from playground.study.web import screens
 from tests.study.made import PLAN, make_study
 
@@ -27,23 +36,23 @@ def visits(study: Study, store: Store) -> Visits:
 
 
 def form(page: Page, action: str, **more: Any) -> dict[str, Any]:
-    token = page.screen.token if isinstance(page.screen, Trial) else ""
+    token = page.screen.token if isinstance(page.screen, TrialScreen) else ""
     return {"action": action, "code": page.code, "key": page.key, "token": token, **more}
 
 
 def good(page: Page) -> dict[str, Any]:
     match page.screen:
-        case Consent():
+        case ConsentScreen():
             return form(page, "consent")
-        case Instructions():
+        case InstructionsScreen():
             return form(page, "begin")
-        case Trial(kind="pair"):
+        case TrialScreen(kind="pair"):
             return form(page, "answer", answer={"choice": "left", "degree": -1, "client_ms": 1.5})
-        case Trial(kind="adjustment"):
+        case TrialScreen(kind="adjustment"):
             return form(page, "answer", answer={"choice": "liked", "option": 0, "path": [[0.5, 1]]})
-        case Trial():
+        case TrialScreen():
             return form(page, "answer", answer={"choice": "right"})
-        case Questions():
+        case QuestionsScreen():
             return form(page, "questions", values={"mood": "3"})
     raise AssertionError(page)
 
@@ -51,7 +60,7 @@ def good(page: Page) -> dict[str, Any]:
 def walk(visits: Visits, query: Mapping[str, str]) -> list[Page]:
     """Every page of a visit, the last included."""
     pages = [visits.arrive(query)]
-    while not isinstance(pages[-1].screen, End | Closed):
+    while not isinstance(pages[-1].screen, EndScreen | ClosedScreen):
         pages.append(visits.act(good(pages[-1]), query))
     return pages
 
@@ -59,7 +68,7 @@ def walk(visits: Visits, query: Mapping[str, str]) -> list[Page]:
 def trial(visits: Visits, query: Mapping[str, str]) -> Page:
     """The first trial of a visit."""
     page = visits.arrive(query)
-    while not isinstance(page.screen, Trial):
+    while not isinstance(page.screen, TrialScreen):
         page = visits.act(good(page), query)
     return page
 
@@ -67,9 +76,9 @@ def trial(visits: Visits, query: Mapping[str, str]) -> Page:
 def test_the_phases_come_in_order_and_end_with_the_code(visits: Visits) -> None:
     pages = walk(visits, PROLIFIC)
     kinds = [type(page.screen).__name__ for page in pages]
-    assert kinds == ["Consent", "Instructions", *["Trial"] * 19, "Questions", "End"]
+    assert kinds == ["ConsentScreen", "InstructionsScreen", *["TrialScreen"] * 19, "QuestionsScreen", "EndScreen"]
     end = pages[-1].screen
-    assert isinstance(end, End)
+    assert isinstance(end, EndScreen)
     assert (end.outcome, end.code, end.link) == ("completed", "C-DONE", "https://pay.example.org/?cc=C-DONE")
     again = visits.arrive(PROLIFIC).screen
     assert again == end
@@ -88,37 +97,37 @@ def test_phases_left_out_do_not_come(tmp_path: Path) -> None:
     store = Store.open(sqlite_url(tmp_path / "x.sqlite"), study)
     kinds = {type(page.screen).__name__ for page in walk(Visits(study, store), {})}
     store.close()
-    assert kinds == {"Consent", "Trial", "End"}
+    assert kinds == {"ConsentScreen", "TrialScreen", "EndScreen"}
 
 
 def test_declining_and_withdrawing_give_their_codes_and_keep_nobody(visits: Visits) -> None:
     page = visits.arrive(PROLIFIC)
     declined = visits.act(form(page, "decline"), PROLIFIC).screen
-    assert isinstance(declined, End)
+    assert isinstance(declined, EndScreen)
     assert declined.code == "C-NO"
     page = trial(visits, PROLIFIC)
     gone = visits.act(form(page, "withdraw"), PROLIFIC).screen
-    assert isinstance(gone, End)
+    assert isinstance(gone, EndScreen)
     assert gone.code == "C-GONE"
     assert visits.store.enrolled() == []
-    assert visits.arrive({"code": page.code}).screen == Closed("unknown")
+    assert visits.arrive({"code": page.code}).screen == ClosedScreen("unknown")
     for late in (good(page), form(page, "consent")):  # from before the withdrawal
-        assert visits.act(late, PROLIFIC).screen == Closed("gone")
-    assert visits.arrive(PROLIFIC | {"SESSION_ID": "another"}).screen == Closed("gone")
-    assert isinstance(visits.arrive({"PROLIFIC_PID": "pid-2"}).screen, Consent)
+        assert visits.act(late, PROLIFIC).screen == ClosedScreen("gone")
+    assert visits.arrive(PROLIFIC | {"SESSION_ID": "another"}).screen == ClosedScreen("gone")
+    assert isinstance(visits.arrive({"PROLIFIC_PID": "pid-2"}).screen, ConsentScreen)
 
 
 def test_a_pause_holds_everybody_and_loses_no_answer(visits: Visits) -> None:
     page = trial(visits, PROLIFIC)
     visits.store.pause(True)
-    assert visits.act(good(page), PROLIFIC).screen == Closed("paused")
-    assert visits.arrive(PROLIFIC).screen == Closed("paused")
-    assert visits.arrive({}).screen == Closed("paused")
-    consent = form(Page(Consent("")), "consent")
-    assert visits.act(consent, {"PROLIFIC_PID": "other"}).screen == Closed("paused")
+    assert visits.act(good(page), PROLIFIC).screen == ClosedScreen("paused")
+    assert visits.arrive(PROLIFIC).screen == ClosedScreen("paused")
+    assert visits.arrive({}).screen == ClosedScreen("paused")
+    consent = form(Page(ConsentScreen("")), "consent")
+    assert visits.act(consent, {"PROLIFIC_PID": "other"}).screen == ClosedScreen("paused")
     visits.store.pause(False)
     after = visits.arrive(PROLIFIC).screen
-    assert isinstance(after, Trial)
+    assert isinstance(after, TrialScreen)
     assert after.done == 1
 
 
@@ -142,17 +151,17 @@ def test_a_double_click_on_consent_enrols_once(visits: Visits) -> None:
 
 def test_other_peoples_trials_and_codes_open_nothing(visits: Visits) -> None:
     mine, theirs = trial(visits, PROLIFIC), trial(visits, {"PROLIFIC_PID": "pid-2"})
-    assert isinstance(theirs.screen, Trial)
+    assert isinstance(theirs.screen, TrialScreen)
     stolen = good(mine) | {"token": theirs.screen.token}
     page = visits.act(stolen, PROLIFIC)
     assert "no question of yours" in page.notice
     assert page.screen == mine.screen
     forged = visits.act(good(mine) | {"code": "forged"}, {})
-    assert isinstance(forged.screen, Consent)
+    assert isinstance(forged.screen, ConsentScreen)
     assert visits.store.answered_trials() == []
-    assert isinstance(visits.arrive(PROLIFIC | {"code": theirs.code}).screen, Trial)
+    assert isinstance(visits.arrive(PROLIFIC | {"code": theirs.code}).screen, TrialScreen)
     assert visits.arrive(PROLIFIC | {"code": theirs.code}).name == mine.name  # the recruiting service's word counts
-    assert visits.arrive({"code": "forged"}).screen == Closed("unknown")
+    assert visits.arrive({"code": "forged"}).screen == ClosedScreen("unknown")
 
 
 def test_a_preview_never_counts_and_never_uses_an_id(visits: Visits) -> None:
@@ -165,7 +174,7 @@ def test_a_preview_never_counts_and_never_uses_an_id(visits: Visits) -> None:
 
 def test_unanswered_questions_come_back_with_what_was_given(visits: Visits) -> None:
     page = trial(visits, PROLIFIC)
-    while not isinstance(page.screen, Questions):
+    while not isinstance(page.screen, QuestionsScreen):
         page = visits.act(good(page), PROLIFIC)
     for values, says in (
         ({"remarks": "hello"}, "How are you?"),
@@ -176,10 +185,10 @@ def test_unanswered_questions_come_back_with_what_was_given(visits: Visits) -> N
     ):
         back = visits.act(form(page, "questions", values=values), PROLIFIC)
         assert says in back.notice
-        assert isinstance(back.screen, Questions)
+        assert isinstance(back.screen, QuestionsScreen)
         assert back.screen.values == values
     ended = visits.act(form(page, "questions", values={"mood": "3", "age": "41,5", "nosuch": "x"}), PROLIFIC)
-    assert isinstance(ended.screen, End)
+    assert isinstance(ended.screen, EndScreen)
     assert visits.store.enrolled()[0]["responses"] == {"mood": "3", "age": "41.5"}
 
 
@@ -225,8 +234,8 @@ UNFILLED = [
 def test_who_comes_by_an_address_that_was_not_filled_in_is_a_person_of_their_own(visits: Visits, unfilled: str) -> None:
     query = {"PROLIFIC_PID": unfilled, "STUDY_ID": "s", "SESSION_ID": unfilled}
     first = walk(visits, query)
-    assert isinstance(first[-1].screen, End)
-    assert isinstance(visits.arrive(query).screen, Consent)
+    assert isinstance(first[-1].screen, EndScreen)
+    assert isinstance(visits.arrive(query).screen, ConsentScreen)
     second = trial(visits, query)
     assert second.name != first[-1].name
     assert len(visits.store.enrolled()) == 2
@@ -259,7 +268,7 @@ def test_knowing_an_id_opens_nothing(visits: Visits, query: dict[str, str], how_
     mine = walk(visits, PROLIFIC)[-1] if how_far == "ended" else trial(visits, PROLIFIC)
     before = visits.store.answered_trials()
     stranger = visits.arrive(query)
-    assert stranger.screen == Closed("elsewhere")
+    assert stranger.screen == ClosedScreen("elsewhere")
     shown = screens.page(stranger, visits.study.plan)
     for secret in (mine.code, visits.arrive(PROLIFIC).code, "C-DONE", "Describe your"):
         assert secret not in shown
@@ -267,7 +276,7 @@ def test_knowing_an_id_opens_nothing(visits: Visits, query: dict[str, str], how_
         for code in ("", mine.name, "guessed", mine.name + "x" * 22):
             page = visits.act(form(stranger, action) | {"code": code}, query)
             assert not page.code
-            assert not isinstance(page.screen, Trial | Questions)
+            assert not isinstance(page.screen, TrialScreen | QuestionsScreen)
             assert "C-DONE" not in screens.page(page, visits.study.plan)
     assert visits.store.answered_trials() == before
     assert len(visits.store.enrolled()) == 1
@@ -277,7 +286,7 @@ def test_knowing_an_id_opens_nothing(visits: Visits, query: dict[str, str], how_
 def test_without_a_session_an_id_opens_nothing_either(visits: Visits) -> None:
     mine = trial(visits, {"PROLIFIC_PID": "pid-1"})
     for query in ({"PROLIFIC_PID": "pid-1"}, {"PROLIFIC_PID": "pid-1", "SESSION_ID": ""}, PROLIFIC):
-        assert visits.arrive(query).screen == Closed("elsewhere")
+        assert visits.arrive(query).screen == ClosedScreen("elsewhere")
         kept = visits.act(form(visits.arrive(query), "return") | {"code": mine.code}, query)
         assert kept.screen == mine.screen  # the browser that began kept its code
         assert visits.arrive(query | {"code": mine.address}).screen == mine.screen
@@ -296,7 +305,7 @@ def test_another_device_with_the_session_goes_on_and_deletes_nothing(visits: Vis
     assert refused.screen == phone.screen
     assert len(visits.store.enrolled()) == 1
     gone = visits.act(form(phone, "withdraw") | {"code": mine.code}, PROLIFIC).screen
-    assert isinstance(gone, End)
+    assert isinstance(gone, EndScreen)
     assert gone.outcome == "withdrawn"
     assert visits.store.enrolled() == []
 
@@ -357,8 +366,8 @@ def test_sql_and_html_in_every_field_change_nothing(visits: Visits, nasty: str) 
     for field in ("choice", "degree", "option", "path", "changes", "client_ms", "hidden", nasty):
         answer = {"choice": "left", "degree": -1} | {field: nasty}
         assert visits.act(form(page, "answer", answer=answer), ids).notice
-    assert visits.arrive({"code": nasty, "preview": nasty}).screen == Closed("unknown")
-    while not isinstance(page.screen, Questions):
+    assert visits.arrive({"code": nasty, "preview": nasty}).screen == ClosedScreen("unknown")
+    while not isinstance(page.screen, QuestionsScreen):
         page = visits.act(good(page), ids)
     values = dict.fromkeys(("age", "mood", "remarks", nasty), nasty)
     shown = screens.page(visits.act(form(page, "questions", values=values), ids), visits.study.plan)
@@ -409,13 +418,13 @@ def test_no_page_tells_a_condition(visits: Visits, study: Study) -> None:
     for one in study.stimuli.values():
         assert one.id not in shown
         assert one.sha256 not in shown
-    told = {field.name for kind in (Trial, Questions, End) for field in fields(kind)}
+    told = {field.name for kind in (TrialScreen, QuestionsScreen, EndScreen) for field in fields(kind)}
     assert not told & {"options", "strength", "cell", "check", "expected", "counted"}
 
 
 def test_both_sides_of_a_pair_are_rendered_alike(visits: Visits, study: Study) -> None:
     page = trial(visits, {})
-    while not (isinstance(page.screen, Trial) and page.screen.kind == "pair" and page.screen.replies):
+    while not (isinstance(page.screen, TrialScreen) and page.screen.kind == "pair" and page.screen.replies):
         page = visits.act(good(page), {})
     html = screens.page(page, study.plan)
     left, right = re.findall(r'<article class="reply".*?</article>', html)

@@ -10,7 +10,7 @@ from playground.study import plan as plans
 from playground.study import words
 from playground.study.database import sqlite_url
 from playground.study.store import Store
-from playground.study.visit import Closed, End, Page, Trial, Visits
+from playground.study.visit import ClosedScreen, EndScreen, Page, TrialScreen, Visits
 from playground.study.web import screens
 from tests.study.made import SHORT, make_study
 from tests.study.test_visit import form, trial, walk
@@ -46,8 +46,10 @@ def test_no_page_of_a_study_falls_back_to_english(tmp_path: Path, language: str)
         visits = Visits(study, store)
         pages = walk(visits, {})
         late = visits.act(form(pages[1], "answer", answer={"choice": "tie", "degree": 0}) | {"code": pages[1].code}, {})
-        closed = [Page(Closed(reason)) for reason in ("paused", "unknown", "elsewhere", "gone", "nameless")]
-        ends = [Page(End(outcome, "", "C", "")) for outcome in ("screened", "failed", "full", "declined", "withdrawn")]
+        closed = [Page(ClosedScreen(reason)) for reason in ("paused", "unknown", "elsewhere", "gone", "nameless")]
+        ends = [
+            Page(EndScreen(outcome, "", "C", "")) for outcome in ("screened", "failed", "full", "declined", "withdrawn")
+        ]
         for page in (*pages, *closed, *ends, late):
             html = screens.page(page, study.plan)
             assert f'lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}"' in html
@@ -59,7 +61,7 @@ def test_replies_take_the_direction_of_their_own_script(tmp_path: Path) -> None:
     study = make_study(tmp_path / "s", in_language("ar"))
     with Store.open(sqlite_url(tmp_path / "x.sqlite"), study) as store:
         page = trial(Visits(study, store), {})
-    assert isinstance(page.screen, Trial)
+    assert isinstance(page.screen, TrialScreen)
     html = screens.page(page, study.plan)
     assert len(re.findall(r'<article class="reply"[^>]*><h3 dir="auto">[^<]*</h3><p dir="auto">', html)) == 2
 

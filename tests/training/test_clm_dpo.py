@@ -11,8 +11,8 @@ from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import exhaust
 from playground.settings import conversation
 from playground.sources import build_tiny
-from playground.training.clm.dpo import Fitted, Reading, _State, encode, fit, loss, read, strengthen
-from playground.training.guards import Health
+from playground.training.clm.dpo import Fitted, Margins, _State, encode, fit, loss, read, strengthen
+from playground.training.guards import GuardMeans
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
 
@@ -92,8 +92,8 @@ def test_a_layer_is_trained_on_from_where_it_stands(model: LanguageModel, layer:
             parameter.add_(0.01)
     weights = {name: tensor.clone() for name, tensor in layer.layer.state_dict().items()}
 
-    def guard(layer: IdentityLayer) -> Health:
-        return Health(reward=1.0, kl=0.1, perplexity_ratio=1.0, diversity_ratio=1.0)
+    def guard(layer: IdentityLayer) -> GuardMeans:
+        return GuardMeans(reward=1.0, kl=0.1, perplexity_ratio=1.0, diversity_ratio=1.0)
 
     recipe = Recipe(steps=1, batch=2, learning_rate=1e-4)
     fitted = exhaust(fit(model, pairs, pairs, guard, recipe, tmp_path / "work", start=layer))
@@ -123,8 +123,8 @@ def test_long_replies_are_learnt_to_a_limit(model: LanguageModel) -> None:
     assert [len(state) for state in data.states] == [5, len(data.rejected[0])]
 
 
-def reading(margin: float, gains: tuple[float, float] = (0.0, 0.0), kl: float = 0.0) -> Reading:
-    return Reading(torch.tensor([margin]), torch.tensor(gains), torch.tensor(kl))
+def reading(margin: float, gains: tuple[float, float] = (0.0, 0.0), kl: float = 0.0) -> Margins:
+    return Margins(torch.tensor([margin]), torch.tensor(gains), torch.tensor(kl))
 
 
 def test_the_loss_wants_the_chosen_at_one_end_and_the_rejected_at_the_other() -> None:
@@ -136,7 +136,7 @@ def test_the_loss_wants_the_chosen_at_one_end_and_the_rejected_at_the_other() ->
 
 
 def test_the_loss_wants_little_divergence_and_the_preferred_replies_likely() -> None:
-    def cost(ends: list[Reading], **weights: float) -> float:
+    def cost(ends: list[Margins], **weights: float) -> float:
         return float(loss(ends, Recipe(anchor=0.0, likelihood=0.0).model_copy(update=weights)))
 
     moved = [reading(0.0, kl=2.0)]
@@ -174,10 +174,10 @@ class Asked:
         self.breaks_at = breaks_at
         self.sizes: list[float] = []
 
-    def __call__(self, layer: IdentityLayer) -> Health:
+    def __call__(self, layer: IdentityLayer) -> GuardMeans:
         size = float(layer.layer.state_dict()["mlp.down_proj.weight"][0, 0])
         self.sizes.append(size)
-        return Health(
+        return GuardMeans(
             reward=size, kl=0.1, perplexity_ratio=1.0 if size < self.breaks_at else 9.0 * size, diversity_ratio=1.0
         )
 

@@ -13,7 +13,7 @@ from playground.settings import conversation
 from playground.sources import build_tiny
 from playground.training.clm import stages as alpha
 from playground.training.clm.dpo import Fitted
-from playground.training.guards import Health
+from playground.training.guards import GuardMeans
 from playground.training.pairs import Pair, Split
 from playground.training.recipe import Recipe
 from playground.training.spec import Job
@@ -35,7 +35,7 @@ def test_a_layer_gives_way_only_to_a_better_one(
     )  # fmt: skip
 
     def guard(*_: object, **__: object) -> object:
-        return lambda layer: Health(reward, 0.1, perplexity, 1.0)
+        return lambda layer: GuardMeans(reward, 0.1, perplexity, 1.0)
 
     monkeypatch.setattr(alpha.guards, "answering", guard)
     checks = {"guard_reward": 1.0, "guard_perplexity_ratio": 1.0, "guard_passed": 1.0, "steps": 15.0}
@@ -91,7 +91,7 @@ def test_the_layer_gives_way_until_replies_beyond_1_are_safe(tmp_path: Path, mon
 
     def guard(*_: object, alpha: float) -> object:
         assert alpha == 1.25, "asked where people go"
-        return lambda layer: Health(2.0, 0.1, 1.93 * strength(layer) ** 3, 1.0)
+        return lambda layer: GuardMeans(2.0, 0.1, 1.93 * strength(layer) ** 3, 1.0)
 
     monkeypatch.setattr(alpha.guards, "answering", guard)
     checks = {"guard_reward": 1.5, "guard_perplexity_ratio": 1.3, "guard_passed": 1.0, "scale": 1.2}

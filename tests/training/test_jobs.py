@@ -9,7 +9,7 @@ import pytest
 
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, to_json
-from playground.training.jobs import Order, TrainingJobs
+from playground.training.jobs import TrainingJobs, TrainingRequest
 
 SENTENCES = {"positive": "a calm person", "negative": "a hectic person"}
 TOLD = Progress("identity layer", 3, 60, "steps", 1.0, 57.0)
@@ -54,17 +54,17 @@ def end(shop: TrainingJobs, slug: str) -> None:
 
 
 def test_two_sentences_or_pairs_are_a_command() -> None:
-    invent = Order(name=" Calm ", **SENTENCES, positive_pole="calm", minutes=12.5).arguments(Path("out"))
+    invent = TrainingRequest(name=" Calm ", **SENTENCES, positive_pole="calm", minutes=12.5).arguments(Path("out"))
     assert invent == [
         "axis", "invent", "--positive", "a calm person", "--negative", "a hectic person", "--name", "Calm",
         "--positive-pole", "calm", "--negative-pole", "less", "--minutes", "12.5", "--out", "out",
     ]  # fmt: skip
-    train = Order(name="calm", pairs="p.jsonl").arguments(Path("out"))
+    train = TrainingRequest(name="calm", pairs="p.jsonl").arguments(Path("out"))
     assert train[:4] == ["axis", "train", "--pairs", "p.jsonl"]
-    both = Order(name="calm", pairs="p.jsonl", **SENTENCES).arguments(Path("out"))
+    both = TrainingRequest(name="calm", pairs="p.jsonl", **SENTENCES).arguments(Path("out"))
     assert both[1] == "invent" and "--pairs" in both
     with pytest.raises(InvalidInput, match="two sentences, or from pairs"):
-        Order(name="calm", positive="a calm person").arguments(Path("out"))
+        TrainingRequest(name="calm", positive="a calm person").arguments(Path("out"))
 
 
 def test_every_command_is_one_the_program_has() -> None:
@@ -72,7 +72,7 @@ def test_every_command_is_one_the_program_has() -> None:
 
     from playground.cli.main import app
 
-    for order in (Order(name="calm", **SENTENCES), Order(name="calm", pairs="p.jsonl")):
+    for order in (TrainingRequest(name="calm", **SENTENCES), TrainingRequest(name="calm", pairs="p.jsonl")):
         told = CliRunner().invoke(app, [*order.arguments(Path("out"))[:2], "--help"], env={"COLUMNS": "200"}).output
         asked = [word for word in order.arguments(Path("out")) if word.startswith("--")]
         assert [word for word in asked if word not in told] == []
@@ -80,24 +80,24 @@ def test_every_command_is_one_the_program_has() -> None:
 
 @pytest.mark.parametrize(("name", "slug"), [("calm", "calm"), ("  größe ", "größe"), ("冷静", "冷静")])
 def test_a_name_becomes_a_folder_inside_the_workshop(name: str, slug: str) -> None:
-    assert Order(name=name).slug() == slug
+    assert TrainingRequest(name=name).slug() == slug
 
 
 def test_no_two_names_share_a_folder_and_none_leaves_the_workshop() -> None:
     names = ["calm", "Calm", "Calm & kind", "calm kind", "größe", "grüße", "???", "!!!", "../../etc", "etc", "😀" * 60]
-    slugs = [Order(name=name).slug() for name in names]
+    slugs = [TrainingRequest(name=name).slug() for name in names]
     assert len({slug.casefold() for slug in slugs}) == len(names)
     assert all(len(slug.encode()) < 100 and "/" not in slug and not slug.startswith(".") for slug in slugs)
     for name in ("", " ", "\u200b", "two\nlines"):
         with pytest.raises(InvalidInput, match="name"):
-            Order(name=name)
+            TrainingRequest(name=name)
 
 
 @pytest.mark.parametrize(
     "raw", [b"{", b"[]", b'{"order": {}, "pid": 5}', b'{"order": {"name": "x"}, "pid": -1}', b"\xff", b"[" * 9999]
 )
 def test_a_damaged_record_hides_no_other_and_is_named(shop: TrainingJobs, raw: bytes) -> None:
-    slug = shop.begin(Order(name="quick", **SENTENCES))
+    slug = shop.begin(TrainingRequest(name="quick", **SENTENCES))
     end(shop, slug)
     (shop.folder / "bad.json").write_bytes(raw)
     assert [one.slug for one in shop.all()] == [slug]
@@ -106,7 +106,7 @@ def test_a_damaged_record_hides_no_other_and_is_named(shop: TrainingJobs, raw: b
 
 
 def test_damaged_files_of_a_training_are_passed_over(shop: TrainingJobs) -> None:
-    slug = shop.begin(Order(name="broken", **SENTENCES))
+    slug = shop.begin(TrainingRequest(name="broken", **SENTENCES))
     end(shop, slug)
     work = shop.folder / slug / "training"
     work.mkdir(parents=True)
@@ -118,11 +118,11 @@ def test_damaged_files_of_a_training_are_passed_over(shop: TrainingJobs) -> None
 
 
 def test_it_tells_how_far_it_is_stops_and_goes_on(shop: TrainingJobs, begun: Callable[[], None]) -> None:
-    slug = shop.begin(Order(name="slow", **SENTENCES))
+    slug = shop.begin(TrainingRequest(name="slow", **SENTENCES))
     begun()
     assert (shop.look(slug).phase, shop.look(slug).progress) == ("making", TOLD)
     with pytest.raises(InvalidInput, match="slow is being made"):
-        shop.begin(Order(name="other", **SENTENCES))
+        shop.begin(TrainingRequest(name="other", **SENTENCES))
     shop.cancel(slug)
     assert (shop.look(slug).phase, shop.look(slug).problem) == ("stopped", "")
     shop.go_on(slug)
@@ -137,28 +137,28 @@ def test_it_tells_how_far_it_is_stops_and_goes_on(shop: TrainingJobs, begun: Cal
 
 
 def test_another_page_on_the_same_folder_sees_it_and_can_stop_it(shop: TrainingJobs, begun: Callable[[], None]) -> None:
-    slug = shop.begin(Order(name="slow", **SENTENCES))
+    slug = shop.begin(TrainingRequest(name="slow", **SENTENCES))
     begun()
     later = jobs(shop.folder)
     assert [(one.name, one.phase) for one in later.all()] == [("slow", "making")]
     with pytest.raises(InvalidInput, match="is being made"):
-        later.begin(Order(name="other", **SENTENCES))
+        later.begin(TrainingRequest(name="other", **SENTENCES))
     later.cancel(slug)
     end(shop, slug)
     assert later.look(slug).phase == "stopped"
 
 
 def test_what_is_made_is_listed_and_its_name_is_taken(shop: TrainingJobs) -> None:
-    slug = shop.begin(Order(name="quick", **SENTENCES))
+    slug = shop.begin(TrainingRequest(name="quick", **SENTENCES))
     end(shop, slug)
     assert shop.look(slug).phase == "made"
     assert list(shop.finished()) == [shop.folder / "quick"]
     with pytest.raises(InvalidInput, match="an axis named quick already"):
-        shop.begin(Order(name="quick", **SENTENCES))
+        shop.begin(TrainingRequest(name="quick", **SENTENCES))
 
 
 def test_a_training_that_fails_says_why(shop: TrainingJobs) -> None:
-    slug = shop.begin(Order(name="broken", **SENTENCES))
+    slug = shop.begin(TrainingRequest(name="broken", **SENTENCES))
     end(shop, slug)
     assert shop.look(slug).phase == "failed"
     assert shop.look(slug).problem == "There is nothing to learn. Give more pairs."
@@ -168,7 +168,7 @@ def test_a_training_that_fails_says_why(shop: TrainingJobs) -> None:
 def test_given_pairs_are_kept_since_an_upload_vanishes(shop: TrainingJobs, tmp_path: Path) -> None:
     upload = tmp_path / "mine.jsonl.gz"
     upload.write_bytes(b"pairs")
-    slug = shop.begin(Order(name="quick", pairs=str(upload)))
+    slug = shop.begin(TrainingRequest(name="quick", pairs=str(upload)))
     end(shop, slug)
     assert (shop.folder / "quick.pairs.jsonl.gz").read_bytes() == b"pairs"
 
@@ -176,11 +176,11 @@ def test_given_pairs_are_kept_since_an_upload_vanishes(shop: TrainingJobs, tmp_p
 def test_where_nothing_can_be_kept_it_says_so(tmp_path: Path, begun: Callable[[], None]) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InvalidInput, match="Nothing can be kept"):
-        jobs(tmp_path / "file").begin(Order(name="quick", **SENTENCES))
+        jobs(tmp_path / "file").begin(TrainingRequest(name="quick", **SENTENCES))
 
 
 def test_it_shows_what_is_learnt_and_what_the_model_says_meanwhile(shop: TrainingJobs) -> None:
-    slug = shop.begin(Order(name="broken", **SENTENCES))
+    slug = shop.begin(TrainingRequest(name="broken", **SENTENCES))
     end(shop, slug)
     work = shop.folder / slug / "training"
     work.mkdir(parents=True)

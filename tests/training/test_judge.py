@@ -32,7 +32,7 @@ def asked(found: list[Pair]) -> set[str]:
     return {first_user_message(pair.prompt) for pair in found}
 
 
-def fit(what: Job, tmp_path: Path) -> judge.Judged:
+def fit(what: Job, tmp_path: Path) -> judge.FittedJudge:
     learnt, kept = judge.part(what, what.given)
     return judge.fit(what, kept, split(learnt, what.recipe.development_share).development, tmp_path)
 

@@ -107,7 +107,7 @@ def test_readings_are_those_of_their_strength_and_prompt(tmp_path: Path, late: b
     recipe = Recipe(measured_tokens=9)
     sampling = Sampling(temperature=recipe.measured_temperature)
 
-    def measured(deadline: float) -> list[list[metrics.Reading]]:
+    def measured(deadline: float) -> list[list[metrics.ReplyMetrics]]:
         steps = measure.measure(model, axes, {}, STRENGTHS, PROMPTS, recipe, store, "curve", deadline)
         return exhaust(steps)
 

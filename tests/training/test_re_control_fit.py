@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from playground.engine.language_model import LanguageModel
-from playground.engine.methods.re_control import Ascent
+from playground.engine.methods.re_control import GradientAscent
 from playground.engine.methods.value_function import ValueFunction
 from playground.events import exhaust
 from playground.sources import build_tiny
-from playground.training.re_control.fit import Replies, chances, climb, correlations, fit, lambda_returns, reaching
+from playground.training.re_control.fit import ReplyStates, chances, climb, correlations, fit, lambda_returns, reaching
 from playground.training.recipe import Recipe
 
 
@@ -35,7 +35,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
     return LanguageModel.load(build_tiny(tmp_path_factory.mktemp("model"), "llama"))
 
 
-def synthetic(model: LanguageModel, count: int, seed: int) -> Replies:
+def synthetic(model: LanguageModel, count: int, seed: int) -> ReplyStates:
     """Replies whose states drift towards a direction in proportion to their reward."""
     generator = torch.Generator().manual_seed(seed)
     rewards, width = torch.randn(count, generator=generator), model.width
@@ -44,7 +44,7 @@ def synthetic(model: LanguageModel, count: int, seed: int) -> Replies:
         torch.randn(10, width, generator=generator) + 2 * reward * torch.linspace(0.2, 1, 10)[:, None] * direction
         for reward in rewards
     ]
-    return Replies(states, states, rewards)
+    return ReplyStates(states, states, rewards)
 
 
 def test_it_learns_to_read_unseen_replies_and_repeats_for_a_seed(model: LanguageModel) -> None:
@@ -81,7 +81,7 @@ def test_the_climb_is_that_of_decoding_and_its_step_moves_states_by_a_share_of_t
     function, states = ValueFunction(8, 16).requires_grad_(False), torch.randn(50, 8)
     step = reaching(function, states, 0.01)
     there = climb(function, states, step).detach()
-    decoding = Ascent(function)(states, torch.full((50,), step / 3), torch.full((50,), 3))
+    decoding = GradientAscent(function)(states, torch.full((50,), step / 3), torch.full((50,), 3))
     torch.testing.assert_close(there, decoding.hidden)
     moved = (there - states).norm(dim=1).mean() / states.norm(dim=1).mean()
     assert float(moved) == pytest.approx(0.01, rel=0.05), "so short a way is nearly straight"
@@ -97,7 +97,7 @@ def test_climbing_makes_the_aligned_choice_although_visited_states_mislead(
     towards = model.head(torch.eye(model.width))[:, 7]
     aligned = states + 2 * towards / towards.square().sum()  # two nats
     towards = towards / towards.norm()
-    replies = Replies(list(states.unsqueeze(1)), list(aligned.unsqueeze(1)), -0.2 * (states @ towards))
+    replies = ReplyStates(list(states.unsqueeze(1)), list(aligned.unsqueeze(1)), -0.2 * (states @ towards))
     unseen = replies.part(range(0, 600, 20))
 
     def gained(climbed: float, sign: float = 1.0) -> float:
@@ -141,5 +141,5 @@ def test_correlations_read_the_right_place() -> None:
     rewards = torch.tensor([0.0, 1.0, 2.0])
     # only the last state of each reply knows its reward
     states = [torch.cat([torch.randn(3, 2), torch.tensor([[float(r), 0.0]])]) for r in rewards]
-    found = correlations(Sum(), Replies(states, states, rewards))  # type: ignore[arg-type]
+    found = correlations(Sum(), ReplyStates(states, states, rewards))  # type: ignore[arg-type]
     assert found["value_correlation_100"] == pytest.approx(1.0)

@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 
 from playground.player import Player
-from playground.serving.limits import Hosted, Hosting
+from playground.serving.limits import LimitedPlayer, ServerSettings
 from playground.training.jobs import TrainingJobs
 from playground.ui.axes.page import AxesPage
 from tests.conftest import FolderOf
@@ -45,7 +45,7 @@ def page_of(player: Player, folder: Path, **hosting: Any) -> tuple[AxesPage, gr.
     def build() -> tuple[AxesPage, gr.Dropdown]:
         elsewhere = gr.Dropdown(["cheer"], value="cheer")
         shop = TrainingJobs(folder, "tiny", "float32", (), [sys.executable, "-c", MADE])
-        return AxesPage(Hosted(player, Hosting(**hosting)), [elsewhere], shop), elsewhere
+        return AxesPage(LimitedPlayer(player, ServerSettings(**hosting)), [elsewhere], shop), elsewhere
 
     return inside_a_loop(build)
 

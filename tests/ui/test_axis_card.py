@@ -7,7 +7,7 @@ import pytest
 from playground import cards
 from playground.cards import Data, Estimate, Judge, Point, SafeRange
 from playground.events import Progress
-from playground.training.jobs import STAGES, Making
+from playground.training.jobs import STAGES, TrainingStatus
 from playground.ui.axes import card as axis_card
 from playground.ui.axes import examples
 from playground.ui.axes.examples import Example
@@ -58,7 +58,7 @@ def test_whatever_a_card_holds_is_text() -> None:
     )
     assert "<script" not in axis_card.card(nasty, NASTY) + axis_card.details(nasty)
     assert "<script" not in axis_card.example(nasty, Example(NASTY, ((-1.0, NASTY), (1.0, NASTY))))
-    made = Making(NASTY, "a", "failed", Progress(NASTY, 1, 2), NASTY, (NASTY,) * 3, ((1.0, NASTY),))
+    made = TrainingStatus(NASTY, "a", "failed", Progress(NASTY, 1, 2), NASTY, (NASTY,) * 3, ((1.0, NASTY),))
     assert "<script" not in axis_card.making(made)
 
 
@@ -89,34 +89,36 @@ def test_every_shipped_axis_has_an_example_of_its_own_weights() -> None:
 @pytest.mark.parametrize(
     ("making", "words"),
     [
-        (Making("calm", "calm", "making"), "Starting: loading the model"),
+        (TrainingStatus("calm", "calm", "making"), "Starting: loading the model"),
         (
-            Making("calm", "calm", "making", Progress("identity layer", 3, 60, "steps", 1.0, 57.0)),
+            TrainingStatus("calm", "calm", "making", Progress("identity layer", 3, 60, "steps", 1.0, 57.0)),
             "Training the layer behind alpha: 3 of 60 steps, about 57 s left in this stage",
         ),
-        (Making("calm", "calm", "making", Progress("curve", 1, 2, "points", 1.0, 600.0)), "about 10 min left"),
-        (Making("calm", "calm", "making", Progress("something new", 1, 2)), "Something new: 1 of 2"),
-        (Making("calm", "calm", "stopped"), "Resume continues here"),
-        (Making("calm", "calm", "failed", problem="There is nothing to learn."), "There is nothing to learn."),
-        (Making("calm", "calm", "made"), "in the list of axes"),
+        (TrainingStatus("calm", "calm", "making", Progress("curve", 1, 2, "points", 1.0, 600.0)), "about 10 min left"),
+        (TrainingStatus("calm", "calm", "making", Progress("something new", 1, 2)), "Something new: 1 of 2"),
+        (TrainingStatus("calm", "calm", "stopped"), "Resume continues here"),
+        (TrainingStatus("calm", "calm", "failed", problem="There is nothing to learn."), "There is nothing to learn."),
+        (TrainingStatus("calm", "calm", "made"), "in the list of axes"),
     ],
 )
-def test_every_stand_of_a_training_is_said(making: Making, words: str) -> None:
+def test_every_stand_of_a_training_is_said(making: TrainingStatus, words: str) -> None:
     assert words in text(axis_card.making(making))
 
 
 def test_the_stages_are_named_for_whoever_cannot_see_them() -> None:
-    stages = [axis_card.making(Making("a", "a", "making", Progress(stage, 0, 1))) for stage in STAGES]
+    stages = [axis_card.making(TrainingStatus("a", "a", "making", Progress(stage, 0, 1))) for stage in STAGES]
     for number, html in enumerate(stages, start=1):
         assert f'aria-label="stage {number} of {len(STAGES)}"' in html
         assert html.count('class="past"') == number - 1
 
 
 def test_what_is_learnt_and_said_is_shown_until_it_is_made() -> None:
-    one = Making("calm", "calm", "making", None, "", ("Hello.", "Slowly.", "Now!"), ((-1.0, "Quick!"), (1.0, "Ah.")))
+    one = TrainingStatus(
+        "calm", "calm", "making", None, "", ("Hello.", "Slowly.", "Now!"), ((-1.0, "Quick!"), (1.0, "Ah."))
+    )
     told = text(axis_card.making(one))
     assert all(words in told for words in ("Hello.", "Slowly.", "Now!", "−1 Quick!", "1 Ah."))
-    assert "Slowly." not in axis_card.making(Making("calm", "calm", "made", pair=one.pair, says=one.says))
+    assert "Slowly." not in axis_card.making(TrainingStatus("calm", "calm", "made", pair=one.pair, says=one.says))
 
 
 def test_every_stage_the_training_tells_has_words() -> None:

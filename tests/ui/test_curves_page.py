@@ -12,7 +12,7 @@ import pytest
 from playground import places
 from playground.measure.sweep import replies_in
 from playground.player import Player
-from playground.serving.limits import Hosted, Hosting
+from playground.serving.limits import LimitedPlayer, ServerSettings
 from playground.ui.curves import present
 from playground.ui.curves.page import CurvesPage
 from tests.conftest import FolderOf
@@ -36,7 +36,7 @@ def _own_sweeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def page_of(player: Player, **hosting: Any) -> CurvesPage:
-    return inside_a_loop(lambda: CurvesPage(Hosted(player, Hosting(model="tiny", **hosting))))
+    return inside_a_loop(lambda: CurvesPage(LimitedPlayer(player, ServerSettings(model="tiny", **hosting))))
 
 
 def form(**change: Any) -> list[Any]:
@@ -183,4 +183,4 @@ def test_a_chart_of_another_metric_is_of_the_same_points(player: Player) -> None
     shown = page.redraw(ME, found, "length", "Against KL", "diversity")  # type: ignore[arg-type]
     assert "length" in shown[page.chart].to_json()
     assert "is reached at" in page.aim(found, "kl", 0.0) or "No measured" in page.aim(found, "kl", 0.0)
-    assert "Nothing is measured" in page.aim(present.Found(), "kl", 0.5)
+    assert "Nothing is measured" in page.aim(present.Measurement(), "kl", 0.5)

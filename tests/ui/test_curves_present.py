@@ -11,19 +11,21 @@ import pytest
 from playground import cards, places, presets
 from playground.errors import InvalidInput
 from playground.events import Progress
-from playground.measure.plan import Plan
+from playground.measure.plan import SweepPlan
 from playground.training.pairs import is_development, load_prompts
 from playground.ui import share
 from playground.ui.curves import present
-from playground.ui.curves.present import Found
+from playground.ui.curves.present import Measurement
 from tests.measure.test_findings import point
 from tests.ui.fake_player import card
 
 LINE = tuple(point(alpha, reward=alpha, kl=alpha * alpha, surprise=2.0) for alpha in (-1.0, 0.0, 1.0, 2.0))
 GRID = tuple(point(a, c, reward=a + c, kl=1.0, surprise=2.0) for a in (0.0, 1.0) for c in (0.0, 0.5, 1.0))
-PLAN = Plan(axis="cheer", alphas=(-1.0, 0.0, 1.0, 2.0), prompts=("Hello.", "Who are you?"), seed=7, temperature=0.7)
-FOUND = Found(PLAN, "tiny", LINE, 2, phase="done")
-BOTH = Plan(axis="cheer", alphas=(0.0, 1.0), controls=(0.0, 0.5, 1.0), prompts=("Hello.",))
+PLAN = SweepPlan(
+    axis="cheer", alphas=(-1.0, 0.0, 1.0, 2.0), prompts=("Hello.", "Who are you?"), seed=7, temperature=0.7
+)
+FOUND = Measurement(PLAN, "tiny", LINE, 2, phase="done")
+BOTH = SweepPlan(axis="cheer", alphas=(0.0, 1.0), controls=(0.0, 0.5, 1.0), prompts=("Hello.",))
 CARD = next(one for one in cards.shipped().values() if one.name == "extraversion")
 
 
@@ -90,9 +92,16 @@ def test_the_work_is_told_before_it_is_done() -> None:
 
 @pytest.mark.parametrize("kind", present.KINDS)
 @pytest.mark.parametrize(
-    "found", [Found(), FOUND, Found(BOTH, "tiny", GRID), Found(PLAN, "tiny", LINE[:1]), Found(card=CARD)]
+    "found",
+    [
+        Measurement(),
+        FOUND,
+        Measurement(BOTH, "tiny", GRID),
+        Measurement(PLAN, "tiny", LINE[:1]),
+        Measurement(card=CARD),
+    ],
 )
-def test_every_chart_of_any_points_can_be_drawn_and_told(kind: str, found: Found) -> None:
+def test_every_chart_of_any_points_can_be_drawn_and_told(kind: str, found: Measurement) -> None:
     assert drawn(present.chart(found, "reward", kind, (0.3, 0.0)))["layout"]
     told = present.told(found, "reward", kind)
     assert "caption" in told
@@ -100,7 +109,7 @@ def test_every_chart_of_any_points_can_be_drawn_and_told(kind: str, found: Found
 
 
 def test_the_cards_curve_is_there_before_anything_is_measured() -> None:
-    found = Found(card=CARD)
+    found = Measurement(card=CARD)
     names = {trace["name"] for trace in drawn(present.chart(found, "reward"))["data"]}
     assert names == {"measured mean", "95 % interval", "outside the tested range"}
     assert "Measured for the axis" in present.told(found, "reward")
@@ -109,7 +118,9 @@ def test_the_cards_curve_is_there_before_anything_is_measured() -> None:
 
 @pytest.mark.parametrize("kind", present.KINDS[:2])
 def test_what_is_measured_is_added_to_the_cards_curve_on_the_same_axes(kind: str) -> None:
-    alone, added = (drawn(present.chart(f, "reward", kind)) for f in (Found(card=CARD), replace(FOUND, card=CARD)))
+    alone, added = (
+        drawn(present.chart(f, "reward", kind)) for f in (Measurement(card=CARD), replace(FOUND, card=CARD))
+    )
     names = [trace["name"] for trace in added["data"]]
     assert "measured mean" in names[:-1] and names[-1] in ("this run", "control 0")
     assert added["layout"]["showlegend"] and not alone["layout"]["showlegend"]
@@ -120,8 +131,8 @@ def test_what_is_measured_is_added_to_the_cards_curve_on_the_same_axes(kind: str
 
 
 def test_a_map_of_one_row_is_not_offered_and_comes_as_a_line() -> None:
-    assert present.kinds_of(Found(BOTH)) == present.KINDS
-    for found in (Found(), Found(card=CARD), FOUND):
+    assert present.kinds_of(Measurement(BOTH)) == present.KINDS
+    for found in (Measurement(), Measurement(card=CARD), FOUND):
         assert present.kinds_of(found) == present.KINDS[:2]
         types = {trace["type"] for trace in drawn(present.chart(found, "reward", "Heat map"))["data"]}
         assert types <= {"scatter"}
@@ -132,17 +143,17 @@ def test_a_map_of_one_row_is_not_offered_and_comes_as_a_line() -> None:
     [
         (FOUND, present.KINDS[0], "cheer-reward-against-strength"),
         (FOUND, present.KINDS[1], "cheer-reward-against-kl"),
-        (Found(BOTH, "tiny", GRID), present.KINDS[2], "cheer-reward-heat-map"),
+        (Measurement(BOTH, "tiny", GRID), present.KINDS[2], "cheer-reward-heat-map"),
         (FOUND, present.KINDS[2], "cheer-reward-against-strength"),
-        (Found(card=CARD), present.KINDS[0], f"{CARD.name}-reward-against-strength"),
+        (Measurement(card=CARD), present.KINDS[0], f"{CARD.name}-reward-against-strength"),
     ],
 )
-def test_a_charts_picture_is_named_after_what_it_shows(found: Found, kind: str, name: str) -> None:
+def test_a_charts_picture_is_named_after_what_it_shows(found: Measurement, kind: str, name: str) -> None:
     assert drawn(present.chart(found, "reward", kind))["layout"]["meta"] == {"file": name}
 
 
 def test_a_target_is_found_on_the_cards_curve_before_anything_is_measured() -> None:
-    told = present.target(Found(model="tiny", card=CARD), "reward", 0.0)
+    told = present.target(Measurement(model="tiny", card=CARD), "reward", 0.0)
     (link,) = re.findall(r'href="\?([^"]+)"', told)[:1]
     opened = share.decode(link.replace("&amp;", "&"))
     assert opened is not None and (opened.preset.axis, opened.model) == (CARD.name, "tiny")
@@ -157,27 +168,30 @@ def test_plays_strength_is_marked_where_it_lies_on_the_chart() -> None:
 
 
 def test_a_chart_without_points_says_so_and_keeps_its_axes() -> None:
-    assert "press Run" in present.told(Found(), "reward")
-    assert drawn(present.chart(Found(), "reward"))["layout"]["xaxis"]["range"] == [-1, 3]
+    assert "press Run" in present.told(Measurement(), "reward")
+    assert drawn(present.chart(Measurement(), "reward"))["layout"]["xaxis"]["range"] == [-1, 3]
 
 
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (Found(), "Ready to measure."),
-        (Found(phase="waiting"), "another measurement"),
-        (Found(phase="measuring"), "Starting"),
+        (Measurement(), "Ready to measure."),
+        (Measurement(phase="waiting"), "another measurement"),
+        (Measurement(phase="measuring"), "Starting"),
         (
-            Found(phase="measuring", progress=Progress("sweep", 4, 8, "replies", 1.0, 30.2)),
+            Measurement(phase="measuring", progress=Progress("sweep", 4, 8, "replies", 1.0, 30.2)),
             "Measuring: 4 of 8 replies, about 31 s left",
         ),
-        (Found(phase="measuring", progress=Progress("sweep", 4, 8, "replies", 1.0, 300.0)), "about 5 min left"),
-        (Found(phase="stopped", progress=Progress("sweep", 4, 8)), "Stopped at 4 of 8 replies. Run resumes here."),
-        (Found(phase="done", prompts=2, progress=Progress("sweep", 8, 8)), "means over 2 prompts"),
-        (Found(phase="failed", problem="It broke."), "It broke."),
+        (Measurement(phase="measuring", progress=Progress("sweep", 4, 8, "replies", 1.0, 300.0)), "about 5 min left"),
+        (
+            Measurement(phase="stopped", progress=Progress("sweep", 4, 8)),
+            "Stopped at 4 of 8 replies. Run resumes here.",
+        ),
+        (Measurement(phase="done", prompts=2, progress=Progress("sweep", 8, 8)), "means over 2 prompts"),
+        (Measurement(phase="failed", problem="It broke."), "It broke."),
     ],
 )
-def test_how_far_it_is_is_one_line(found: Found, words: str) -> None:
+def test_how_far_it_is_is_one_line(found: Measurement, words: str) -> None:
     assert words in re.sub("<[^>]*>", "", present.standing(found))
 
 
@@ -195,6 +209,6 @@ def test_a_target_comes_with_a_link_that_plays_it() -> None:
     )
     assert parse_qs(urlparse(f"?{links[0]}").query)
     assert "href" not in present.target(FOUND, "reward", 9.0)
-    for found, value, complaint in ((Found(), 0.5, "Nothing is measured"), (FOUND, None, "no number")):
+    for found, value, complaint in ((Measurement(), 0.5, "Nothing is measured"), (FOUND, None, "no number")):
         with pytest.raises(InvalidInput, match=complaint):
             present.target(found, "reward", value)

@@ -8,13 +8,13 @@ import pytest
 
 from playground.settings import Row, Strength
 from playground.ui.play import captions, panes, present
-from playground.ui.play.view import BASE, STEERED, View, Wish, strip_slot
+from playground.ui.play.view import BASE, STEERED, Inputs, View, strip_slot
 from tests.ui.fake_player import FakePlayer, card
 from tests.ui.test_present import WISH, answered
 
 
-def wished(**change: Any) -> Wish:
-    return Wish(**{**vars(WISH), **change})
+def inputs_of(**change: Any) -> Inputs:
+    return Inputs(**{**vars(WISH), **change})
 
 
 def texts(html: str) -> list[str]:
@@ -49,8 +49,8 @@ def test_a_reply_that_its_limit_cut_is_marked_outside_its_text_and_can_go_on() -
 
 def test_going_on_keeps_every_word_and_number_and_gives_what_a_longer_reply_gives() -> None:
     view = answered(View(), WISH)
-    whole = answered(View(), wished(max_new_tokens=30))
-    longer = present.begin(view, wished(max_new_tokens=30))
+    whole = answered(View(), inputs_of(max_new_tokens=30))
+    longer = present.begin(view, inputs_of(max_new_tokens=30))
     for slot in (BASE, STEERED):
         before, now = view.reply(slot), longer.reply(slot)
         assert before is not None and now is not None
@@ -78,8 +78,8 @@ def test_what_ended_by_itself_is_not_asked_again_for_more_tokens() -> None:
     }
     view = present.replace(view, replies=ended)
     assert "data-more" not in panes.pane(view, STEERED, card())
-    assert present.begin(view, wished(max_new_tokens=30)).phase == "done"
-    assert present.begin(view, wished(max_new_tokens=5)).phase == "reading"
+    assert present.begin(view, inputs_of(max_new_tokens=30)).phase == "done"
+    assert present.begin(view, inputs_of(max_new_tokens=5)).phase == "reading"
 
 
 def test_a_stopped_run_goes_on_from_where_it_was() -> None:
@@ -91,14 +91,14 @@ def test_a_stopped_run_goes_on_from_where_it_was() -> None:
 
 
 def test_other_sampling_keeps_nothing() -> None:
-    assert present.begin(answered(View(), WISH), wished(temperature=0.5, max_new_tokens=30)).replies == {}
+    assert present.begin(answered(View(), WISH), inputs_of(temperature=0.5, max_new_tokens=30)).replies == {}
 
 
 @pytest.mark.parametrize("change", [{"alpha": 0.8}, {"alpha": 1.0}, {"alpha": 3.0}, {"control": 1.0}])
 def test_base_stays_as_it_is_when_only_a_strength_moves(change: dict) -> None:
     view = answered(View(), WISH)
     base = panes.pane(view, BASE, card())
-    moved = present.begin(view, wished(**change))
+    moved = present.begin(view, inputs_of(**change))
     assert texts(panes.pane(moved, BASE, card())) == texts(base)
     assert numbers(panes.pane(moved, BASE, card())) == numbers(base)
     assert not re.search("ghost|caret|stale", panes.pane(moved, BASE, card()))
@@ -106,7 +106,7 @@ def test_base_stays_as_it_is_when_only_a_strength_moves(change: dict) -> None:
 
 def test_base_keeps_its_words_along_another_axis() -> None:
     view = answered(View(), WISH)
-    other = present.begin(view, wished(axis="positivity"))
+    other = present.begin(view, inputs_of(axis="positivity"))
     assert texts(panes.pane(other, BASE, card())) == texts(panes.pane(view, BASE, card()))
     assert "ghost" not in panes.pane(other, BASE, card())
 
@@ -116,7 +116,7 @@ def test_a_recording_keeps_its_base_at_the_first_touch() -> None:
     assert asked is not None
     view = present.recorded(WISH, asked, FakePlayer().run(asked), "a test")
     assert view.recorded
-    moved = present.begin(view, wished(alpha=0.3))
+    moved = present.begin(view, inputs_of(alpha=0.3))
     assert not re.search("ghost|caret|stale", panes.pane(moved, BASE, card()))
     assert texts(panes.pane(moved, BASE, card())) == texts(panes.pane(view, BASE, card()))
 
@@ -124,22 +124,22 @@ def test_a_recording_keeps_its_base_at_the_first_touch() -> None:
 @pytest.mark.parametrize("upto", range(1, 12))
 def test_numbers_never_come_and_go(upto: int) -> None:
     view = answered(View(), WISH)
-    html = panes.pane(answered(view, wished(alpha=2.5), upto), STEERED, card())
+    html = panes.pane(answered(view, inputs_of(alpha=2.5), upto), STEERED, card())
     assert list(numbers(html)) == ["reward", "KL", "perplexity", "tokens"]
 
 
 def test_the_strip_of_a_conversation_says_what_its_cards_continue() -> None:
     first = answered(View(), WISH)
     assert "not the base" not in panes.strip(first, card())
-    talk = answered(first, wished(follow_up="And then?", turn=1))
+    talk = answered(first, inputs_of(follow_up="And then?", turn=1))
     assert talk.slots[strip_slot(0)] != talk.slots[BASE]
     told = panes.strip(talk, card())
     assert "All continue the conversation as steered at alpha 0.85: the card at 0 is not the base reply." in told
-    moved = answered(talk, wished(alpha=2.0, turn=1))
+    moved = answered(talk, inputs_of(alpha=2.0, turn=1))
     assert "as steered at alpha 0.85" in panes.strip(moved, card()), "the dial moved, the conversation did not"
     assert "alpha 0.85</small>" in panes.pane(moved, STEERED, card())
     assert "alpha 0.85" not in panes.pane(moved, BASE, card())
-    third = answered(moved, wished(alpha=2.0, follow_up="Then?", turn=2))
+    third = answered(moved, inputs_of(alpha=2.0, follow_up="Then?", turn=2))
     assert "as it was steered so far" in panes.strip(third, card())
     replies = [message.content for message in third.slots[BASE].messages if message.role == "assistant"]
     assert replies == [turn.base for turn in third.turns], "base goes on from base"
@@ -156,14 +156,14 @@ def test_the_strip_of_a_conversation_says_what_its_cards_continue() -> None:
     ],
 )
 def test_the_strip_says_what_else_steers_all_its_cards(change: dict, says: str) -> None:
-    assert says in panes.strip(answered(View(), wished(**change)), card())
+    assert says in panes.strip(answered(View(), inputs_of(**change)), card())
 
 
 def test_the_pane_says_which_strength_its_words_belong_to() -> None:
-    view = answered(View(), wished(alpha=9.0))
+    view = answered(View(), inputs_of(alpha=9.0))
     refused = present.fail(view, present.InvalidInput("No.", "Yes."))
     assert "alpha 9" in panes.pane(refused, STEERED, card())
-    mixed = answered(View(), wished(control=0.5, more=(Strength(axis="positivity", alpha=0.5),)))
+    mixed = answered(View(), inputs_of(control=0.5, more=(Strength(axis="positivity", alpha=0.5),)))
     assert "alpha 0.85 · control 0.5 · positivity 0.5" in panes.pane(mixed, STEERED, card())
     assert "control" not in panes.pane(view, STEERED, card()), "what is off is not told"
 
@@ -186,8 +186,8 @@ def serialised(monkeypatch: pytest.MonkeyPatch) -> list[Row]:
 def test_no_token_writes_a_conversation_as_json(serialised: list[Row], turns: int) -> None:
     view = answered(View(), WISH)
     for turn in range(turns):
-        view = answered(view, wished(follow_up="And then?", turn=turn + 1))
-    view = present.begin(view, wished(follow_up="And then?", turn=turns + 1))
+        view = answered(view, inputs_of(follow_up="And then?", turn=turn + 1))
+    view = present.begin(view, inputs_of(follow_up="And then?", turn=turns + 1))
     request = present.request(view)
     assert request is not None
     events = list(FakePlayer().run(request))
@@ -201,7 +201,7 @@ def test_no_token_writes_a_conversation_as_json(serialised: list[Row], turns: in
 
 
 def test_words_a_newcomer_knows() -> None:
-    view = answered(View(), wished(alpha=3.0))
+    view = answered(View(), inputs_of(alpha=3.0))
     html = "".join(
         [*(panes.pane(view, slot, card()) for slot in (BASE, STEERED)), captions.holds(view), panes.strip(view, card())]
     )

@@ -1,4 +1,4 @@
-"""The page's handlers without a browser: the newest wish wins, sessions never meet, every error is a sentence."""
+"""The page's handlers without a browser: the newest inputs wins, sessions never meet, every error is a sentence."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ import pytest
 
 from playground import presets
 from playground.errors import InvalidInput, PlaygroundError
-from playground.serving.limits import Hosting
+from playground.serving.limits import ServerSettings
 from playground.settings import Request, Strength
 from playground.ui import app
 from playground.ui.play import page as play
@@ -21,7 +21,7 @@ from playground.ui.play.dial import Dial, marks
 from playground.ui.play.mixer import Mixer, listed
 from playground.ui.play.page import PlayPage
 from playground.ui.play.updates import menu
-from playground.ui.play.view import View, Wish
+from playground.ui.play.view import Inputs, View
 from playground.ui.play.widgets import ASKED
 from tests.ui.fake_player import FakePlayer, card
 
@@ -33,8 +33,8 @@ def person(name: str = "one") -> Any:
 
 
 def values(**change: Any) -> list[Any]:
-    wish = vars(Wish(prompt="Describe a morning.", axis="extraversion", alpha=1.0, max_new_tokens=8)) | change
-    return [wish[name] for name in ASKED]
+    inputs = vars(Inputs(prompt="Describe a morning.", axis="extraversion", alpha=1.0, max_new_tokens=8)) | change
+    return [inputs[name] for name in ASKED]
 
 
 def page_of(player: FakePlayer) -> PlayPage:
@@ -100,8 +100,8 @@ def test_a_newer_wish_ends_the_older_run_and_closes_its_stream(page: PlayPage) -
     view, _ = last(page, older)
     assert page.player.closed == 2  # type: ignore[attr-defined]
     assert view.phase == "done"
-    assert view.wish is not None
-    assert view.wish.alpha == 0.25
+    assert view.inputs is not None
+    assert view.inputs.alpha == 0.25
 
 
 def test_a_dial_moved_before_the_first_run_asks_nothing(page: PlayPage) -> None:
@@ -112,9 +112,9 @@ def test_a_dial_moved_before_the_first_run_asks_nothing(page: PlayPage) -> None:
 def test_a_dial_keeps_to_the_prompt_that_was_asked(page: PlayPage) -> None:
     view, _ = run(page)
     page.moved(person(), view, *values(alpha=0.4, prompt="Half a new pro"))
-    wish = page.inbox.newest("one")
-    assert wish is not None
-    assert (wish.prompt, wish.alpha) == ("Describe a morning.", 0.4)
+    inputs = page.inbox.newest("one")
+    assert inputs is not None
+    assert (inputs.prompt, inputs.alpha) == ("Describe a morning.", 0.4)
 
 
 def test_stop_keeps_what_is_written(page: PlayPage) -> None:
@@ -264,9 +264,9 @@ def test_a_taken_port_is_told_before_any_model_is_loaded() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(InvalidInput, match="already in use"):
-            app.serve(Hosting(model="tiny"), port=taken.getsockname()[1], open_browser=False)
+            app.serve(ServerSettings(model="tiny"), port=taken.getsockname()[1], open_browser=False)
     with pytest.raises(InvalidInput, match="not a port"):
-        app.serve(Hosting(model="tiny"), port=99999, open_browser=False)
+        app.serve(ServerSettings(model="tiny"), port=99999, open_browser=False)
 
 
 def test_tools_that_cannot_be_offered_are_told_before_any_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +274,7 @@ def test_tools_that_cannot_be_offered_are_told_before_any_model_is_loaded(monkey
 
     monkeypatch.setitem(sys.modules, "mcp", None)
     with pytest.raises(InvalidInput, match="package mcp"):
-        app.serve(Hosting(model="nowhere", mcp=True), port=0, open_browser=False)
+        app.serve(ServerSettings(model="nowhere", mcp=True), port=0, open_browser=False)
 
 
 def test_the_page_is_private_and_asks_nothing_of_the_outside() -> None:
@@ -288,7 +288,7 @@ def test_the_page_is_private_and_asks_nothing_of_the_outside() -> None:
 
 
 def test_only_so_many_may_wait_and_strangers_upload_nothing() -> None:
-    hosting = Hosting(public=True, queue=3)
+    hosting = ServerSettings(public=True, queue=3)
     assert inside_a_loop(lambda: app.build(FakePlayer(), hosting))._queue.max_size == 3
     assert (app.appearance(hosting)["max_file_size"], app.appearance()["max_file_size"]) == ("1kb", "200mb")
 
@@ -300,10 +300,10 @@ def opened(page: PlayPage, **query: str) -> tuple[View, dict]:
 
 def test_a_link_fills_the_page_and_is_answered(page: PlayPage) -> None:
     first, _ = run(page, alpha=0.4, more=(Strength(axis="positivity", alpha=0.5),))
-    assert first.wish is not None
+    assert first.inputs is not None
     taken = menu(first, page.player, page.model)
     view, _ = opened(page, **dict(parse_qsl(taken["link"])))
-    assert view.wish == first.wish
+    assert view.inputs == first.inputs
     assert view.replies == first.replies
 
 
@@ -328,7 +328,7 @@ def test_a_saved_preset_opens_to_what_was_saved(page: PlayPage) -> None:
     update = page.open_preset(opened_file(saved), person(), other, *values(prompt="Something else."))
     assert update[page.widgets.prompt] == 'Say "one"\nand two.'
     again, _ = last(page, page.serve(person(), other))
-    assert (again.wish, again.replies[next(iter(view.replies))]) == (view.wish, next(iter(view.replies.values())))
+    assert (again.inputs, again.replies[next(iter(view.replies))]) == (view.inputs, next(iter(view.replies.values())))
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ def test_a_preset_that_cannot_be_opened_says_why_and_changes_nothing(
     assert page.open_preset(opened_file(text, "<i>.toml"), person(), view, *values()) == gr.skip()
     [message] = warned
     assert says in message and "<" not in message
-    assert page.inbox.newest("one") == view.wish
+    assert page.inbox.newest("one") == view.inputs
 
 
 def test_a_page_opened_without_a_link_is_left_as_it_is(page: PlayPage) -> None:

@@ -11,7 +11,7 @@ from playground.errors import InvalidInput
 from playground.events import Finished, Token, to_json
 from playground.presets import Preset
 from playground.ui.play import captions, panes, present, recordings
-from playground.ui.play.view import BASE, STEERED, View, Wish
+from playground.ui.play.view import BASE, STEERED, Inputs, View
 from tests.ui.fake_player import FakePlayer, card
 
 FIRST = presets.read_all()[0]
@@ -30,7 +30,9 @@ def test_the_shipped_recording_is_of_the_opening_preset_and_the_shipped_axes(dty
     assert recording.request == recordings.asked_by(FIRST, CARDS), "run python -m playground.ui.play.recordings"
     assert recording.fits(recording.model, CARDS), "an axis is new: run python -m playground.ui.play.recordings"
     assert recordings.path_for(dtype).stat().st_size < 40_000
-    view = present.recorded(present.of_preset(FIRST, Wish(), CARDS), recording.request, recording.events, recording.by)
+    view = present.recorded(
+        present.of_preset(FIRST, Inputs(), CARDS), recording.request, recording.events, recording.by
+    )
     assert view.phase == "done"
     assert all((reply := view.reply(slot)) and reply.text.strip() for slot in view.slots)
 
@@ -43,13 +45,13 @@ def test_each_dtype_opens_with_what_it_says_itself_and_others_with_float32() -> 
 
 def test_a_dial_that_is_turned_leaves_the_recorded_base_and_run_asks_for_it() -> None:
     recording = recorded()
-    wish = present.of_preset(PRESET, Wish(), {"extraversion"})
-    view = present.recorded(wish, recording.request, recording.events, recording.by)
-    turned = present.begin(view, replace(wish, alpha=0.3))
+    inputs = present.of_preset(PRESET, Inputs(), {"extraversion"})
+    view = present.recorded(inputs, recording.request, recording.events, recording.by)
+    turned = present.begin(view, replace(inputs, alpha=0.3))
     assert turned.reply(BASE) == view.reply(BASE), "another processor may say it in other words"
     assert BASE not in (*turned.asked_slots, *turned.later_slots)
     assert STEERED in turned.asked_slots
-    for asks in (wish, replace(wish, alpha=0.3, seed=1), replace(wish, alpha=0.3, max_new_tokens=4)):
+    for asks in (inputs, replace(inputs, alpha=0.3, seed=1), replace(inputs, alpha=0.3, max_new_tokens=4)):
         assert present.begin(view, asks).reply(BASE) is None
 
 
@@ -71,30 +73,30 @@ def test_only_the_steered_reply_is_kept_token_by_token() -> None:
     assert len([event for event in events if isinstance(event, Finished)]) == 6
 
 
-def test_a_recording_is_shown_only_for_its_model_its_axes_and_its_wish() -> None:
+def test_a_recording_is_shown_only_for_its_model_its_axes_and_its_inputs() -> None:
     recording = recorded()
     ours = {"extraversion": card()}
     assert recording.fits("Made-up-1B", ours)
     assert not recording.fits("Another", ours)
     assert not recording.fits("Made-up-1B", {})
     assert not recording.fits("Made-up-1B", {"extraversion": card().model_copy(update={"files": {"a": "b"}})})
-    wish = present.of_preset(PRESET, Wish(), ours)
-    other = present.recorded(Wish(prompt="Else?"), recording.request, recording.events, "it")
+    inputs = present.of_preset(PRESET, Inputs(), ours)
+    other = present.recorded(Inputs(prompt="Else?"), recording.request, recording.events, "it")
     assert other == View()
-    half = present.recorded(wish, recording.request, recording.events[:-1], "it")
+    half = present.recorded(inputs, recording.request, recording.events[:-1], "it")
     assert half == View()
 
 
 def test_it_is_marked_as_recorded_and_the_first_touch_is_live() -> None:
     recording = recorded()
-    wish = present.of_preset(PRESET, Wish(), {"extraversion"})
-    view = present.recorded(wish, recording.request, recording.events, recording.by)
+    inputs = present.of_preset(PRESET, Inputs(), {"extraversion"})
+    view = present.recorded(inputs, recording.request, recording.events, recording.by)
     assert "Recorded" in captions.status(view)
     assert "Made-up-1B, extraversion" in captions.status(view)
     reply = view.reply(STEERED)
     assert reply is not None
     assert reply.text in panes.pane(view, STEERED, card()).replace("<mark>", "").replace("</mark>", "")
-    live = present.begin(view, wish)
+    live = present.begin(view, inputs)
     assert not live.recorded
     assert len((*live.asked, *live.later)) == 6, "every reply is asked of the model"
     assert live.ghosts[STEERED].text == reply.text

@@ -14,7 +14,7 @@ from playground.cli import generate
 from playground.cli import main as cli
 from playground.comparator import against_base, comparator
 from playground.events import Event, Finished
-from playground.measure.plan import Plan, parse_grid
+from playground.measure.plan import SweepPlan, parse_grid
 from playground.presets import Preset
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.ui import snippets
@@ -112,7 +112,9 @@ def test_a_program_without_an_axis_runs_too(listener: type[Listener]) -> None:
 
 
 def test_the_command_of_a_sweep_measures_the_same_plan() -> None:
-    plan = Plan(axis="calm", alphas=(-1, 0.1, 2.5), controls=(-0.5, 0), prompts=("a", "b"), seeds=2, seed=5, updates=7)
+    plan = SweepPlan(
+        axis="calm", alphas=(-1, 0.1, 2.5), controls=(-0.5, 0), prompts=("a", "b"), seeds=2, seed=5, updates=7
+    )
     words = shlex.split(snippets.sweep_command(plan, "my prompts.txt", "out", "tiny").replace("\\\n", " "))
     command: Any = typer.main.get_command(cli.app)
     parsed = command.commands["sweep"].make_context("sweep", words[2:]).params

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from playground import sources
-from playground.cli.progress import Teller
+from playground.cli.progress import ProgressPrinter
 from playground.errors import PlaygroundError
 from playground.files import write_json
 from playground.locks import held
@@ -84,7 +84,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _lab(asked: argparse.Namespace) -> Lab:
-    tell = Teller(as_json=False)
+    tell = ProgressPrinter(as_json=False)
     player = Player.open(asked.model, asked.dtype, tell)
     return Lab(
         player=player,

@@ -22,8 +22,8 @@ from playground.errors import InvalidInput
 from playground.events import Finished, Progress, exhaust, from_json, to_json
 from playground.files import add_json_lines, mend, read_json_lines
 from playground.measure import metrics
-from playground.measure.gather import Pace
-from playground.measure.metrics import Reading
+from playground.measure.gather import ProgressMeter
+from playground.measure.metrics import ReplyMetrics
 from playground.player import Player
 from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
@@ -96,7 +96,7 @@ class Answers(NamedTuple):
     """Replies of one way to reply, and what was read of them, in the order of the rows asked."""
 
     replies: list[Finished]
-    readings: list[Reading]
+    readings: list[ReplyMetrics]
 
 
 Reader = Callable[[Sequence[Row], Sequence[Finished]], list[Mapping[str, float]]]
@@ -200,7 +200,7 @@ class Lab:
 
     def steer(
         self, axis: str, ways: Mapping[str, Strength], prompts: Sequence[str] | None = None
-    ) -> dict[str, list[Reading]]:
+    ) -> dict[str, list[ReplyMetrics]]:
         """What the prompts' replies read like with nothing ("base") and along an axis at each named strength."""
         asked = self.seeded(self.prompts() if prompts is None else prompts)
         rows = {
@@ -241,7 +241,7 @@ class Lab:
         rows = [asked[name][at] for at in range(count) for name in names]  # a prompt's ways share what they begin with
         mend(store)
         known = dict(chain.from_iterable(read_json_lines(store, _from_line)))
-        pace = Pace(store.stem, len(rows), "replies")
+        pace = ProgressMeter(store.stem, len(rows), "replies")
         for start in range(0, len(rows), ROWS_PER_BATCH):
             batch = {self._key(row): row for row in rows[start : start + ROWS_PER_BATCH]}
             fresh = {key: row for key, row in batch.items() if key not in known}
@@ -301,7 +301,7 @@ def _processor() -> str:
 
 
 def _of_way(found: Sequence[Answer], prompts: int) -> Answers:
-    readings = [Reading(at % prompts, reply.seed, numbers) for at, (reply, numbers) in enumerate(found)]
+    readings = [ReplyMetrics(at % prompts, reply.seed, numbers) for at, (reply, numbers) in enumerate(found)]
     return Answers([reply for reply, _ in found], readings)
 
 

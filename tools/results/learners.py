@@ -12,7 +12,7 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.methods import by_layer
 from playground.events import Finished
 from playground.measure import metrics
-from playground.measure.metrics import Reading
+from playground.measure.metrics import ReplyMetrics
 from playground.settings import Row, Strength, conversation
 from playground.sources.quiet import no_bars
 from playground.training import measure as points
@@ -36,7 +36,7 @@ def measure(lab: Lab, axis: str) -> dict[str, Any]:
     unsteered = contest.replies(untaught, "base", asked)
     before = metrics.point(0.0, 0.0, contest.replies(untaught, "base", rehearsed))
     found: dict[str, Any] = {"base": numbers.means(unsteered), "pairs": len(pairs.load(lab.pairs(axis)))}
-    replies: dict[str, list[Reading]] = {}
+    replies: dict[str, list[ReplyMetrics]] = {}
     for learner, rates in lab.sizes.rates:
         jobs = [contest.job(learner, rate) for rate in rates]
         for job in jobs:
@@ -75,10 +75,10 @@ class _Contest:
             lora_rank=sizes.lora_rank,
         )  # fmt: skip
 
-    def of(self, job: Training, prompts: Sequence[str]) -> list[Reading]:
+    def of(self, job: Training, prompts: Sequence[str]) -> list[ReplyMetrics]:
         return self.replies(tuning.taught(job, self.base), job.out.name, prompts)
 
-    def replies(self, tuned: Tuned, name: str, prompts: Sequence[str]) -> list[Reading]:
+    def replies(self, tuned: Tuned, name: str, prompts: Sequence[str]) -> list[ReplyMetrics]:
         """Readings of a learner's replies; KL and surprise are measured against the base, whatever learnt."""
         read = self.lab.reader(self.axis)
 

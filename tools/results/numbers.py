@@ -7,7 +7,7 @@ import numpy as np
 
 from playground.cards import Estimate
 from playground.measure import metrics
-from playground.measure.metrics import Reading
+from playground.measure.metrics import ReplyMetrics
 from playground.rewards.judges import wins as better
 
 Told = list[float]
@@ -22,7 +22,7 @@ COLUMNS = ("reward", "judge", "win_rate", "kl", "diversity", "coherence", "lengt
 RESAMPLES = 1000
 
 
-def by_prompt(readings: Sequence[Reading], name: str) -> dict[int, float]:
+def by_prompt(readings: Sequence[ReplyMetrics], name: str) -> dict[int, float]:
     """The mean of a metric over each prompt's seeds."""
     columns: dict[int, list[float]] = {}
     for reading in readings:
@@ -41,28 +41,28 @@ def mean(values: Sequence[float]) -> Told:
     return told(found.mean, found.low, found.high)
 
 
-def gains(ours: Sequence[Reading], theirs: Sequence[Reading], name: str) -> list[float]:
+def gains(ours: Sequence[ReplyMetrics], theirs: Sequence[ReplyMetrics], name: str) -> list[float]:
     """How much higher a metric is for our replies, prompt by prompt."""
     base = by_prompt(theirs, name)
     return [value - base[prompt] for prompt, value in by_prompt(ours, name).items()]
 
 
-def gain(ours: Sequence[Reading], theirs: Sequence[Reading], name: str) -> Told:
+def gain(ours: Sequence[ReplyMetrics], theirs: Sequence[ReplyMetrics], name: str) -> Told:
     """The mean of `gains`: the interval is that of the paired difference."""
     return mean(gains(ours, theirs, name))
 
 
-def wins(ours: Sequence[Reading], theirs: Sequence[Reading], name: str) -> Told:
+def wins(ours: Sequence[ReplyMetrics], theirs: Sequence[ReplyMetrics], name: str) -> Told:
     """How often ours scores higher, ties half."""
     return mean([better(number, 0.0) for number in gains(ours, theirs, name)])
 
 
-def means(readings: Sequence[Reading]) -> Measured:
+def means(readings: Sequence[ReplyMetrics]) -> Measured:
     """The means over prompts of the metrics that were measured."""
     return {name: mean(list(by_prompt(readings, name).values())) for name in COLUMNS if name in readings[0].numbers}
 
 
-def beside(ours: Sequence[Reading], base: Sequence[Reading]) -> Measured:
+def beside(ours: Sequence[ReplyMetrics], base: Sequence[ReplyMetrics]) -> Measured:
     """Means of our replies, and the same replies beside the base's.
 
     `gain` is that in reward; `perplexity` (under the base) and `varied` (diversity) are over the base's own.
@@ -87,7 +87,7 @@ def apart(ours: Sequence[float], theirs: Sequence[float]) -> Told:
     return told(float(np.mean(ours) - np.mean(theirs)), float(low), float(high))
 
 
-Line = Sequence[Sequence[Reading]]
+Line = Sequence[Sequence[ReplyMetrics]]
 """Readings at rising strengths, the base's first."""
 
 

@@ -14,7 +14,7 @@ from playground.events import Progress
 from playground.files import add_json_lines, mend, read_json_lines
 from playground.measure import metrics
 from playground.measure.gather import save_in_one_piece
-from playground.measure.metrics import Reading
+from playground.measure.metrics import ReplyMetrics
 from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
 from playground.settings import Row, Sampling, Strength, conversation
@@ -116,7 +116,7 @@ def _timed(
     return replies, seconds
 
 
-def _read(lab: Lab, axis: str, asked: Asked, replies: Sequence[Written]) -> list[Reading]:
+def _read(lab: Lab, axis: str, asked: Asked, replies: Sequence[Written]) -> list[ReplyMetrics]:
     """Every reply read in one way, however it came about: as one to the plain prompt."""
     model, trained = lab.player.model, lab.player.axes[axis]
     scores: dict[str, Reward | None] = {
@@ -131,7 +131,7 @@ def _read(lab: Lab, axis: str, asked: Asked, replies: Sequence[Written]) -> list
     columns["diversity"] = [metrics.diversity(one.ids) for one in replies]
     prompts = len(asked) // lab.sizes.seeds
     return [
-        Reading(at % prompts, seed, {name: column[at] for name, column in columns.items()})
+        ReplyMetrics(at % prompts, seed, {name: column[at] for name, column in columns.items()})
         for at, (_, seed) in enumerate(asked)
     ]
 

@@ -22,14 +22,14 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers.modeling_utils import PreTrainedModel
 
-from playground.cli.progress import Teller
+from playground.cli.progress import ProgressPrinter
 from playground.engine.caches import run_decoder
 from playground.engine.forced import batches, predict
 from playground.engine.language_model import LanguageModel
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.errors import InvalidInput
 from playground.files import write_json
-from playground.measure.gather import Pace, save_in_one_piece
+from playground.measure.gather import ProgressMeter, save_in_one_piece
 from playground.sources.quiet import no_bars
 from playground.training import pairs
 from playground.training.clm.dpo import encode, loss, read
@@ -184,7 +184,7 @@ def train(job: Training) -> None:
     layer = cast(IdentityLayer, pupil.layer)  # `read` takes the model itself as what learns where there is none
     weights = list(pupil.weights.values())
     optimizer = torch.optim.Adam(weights, lr=job.rate)
-    tell, pace = Teller(as_json=False), Pace(f"{job.learner} at {job.rate:g}", job.steps, "steps")
+    tell, pace = ProgressPrinter(as_json=False), ProgressMeter(f"{job.learner} at {job.rate:g}", job.steps, "steps")
     clock = time.perf_counter if device == "cuda" else time.process_time
     tell(pace(0))
     began = clock()

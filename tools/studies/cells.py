@@ -12,7 +12,7 @@ from playground.study import comparisons, preferences
 from playground.study.adaptive import Quest
 from playground.study.crowd import Crowd, Schedules, draw_pairs
 from playground.study.model.pairs import Pairs, TooLittleError
-from playground.study.preferences import Model
+from playground.study.preferences import PreferenceModel
 
 STRENGTHS = (-0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 TOP, SHARPNESS, LIMIT = 0.8, 1.28, 1.1
@@ -62,9 +62,9 @@ class Study:
         return replace(drawn, covariates=noise, answer=coin, categories=2)
 
     @cached_property
-    def model(self) -> Model:
+    def model(self) -> PreferenceModel:
         """The model of people, as the report fits it."""
-        return Model(self.pairs, STRENGTHS)
+        return PreferenceModel(self.pairs, STRENGTHS)
 
     @cached_property
     def preference(self) -> preferences.Preference:
@@ -72,17 +72,17 @@ class Study:
         return preferences.preference(self.model)
 
     @cached_property
-    def people(self) -> preferences.People:
+    def people(self) -> preferences.PeoplePreferences:
         """How people differ."""
         return preferences.people(self.model)
 
     @cached_property
-    def prompts(self) -> preferences.Prompts:
+    def prompts(self) -> preferences.PromptPreferences:
         """How prompts differ."""
         return preferences.by_prompt(self.model, [str(one) for one in range(self.cell.prompts)])
 
     @cached_property
-    def limit(self) -> comparisons.Limit:
+    def limit(self) -> comparisons.Threshold:
         """From where on replies are too strong: six verdicts a person, placed by QUEST+ after one at random."""
         quest, rng = Quest(STRENGTHS), self.rng
         rows: list[tuple[int, float, bool]] = []

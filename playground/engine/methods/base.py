@@ -19,7 +19,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 """The shape of each tensor of a file, by name."""
 
 
-class Front(NamedTuple):
+class InputLayer(NamedTuple):
     """What makes a stream another than the base's: in place of e its decoder reads h = e + alpha (L(e) - e)."""
 
     layer: IdentityLayer
@@ -33,7 +33,7 @@ class Front(NamedTuple):
 class Term(NamedTuple):
     """A stream beside the base's, and how much of it: logits = base + sum of weight (stream - base)."""
 
-    front: Front
+    front: InputLayer
     weight: float
     linear: bool
     """Whether the weight is what the slider says, so that logits are straight lines in it."""

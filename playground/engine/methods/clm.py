@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from playground.cards import Card
-from playground.engine.methods.base import Front, Method, Shapes, Term, shapes_of
+from playground.engine.methods.base import InputLayer, Method, Shapes, Term, shapes_of
 from playground.engine.methods.identity_layer import FILE_NAME, IdentityLayer
 from playground.engine.sampling import first_max, first_min
 from playground.settings import Strength
@@ -38,8 +38,8 @@ class CLM(Method):
     def streams(self, strength: Strength) -> Sequence[Term]:
         """The aligned stream; merged before the decoder it is one of its own, of which the logits take all."""
         if strength.merge == "embeddings":
-            return [Term(Front(self.layer, strength.alpha), 1.0, linear=False)]
-        return [Term(Front(self.layer), strength.alpha, linear=True)]
+            return [Term(InputLayer(self.layer, strength.alpha), 1.0, linear=False)]
+        return [Term(InputLayer(self.layer), strength.alpha, linear=True)]
 
     def save(self, folder: Path) -> None:
         """Write the layer's weights."""

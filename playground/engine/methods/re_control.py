@@ -41,8 +41,8 @@ class REControl(Method):
     updates: int
 
     @cached_property
-    def _ascent(self) -> "Ascent":
-        return Ascent(self.function)
+    def _ascent(self) -> "GradientAscent":
+        return GradientAscent(self.function)
 
     def moves(self, strength: Strength) -> bool:
         """Whether any step has a length."""
@@ -83,7 +83,7 @@ class REControl(Method):
         yield self.function.inside(states)
 
 
-class Ascent:
+class GradientAscent:
     """h <- h + step_size * grad V(h) repeated, in closed form for V's perceptron.
 
     With V(h) = w . silu(z) + c and z = A h + b (the standardisation is part of A and b), grad V = A^T g for

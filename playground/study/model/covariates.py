@@ -11,7 +11,7 @@ from playground.study.model.pairs import Pairs, Scale, TooLittleError
 
 
 @dataclass(frozen=True)
-class Added:
+class CovariateFit:
     """Log-odds for each unit of a covariate, with a 95 % interval, and the share of the log-likelihood it explains.
 
     `explained` is McFadden's: 1 less the log-likelihood over that of a model of sides and ties alone. `top` is the
@@ -25,7 +25,7 @@ class Added:
     top: tuple[float, float, float] | None
 
 
-def alone(data: Pairs, scale: Scale, names: tuple[str, ...]) -> Added:
+def alone(data: Pairs, scale: Scale, names: tuple[str, ...]) -> CovariateFit:
     """The covariates without the strengths; people's sharpness varies. Raises TooLittleError."""
     units = _units(data, names)
     values = np.column_stack([data.covariates[name] / units[name] for name in names])
@@ -33,7 +33,7 @@ def alone(data: Pairs, scale: Scale, names: tuple[str, ...]) -> Added:
     return _added(fitted, fitted.layout.inner.start, units, _nothing(data, scale), None)
 
 
-def beside(data: Pairs, scale: Scale, shape: Shape, names: tuple[str, ...]) -> Added:
+def beside(data: Pairs, scale: Scale, shape: Shape, names: tuple[str, ...]) -> CovariateFit:
     """The covariates beside a parabola of the strengths. Raises TooLittleError."""
     units = _units(data, names)
     scaled = replace(data, covariates={name: data.covariates[name] / units[name] for name in names})
@@ -55,7 +55,7 @@ def _nothing(data: Pairs, scale: Scale) -> float:
 
 def _added(
     fitted: Fit, first: int, units: dict[str, float], nothing: float, top: tuple[float, float, float] | None
-) -> Added:
+) -> CovariateFit:
     from scipy.stats import t
 
     people = inference.over_people(fitted)
@@ -65,7 +65,7 @@ def _added(
         value = float(fitted.at[place]) / unit
         effects.append((value, value - people.quantile * error, value + people.quantile * error))
         chances.append(float(2 * t.sf(abs(value) / error, people.freedom)) if error else math.nan)
-    return Added(tuple(units), tuple(effects), tuple(chances), 1 - fitted.log_likelihood / nothing, top)
+    return CovariateFit(tuple(units), tuple(effects), tuple(chances), 1 - fitted.log_likelihood / nothing, top)
 
 
 def _units(data: Pairs, names: tuple[str, ...]) -> dict[str, float]:

@@ -12,7 +12,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True, eq=False)
-class Spread:
+class Uncertainty:
     """The covariance of the estimates [D, D], with the degrees of freedom of its t distribution."""
 
     covariance: Array
@@ -26,10 +26,10 @@ class Spread:
         return float(t.ppf((1 + LEVEL) / 2, self.freedom))
 
 
-def over_people(fit: Fit) -> Spread:
+def over_people(fit: Fit) -> Uncertainty:
     """The sandwich estimate over people: it holds also where the model is not quite right."""
     meat = _meat(fit.by_person, len(fit.at) - int((~fit.free).sum()))
-    return Spread(_sandwich(fit, meat), fit.design.people - 1)
+    return Uncertainty(_sandwich(fit, meat), fit.design.people - 1)
 
 
 def _meat(scores: Array, estimated: int) -> Array:
@@ -76,7 +76,7 @@ def wald(values: Array, covariance: Array, clusters: int) -> float:
     return float(f.sf(squared * (clusters - count) / (count * (clusters - 1)), count, clusters - count))
 
 
-def draws(fit: Fit, spread: Spread, times: int = 1000) -> Array:
+def draws(fit: Fit, spread: Uncertainty, times: int = 1000) -> Array:
     """Estimates as they would be in other samples, from their multivariate t: [times + 1, D], these first."""
     rng = np.random.default_rng(0)
     values, vectors = np.linalg.eigh(spread.covariance)

@@ -19,7 +19,7 @@ _STEEPEST = 6.0  # log-odds from one strength shown to the next: beyond it answe
 
 
 @dataclass(frozen=True, eq=False)
-class Limits:
+class ThresholdFit:
     """Scaled. `median` is the median person's threshold, `deviation` that of people's, each with draws of others [R].
 
     `shares` [R, X] are the shares of replies called too strong over all people at `along` [X].
@@ -33,7 +33,7 @@ class Limits:
     interval: tuple[float, float] | None
 
 
-def limits(person: Places, strength: Array, said: Array, scale: Scale, along: Array) -> Limits:
+def limits(person: Places, strength: Array, said: Array, scale: Scale, along: Array) -> ThresholdFit:
     """Fit thresholds; answers are sorted by person, `said` [N] is 1 for too strong. Raises TooLittleError."""
     if not len(person) or person[-1] < 4:
         raise TooLittleError("A threshold takes answers of at least five people.")
@@ -59,7 +59,7 @@ def limits(person: Places, strength: Array, said: Array, scale: Scale, along: Ar
     drawn = inference.draws(fitted, people)
     drawn = drawn[drawn[:, 1] > 0]
     deviations = np.exp(np.clip(drawn[:, 2], -5, 5))
-    return Limits(
+    return ThresholdFit(
         fitted,
         -drawn[:, 0] / drawn[:, 1],
         deviations,
@@ -78,7 +78,7 @@ def _shares(drawn: Array, spread: Array, x: Array) -> Array:
     ).sum(axis=0)
 
 
-def crossing(found: Limits, share: float) -> Array:
+def crossing(found: ThresholdFit, share: float) -> Array:
     """Where the share of replies called too strong, over people, reaches so much: [R], nan where it does not."""
     above = found.shares >= share
     place = above.argmax(axis=1)

@@ -19,7 +19,7 @@ from scipy.special import expit, logsumexp
 
 from playground.study.model import ordinal, quadrature
 from playground.study.model.ordinal import Array, Cuts, Places
-from playground.study.model.quadrature import Nodes, Own
+from playground.study.model.quadrature import Nodes, PersonOdds
 
 Bounds = list[tuple[float | None, float | None]]
 COUNTS = (7, 5)
@@ -126,7 +126,7 @@ class Layout:
         return at
 
 
-class Part(NamedTuple):
+class LatentClass(NamedTuple):
     """One class of people: the logarithm of its share, its shift, and whether its answers depend on what is shown."""
 
     log_share: float
@@ -160,29 +160,29 @@ class Fit:
         return 0.0 if self.layout.spread is None else math.exp(self.at[self.layout.spread])
 
 
-def parts(at: Array, layout: Layout) -> list[Part]:
+def parts(at: Array, layout: Layout) -> list[LatentClass]:
     """The classes of people."""
     careless = expit(at[layout.careless]) if layout.careless is not None else 0.0
     second = expit(at[layout.share]) if layout.share is not None else 0.0
     careful = 1 - careless
-    found = [Part(math.log(careful * (1 - second)), 0.0, True)]
+    found = [LatentClass(math.log(careful * (1 - second)), 0.0, True)]
     if layout.shift is not None:
-        found.append(Part(math.log(careful * second), float(at[layout.shift]), True))
+        found.append(LatentClass(math.log(careful * second), float(at[layout.shift]), True))
     if layout.careless is not None:
-        found.append(Part(math.log(careless), 0.0, False))
+        found.append(LatentClass(math.log(careless), 0.0, False))
     return found
 
 
-def own_of(at: Array, design: Design, layout: Layout, part: Part) -> Own:
+def own_of(at: Array, design: Design, layout: Layout, part: LatentClass) -> PersonOdds:
     """What the log-odds of one class are made of."""
     if not part.careful:
         none = np.zeros(len(design.answer))
-        return Own(none, none, none, 0.0, 0.0)
+        return PersonOdds(none, none, none, 0.0, 0.0)
     inner = design.inner @ at[layout.inner] + part.shift * design.slope
     delta = math.exp(at[layout.spread]) if layout.spread is not None else 0.0
     delta *= 1.0 if design.unit is None else abs(at[layout.inner][design.unit])
     omega = math.exp(at[layout.omega]) if layout.omega is not None else 0.0
-    return Own(design.outer @ at[layout.outer], inner, design.slope, delta, omega)
+    return PersonOdds(design.outer @ at[layout.outer], inner, design.slope, delta, omega)
 
 
 def nodes(at: Array, design: Design, layout: Layout, counts: tuple[int, int]) -> list[Nodes]:
@@ -201,14 +201,14 @@ def nodes(at: Array, design: Design, layout: Layout, counts: tuple[int, int]) ->
 class _Class(NamedTuple):
     """One class at its nodes: log-odds and sharpness, and the logarithm of each person's joint likelihood [P, Q]."""
 
-    own: Own
+    own: PersonOdds
     nodes: Nodes
     eta: Array
     sharp: Array
     joint: Array
 
 
-def _class(at: Array, design: Design, layout: Layout, part: Part, cut: Cuts, where: Nodes) -> _Class:
+def _class(at: Array, design: Design, layout: Layout, part: LatentClass, cut: Cuts, where: Nodes) -> _Class:
     own = own_of(at, design, layout, part)
     sharp = np.exp(own.omega * where.sharpness)
     turned = (own.delta * sharp * where.slope)[design.person]
@@ -244,7 +244,7 @@ def _add(
     at: Array,
     design: Design,
     layout: Layout,
-    part: Part,
+    part: LatentClass,
     one: _Class,
     weight: Array,
     cut: Cuts,

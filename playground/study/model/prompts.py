@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from playground.study.model import inference, multilevel, pairs, utility
-from playground.study.model.inference import Spread
+from playground.study.model.inference import Uncertainty
 from playground.study.model.multilevel import Shape
 from playground.study.model.ordinal import Array
 from playground.study.model.pairs import Pairs, Scale, TooLittleError
@@ -20,7 +20,7 @@ _GRID = np.concatenate([[0.0], np.geomspace(0.01, 20, 400)])
 
 
 @dataclass(frozen=True, eq=False)
-class Prompts:
+class PromptTops:
     """Scaled strengths: `tops` [Q] by prompt with `errors` [Q], their standard deviation `deviation` with `low` and
     `high`, and the `top` over prompts with its `interval` for prompts in general, None where it has no two ends.
 
@@ -37,7 +37,7 @@ class Prompts:
     interval: tuple[float, float] | None
 
 
-def prompts(data: Pairs, scale: Scale, shape: Shape) -> Prompts:
+def prompts(data: Pairs, scale: Scale, shape: Shape) -> PromptTops:
     """Fit a parabola whose slope differs by prompt. Raises TooLittleError."""
     count = int(data.prompt.max()) + 1
     if count < _FEWEST:
@@ -64,9 +64,9 @@ def prompts(data: Pairs, scale: Scale, shape: Shape) -> Prompts:
     covariance = people.covariance[first : first + 2, first : first + 2].copy()
     freedom = _freedom(covariance[0, 0], people.freedom, float(own @ own) / (count - 1) / count, count)
     covariance[0, 0] += spread**2 / count
-    interval = utility.peak_interval(fitted.at[first : first + 2], covariance, Spread(covariance, freedom))
+    interval = utility.peak_interval(fitted.at[first : first + 2], covariance, Uncertainty(covariance, freedom))
     tops = (linear + own) / sharp
-    return Prompts(
+    return PromptTops(
         tops, errors, spread / sharp, low / sharp, high / sharp, chance, float(linear / sharp), interval
     )  # fmt: skip
 

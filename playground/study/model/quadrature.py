@@ -22,7 +22,7 @@ class Nodes(NamedTuple):
     log_weight: Array
 
 
-class Own(NamedTuple):
+class PersonOdds(NamedTuple):
     """What a person's log-odds are made of: outer + exp(omega v) (inner + delta u slope); [N], and two numbers."""
 
     outer: Array
@@ -38,7 +38,7 @@ def at_zero(people: int) -> Nodes:
     return Nodes(none, none, none)
 
 
-def adapt(own: Own, cut: Cuts, first: Places, person: Places, counts: tuple[int, int]) -> Nodes:
+def adapt(own: PersonOdds, cut: Cuts, first: Places, person: Places, counts: tuple[int, int]) -> Nodes:
     """So many nodes for slope and sharpness around each person's mode. `first` [P] is where each one's answers begin.
 
     One node each is Laplace's approximation.
@@ -53,7 +53,7 @@ def adapt(own: Own, cut: Cuts, first: Places, person: Places, counts: tuple[int,
     return Nodes(drawn[0], drawn[1], log_weight + widened + ((grid**2).sum(axis=0) - (drawn**2).sum(axis=0)) / 2)
 
 
-def _modes(own: Own, cut: Cuts, first: Places, person: Places) -> tuple[Array, Array, Array]:
+def _modes(own: PersonOdds, cut: Cuts, first: Places, person: Places) -> tuple[Array, Array, Array]:
     """Each person's most likely draws [P], [P], by Newton's method, and the curvature there [P, 2, 2]."""
     people = len(first)
     u, v, bend = np.zeros(people), np.zeros(people), np.empty((people, 2, 2))

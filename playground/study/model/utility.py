@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from playground.study.model import inference, multilevel, pairs
-from playground.study.model.inference import Spread
+from playground.study.model.inference import Uncertainty
 from playground.study.model.multilevel import Fit, Shape
 from playground.study.model.ordinal import Array
 from playground.study.model.pairs import Pairs, Scale
@@ -34,7 +34,7 @@ class Utility:
 
     curve: Curve
     fit: Fit
-    spread: Spread
+    spread: Uncertainty
     top: float
     interval: tuple[float, float] | None
     has_top: bool
@@ -54,7 +54,7 @@ def parabola(data: Pairs, scale: Scale, shape: Shape, covariates: tuple[str, ...
     return Utility("parabola", fitted, people, float(top), interval, has_top)
 
 
-def peak_interval(found: Array, covariance: Array, spread: Spread) -> tuple[float, float] | None:
+def peak_interval(found: Array, covariance: Array, spread: Uncertainty) -> tuple[float, float] | None:
     """The interval of a parabola's top from its two coefficients."""
     turn = np.array([[-1.0, 0.0], [0.0, 2.0]])
     return inference.ratio(-found[0], 2 * found[1], turn @ covariance @ turn, spread.quantile)
@@ -166,7 +166,7 @@ def two_sided_columns(scale: Scale, found: Utility) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class Led:
+class CurveChoice:
     """The curve that leads, None where none fits, beside the parabola and the utilities strength by strength.
 
     `chance` is the parabola's lack of fit as a probability, nan where it cannot be told.
@@ -183,13 +183,13 @@ class Led:
         return not self.chance < _MISFIT
 
 
-def lead(data: Pairs, scale: Scale, shape: Shape) -> Led:
+def lead(data: Pairs, scale: Scale, shape: Shape) -> CurveChoice:
     """Fit all three; the lack of fit decides."""
     plain, free = parabola(data, scale, shape), by_strength(data, scale, shape)
     chance = misfit(free, scale, data.people, parabola_columns(scale))
     if not chance < _DOUBT:
-        return Led(plain, plain, free, chance)
+        return CurveChoice(plain, plain, free, chance)
     sided = two_sided(data, scale, shape, plain)
     if sided is None or misfit(free, scale, data.people, two_sided_columns(scale, sided)) < _MISFIT:
-        return Led(None if chance < _MISFIT else plain, plain, free, chance)
-    return Led(sided, plain, free, chance)
+        return CurveChoice(None if chance < _MISFIT else plain, plain, free, chance)
+    return CurveChoice(sided, plain, free, chance)

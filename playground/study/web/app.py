@@ -14,8 +14,8 @@ from typing import Any
 import gradio as gr
 
 from playground.serving.address import check_port
-from playground.serving.limits import Hosting
-from playground.serving.origins import Access, is_local
+from playground.serving.limits import ServerSettings
+from playground.serving.origins import AllowedOrigins, is_local
 from playground.serving.passwords import check_token
 from playground.serving.previews import Preview
 from playground.serving.server import app_arguments
@@ -66,7 +66,9 @@ def build(study: Study, store: Store) -> gr.Blocks:
     return blocks
 
 
-def appearance(title: str = "Study", access: Access | None = None, words: Words | None = None) -> dict[str, Any]:
+def appearance(
+    title: str = "Study", access: AllowedOrigins | None = None, words: Words | None = None
+) -> dict[str, Any]:
     """What `launch` must be told so that the page looks right, says nothing and keeps nothing in the browser.
 
     `title` and a sentence are all that a link to it tells; `access` says who may talk to it, unless it is local;
@@ -75,7 +77,7 @@ def appearance(title: str = "Study", access: Access | None = None, words: Words 
     said = words or shipped("en")
     preview = Preview(title, said["preview"])
     lost = json.dumps(said["lost"]).replace("<", "\\u003c")
-    served = app_arguments(access or Access.of("127.0.0.1"), preview)
+    served = app_arguments(access or AllowedOrigins.of("127.0.0.1"), preview)
     return {
         "theme": theme(),
         "css_paths": [ASSETS / "palette.css", ASSETS / "study.css"],
@@ -118,7 +120,7 @@ def serve(
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     if staff_token:
         check_token(staff_token)
-    hosting = Hosting.read(os.environ)
+    hosting = ServerSettings.read(os.environ)
     study = stimuli.load(folder)
     check_port(host, port)
     if staff_port is not None:

@@ -8,19 +8,19 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from playground.study.plan import Plan
+from playground.study.plan import StudyPlan
 from playground.study.visit import Page
 from playground.study.words import direction, say
 
 _TOLD = ("saving", "unsaved")  # what the page's script says by itself
 
 
-def waiting(plan: Plan) -> str:
+def waiting(plan: StudyPlan) -> str:
     """What stands on the page until the server has said who is there."""
     return f'<main class="study"><p class="soft">{escape(plan.spoken["waiting"])}</p></main>'
 
 
-def page(shown: Page, plan: Plan) -> str:
+def page(shown: Page, plan: StudyPlan) -> str:
     """A whole page: its heading, its screen, and the foot with the way out."""
     words, screen = plan.spoken, shown.screen
     return _TEMPLATE.render(

@@ -14,7 +14,7 @@ from playground.cards import Estimate
 from playground.measure import figures as charts
 from playground.study import export, results
 from playground.study.parts import Condition
-from playground.study.records import Progress, Records
+from playground.study.records import Records, StudyCounts
 from playground.study.stimuli import Study
 from playground.study.store import Store
 
@@ -102,7 +102,7 @@ def archive(study: Study, records: Records, scratch: Path) -> Path:
     return path
 
 
-def _figures(standing: Progress, hours: float) -> str:
+def _figures(standing: StudyCounts, hours: float) -> str:
     """The counts, one after another."""
     running = standing.consented - standing.finished - standing.abandoned
     counts = {

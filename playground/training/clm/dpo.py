@@ -19,7 +19,7 @@ from playground.engine.methods.clm import merge
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import Progress
 from playground.files import read_record, write_json
-from playground.measure.gather import Pace, load_tensors, save_in_one_piece
+from playground.measure.gather import ProgressMeter, load_tensors, save_in_one_piece
 from playground.training import guards
 from playground.training.guards import Guard
 from playground.training.pairs import Pair
@@ -42,7 +42,7 @@ class Encoded(NamedTuple):
     states: list[Tensor]
 
 
-class Reading(NamedTuple):
+class Margins(NamedTuple):
     """At one alpha: DPO's margins [n] in nats; in nats per token what the chosen and the rejected replies gained in
     likelihood over the base [2], and the mean KL(steered || base), a scalar."""
 
@@ -70,7 +70,7 @@ def encode(model: LanguageModel, pairs: Sequence[Pair], longest: int) -> Encoded
 
 def read(
     model: LanguageModel, data: Encoded, which: Sequence[int], layer: IdentityLayer, alphas: Sequence[float] = (1.0,)
-) -> list[Reading]:
+) -> list[Margins]:
     """Read some pairs through the layer, once for all alphas.
 
     A margin is the log-ratio of steered to base for the chosen reply minus that for the rejected one.
@@ -104,13 +104,13 @@ def _of_tokens(log: Tensor, found: Predictions) -> Tensor:
     return log.gather(1, found.tokens.unsqueeze(1)).squeeze(1)
 
 
-def _reading(ratios: dict[int, Tensor], lengths: Tensor, divergences: list[Tensor]) -> Reading:
+def _reading(ratios: dict[int, Tensor], lengths: Tensor, divergences: list[Tensor]) -> Margins:
     chosen, rejected = torch.stack([ratios[index] for index in range(len(ratios))]).cpu().chunk(2)
     gains = torch.stack([chosen.sum(), rejected.sum()]) / lengths.unflatten(0, (2, -1)).sum(1)
-    return Reading(chosen - rejected, gains, torch.cat(divergences).mean().cpu())
+    return Margins(chosen - rejected, gains, torch.cat(divergences).mean().cpu())
 
 
-def loss(readings: Sequence[Reading], recipe: Recipe) -> Tensor:
+def loss(readings: Sequence[Margins], recipe: Recipe) -> Tensor:
     """DPO with two anchors, at alpha 1 and, weighted by `recipe.opposite`, at alpha -1 with the preference reversed.
 
     -log sigmoid(beta * margin) - likelihood * gain of the preferred replies + anchor * KL, at each end. The second term
@@ -157,7 +157,7 @@ def fit(
     yield Progress("reading pairs", 0, 1)
     data = encode(model, train, recipe.pair_tokens)
     unseen = encode(model, development[:CHECK_PAIRS], recipe.pair_tokens)
-    pace = Pace(stage, recipe.steps, "steps")
+    pace = ProgressMeter(stage, recipe.steps, "steps")
     yield pace(state.step, state.note)
     while state.step < recipe.steps and state.failed < 2 and time.monotonic() < deadline:
         for group in optimizer.param_groups:
@@ -196,7 +196,7 @@ def strengthen(
             fitted.layer.layer.load_state_dict(weights)
             return {**found, "guard_passed": float(guards.is_fluent(found, recipe))}
 
-        pace = Pace(stage, len(recipe.scales) + 1, "scales")
+        pace = ProgressMeter(stage, len(recipe.scales) + 1, "scales")
         yield pace(0)
         first = best = tried(1.0)
         upwards = bool(first["guard_passed"])

@@ -17,7 +17,7 @@ from torch import Tensor
 from playground.engine.language_model import LanguageModel
 from playground.engine.methods.value_function import ValueFunction
 from playground.events import Progress
-from playground.measure.gather import Pace
+from playground.measure.gather import ProgressMeter
 from playground.training.recipe import Recipe, schedule
 
 STATES_PER_STEP = 1024
@@ -29,23 +29,23 @@ UPDATES = 3
 PATIENCE = 5
 
 
-class Replies(NamedTuple):
+class ReplyStates(NamedTuple):
     """Finished replies: for each the states [T, D] that predict its tokens, in either stream; the rewards [N]."""
 
     states: Sequence[Tensor]
     aligned: Sequence[Tensor]
     rewards: Tensor
 
-    def part(self, which: Sequence[int]) -> "Replies":
+    def part(self, which: Sequence[int]) -> "ReplyStates":
         """Some of them."""
-        return Replies(
+        return ReplyStates(
             [self.states[index] for index in which],
             [self.aligned[index] for index in which],
             self.rewards[list(which)],
         )
 
 
-class Climber(NamedTuple):
+class FittedValue(NamedTuple):
     """A value function, and the step with which its slope was learnt: that of all updates of a climb together."""
 
     function: ValueFunction
@@ -98,8 +98,8 @@ def reaching(function: ValueFunction, states: Tensor, share: float) -> float:
 
 
 def fit(
-    model: LanguageModel, train: Replies, unseen: Replies, recipe: Recipe, deadline: float = math.inf
-) -> Generator[Progress, None, Climber]:
+    model: LanguageModel, train: ReplyStates, unseen: ReplyStates, recipe: Recipe, deadline: float = math.inf
+) -> Generator[Progress, None, FittedValue]:
     """Fit V to what the replies came to, then, unless `recipe.climb` is 0, its slope to the aligned stream as well.
 
     The slope is left as it is at `deadline`.
@@ -108,10 +108,10 @@ def fit(
     step = reaching(function, torch.cat(list(train.states))[::16], recipe.reach)
     if recipe.climb:
         yield from _fit_slope(model, function, step, train, recipe, deadline)
-    return Climber(function.eval().requires_grad_(False), step)
+    return FittedValue(function.eval().requires_grad_(False), step)
 
 
-def _fit_values(train: Replies, unseen: Replies, recipe: Recipe) -> Generator[Progress, None, ValueFunction]:
+def _fit_values(train: ReplyStates, unseen: ReplyStates, recipe: Recipe) -> Generator[Progress, None, ValueFunction]:
     """TD(lambda) with detached targets; the epoch that reads unseen replies best is kept."""
     flat = torch.cat(list(train.states))
     with torch.random.fork_rng(devices=[]):
@@ -122,7 +122,7 @@ def _fit_values(train: Replies, unseen: Replies, recipe: Recipe) -> Generator[Pr
     optimizer = _optimizer(function, recipe)
     order = torch.Generator().manual_seed(recipe.seed)
     best, best_error, waited = function.state_dict(), math.inf, 0
-    pace = Pace("value function", recipe.value_epochs, "epochs")
+    pace = ProgressMeter("value function", recipe.value_epochs, "epochs")
     for epoch in range(recipe.value_epochs):
         targets = _targets(function, train, recipe)
         for chosen in torch.randperm(len(flat), generator=order).split(STATES_PER_STEP):
@@ -144,7 +144,7 @@ def _fit_values(train: Replies, unseen: Replies, recipe: Recipe) -> Generator[Pr
 
 
 def _fit_slope(
-    model: LanguageModel, function: ValueFunction, step: float, train: Replies, recipe: Recipe, deadline: float
+    model: LanguageModel, function: ValueFunction, step: float, train: ReplyStates, recipe: Recipe, deadline: float
 ) -> Generator[Progress, None, None]:
     """Minimise (V(h) - G)^2 + climb KL(p(. | aligned) || p(. | h climbed by `step`)), in place.
 
@@ -154,7 +154,7 @@ def _fit_slope(
     optimizer = _optimizer(function, recipe)
     order = torch.Generator().manual_seed(recipe.seed)
     targets = _targets(function, train, recipe)
-    pace = Pace("value function's slope", recipe.climb_steps, "steps")
+    pace = ProgressMeter("value function's slope", recipe.climb_steps, "steps")
     losses: list[float] = []
     for number in range(recipe.climb_steps):
         if time.monotonic() > deadline:
@@ -188,7 +188,7 @@ def _optimizer(function: ValueFunction, recipe: Recipe) -> torch.optim.Optimizer
 
 
 @torch.no_grad()
-def _targets(function: ValueFunction, replies: Replies, recipe: Recipe) -> Tensor:
+def _targets(function: ValueFunction, replies: ReplyStates, recipe: Recipe) -> Tensor:
     """TD(lambda)'s targets of all states, as V stands."""
     values = function(torch.cat(list(replies.states))).split([len(states) for states in replies.states])
     return torch.cat(
@@ -197,7 +197,7 @@ def _targets(function: ValueFunction, replies: Replies, recipe: Recipe) -> Tenso
 
 
 @torch.no_grad()
-def unseen_error(function: ValueFunction, replies: Replies) -> float:
+def unseen_error(function: ValueFunction, replies: ReplyStates) -> float:
     """Mean squared difference between the values of all states and the rewards their replies got."""
     errors = [
         (function(states) - reward).square().mean()
@@ -207,7 +207,7 @@ def unseen_error(function: ValueFunction, replies: Replies) -> float:
 
 
 @torch.no_grad()
-def correlations(function: ValueFunction, replies: Replies) -> dict[str, float]:
+def correlations(function: ValueFunction, replies: ReplyStates) -> dict[str, float]:
     """Pearson correlation of value and final reward at 25, 50, 75 and 100 % of the reply."""
     found: dict[str, float] = {}
     for share in (25, 50, 75, 100):

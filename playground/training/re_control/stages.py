@@ -19,7 +19,7 @@ from playground.rewards.preference import PreferenceReward
 from playground.settings import Strength
 from playground.training import measure
 from playground.training.pairs import some
-from playground.training.re_control.fit import Climber, Replies, chances, correlations, fit
+from playground.training.re_control.fit import FittedValue, ReplyStates, chances, correlations, fit
 from playground.training.rollouts import Rollouts
 from playground.training.spec import Job, prompts_for
 
@@ -35,7 +35,7 @@ def value(
     steered: Rollouts,
     work: Path,
     deadline: float,
-) -> Generator[Progress, None, tuple[Climber, dict[str, float]]]:
+) -> Generator[Progress, None, tuple[FittedValue, dict[str, float]]]:
     """Fit the value function; a share of the prompts is kept to check it. A resumed run reads it again."""
     if not (work / RECORD).exists():
         replies, rewards, unseen = yield from _replies(model, job, layer, reward, base, steered)
@@ -46,12 +46,12 @@ def value(
         write_json(work / RECORD, {"step": fitted.step, "checks": checks})
     step, checks = read_record(work / RECORD, lambda kept: (float(kept["step"]), dict(kept["checks"])))
     function = ValueFunction.from_state(load_tensors(work / FILE_NAME))
-    return Climber(function.to(model.device), step), checks
+    return FittedValue(function.to(model.device), step), checks
 
 
 def _replies(
     model: LanguageModel, job: Job, layer: IdentityLayer, reward: PreferenceReward, base: Rollouts, steered: Rollouts
-) -> Generator[Progress, None, tuple[Replies, Tensor, Tensor]]:
+) -> Generator[Progress, None, tuple[ReplyStates, Tensor, Tensor]]:
     """What the value function learns from; the rewards [N] as such; and which replies [N] are kept to check it."""
     rollouts = [*base, *steered]
     prompts = [model.prompt_ids(row.messages) for row, _ in rollouts]
@@ -65,13 +65,13 @@ def _replies(
     asked = some({row.messages[-1].content for row, _ in rollouts}, len(rollouts))
     held_out = set(asked[: math.ceil(len(asked) * job.recipe.development_share)])
     unseen = torch.tensor([row.messages[-1].content in held_out for row, _ in rollouts])
-    return Replies(read[0], read[1], chances(rewards, rewards[: len(base)])), rewards, unseen
+    return ReplyStates(read[0], read[1], chances(rewards, rewards[: len(base)])), rewards, unseen
 
 
 def calibrate(
     model: LanguageModel,
     job: Job,
-    climber: Climber,
+    climber: FittedValue,
     reward: PreferenceReward,
     work: Path,
     deadline: float,

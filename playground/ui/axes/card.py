@@ -4,7 +4,7 @@ from html import escape
 
 from playground.cards import Card
 from playground.events import Progress
-from playground.training.jobs import STAGES, Making
+from playground.training.jobs import STAGES, TrainingStatus
 from playground.ui.axes.examples import Example
 from playground.ui.numerals import side, signed
 
@@ -89,7 +89,7 @@ def _towards(card: Card, alpha: float) -> str:
     return escape(card.poles.positive if alpha > 0 else card.poles.negative)
 
 
-def making(one: Making | None) -> str:
+def making(one: TrainingStatus | None) -> str:
     """An axis in the making: how far it is, and what it says so far."""
     if one is None:
         return ""
@@ -111,7 +111,7 @@ def making(one: Making | None) -> str:
     return "".join([*parts, "</section>"])
 
 
-def _phase(one: Making) -> str:
+def _phase(one: TrainingStatus) -> str:
     if one.phase == "made":
         return "Ready. It is in the list of axes."
     if one.phase == "failed":

@@ -17,9 +17,9 @@ from playground.cards import Card
 from playground.errors import AxisMismatch, InvalidInput, PlaygroundError
 from playground.events import Token, Waiting
 from playground.measure import figures
-from playground.serving.limits import Hosted
+from playground.serving.limits import LimitedPlayer
 from playground.settings import Request, Row, Strength, conversation
-from playground.training.jobs import Making, Order, TrainingJobs
+from playground.training.jobs import TrainingJobs, TrainingRequest, TrainingStatus
 from playground.ui import markup
 from playground.ui.axes import card as axis_card
 from playground.ui.axes import examples
@@ -38,7 +38,7 @@ Update = dict[Any, Any]
 class AxesPage:
     """The Axes page of one player; `listed` are dropdowns elsewhere that list the axes too."""
 
-    def __init__(self, hosted: Hosted, listed: Sequence[gr.Dropdown], jobs: TrainingJobs | None = None) -> None:
+    def __init__(self, hosted: LimitedPlayer, listed: Sequence[gr.Dropdown], jobs: TrainingJobs | None = None) -> None:
         self.hosted, self.listed = hosted, list(listed)
         hosting = hosted.hosting
         self.jobs = jobs or TrainingJobs(places.own_axes(), hosting.model, hosting.dtype)
@@ -91,7 +91,7 @@ class AxesPage:
 
     def _adding(self) -> None:
         with fold("Make an axis from two sentences", "make"):
-            fields = Order.model_fields
+            fields = TrainingRequest.model_fields
             self.name = gr.Textbox(label="Name", placeholder="calm", max_lines=1, elem_id="new_name")
             self.positive = gr.Textbox(
                 label="What it should be like",
@@ -187,7 +187,7 @@ class AxesPage:
             self.hosted.hosting.check_own("Making axes")
             if not str(given.get("name", "")).strip():
                 raise InvalidInput("The axis needs a name.", "Such as: calm.")
-            slug = self.jobs.begin(Order(**given))
+            slug = self.jobs.begin(TrainingRequest(**given))
         except PlaygroundError as error:
             return {self.said: _complaint(error)}
         return {self.said: "", self.slug: slug} | self._making(slug)
@@ -270,7 +270,7 @@ class AxesPage:
             self.slug: "", self.making: "", self.in_hand: gr.Row(visible=False), self.timer: gr.Timer(active=False),
         }  # fmt: skip
 
-    def _in_hand(self, one: Making) -> Update:
+    def _in_hand(self, one: TrainingStatus) -> Update:
         return {
             self.timer: gr.Timer(active=one.phase == "making"),
             self.making: axis_card.making(one),

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from playground.comparator import against_base, comparator
 from playground.ui import snippets
-from playground.ui.curves.present import Found
+from playground.ui.curves.present import Measurement
 
 if TYPE_CHECKING:
-    from playground.measure.sweep import Measured
+    from playground.measure.sweep import MeasuredReply
 
 
-def write_files(found: Found, replies: Sequence["Measured"], out: Path) -> tuple[str, ...]:
+def write_files(found: Measurement, replies: Sequence["MeasuredReply"], out: Path) -> tuple[str, ...]:
     """Write what can be taken away into `out`: points as CSV and Parquet, replies, prompts, LLM Comparator's JSON."""
     import pandas as pd
 
@@ -30,7 +30,7 @@ def write_files(found: Found, replies: Sequence["Measured"], out: Path) -> tuple
     return tuple(str(out / name) for name in names)
 
 
-def for_comparator(found: Found, replies: Sequence["Measured"]) -> str:
+def for_comparator(found: Measurement, replies: Sequence["MeasuredReply"]) -> str:
     """The base against the strength of highest mean reward, for LLM Comparator."""
     assert found.plan is not None
     best = max(found.points, key=lambda point: point.metrics["reward"].mean)
@@ -51,7 +51,9 @@ def for_comparator(found: Found, replies: Sequence["Measured"]) -> str:
     return snippets.as_json(comparator(source, (strength, "base"), pairs))
 
 
-def _by_place(replies: Sequence["Measured"], strength: tuple[float, float]) -> dict[tuple[int, int], "Measured"]:
+def _by_place(
+    replies: Sequence["MeasuredReply"], strength: tuple[float, float]
+) -> dict[tuple[int, int], "MeasuredReply"]:
     """The replies at one (alpha, control), by their prompt and seed."""
     return {
         (one.reading.prompt, one.reading.seed): one

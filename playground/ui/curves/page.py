@@ -20,19 +20,19 @@ from gradio.components import Component
 from playground import places, sources
 from playground.errors import PlaygroundError
 from playground.events import Progress, Waiting
-from playground.serving.limits import Hosted
+from playground.serving.limits import LimitedPlayer
 from playground.serving.queue import Client
 from playground.settings import Row, Sampling
 from playground.ui import markup, snippets
 from playground.ui.curves import downloads, present
-from playground.ui.curves.present import Found
+from playground.ui.curves.present import Measurement
 from playground.ui.fold import fold
 from playground.ui.number_box import NumberBox, bounds_of
 from playground.ui.theme import ASSETS
 
 if TYPE_CHECKING:
-    from playground.measure.plan import Plan
-    from playground.measure.sweep import Measured
+    from playground.measure.plan import SweepPlan
+    from playground.measure.sweep import MeasuredReply
 
 _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
 _COUNTED = {"least": 1, "whole": True}
@@ -63,7 +63,7 @@ class _Watch:
 class CurvesPage:
     """The Curves page of one player."""
 
-    def __init__(self, hosted: Hosted, here: Sequence[Component] = (), axis: str | None = None) -> None:
+    def __init__(self, hosted: LimitedPlayer, here: Sequence[Component] = (), axis: str | None = None) -> None:
         """`here` are Play's alpha and control, which the charts mark; `axis` is the one that Play opens with."""
         self.hosted, self.here = hosted, list(here)
         self.scratch = Path(tempfile.mkdtemp(prefix="playground-"))
@@ -83,10 +83,10 @@ class CurvesPage:
             with gr.Column(elem_classes="main", min_width=320):
                 self._results()
 
-    def _beginning(self, axis: str | None) -> Found:
+    def _beginning(self, axis: str | None) -> Measurement:
         """What is shown of an axis before anything is measured: its card's curve."""
         known = self.hosted.axes.get(axis) if axis is not None else None
-        return Found(model=self.hosted.name, card=known.card if known is not None else None)
+        return Measurement(model=self.hosted.name, card=known.card if known is not None else None)
 
     def _form(self, axis: str | None) -> None:
         names = sorted(self.hosted.axes)
@@ -134,7 +134,7 @@ class CurvesPage:
             self.stop = gr.Button("Stop", interactive=False, elem_id="stop_measuring", min_width=80)
 
     def _results(self) -> None:
-        found: Found = self.found.value
+        found: Measurement = self.found.value
         self.standing = gr.HTML(present.standing(found), elem_id="standing", js_on_load=markup.SPOKEN, **_BARE)
         labels = [(label, name) for label, name in present.metrics_of(found.shown)]
         names = [name for _, name in labels]
@@ -183,7 +183,7 @@ class CurvesPage:
     # -- behaviour ---------------------------------------------------------------------------------------------------
 
     def _plan(self, axis: str | None, alphas: str, controls: str, source: str, count: float | None, own: str,
-              file: str | None, *numbers: float | None) -> "Plan":  # fmt: skip
+              file: str | None, *numbers: float | None) -> "SweepPlan":  # fmt: skip
         if file:
             self.hosted.hosting.check_own("Uploading")
         known = self.hosted.axes.get(axis or "")
@@ -198,14 +198,14 @@ class CurvesPage:
             return {self.size: f'<p class="note warning">{markup.failed(error.message, error.hint)}</p>'}
         return {self.size: f'<p class="note">{present.size(plan)}</p>', self.command: self._command(plan)}
 
-    def _command(self, plan: "Plan") -> str:
+    def _command(self, plan: "SweepPlan") -> str:
         return snippets.sweep_command(plan, model=self.hosted.hosting.model)
 
     def asked(self, request: gr.Request) -> Update:
         """Run was pressed: whoever measures already goes first."""
         self._watched[request.session_hash or ""] = _Watch()
         return {
-            self.standing: present.standing(Found(phase="waiting")),
+            self.standing: present.standing(Measurement(phase="waiting")),
             self.run: gr.Button(interactive=False),
             self.stop: gr.Button(interactive=True),
         }
@@ -218,25 +218,27 @@ class CurvesPage:
         idle = {self.run: gr.Button(interactive=True), self.stop: gr.Button(interactive=False)}
         try:
             if watch.stopping:  # while it waited
-                yield {self.standing: present.standing(Found()), **idle}
+                yield {self.standing: present.standing(Measurement()), **idle}
                 return
-            yield {self.standing: present.standing(Found(phase="measuring"))}
+            yield {self.standing: present.standing(Measurement(phase="measuring"))}
             plan = self._plan(*form)
-            kind, kinds = watch.drawn[1], list(present.kinds_of(Found(plan)))
+            kind, kinds = watch.drawn[1], list(present.kinds_of(Measurement(plan)))
             yield {self.kind: gr.Radio(kinds, value=kind if kind in kinds else kinds[0])}
             for found, replies in self._grown(plan, watch, self.hosted.client(request)):
                 yield self._shown(found, replies, *watch.drawn)
             yield idle
         except PlaygroundError as error:
-            found = Found(phase="failed", problem=markup.failed(error.message, error.hint))
+            found = Measurement(phase="failed", problem=markup.failed(error.message, error.hint))
             yield {self.standing: present.standing(found), **idle}
         except OSError as error:
             problem = markup.failed(f"Measuring had to stop: {error}.", "Make room on the disk; Run resumes here.")
-            yield {self.standing: present.standing(Found(phase="failed", problem=problem)), **idle}
+            yield {self.standing: present.standing(Measurement(phase="failed", problem=problem)), **idle}
         finally:
             self._watched.pop(session, None)
 
-    def _grown(self, plan: "Plan", watch: _Watch, client: Client) -> Generator[tuple[Found, tuple["Measured", ...]]]:
+    def _grown(
+        self, plan: "SweepPlan", watch: _Watch, client: Client
+    ) -> Generator[tuple[Measurement, tuple["MeasuredReply", ...]]]:
         """What is found after each batch, with its replies; ends when all is measured or the person stops."""
         from playground.measure.plan import count_strengths
         from playground.measure.sweep import PointMeasured, replies_in
@@ -244,7 +246,7 @@ class CurvesPage:
         encoder = sources.resolve_encoder(sources.ENCODER) if sources.is_here(sources.ENCODER) else None
         out = self._folder() / present.folder_name(self.hosted.identity(plan, encoder))
         card = self.hosted.axes[plan.axis].card
-        found = Found(plan, self.hosted.name, phase="measuring", command=self._command(plan), card=card)
+        found = Measurement(plan, self.hosted.name, phase="measuring", command=self._command(plan), card=card)
         count, fresh = count_strengths(plan.alphas, plan.controls), list[Any]()
         next_drawing = 0.0
         with closing(self.hosted.sweep(plan, client, out, encoder, lambda: watch.stopping)) as steps:
@@ -284,7 +286,7 @@ class CurvesPage:
         if (watch := self._watched.get(request.session_hash or "")) is not None:
             watch.stopping = True
 
-    def redraw(self, request: gr.Request, found: Found, *drawn: Any) -> Update:
+    def redraw(self, request: gr.Request, found: Measurement, *drawn: Any) -> Update:
         """Another chart of the same points, and of those that are still being measured."""
         if (watch := self._watched.get(request.session_hash or "")) is not None:
             watch.drawn = drawn
@@ -303,14 +305,14 @@ class CurvesPage:
             **self._charts(found, *drawn),
         }
 
-    def aim(self, found: Found, metric: str, value: float | None) -> str:
+    def aim(self, found: Measurement, metric: str, value: float | None) -> str:
         """The strength at which a metric has a value."""
         try:
             return present.target(found, metric, value)
         except PlaygroundError as error:
             return f'<p class="caption warning">{markup.failed(error.message, error.hint)}</p>'
 
-    def _charts(self, found: Found, first: str, kind: str, second: str, *here: float) -> Update:
+    def _charts(self, found: Measurement, first: str, kind: str, second: str, *here: float) -> Update:
         current = (here[0], here[1]) if here else None
         return {
             self.chart: present.chart(found, first, kind, current),
@@ -319,7 +321,7 @@ class CurvesPage:
             self.below_told: present.told(found, second),
         }
 
-    def _shown(self, found: Found, replies: "tuple[Measured, ...]", *drawn: Any) -> Update:
+    def _shown(self, found: Measurement, replies: "tuple[MeasuredReply, ...]", *drawn: Any) -> Update:
         update: Update = {self.found: found, self.standing: present.standing(found)}
         if found.points and found.plan is not None:
             update |= self._charts(found, *drawn)

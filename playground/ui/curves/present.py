@@ -28,8 +28,8 @@ from playground.ui import markup, share
 from playground.ui.numerals import figure, minus, side
 
 if TYPE_CHECKING:
-    from playground.measure.plan import Plan
-    from playground.measure.sweep import Measured
+    from playground.measure.plan import SweepPlan
+    from playground.measure.sweep import MeasuredReply
 
 Kind = Literal["Against strength", "Against KL", "Heat map"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -52,10 +52,10 @@ Phase = Literal["empty", "waiting", "measuring", "stopped", "done", "failed"]
 
 
 @dataclass(frozen=True)
-class Found:
+class Measurement:
     """What was measured so far, and how far that is."""
 
-    plan: "Plan | None" = None
+    plan: "SweepPlan | None" = None
     model: str = ""
     points: tuple[Point, ...] = ()
     prompts: int = 0
@@ -84,9 +84,9 @@ def plan(
     temperature: float | None,
     max_new_tokens: float | None,
     most: int = 20_000,
-) -> "Plan":
+) -> "SweepPlan":
     """The plan a form describes. Raises InvalidInput for what cannot be measured, as `most` replies are at once."""
-    from playground.measure.plan import Plan, check_size, parse_grid
+    from playground.measure.plan import SweepPlan, check_size, parse_grid
 
     if not axis:
         raise InvalidInput("There is no axis to measure.", "Make or load one on the Axes page.")
@@ -97,7 +97,7 @@ def plan(
     size = max(_TOGETHER, len(set(grid[0])) * len(set(grid[1])) + 1)
     numbers = {"seeds": seeds, "seed": seed, "temperature": temperature, "max_new_tokens": max_new_tokens}
     given: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
-    return Plan(axis=axis, alphas=grid[0], controls=grid[1], prompts=tuple(prompts), batch=size, **given)
+    return SweepPlan(axis=axis, alphas=grid[0], controls=grid[1], prompts=tuple(prompts), batch=size, **given)
 
 
 def prompts_of(source: str, count: float | None, own: str, file: str | None, card: Card | None = None) -> list[str]:
@@ -124,7 +124,7 @@ def prompts_of(source: str, count: float | None, own: str, file: str | None, car
     return sorted(unseen, key=lambda prompt: hashlib.sha256(prompt.encode()).hexdigest())[:wanted]
 
 
-def size(plan: "Plan") -> str:
+def size(plan: "SweepPlan") -> str:
     """What a plan measures and how much work that is, in words."""
     return plan.in_words()
 
@@ -142,13 +142,15 @@ def metrics_of(points: Sequence[Point]) -> list[tuple[str, str]]:
     return [(LABELS[name], name) for name in (findings.measured(points) or LABELS)]
 
 
-def kinds_of(found: Found) -> tuple[Kind, ...]:
+def kinds_of(found: Measurement) -> tuple[Kind, ...]:
     """The kinds of charts that what was found can be drawn as: a map needs rows and columns."""
     plan = found.plan
     return KINDS if plan is not None and len(plan.alphas) > 1 and len(plan.controls) > 1 else KINDS[:2]
 
 
-def chart(found: Found, metric: str, kind: str = KINDS[0], current: tuple[float, float] | None = None) -> go.Figure:
+def chart(
+    found: Measurement, metric: str, kind: str = KINDS[0], current: tuple[float, float] | None = None
+) -> go.Figure:
     """A metric of what was found over the card's curve, with the `current` (alpha, control) of Play marked.
 
     A kind that it cannot be drawn as becomes a line along the strength.
@@ -178,14 +180,14 @@ def _mark(figure: go.Figure, strengths: Sequence[float], way: Along, current: tu
         figure.add_vline(x=here, line=line, annotation_text="Play", annotation_position="top right")
 
 
-def _file_name(found: Found, metric: str, kind: str) -> str:
+def _file_name(found: Measurement, metric: str, kind: str) -> str:
     """What a chart's picture is called as a file, without its suffix."""
     axis = found.plan.axis if found.plan is not None else found.card.name if found.card is not None else ""
     words = f"{axis} {metric.replace('_', ' ')} {kind}"
     return re.sub(r"\W+", "-", words.lower()).strip("-")
 
 
-def told(found: Found, metric: str, kind: str = KINDS[0]) -> str:
+def told(found: Measurement, metric: str, kind: str = KINDS[0]) -> str:
     """A chart's sentence and, folded below it, the chart as text."""
     points = found.shown
     if not points:
@@ -204,7 +206,7 @@ def told(found: Found, metric: str, kind: str = KINDS[0]) -> str:
     )
 
 
-def behind(points: Sequence[Point], replies: Sequence["Measured"], prompts: Sequence[str]) -> str:
+def behind(points: Sequence[Point], replies: Sequence["MeasuredReply"], prompts: Sequence[str]) -> str:
     """The replies behind each point; the page's script shows one point's at a time."""
     if not points:
         return '<p class="hint">Press Run, and the replies behind each point appear here.</p>'
@@ -230,7 +232,7 @@ def _at(point: Point) -> str:
     return minus(f"{point.alpha:g}" if not point.control else f"{point.alpha:g} · {point.control:g}")
 
 
-def _one(one: "Measured", prompts: Sequence[str]) -> str:
+def _one(one: "MeasuredReply", prompts: Sequence[str]) -> str:
     numbers = one.reading.numbers
     chips = " ".join(
         f'<span class="chip">{name} <b>{figure(numbers[key])}</b></span>'
@@ -241,7 +243,7 @@ def _one(one: "Measured", prompts: Sequence[str]) -> str:
     return f'<article><p class="user">{prompt}</p><p class="text">{text}</p><p class="chips">{chips}</p></article>'
 
 
-def standing(found: Found) -> str:
+def standing(found: Measurement) -> str:
     """One line on how far things are, with a bar."""
     if found.phase == "failed":
         return f'<p class="status failed">{found.problem}</p>'
@@ -271,7 +273,7 @@ def _left(progress: Progress | None) -> str:
 # --- the strength that reaches a target -------------------------------------------------------------------------------
 
 
-def target(found: Found, metric: str, value: float | None) -> str:
+def target(found: Measurement, metric: str, value: float | None) -> str:
     """Where a metric has a value, with a link that opens Play there. Raises InvalidInput where that cannot be told."""
     if not found.shown:
         raise InvalidInput("Nothing is measured yet.", "Run first; the target is found on the curve.")
@@ -283,7 +285,7 @@ def target(found: Found, metric: str, value: float | None) -> str:
     return markup.caption(reached.sentence) + (f'<p class="caption links">{links}</p>' if links else "")
 
 
-def _link(found: Found, way: Along, at: float, strength: float) -> str:
+def _link(found: Measurement, way: Along, at: float, strength: float) -> str:
     """The link that opens Play at a strength: with the first prompt that was measured, or the axis's first preset's."""
     both: dict[str, Any] = {way: round(strength, 4), findings.OTHER[way]: at}
     if found.plan is not None:

@@ -5,7 +5,7 @@ import math
 from playground.comparator import Compared, against_base
 from playground.events import Change, Finished
 from playground.settings import SLIDER_RANGE
-from playground.ui.play.view import BASE, STEERED, Reply, View, comparable
+from playground.ui.play.view import BASE, STEERED, ReplyView, View, comparable
 
 _LONG_ENOUGH = 12
 
@@ -86,7 +86,7 @@ def troubles(view: View, slot: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _along(view: View) -> list[Reply]:
+def _along(view: View) -> list[ReplyView]:
     """The replies that differ from the steered pane's in alpha alone."""
     steered = view.slots.get(STEERED)
     if steered is None:

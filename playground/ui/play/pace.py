@@ -8,7 +8,7 @@ from typing import Protocol
 from playground.events import Event, Token
 from playground.settings import Request
 from playground.ui.play import present
-from playground.ui.play.view import View, Wish
+from playground.ui.play.view import Inputs, View
 
 SLOW, FAST = 64, 128
 """Tokens of a reply where the machine is slow, or nothing is known of it, and where it is fast enough."""
@@ -30,8 +30,8 @@ class Answers(Protocol):
 
 def measured(player: Answers, axes: Sequence[str], clock: Callable[[], float] = time.monotonic) -> int:
     """The length of a reply for this player: the page's usual batch is begun, timed by `clock`, and left."""
-    wish = Wish(prompt="Describe your morning.", axis=axes[0] if axes else "", alpha=0.85, max_new_tokens=_TRIED)
-    request = present.request(present.begin(View(), wish))
+    inputs = Inputs(prompt="Describe your morning.", axis=axes[0] if axes else "", alpha=0.85, max_new_tokens=_TRIED)
+    request = present.request(present.begin(View(), inputs))
     assert request is not None  # an empty view has no reply yet
     with closing(player.run(request)) as events:
         times = [clock() for event in events if isinstance(event, Token) and event.row == 0][_BEGUN:]

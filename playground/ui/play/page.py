@@ -1,7 +1,7 @@
 """The Play page: turn a dial, and one batch answers the same prompt at every strength the page shows.
 
-Handlers only carry values: a person's wish goes to the inbox, `serve` answers the newest one, `present` and `updates`
-decide what is seen. Asking is quick and never waits for the engine; that is how a newer wish stops an older run.
+Handlers only carry values: a person's inputs go to the inbox, `serve` answers the newest, `present` and `updates`
+decide what is seen. Asking is quick and never waits for the engine; that is how newer inputs stop an older run.
 """
 
 import random
@@ -25,8 +25,8 @@ from playground.ui.play import captions, derived, present
 from playground.ui.play.inbox import NOTHING, Inbox
 from playground.ui.play.pace import SLOW
 from playground.ui.play.recordings import Recording
-from playground.ui.play.updates import Drawing, HasAxes, Update, card_of, cards_of, menu, methods_of
-from playground.ui.play.view import View, Wish
+from playground.ui.play.updates import HasAxes, PageUpdates, Update, card_of, cards_of, menu, methods_of
+from playground.ui.play.view import Inputs, View
 from playground.ui.play.widgets import ASKED, Widgets, layout
 
 _REDRAW_S = 1 / 15  # a reply grows on the page at most so often
@@ -75,14 +75,14 @@ class PlayPage:
         self.length, self.longest = length, longest
         self.inbox = Inbox()
         self.widgets = self._layout()
-        self.drawing = Drawing(self.widgets, player, model)
+        self.drawing = PageUpdates(self.widgets, player, model)
         self._connect()
 
     # -- asking: quick, never waits for the engine ---------------------------------------------------------------
 
     def ask(self, request: gr.Request, view: View, *values: Any) -> Update:
         """Run: answer what the page now says."""
-        return self._put(request, view, self._wish(view, values)) or gr.skip()
+        return self._put(request, view, self._inputs(view, values)) or gr.skip()
 
     def moved(self, request: gr.Request, view: View, *values: Any) -> Update:
         """A dial moved: answer the present turn at that strength, if one was ever asked."""
@@ -90,11 +90,11 @@ class PlayPage:
 
     def follow(self, request: gr.Request, view: View, text: str, edits: bool, *values: Any) -> Update:
         """Send the next turn to both panes, or the last one anew."""
-        if view.wish is None:
+        if view.inputs is None:
             return gr.skip()
-        wish = self._wish(view, values)
-        wish = replace(wish, prompt=view.wish.prompt, system=view.wish.system, follow_up=text, edits=edits)
-        return self._put(request, view, wish) | {self.widgets.follow_up: ""} | self.drawing.editing(False)
+        inputs = self._inputs(view, values)
+        inputs = replace(inputs, prompt=view.inputs.prompt, system=view.inputs.system, follow_up=text, edits=edits)
+        return self._put(request, view, inputs) | {self.widgets.follow_up: ""} | self.drawing.editing(False)
 
     def begin_editing(self, view: View, edits: bool) -> Update:
         """Take the last turn's text back into the box; a second time leaves it as it is."""
@@ -145,8 +145,8 @@ class PlayPage:
         return self._from(preset, request, view, values) | {self.widgets.preset: None}
 
     def _from(self, preset: Preset, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
-        wish = present.of_preset(preset, self._wish(view, values), self.player.axes)
-        return self.drawing.filled(wish) | self._put(request, view, wish)
+        inputs = present.of_preset(preset, self._inputs(view, values), self.player.axes)
+        return self.drawing.filled(inputs) | self._put(request, view, inputs)
 
     def _check_axes(self, preset: Preset, what: str) -> None:
         """Refuse settings from elsewhere whose axes are not all here."""
@@ -172,16 +172,16 @@ class PlayPage:
             self._check_axes(shared.preset, "link")
         except PlaygroundError as error:
             return {w.view: present.fail(View(), error)}
-        wish = present.of_preset(shared.preset, Wish(), self.player.axes)
-        update = self.drawing.filled(wish) | self._put(request, View(), wish) | {w.view: View()}
+        inputs = present.of_preset(shared.preset, Inputs(), self.player.axes)
+        update = self.drawing.filled(inputs) | self._put(request, View(), inputs) | {w.view: View()}
         if shared.model not in ("", self.player.name):
             other = f"The link was made with {shared.model}; replies of {self.player.name} differ."
-            update[w.note] = markup.axis_note(card_of(self.player, wish.axis), other)
+            update[w.note] = markup.axis_note(card_of(self.player, inputs.axis), other)
         return update
 
     def choose_axis(self, request: gr.Request, view: View, *values: Any) -> Update:
         """Dials, note and curve speak of another axis; the present turn is answered along it."""
-        return self.drawing.of_axis(self._wish(view, values)) | self._moved(request, view, values)
+        return self.drawing.of_axis(self._inputs(view, values)) | self._moved(request, view, values)
 
     def tokens(self, request: gr.Request, view: View, *values: Any) -> Update:
         """The token view was opened or closed: the same reply, told in more or less detail."""
@@ -194,15 +194,15 @@ class PlayPage:
     def clear(self, request: gr.Request, axis: str | None) -> Update:
         """A new conversation: nothing behind, nothing shown, the settings stay."""
         session = _session(request)
-        self.inbox.wish(session, NOTHING)
+        self.inbox.put(session, NOTHING)
         if self.inbox.claim(session):  # nobody serves it
             self.inbox.leave(session)
         return self.drawing.shown(View(), {}, axis) | {self.widgets.follow_up: ""} | self.drawing.editing(False)
 
-    # -- answering: one run at a time, the newest wish wins ------------------------------------------------------
+    # -- answering: one run at a time, the newest inputs win ------------------------------------------------------
 
     def serve(self, request: gr.Request, view: View) -> Generator[Update, None, None]:
-        """Answer the session's newest wish, drawing as it is written, and go on to whichever overtakes it.
+        """Answer the session's newest inputs, drawing as it is written, and go on to whichever overtakes it.
 
         So a dial that moves asks for one answer at a time, however many strengths it passes.
         """
@@ -211,36 +211,36 @@ class PlayPage:
             yield gr.skip()
             return
         try:
-            wish = self.inbox.following(session, view.wish if view.phase == "done" and not view.recorded else None)
-            if wish is None:
+            inputs = self.inbox.following(session, view.inputs if view.phase == "done" and not view.recorded else None)
+            if inputs is None:
                 yield {self.widgets.status: captions.status(view)}
-            while wish is not None:
-                view = self._begun(view, wish)
-                yield self.drawing.shown(view, drawn, wish.axis)
-                for view in self._run(view, request, wish):  # noqa: B020 - each view grows from the last
-                    yield self.drawing.shown(view, drawn, wish.axis)
-                wish = self.inbox.following(session, wish)
+            while inputs is not None:
+                view = self._begun(view, inputs)
+                yield self.drawing.shown(view, drawn, inputs.axis)
+                for view in self._run(view, request, inputs):  # noqa: B020 - each view grows from the last
+                    yield self.drawing.shown(view, drawn, inputs.axis)
+                inputs = self.inbox.following(session, inputs)
         finally:
             self.inbox.leave(session)
 
     @staticmethod
-    def _begun(view: View, wish: Wish) -> View:
+    def _begun(view: View, inputs: Inputs) -> View:
         try:
-            return present.begin(view, wish)
+            return present.begin(view, inputs)
         except PlaygroundError as error:
             return present.fail(view, error)
 
-    def _run(self, view: View, request: gr.Request, wish: Wish) -> Iterator[View]:
+    def _run(self, view: View, request: gr.Request, inputs: Inputs) -> Iterator[View]:
         """The views worth drawing of one run."""
         session, client = _session(request), self.player.client(request)
         while (batch := present.request(view)) is not None:
             events, due = self.player.run(batch, client), time.monotonic() + _REDRAW_S
             try:
                 for event in events:
-                    if self.inbox.newest(session) != wish:
+                    if self.inbox.newest(session) != inputs:
                         if self.inbox.newest(session) is None:
                             yield present.stop(view)
-                        return  # overtaken: the page belongs to the newer wish
+                        return  # overtaken: the page belongs to the newer inputs
                     view = present.fold(view, event)
                     if time.monotonic() >= due or isinstance(event, Waiting):
                         yield view
@@ -285,29 +285,29 @@ class PlayPage:
         one = self.recording
         if one is None or not one.fits(self.player.name, cards_of(self.player)):
             return View()
-        wish = present.of_preset(start, Wish(axis=axis), self.player.axes)
-        return present.recorded(wish, one.request, one.events, one.by)
+        inputs = present.of_preset(start, Inputs(axis=axis), self.player.axes)
+        return present.recorded(inputs, one.request, one.events, one.by)
 
-    def _wish(self, view: View, values: tuple[Any, ...]) -> Wish:
+    def _inputs(self, view: View, values: tuple[Any, ...]) -> Inputs:
         given: dict[str, Any] = dict(zip(ASKED, values, strict=True))
         given |= {name: given[name] or "" for name in ("prompt", "axis", "system", "alphas")}
         given |= {"turn": len(view.turns)}
         if given["method"] not in (name for _, name in methods_of(self.player, given["axis"])):
             given["method"] = None  # another axis was chosen meanwhile
         given["method"] = given["method"] or None
-        return Wish(**given)
+        return Inputs(**given)
 
     def _moved(self, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
         """Answer the present turn as the page now says, but for a prompt that is being typed."""
-        if view.wish is None:
+        if view.inputs is None:
             return {}
-        wish = self._wish(view, values)
-        return self._put(request, view, replace(wish, prompt=view.wish.prompt, system=view.wish.system))
+        inputs = self._inputs(view, values)
+        return self._put(request, view, replace(inputs, prompt=view.inputs.prompt, system=view.inputs.system))
 
-    def _put(self, request: gr.Request, view: View, wish: Wish) -> Update:
-        """Put a wish into the inbox; what was asked and is answered already stays as it is."""
-        ahead = self.inbox.wish(_session(request), wish)
-        if view.writing or (wish == view.wish and view.phase == "done" and not view.recorded):
+    def _put(self, request: gr.Request, view: View, inputs: Inputs) -> Update:
+        """Put inputs into the inbox; what was asked and is answered already stays as it is."""
+        ahead = self.inbox.put(_session(request), inputs)
+        if view.writing or (inputs == view.inputs and view.phase == "done" and not view.recorded):
             return {}
         return {self.widgets.status: captions.starting(ahead)}
 

@@ -9,7 +9,7 @@ from playground.cards import Card
 from playground.settings import Strength
 from playground.ui.numerals import big, figure, side, signed
 from playground.ui.play import derived
-from playground.ui.play.view import BASE, STEERED, Reply, View, strip_slot
+from playground.ui.play.view import BASE, STEERED, ReplyView, View, strip_slot
 
 _EXPLAINED = {
     "reward": "reward: how much of the trained pole the axis's own scorer reads in this reply. Higher is more.",
@@ -44,7 +44,7 @@ def strip(view: View, card: Card | None) -> str:
     )
 
 
-def chips(reply: Reply, short: bool = False, rewarded: bool = False) -> str:
+def chips(reply: ReplyView, short: bool = False, rewarded: bool = False) -> str:
     """A reply's figures, each with its explanation on hover and focus. A figure that has no meaning is absent.
 
     `rewarded` keeps a place for the reward that comes when the reply ends, so that nothing beside it moves.
@@ -63,7 +63,7 @@ def _figures(view: View, slot: str, card: Card | None) -> str:
     return "".join(_chip(name, value, stale=name in stale) for name, value in _numbers(shown, False, rewarded))
 
 
-def _stale(view: View, slot: str, shown: Reply) -> Collection[str]:
+def _stale(view: View, slot: str, shown: ReplyView) -> Collection[str]:
     """Which of the figures of what a pane shows are yet to be measured at the strength it now has."""
     ours, theirs = view.slots[slot].strengths, shown.row.strengths
     if shown is view.ghosts.get(slot) and shown is not view.sure(slot):
@@ -74,7 +74,7 @@ def _stale(view: View, slot: str, shown: Reply) -> Collection[str]:
     return ("KL",) if same_axis else ("KL", "reward")
 
 
-def _numbers(reply: Reply, short: bool, rewarded: bool) -> list[tuple[str, str]]:
+def _numbers(reply: ReplyView, short: bool, rewarded: bool) -> list[tuple[str, str]]:
     done = reply.finished
     figures: list[tuple[str, str]] = []
     if done is not None and done.reward is not None:
@@ -135,13 +135,13 @@ def _body(view: View, slot: str, card: Card | None) -> str:
     return f'<div class="over">{_faded(ghost)}{text}</div>'
 
 
-def _faded(ghost: Reply) -> str:
+def _faded(ghost: ReplyView) -> str:
     at = f" at {_at(ghost.row.strengths)}" if ghost.row.strengths else ""
     tip = f"The reply{at}, until the new one is there"
     return f'<p class="text ghost" aria-hidden="true" title="{tip}">{escape(ghost.text)}</p>'
 
 
-def _whole(reply: Reply, base: Reply | None) -> str:
+def _whole(reply: ReplyView, base: ReplyView | None) -> str:
     """A whole reply's text; where there is a base to compare with, what differs from it is marked."""
     if not reply.text.strip():
         return '<p class="text hint">(nothing but white space)</p>'
@@ -152,7 +152,7 @@ def _whole(reply: Reply, base: Reply | None) -> str:
     return f'<p class="text">{text}{_cut(reply)}</p>'
 
 
-def _cut(reply: Reply) -> str:
+def _cut(reply: ReplyView) -> str:
     """A mark behind a reply that its limit cut short; the style sheet writes it, so that it is no part of the text."""
     if not _is_cut(reply):
         return ""
@@ -160,11 +160,11 @@ def _cut(reply: Reply) -> str:
     return f'<span class="cut" role="img" aria-label="{tip}" title="{tip}"></span>'
 
 
-def _is_cut(reply: Reply) -> bool:
+def _is_cut(reply: ReplyView) -> bool:
     return reply.finished is not None and reply.finished.finish_reason == "length"
 
 
-def _goes_on(view: View, reply: Reply) -> str:
+def _goes_on(view: View, reply: ReplyView) -> str:
     if view.writing or not _is_cut(reply):
         return ""
     return '<button type="button" class="goon" data-more>Continue</button>'
@@ -184,7 +184,7 @@ def _strip_card(view: View, alpha: float, card: Card | None) -> str:
     shown = written or (ghost if view.writing else None)
     text = shown.text if shown else ""
     shared = _shared(base.text, text) if base is not None and alpha and written else 0
-    current = view.wish is not None and view.wish.alpha == alpha
+    current = view.inputs is not None and view.inputs.alpha == alpha
     figures = chips(shown, short=True, rewarded=view.writing and card is not None) if shown else ""
     return (
         f'<button type="button" class="card {side(alpha)}" data-alpha="{alpha:g}" aria-label="set alpha to {alpha:g}"'
@@ -236,10 +236,10 @@ def _invitation(slot: str, card: Card | None) -> str:
 def _strength(view: View, slot: str, card: Card | None) -> str:
     if slot == BASE:
         return '<span class="strength">unsteered</span>'
-    if view.wish is None or not view.wish.axis or slot not in view.slots:
+    if view.inputs is None or not view.inputs.axis or slot not in view.slots:
         return ""
     at = escape(_at(view.slots[slot].strengths))
-    return f'<span class="strength">{at}{_beyond(view.wish.alpha, card)}</span>'
+    return f'<span class="strength">{at}{_beyond(view.inputs.alpha, card)}</span>'
 
 
 def _at(strengths: Sequence[Strength]) -> str:
@@ -294,6 +294,6 @@ def _chip(name: str, value: str, short: bool = False, stale: bool = False) -> st
 
 
 def _hue(view: View, slot: str) -> str:
-    if slot == BASE or view.wish is None or not view.wish.axis:
+    if slot == BASE or view.inputs is None or not view.inputs.axis:
         return "neutral"
-    return side(view.wish.alpha or view.wish.control)
+    return side(view.inputs.alpha or view.inputs.control)

@@ -1,4 +1,4 @@
-"""From wish to request, and from events to view: the page is folded from a stream, and nothing else changes it.
+"""From inputs to request, and from events to view: the page is folded from a stream, and nothing else changes it.
 
 Pure: knows neither gradio nor torch. `page` moves views over the wire.
 """
@@ -11,7 +11,18 @@ from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Event, Finished, Started, Token, Waiting
 from playground.presets import Preset
 from playground.settings import Message, Options, Request, Row, Sampling, Strength, conversation
-from playground.ui.play.view import BASE, STEERED, Reply, Turn, View, Wish, alphas_of, comparable, key_of, strip_slot
+from playground.ui.play.view import (
+    BASE,
+    STEERED,
+    Inputs,
+    ReplyView,
+    Turn,
+    View,
+    alphas_of,
+    comparable,
+    key_of,
+    strip_slot,
+)
 
 _REMEMBERED = 64  # replies kept in a session, so that going back to a strength costs nothing
 
@@ -20,15 +31,15 @@ _LIKELIEST = 5  # tokens told under both distributions, where the person looks a
 _TITLE = 40  # letters of a prompt that become a preset's title
 
 
-def begin(view: View, wish: Wish) -> View:
-    """The view in which `wish` is being answered; replies it already has are kept. Raises InvalidInput."""
-    turns, prompt = _conversation(view, wish)
-    sampling = Sampling(**{name: getattr(wish, name) for name in Sampling.model_fields})
-    slots = _slots(wish, turns, prompt)
+def begin(view: View, inputs: Inputs) -> View:
+    """The view in which `inputs` are being answered; replies it already has are kept. Raises InvalidInput."""
+    turns, prompt = _conversation(view, inputs)
+    sampling = Sampling(**{name: getattr(inputs, name) for name in Sampling.model_fields})
+    slots = _slots(inputs, turns, prompt)
     keys = {slot: key_of(row) for slot, row in slots.items()}
-    length = Request(rows=tuple(slots.values()), max_new_tokens=wish.max_new_tokens).max_new_tokens
+    length = Request(rows=tuple(slots.values()), max_new_tokens=inputs.max_new_tokens).max_new_tokens
     kept = _kept(view, sampling, length, keys)
-    if view.recorded and wish != view.wish:
+    if view.recorded and inputs != view.inputs:
         kept = _recorded_base(view, sampling, length, keys)
     missing = _missing(keys, kept)
     same_rules = (sampling, length) == (view.sampling, view.max_new_tokens)
@@ -37,7 +48,7 @@ def begin(view: View, wish: Wish) -> View:
     dialled = same_turn and (keys[BASE] in kept or view.recorded)
     first = {keys[slot] for slot in (STEERED, BASE) if slot in slots} & set(missing) if dialled else set()
     return View(
-        wish=wish,
+        inputs=inputs,
         turns=turns,
         prompt=prompt,
         slots=slots,
@@ -60,9 +71,9 @@ def request(view: View) -> Request | None:
     return Request(rows=view.asked, sampling=view.sampling, max_new_tokens=view.max_new_tokens)
 
 
-def recorded(wish: Wish, asked: Request, events: Iterable[Event], by: str) -> View:
-    """The view of a wish that was answered before the page was opened; an empty one if something else was asked."""
-    view = begin(View(), wish)
+def recorded(inputs: Inputs, asked: Request, events: Iterable[Event], by: str) -> View:
+    """The view of inputs that were answered before the page was opened; an empty one if something else was asked."""
+    view = begin(View(), inputs)
     if request(view) != asked:
         return View()
     for event in events:
@@ -79,7 +90,7 @@ def fold(view: View, event: Event) -> View:
     if not isinstance(event, Token | Finished) or not 0 <= event.row < len(view.asked_slots):
         return view
     slot = view.asked_slots[event.row]
-    reply = view.reply(slot) or Reply(view.slots[slot])
+    reply = view.reply(slot) or ReplyView(view.slots[slot])
     view = replace(view, replies={**view.replies, view.keys[slot]: _grown(reply, event)}, phase="writing")
     if any((reply := view.reply(asked)) is None or not reply.finished for asked in view.asked_slots):
         return view
@@ -98,64 +109,66 @@ def fail(view: View, error: PlaygroundError) -> View:
     return replace(view, phase="failed", error=error)
 
 
-def of_preset(preset: Preset, wish: Wish, axes: Container[str]) -> Wish:
-    """A wish with a preset's settings; where its axis is not at hand the wish keeps its own."""
+def of_preset(preset: Preset, inputs: Inputs, axes: Container[str]) -> Inputs:
+    """Inputs with a preset's settings; where its axis is not at hand they keep their own."""
     unsaid = {"max_new_tokens"} - preset.model_fields_set  # then the page's own stays
     values = preset.model_dump(exclude={"title", "axis", "more", *unsaid})
     more = tuple(strength for strength in preset.more if strength.axis in axes)
-    return replace(wish, **values, axis=preset.axis if preset.axis in axes else wish.axis, more=more, turn=0)
+    return replace(inputs, **values, axis=preset.axis if preset.axis in axes else inputs.axis, more=more, turn=0)
 
 
-def preset_of(wish: Wish) -> Preset:
-    """What a wish asks, as a preset. Raises InvalidInput for what cannot be asked."""
-    title = " ".join(wish.prompt.split())
+def preset_of(inputs: Inputs) -> Preset:
+    """What inputs ask, as a preset. Raises InvalidInput for what cannot be asked."""
+    title = " ".join(inputs.prompt.split())
     return Preset(
         title=title if len(title) <= _TITLE else f"{title[:_TITLE].rsplit(' ', 1)[0]} …",
-        **{name: getattr(wish, name) for name in Preset.model_fields if name != "title"},
+        **{name: getattr(inputs, name) for name in Preset.model_fields if name != "title"},
     )
 
 
-def _conversation(view: View, wish: Wish) -> tuple[tuple[Turn, ...], str]:
+def _conversation(view: View, inputs: Inputs) -> tuple[tuple[Turn, ...], str]:
     """Which turns lie behind and what is asked now: a follow-up continues, a changed prompt starts anew."""
-    if wish.follow_up is not None:
+    if inputs.follow_up is not None:
         base, steered = view.reply(BASE), view.reply(STEERED) or view.reply(BASE)
         if base is None or steered is None:
             raise InvalidInput("There is no reply to follow up on.", "Run the prompt first.")
-        if not wish.follow_up.strip():
+        if not inputs.follow_up.strip():
             raise InvalidInput("The follow-up is empty.", "Type what the model should reply to next.")
-        if wish.edits:
-            return view.turns, wish.follow_up
-        return (*view.turns, Turn(view.prompt, base.text, steered.text, steered.row.strengths)), wish.follow_up
+        if inputs.edits:
+            return view.turns, inputs.follow_up
+        return (*view.turns, Turn(view.prompt, base.text, steered.text, steered.row.strengths)), inputs.follow_up
     opening = view.turns[0].user if view.turns else view.prompt
-    if view.wish is not None and (wish.prompt, wish.system) == (opening, view.wish.system):
+    if view.inputs is not None and (inputs.prompt, inputs.system) == (opening, view.inputs.system):
         return view.turns, view.prompt
-    return (), wish.prompt
+    return (), inputs.prompt
 
 
-def _slots(wish: Wish, turns: tuple[Turn, ...], prompt: str) -> dict[str, Row]:
+def _slots(inputs: Inputs, turns: tuple[Turn, ...], prompt: str) -> dict[str, Row]:
     """Which row each place on the page shows. Equal rows are one row: the strip's 0 is the base pane's."""
-    system = wish.system if wish.system.strip() else None
+    system = inputs.system if inputs.system.strip() else None
 
     def row(strengths: tuple[Strength, ...], own_history: bool = True, told: int = 0) -> Row:
         messages = conversation(prompt, system, _history(turns, own_history))
-        return Row(messages=messages, strengths=strengths, seed=wish.seed, alternatives=told)
+        return Row(messages=messages, strengths=strengths, seed=inputs.seed, alternatives=told)
 
-    base = row(_first(wish, 0, 0), own_history=False)
-    if not wish.axis:
+    base = row(_first(inputs, 0, 0), own_history=False)
+    if not inputs.axis:
         return {BASE: base}
-    more = tuple(strength for strength in wish.more if strength.axis != wish.axis)
-    strip = {strip_slot(alpha): row((*_first(wish, alpha, wish.control), *more)) for alpha in alphas_of(wish.alphas)}
-    steered = row((*_first(wish, wish.alpha, wish.control), *more), told=_LIKELIEST if wish.detail else 0)
+    more = tuple(strength for strength in inputs.more if strength.axis != inputs.axis)
+    strip = {
+        strip_slot(alpha): row((*_first(inputs, alpha, inputs.control), *more)) for alpha in alphas_of(inputs.alphas)
+    }
+    steered = row((*_first(inputs, inputs.alpha, inputs.control), *more), told=_LIKELIEST if inputs.detail else 0)
     return {STEERED: steered, BASE: base, **strip}
 
 
-def _first(wish: Wish, alpha: float, control: float) -> tuple[Strength, ...]:
+def _first(inputs: Inputs, alpha: float, control: float) -> tuple[Strength, ...]:
     """The strength along the page's axis, if there is one."""
-    if not wish.axis:
+    if not inputs.axis:
         return ()
     # Without control its options change nothing; leaving them out lets equal rows be one row.
-    options: dict[str, Any] = {name: getattr(wish, name) for name in Options.model_fields} if control else {}
-    return (Strength(axis=wish.axis, alpha=alpha, control=control, **options),)
+    options: dict[str, Any] = {name: getattr(inputs, name) for name in Options.model_fields} if control else {}
+    return (Strength(axis=inputs.axis, alpha=alpha, control=control, **options),)
 
 
 def _history(turns: tuple[Turn, ...], steered: bool) -> tuple[Message, ...]:
@@ -169,7 +182,7 @@ def _history(turns: tuple[Turn, ...], steered: bool) -> tuple[Message, ...]:
     )
 
 
-def _missing(keys: Mapping[str, str], kept: Mapping[str, Reply]) -> dict[str, str]:
+def _missing(keys: Mapping[str, str], kept: Mapping[str, ReplyView]) -> dict[str, str]:
     """The rows that are still to be written, by key, each with the first slot that shows it."""
     found: dict[str, str] = {}
     for slot, key in keys.items():
@@ -178,8 +191,8 @@ def _missing(keys: Mapping[str, str], kept: Mapping[str, Reply]) -> dict[str, st
     return found
 
 
-def _recorded_base(view: View, sampling: Sampling, length: int, keys: Mapping[str, str]) -> dict[str, Reply]:
-    """The recorded base, where another wish asks for it as well.
+def _recorded_base(view: View, sampling: Sampling, length: int, keys: Mapping[str, str]) -> dict[str, ReplyView]:
+    """The recorded base, where other inputs ask for it as well.
 
     Another processor rounds otherwise and may choose other words; a dial that is turned does not ask for those.
     """
@@ -188,11 +201,11 @@ def _recorded_base(view: View, sampling: Sampling, length: int, keys: Mapping[st
     return {keys[BASE]: reply} if same and reply is not None else {}
 
 
-def _kept(view: View, sampling: Sampling, length: int, keys: Mapping[str, str]) -> dict[str, Reply]:
+def _kept(view: View, sampling: Sampling, length: int, keys: Mapping[str, str]) -> dict[str, ReplyView]:
     """The replies that hold under these rules, finished or not; one that was cut short goes on from where it is."""
     if sampling != view.sampling or view.recorded:
         return {}
-    kept: dict[str, Reply] = {}
+    kept: dict[str, ReplyView] = {}
     for key, reply in view.replies.items():
         done = reply.finished
         if done is not None and (
@@ -204,18 +217,18 @@ def _kept(view: View, sampling: Sampling, length: int, keys: Mapping[str, str]) 
     return dict(list(kept.items())[-_REMEMBERED:])
 
 
-def _resumed(reply: Reply) -> Reply:
+def _resumed(reply: ReplyView) -> ReplyView:
     """A reply without its last token, which may have held half a letter; empty where its tokens are not known."""
     whole = reply.finished is None or len(reply.pieces) == len(reply.finished.token_ids)
     pieces = reply.pieces[:-1] if whole else ()
-    return Reply(reply.row, "".join(piece.text for piece in pieces), pieces)
+    return ReplyView(reply.row, "".join(piece.text for piece in pieces), pieces)
 
 
-def _ghosts(view: View, slots: Iterable[str]) -> dict[str, Reply]:
+def _ghosts(view: View, slots: Iterable[str]) -> dict[str, ReplyView]:
     return {slot: shown for slot in slots if (shown := _shown(view, slot)) is not None}
 
 
-def _shown(view: View, slot: str) -> Reply | None:
+def _shown(view: View, slot: str) -> ReplyView | None:
     """What a slot shows: its reply, and behind an unfinished one what is left of its ghost."""
     reply, ghost = view.reply(slot), view.sure(slot) or view.ghosts.get(slot)
     if reply is None or not reply.tokens:
@@ -225,13 +238,13 @@ def _shown(view: View, slot: str) -> Reply | None:
     return replace(ghost, text=reply.text + ghost.text[len(reply.text) :])
 
 
-def _promised(replies: Mapping[str, Reply], slots: Mapping[str, Row]) -> dict[str, Reply]:
+def _promised(replies: Mapping[str, ReplyView], slots: Mapping[str, Row]) -> dict[str, ReplyView]:
     """What slots are known to get. A recording promises what it says, so that nothing blinks where it is right."""
     found = {slot: _known(row, replies.values()) for slot, row in slots.items()}
     return {slot: reply for slot, reply in found.items() if reply is not None}
 
 
-def _known(row: Row, replies: Iterable[Reply]) -> Reply | None:
+def _known(row: Row, replies: Iterable[ReplyView]) -> ReplyView | None:
     """The reply that this row gives, if another strength's interval says so."""
     for reply in replies:
         if reply.finished and (_alike(reply.row, row) or _holds(reply, row)):
@@ -239,7 +252,7 @@ def _known(row: Row, replies: Iterable[Reply]) -> Reply | None:
     return None
 
 
-def _holds(reply: Reply, row: Row) -> bool:
+def _holds(reply: ReplyView, row: Row) -> bool:
     return comparable(reply.row, row) and reply.holds_at(row.strengths[0].alpha)
 
 
@@ -250,7 +263,7 @@ def _alike(row: Row, other: Row) -> bool:
     return row.strengths == other.strengths or not any(s.alpha or s.control for s in (*row.strengths, *other.strengths))
 
 
-def _grown(reply: Reply, event: Token | Finished) -> Reply:
+def _grown(reply: ReplyView, event: Token | Finished) -> ReplyView:
     if isinstance(event, Finished):
         return replace(reply, text=event.text, finished=event)
     if event.position < len(reply.pieces):

@@ -21,7 +21,7 @@ from playground.files import parse_json, read_json_lines, write_json_lines
 from playground.presets import Preset
 from playground.settings import Request, Settings
 from playground.ui.play import present
-from playground.ui.play.view import View, Wish
+from playground.ui.play.view import Inputs, View
 
 OPENING = places.PRESETS / "opening.jsonl"
 """In float32; what another dtype says lies beside it, as `opening.bfloat16.jsonl`."""
@@ -64,7 +64,7 @@ class Recording:
 
 def asked_by(preset: Preset, axes: Iterable[str]) -> Request:
     """What the page asks when a preset is opened."""
-    request = present.request(present.begin(View(), present.of_preset(preset, Wish(), frozenset(axes))))
+    request = present.request(present.begin(View(), present.of_preset(preset, Inputs(), frozenset(axes))))
     if request is None:
         raise InvalidInput(f"The preset {preset.title!r} asks nothing.", "Give it a prompt.")
     return request

@@ -17,7 +17,7 @@ _HEIGHT = 56
 
 def ribbon(view: View) -> str:
     """The token view of a page whose visitor asked for it."""
-    if view.wish is None or not view.wish.detail:
+    if view.inputs is None or not view.inputs.detail:
         return ""
     reply = view.reply(STEERED) or view.ghosts.get(STEERED)
     if reply is None or not reply.pieces:

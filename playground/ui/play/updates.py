@@ -1,4 +1,4 @@
-"""What must change on the Play page for it to show a view, a wish, or another axis: values for its components."""
+"""What must change on the Play page for it to show a view, inputs, or another axis: values for its components."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from playground.ui import markup, snippets
 from playground.ui.play import captions, derived, panes, present, tokens
 from playground.ui.play.dial import Dial, changes, marks
 from playground.ui.play.mixer import Mixer, listed
-from playground.ui.play.view import BASE, STEERED, View, Wish
+from playground.ui.play.view import BASE, STEERED, Inputs, View
 from playground.ui.play.widgets import ASKED, Widgets, method_menu
 
 Update = dict[Any, Any]
@@ -67,13 +67,13 @@ def methods_of(player: HasAxes, axis: str | None) -> list[tuple[str, str]]:
 
 def menu(view: View, player: HasAxes, model: str) -> dict[str, Any]:
     """What can be taken along of a view: texts by the names of the menu's buttons."""
-    wish = view.wish
-    if wish is None or not wish.prompt.strip():
+    inputs = view.inputs
+    if inputs is None or not inputs.prompt.strip():
         return {}
-    return snippets.menu(present.preset_of(wish), player.name, model, derived.compared(view), live=not view.recorded)
+    return snippets.menu(present.preset_of(inputs), player.name, model, derived.compared(view), live=not view.recorded)
 
 
-class Drawing:
+class PageUpdates:
     """Updates for one page's components; `model` is what commands call the player's model."""
 
     def __init__(self, widgets: Widgets, player: HasAxes, model: str) -> None:
@@ -85,7 +85,7 @@ class Drawing:
         before, after = derived.steps(view)
         idle = view.reply(BASE) is not None and not view.writing
         rewards = derived.rewards(view)
-        points = tuple(figures.Measured(*point) for point in rewards)
+        points = tuple(figures.ReplyReward(*point) for point in rewards)
         seen = changes(derived.holds(view), derived.breakpoints(view), (before, after))
         page = {
             w.status: captions.status(view),
@@ -115,26 +115,26 @@ class Drawing:
             update[w.alpha] = gr.update(**seen)
         return update | {w.view: view}
 
-    def of_axis(self, wish: Wish) -> Update:
-        """All that speaks of the axis of a wish."""
-        w, card = self.widgets, card_of(self.player, wish.axis)
-        note = self.player.axes[wish.axis].note if wish.axis in self.player.axes else ""
+    def of_axis(self, inputs: Inputs) -> Update:
+        """All that speaks of the axis of inputs."""
+        w, card = self.widgets, card_of(self.player, inputs.axis)
+        note = self.player.axes[inputs.axis].note if inputs.axis in self.player.axes else ""
         return {
-            w.axis: wish.axis or None,
-            w.alpha: Dial(wish.alpha, **marks(card, "alpha")),
-            w.control: Dial(wish.control, **marks(card, "control")),
-            w.method: gr.update(**method_menu(methods_of(self.player, wish.axis), wish.method)),
-            **({w.second: True} if wish.control else {}),
-            w.more: Mixer(wish.more, axes=listed(cards_of(self.player), wish.axis)),
+            w.axis: inputs.axis or None,
+            w.alpha: Dial(inputs.alpha, **marks(card, "alpha")),
+            w.control: Dial(inputs.control, **marks(card, "control")),
+            w.method: gr.update(**method_menu(methods_of(self.player, inputs.axis), inputs.method)),
+            **({w.second: True} if inputs.control else {}),
+            w.more: Mixer(inputs.more, axes=listed(cards_of(self.player), inputs.axis)),
             w.note: markup.axis_note(card, note),
             w.caption: markup.caption(figures.caption(card)),
             w.curve: figures.reward_curve(card),
         }
 
-    def filled(self, wish: Wish) -> Update:
-        """The page's fields as a wish says."""
+    def filled(self, inputs: Inputs) -> Update:
+        """The page's fields as the inputs say."""
         plain = [name for name in ASKED if name not in ("axis", "alpha", "control", "method", "more")]
-        return {getattr(self.widgets, name): getattr(wish, name) for name in plain} | self.of_axis(wish)
+        return {getattr(self.widgets, name): getattr(inputs, name) for name in plain} | self.of_axis(inputs)
 
     def editing(self, edits: bool) -> Update:
         """The follow-up's buttons, while the last turn is edited or not."""

@@ -1,4 +1,4 @@
-"""What the Play page shows, as values: what is wished, what is written, and the whole page of one moment.
+"""What the Play page shows, as values: what is asked, what is written, and the whole page of one moment.
 
 `present` makes views, `derived` reads them, `captions`, `panes` and `tokens` draw them. Knows neither gradio nor torch.
 """
@@ -27,7 +27,7 @@ Phase = Literal["empty", "reading", "writing", "stopped", "done", "failed"]
 
 
 @dataclass(frozen=True)
-class Wish:
+class Inputs:
     """Everything on the page that decides what is answered, as it stood when the person asked."""
 
     prompt: str = ""
@@ -54,11 +54,11 @@ class Wish:
     edits: bool = False
     """The follow-up takes the place of the present turn instead of coming after it."""
     turn: int = 0
-    """How many turns lay behind when it was asked: the same words sent twice are two wishes."""
+    """How many turns lay behind when it was asked: the same words sent twice are two inputs."""
 
 
 @dataclass(frozen=True)
-class Reply:
+class ReplyView:
     """One row's reply as far as it is written."""
 
     row: Row
@@ -106,17 +106,17 @@ class Turn:
 class View:
     """The whole page: past turns, the rows of the present one, their replies, and how far things are."""
 
-    wish: Wish | None = None
+    inputs: Inputs | None = None
     turns: tuple[Turn, ...] = ()
     prompt: str = ""
     slots: Mapping[str, Row] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
     """The key of each slot's row, made once and not for each token: a row holds the whole conversation."""
-    replies: Mapping[str, Reply] = field(default_factory=dict)
+    replies: Mapping[str, ReplyView] = field(default_factory=dict)
     """What is written, finished or not, by the key of its row."""
-    ghosts: Mapping[str, Reply] = field(default_factory=dict)
+    ghosts: Mapping[str, ReplyView] = field(default_factory=dict)
     """What a slot showed before; it stays, faded, until it is written over."""
-    promised: Mapping[str, Reply] = field(default_factory=dict)
+    promised: Mapping[str, ReplyView] = field(default_factory=dict)
     """The reply that a slot is known to get, from another strength's interval; only its numbers are still out."""
     asked_slots: tuple[str, ...] = ()
     """One slot for each row of the running request, in the order of the events' row numbers."""
@@ -131,12 +131,12 @@ class View:
     recorded: str = ""
     """What made these replies before the page was opened; empty for replies of now."""
 
-    def reply(self, slot: str) -> Reply | None:
+    def reply(self, slot: str) -> ReplyView | None:
         """What has been written in a slot, None before its first token."""
         key = self.keys.get(slot)
         return None if key is None else self.replies.get(key)
 
-    def sure(self, slot: str) -> Reply | None:
+    def sure(self, slot: str) -> ReplyView | None:
         """A slot's whole reply: finished, or known from another alpha of its interval (whose KL differs)."""
         reply = self.reply(slot)
         return reply if reply is not None and reply.finished else self.promised.get(slot)
@@ -154,7 +154,7 @@ class View:
     @property
     def strip(self) -> tuple[float, ...]:
         """The alphas of the strip."""
-        return alphas_of(self.wish.alphas if self.wish else STRIP)
+        return alphas_of(self.inputs.alphas if self.inputs else STRIP)
 
     @property
     def writing(self) -> bool:

@@ -16,11 +16,11 @@ from playground.ui.number_box import NumberBox, bounds_of
 from playground.ui.play import captions, derived, panes, tokens
 from playground.ui.play.dial import Dial, changes, marks
 from playground.ui.play.mixer import Mixer, listed
-from playground.ui.play.view import BASE, FEWEST, MOST, STEERED, STRIP, View, Wish
+from playground.ui.play.view import BASE, FEWEST, MOST, STEERED, STRIP, Inputs, View
 from playground.ui.theme import ASSETS
 
-ASKED = [field.name for field in fields(Wish) if field.name not in ("follow_up", "edits", "turn")]
-"""The names of the components a wish is read from, in the order of its fields."""
+ASKED = [field.name for field in fields(Inputs) if field.name not in ("follow_up", "edits", "turn")]
+"""The names of the components the inputs are read from, in the order of its fields."""
 
 _CARD_SCRIPT, _PANE_SCRIPT, _RIBBON_SCRIPT, _REUSE_SCRIPT, _REUSE = (
     (ASSETS / name).read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
 
 @dataclass(frozen=True)
 class Widgets:
-    """The page's components; the first group carry the names of a wish's fields."""
+    """The page's components; the first group carry the names of the inputs' fields."""
 
     prompt: gr.Textbox
     system: gr.Textbox
@@ -78,7 +78,7 @@ class Widgets:
     view: gr.State
 
     def asked(self) -> list[Any]:
-        """The components a wish is read from."""
+        """The components the inputs are read from."""
         return [getattr(self, name) for name in ASKED]
 
 
@@ -261,7 +261,7 @@ def _answers(card: Card | None, view: View, menu: dict[str, Any]) -> dict[str, A
 
 
 def _strengths(card: Card | None, view: View) -> dict[str, Any]:
-    points = tuple(figures.Measured(*point) for point in derived.rewards(view))
+    points = tuple(figures.ReplyReward(*point) for point in derived.rewards(view))
     with gr.Column(elem_id="curve", visible=card is not None):
         curve = gr.Plot(figures.reward_curve(card, points), show_label=False, container=False, elem_id="plot")
         gr.HTML(
