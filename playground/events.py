@@ -45,7 +45,8 @@ class Token:
     `logprob` and `base_logprob` are the token's log-probabilities in nats under the steered and the base
     distribution at temperature 1; `kl` is KL(steered || base) in nats over the whole vocabulary. `value_before`
     and `value_after` are the value function's reading of the hidden state before and after control, None without
-    one. `text` is what the reply grew by: empty while a character is incomplete and for the end-of-turn token.
+    one. `text` is what the reply grew by: empty while a character is incomplete and for the end-of-turn token; what
+    may yet become a stop string comes once it cannot.
     `likely` and `base_likely` are the likeliest tokens under the steered and the base distribution, the likeliest
     first: as many as the row's `alternatives`.
     """
@@ -80,7 +81,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A row's whole reply.
+    """A row's whole reply: its tokens, and their text up to the stop string if it ended by one.
 
     `alpha` and `control` belong to the row's first axis (0 without one). `alpha_interval` is the range of that
     alpha in which exactly this reply is given (an end that is None is unbounded); None altogether where no closed

@@ -27,6 +27,9 @@ LONGEST_NAME = 4096
 MOST_AXES = 32
 """Axes that one row may mix."""
 
+LONGEST_STOP = 200
+"""Letters of a text that ends a reply."""
+
 LETTERS_PER_TOKEN = 8
 """The most letters that a prompt may have for each token of the context; texts come to 2 to 6."""
 
@@ -151,6 +154,19 @@ LENGTH: int = Length.model_fields["max_new_tokens"].default
 """How long a reply may be unless somebody says otherwise."""
 
 
+class Stopping(Settings):
+    """Which texts end a reply before its turn is over."""
+
+    stop: tuple[Annotated[str, Field(min_length=1, max_length=LONGEST_STOP)], ...] = Field(
+        default=(), max_length=4, description="A reply ends before any of these texts, of which there may be four."
+    )
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _takes_one(cls, stop: Any) -> Any:
+        return (stop,) if isinstance(stop, str) else stop
+
+
 class Row(Noise):
     """One strength of one prompt: a conversation, how to steer its reply, and the seed of its noise."""
 
@@ -213,7 +229,7 @@ class Sampling(Settings):
         return temperature
 
 
-class Request(Length):
+class Request(Stopping, Length):
     """Rows to be decoded together, as one batch."""
 
     rows: tuple[Row, ...] = Field(min_length=1)

@@ -53,7 +53,7 @@ def only(given: Mapping[str, Any], model: type[Settings]) -> dict[str, Any]:
 def _option(name: str, field: FieldInfo, many: bool) -> inspect.Parameter:
     told = typer.Option(f"--{name.replace('_', '-')}", help=field.description, metavar="[AXIS=]VALUE" if many else None)
     kind = Annotated[list[str] | None if many else _bare(field.annotation), told]
-    default = None if many else field.default
+    default = None if many else list(field.default) if isinstance(field.default, tuple) else field.default
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
@@ -61,4 +61,6 @@ def _bare(annotation: Any) -> Any:
     """A field's type without its bounds, which the settings themselves check."""
     if isinstance(annotation, UnionType):
         return functools.reduce(operator.or_, map(_bare, get_args(annotation)))
+    if get_origin(annotation) is tuple:  # of any length: an option that may be repeated
+        return list[_bare(get_args(annotation)[0])]
     return _bare(get_args(annotation)[0]) if get_origin(annotation) is Annotated else annotation

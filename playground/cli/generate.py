@@ -24,6 +24,7 @@ from playground.settings import (
     Request,
     Row,
     Sampling,
+    Stopping,
     Strength,
     conversation,
 )
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from playground.player import Player
 
 
-@with_fields(Sampling, Noise, Length, repeated=(Strength,))
+@with_fields(Sampling, Noise, Length, Stopping, repeated=(Strength,))
 def generate(
     given: Mapping[str, Any],
     prompt: Annotated[str | None, typer.Argument(help="What to say to the model.")] = None,
@@ -57,7 +58,8 @@ def generate(
     talk = _talk(prompt, system, messages)
     used = strengths(axis or [], {name: given[name] or [] for name in Strength.model_fields if name != "axis"})
     rows = tuple(Row(messages=talk, strengths=own, seed=given["seed"]) for own in used)
-    request = Request(rows=rows, sampling=Sampling(**only(given, Sampling)), max_new_tokens=given["max_new_tokens"])
+    ends = only(given, Length) | only(given, Stopping)
+    request = Request(rows=rows, sampling=Sampling(**only(given, Sampling)), **ends)
     events = _open(model, dtype).run(request)
     with contextlib.closing(events):  # pyright: ignore[reportArgumentType]
         for piece in (f"{to_json(event)}\n" for event in events) if as_json else _as_text(events, request):

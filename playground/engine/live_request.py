@@ -47,8 +47,8 @@ class LiveRequest:
         self.model, self.client, self.tree = model, client, PrefixTree(0, 0) if tree is None else tree
         self.replies = [
             Reply(
-                index, row, plan_row(model, axes, row), request.sampling, request.max_new_tokens, prompt, self.tree,
-                [self.tree.root(model, prompt)],
+                index, row, plan_row(model, axes, row), request.sampling, request.max_new_tokens, request.stop, prompt,
+                self.tree, [self.tree.root(model, prompt)],
             )
             for index, (row, prompt) in enumerate(zip(request.rows, prompts, strict=True))
         ]  # fmt: skip
@@ -132,8 +132,9 @@ class LiveRequest:
             for reply, guess, ours in zip(known, guesses, taken, strict=True):
                 if len(ours) > len(guess):
                     reach[reply.index] *= 2
-            for together in zip_longest(*taken):
-                self.write([(r, choice) for r, choice in zip(known, together, strict=True) if choice is not None])
+            for together in zip_longest(*taken):  # a stop string may end a row where others went on
+                choices = zip(known, together, strict=True)
+                self.write([(r, choice) for r, choice in choices if choice is not None and not r.ended])
             yield
 
     def _is_known(self, reply: Reply) -> bool:

@@ -9,6 +9,7 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.next_token import Choice, Position
 from playground.engine.plan import RowPlan
 from playground.engine.prefix_tree import Node, PrefixTree
+from playground.engine.stop_strings import held_back, stop_at
 from playground.events import Candidate, Change, Finished, Token
 from playground.settings import Row, Sampling
 
@@ -35,11 +36,15 @@ class Reply:
     how: Sampling
     most: int
     """Longest reply, in tokens."""
+    stops: tuple[str, ...]
+    """Texts that end it."""
     prompt: list[int]
     tree: PrefixTree
     path: list[Node]
     ids: list[int] = field(default_factory=list)
     ended: bool = False
+    stopped: bool = False
+    """Whether it ended by a text that ends it."""
     held: Hashable = None
     """The name of what the streams of a running batch hold of it: its text without the newest token."""
     text: str = ""
@@ -70,12 +75,9 @@ class Reply:
         position = len(self.ids)
         self.ids.append(choice.token)
         self.ended = len(self.ids) == self.most or choice.token in model.stop_ids
+        grown = self._grow(model.text(self.ids))
         if not self.ended:
             self.path.append(self.tree.child(self.path[-1], choice.token))
-        text = model.text(self.ids)
-        # A character may span tokens: hold back what is incomplete, unless nothing more will come.
-        grown = text[len(self.text) :] if self.ended or not text.endswith("\ufffd") else ""
-        self.text += grown
         if choice.low > self.low.alpha:
             self.low = _End(choice.low, position, choice.low_token)
         if choice.high < self.high.alpha:
@@ -96,11 +98,28 @@ class Reply:
             base_likely=_candidates(model, choice.base_likely),
         )
 
+    def _grow(self, text: str) -> str:
+        """What its text grows by where all tokens so far come to `text`; it ends where that holds a stop string."""
+        # A character may span tokens, and so may a stop string: hold back what is incomplete while more may come.
+        complete = text if self.ended else text.rstrip("\ufffd")
+        end = stop_at(complete, self.stops, len(self.text))
+        if end is not None:
+            self.ended = self.stopped = True
+        elif self.ended:
+            end = len(text)
+        elif complete == text:
+            end = len(text) - held_back(text, self.stops)
+        else:
+            end = len(self.text)
+        grown = text[len(self.text) : end]
+        self.text += grown
+        return grown
+
     def finished(self, model: LanguageModel) -> Finished:
         """The event that ends the row."""
         has_interval = self.plan.line(self.how) is not None
         first = self.row.strengths[0] if self.row.strengths else None
-        reason: Literal["stop", "length"] = "stop" if self.ids[-1] in model.stop_ids else "length"
+        reason: Literal["stop", "length"] = "stop" if self.stopped or self.ids[-1] in model.stop_ids else "length"
         return Finished(
             row=self.index,
             alpha=first.alpha if first else 0.0,

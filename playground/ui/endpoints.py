@@ -73,6 +73,7 @@ class SayArguments(Settings):
     temperature: Number
     seed: Whole
     max_new_tokens: Whole
+    stop: Annotated[tuple[str, ...], BeforeValidator(_list)]
 
     def replies(self) -> int:
         """How many replies are asked for: one for each pair of strengths, or the base model's alone."""
@@ -85,7 +86,7 @@ class SayArguments(Settings):
         messages = conversation(self.prompt, self.system or None)
         rows = tuple(Row(messages=messages, strengths=own, seed=self.seed) for own in used)
         sampling = Sampling(temperature=self.temperature)
-        return Request(rows=rows, sampling=sampling, max_new_tokens=self.max_new_tokens)
+        return Request(rows=rows, sampling=sampling, max_new_tokens=self.max_new_tokens, stop=self.stop)
 
 
 class SweepArguments(Settings):
@@ -126,6 +127,7 @@ class Endpoints:
         temperature: float = 0.0,
         seed: int = 0,
         max_new_tokens: int = LENGTH,
+        stop: list[str] = [],  # noqa: B006
     ) -> Generator[list[dict[str, Any]]]:
         """Reply to a prompt at one or more strengths along an axis, all at once; replies grow while they are written.
 
@@ -138,6 +140,7 @@ class Endpoints:
             temperature: 0 is greedy.
             seed: Fixes the noise, which all strengths share.
             max_new_tokens: Longest reply, in tokens.
+            stop: Texts before which a reply ends, up to four.
 
         Returns:
             One object for each strength: alpha, control and text; once it is finished also reward, kl, perplexity
@@ -147,7 +150,7 @@ class Endpoints:
         with _as_messages():
             given: dict[str, Any] = {
                 "prompt": prompt, "axis": axis, "alphas": alphas, "controls": controls, "system": system,
-                "temperature": temperature, "seed": seed, "max_new_tokens": max_new_tokens,
+                "temperature": temperature, "seed": seed, "max_new_tokens": max_new_tokens, "stop": stop,
             }  # fmt: skip
             _check_size(given)
             said = SayArguments(**given)

@@ -123,6 +123,15 @@ def test_the_same_command_says_the_same(shell: Shell, tiny: list[str]) -> None:
     assert same == again != other
 
 
+def test_a_reply_ends_before_any_of_the_texts_that_stop_it(shell: Shell, tiny: list[str]) -> None:
+    (whole, *_) = (from_json(line) for line in reversed(shell("say", "Hi", "--json", *tiny).out.splitlines()))
+    assert isinstance(whole, Finished) and len(whole.text) > 4
+    asked = ["say", "Hi", "--stop", "nowhere", "--stop", whole.text[2:4], "--json", *tiny]
+    end = from_json(shell(*asked).out.splitlines()[-1])
+    assert isinstance(end, Finished)
+    assert (end.text, end.finish_reason) == (whole.text[: whole.text.index(whole.text[2:4])], "stop")
+
+
 MISTAKES = {
     "unknown axis": (["--axis", "nope"], "nope"),
     "strength without an axis": (["--alpha", "1"], "needs an axis"),

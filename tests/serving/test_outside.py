@@ -38,7 +38,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "axes": {},
     "say": {
         "prompt": "Hello.", "axis": "extraversion", "alphas": [0.0], "controls": [0.0], "system": "",
-        "temperature": 0.0, "seed": 0, "max_new_tokens": 4,
+        "temperature": 0.0, "seed": 0, "max_new_tokens": 4, "stop": [],
     },
     "sweep": {
         "axis": "extraversion", "prompts": ["Hello."], "alphas": "0,1", "controls": "0", "seeds": 1, "seed": 0,
@@ -59,6 +59,7 @@ OVER: dict[str, list[Any]] = {
     "seed": [2**63, 10**400, -1],
     "temperature": [1e308, -1],
     "max_new_tokens": [257, 10**400],
+    "stop": [["."] * 5, "x" * 201, [""], [["."]]],
 }
 """Arguments over a limit, by name."""
 
@@ -140,8 +141,10 @@ def test_one_client_with_sixteen_long_requests_keeps_nobody_out_and_is_told_wher
     raw, log, held = server
     held.touch()
     for number in range(16):
-        raw.start("say", [f"Number {number}.", "", 0, 0, "", 0, number, 120], "greedy", {"X-Forwarded-For": "1.1.1.1"})
-    *_, (_, replies) = raw.named("say", "Hello.", "", 0, 0, "", 0, 0, 2, headers={"X-Forwarded-For": "2.2.2.2"})
+        raw.start(
+            "say", [f"Number {number}.", "", 0, 0, "", 0, number, 120, []], "greedy", {"X-Forwarded-For": "1.1.1.1"}
+        )
+    *_, (_, replies) = raw.named("say", "Hello.", "", 0, 0, "", 0, 0, 2, [], headers={"X-Forwarded-For": "2.2.2.2"})
     assert replies[0][0]["finish_reason"], "somebody else is answered meanwhile"
     held.unlink()
     first: dict[str, Any] = {}
