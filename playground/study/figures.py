@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
+from scipy.special import expit
 
 from playground.cards import Estimate
 from playground.measure.figures import BASE, NEGATIVE, POSITIVE, UNSAFE, chart_layout
@@ -228,5 +229,5 @@ def _curve(rising: Sequence[tuple[float, Estimate]], name: str) -> list[go.Scatt
 
 def _chance(score: Estimate) -> Estimate:
     """Log-odds as a chance."""
-    mean, low, high = (1 / (1 + 2.718281828459045**-one) for one in (score.mean, score.low, score.high))
+    mean, low, high = (float(expit(one)) for one in (score.mean, score.low, score.high))
     return Estimate(mean=mean, low=low, high=high)

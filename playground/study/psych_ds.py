@@ -25,8 +25,8 @@ def write(folder: Path, study: Study, tables: Mapping[str, pd.DataFrame], meanin
 
 
 def file_name(study: str, table: str) -> str:
-    """The name of a table's file: keywords and letters or digits, as Psych-DS wants them."""
-    return f"study-{re.sub('[^A-Za-z0-9]', '', study)}_table-{table}_data.csv"
+    """The name of a table's file: official keywords, each with letters or digits."""
+    return f"study-{re.sub('[^A-Za-z0-9]', '', study)}_description-{table}_data.csv"
 
 
 def description(study: Study, meanings: pd.DataFrame) -> dict[str, Any]:
@@ -54,5 +54,9 @@ def description(study: Study, meanings: pd.DataFrame) -> dict[str, Any]:
 _README = """# {title}
 
 `data` holds a table for each kind of row: answers, people, replies, practice, events. What each column means stands in
-`dataset_description.json` as `variableMeasured`.
+`dataset_description.json` as `variableMeasured`. A row is told from all others by `person` and `position` among answers
+and among practice, by `person` among people, by `id` among replies; events are in order.
+
+Before you publish it, add `author`, `license`, `citation`, `funder`, `url` and `privacyPolicy` to
+`dataset_description.json`: Psych-DS recommends them, and nobody else knows them.
 """

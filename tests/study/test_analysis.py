@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from playground.cards import Estimate
 from playground.errors import InvalidInput
-from playground.study import analysis, asides, crowd, report, results, sentences, simulate, wording
+from playground.study import analysis, asides, crowd, figures, report, results, sentences, simulate, wording
 from playground.study.analysis import Analysis
-from playground.study.described import VerdictShares
+from playground.study.described import Result, VerdictShares
 from playground.study.parts import PlannedAnalysis
 from playground.study.stimuli import Study
 from playground.study.store import Store
@@ -110,6 +111,15 @@ def test_two_answers_do_not_make_a_strength_the_best(analysed: Analysis) -> None
 
     kept = replace(analysed.kept, said=(said(0.0, 1.0, 2), said(1.0, 0.9, 50)))
     assert "Replies at 1 were called just right by most: 90% of 50." in report.page(replace(analysed, kept=kept), "")
+
+
+def test_a_score_out_of_all_measure_is_drawn(analysed: Analysis) -> None:
+    """With few answers utilities may be as large as that."""
+    far = Estimate(mean=900.0, low=-900.0, high=1800.0)
+    fitted = analysed.kept.preference.value
+    assert fitted is not None
+    kept = replace(analysed.kept, preference=Result(replace(fitted, utilities=((0.0, far),))))
+    assert figures.liking(analysed, kept) is not None
 
 
 def test_no_number_is_less_than_nothing_by_a_hair() -> None:

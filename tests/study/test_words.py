@@ -31,6 +31,7 @@ def test_a_language_says_all_that_english_says(language: str) -> None:
         assert sorted(PLACES.findall(text)) == sorted(PLACES.findall(english[name])), name
         assert text.count("**") == english[name].count("**"), name
         assert text != english[name] or len(text) < 12, f"{name} is not translated"
+        assert len(text) <= 1.6 * len(english[name]) + 10, f"{name} is too long for its place"
 
 
 def test_the_languages_asked_for_are_there() -> None:
