@@ -33,10 +33,14 @@ def slider(analysis: Analysis, found: Findings) -> str:
     fitted = found.slider.value
     if fitted is None:
         return f"No slider was used. {found.slider.reason}"
+    left = (
+        f"People left the slider at {analysis.method} {number(fitted.mean.mean)} on average ({interval(fitted.mean)})."
+    )
+    if fitted.pull is None:
+        return f"{left} It always began at the same strength."
     mattered = "does not show to matter" if fitted.pull.low <= 0 <= fitted.pull.high else "mattered"
     return (
-        f"People left the slider at {analysis.method} {number(fitted.mean.mean)} on average ({interval(fitted.mean)}). "
-        f"Where it began {mattered}: for each 1 that it began higher it ended {number(fitted.pull.mean)} higher "
+        f"{left} Where it began {mattered}: for each 1 that it began higher it ended {number(fitted.pull.mean)} higher "
         f"({interval(fitted.pull)})."
     )
 

@@ -50,12 +50,13 @@ class VerdictShares:
 class Slider:
     """Where people left the slider: the mean, how far people's own means lie apart, and the pull of where it began.
 
-    `pull` is the slope of the end on the start: 0 is none, 1 is a slider that nobody moves.
+    `pull` is the slope of the end on the start: 0 is none, 1 is a slider that nobody moves. It is None where the slider
+    always began at the same strength.
     """
 
     mean: Estimate
     deviation: float
-    pull: Estimate
+    pull: Estimate | None
     ends: tuple[tuple[float, int], ...]
 
 
@@ -148,7 +149,7 @@ def slider(rows: Table) -> Slider:
     return Slider(
         mean=mean,
         deviation=float(own.std(ddof=1)),
-        pull=fits.estimate(pull),
+        pull=fits.estimate(pull) if np.ptp(starts) else None,
         ends=tuple((float(str(at)), int(count)) for at, count in counts.items()),
     )
 

@@ -4,7 +4,6 @@ Pure functions of arrays. Whatever is estimated over people gets its interval by
 answers of one person hang together; 95 % percentile intervals throughout.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,9 +24,14 @@ def resampled(people: int, times: int = RESAMPLES, seed: int = 0) -> Array:
 
 
 def estimate(values: Array) -> Estimate:
-    """The first value with the central 95 % of the others; those that are no number are left out."""
+    """The first value with the central 95 % of the others; those that are no number are left out.
+
+    Raises TooLittleError where the first is no number, or none of the others is.
+    """
     rest = values[1:][np.isfinite(values[1:])]
-    low, high = (float(end) for end in np.percentile(rest, [2.5, 97.5])) if len(rest) else (math.nan, math.nan)
+    if not np.isfinite(values[0]) or not len(rest):
+        raise TooLittleError("The answers differ too little for a number.")
+    low, high = (float(end) for end in np.percentile(rest, [2.5, 97.5]))
     return Estimate(mean=float(values[0]), low=low, high=high)
 
 

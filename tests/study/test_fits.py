@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from playground.study import crowd, fits
+from playground.study import crowd, described, fits
 from playground.study import plan as plans
 from playground.study.model.pairs import Pairs, TooLittleError
 
@@ -55,3 +55,18 @@ def test_unanimous_answers_have_finite_scores() -> None:
 def test_too_few_answers_are_told_in_a_sentence(fit: Any) -> None:
     with pytest.raises(TooLittleError, match=r"^[A-Z].*\.$"):
         fit()
+
+
+def test_a_slider_that_always_began_at_one_strength_tells_where_it_ended_and_no_pull() -> None:
+    rows = pd.DataFrame({"person": ["a", "a", "b"], "strength": [0.5, 1.0, 0.5], "start": [1.0, 1.0, 1.0]})
+    found = described.slider(rows)
+    assert found.pull is None
+    assert found.mean.mean == pytest.approx(2 / 3)
+    moved = described.slider(rows.assign(start=[0.0, 1.0, 1.0]))
+    assert moved.pull is not None
+
+
+@pytest.mark.parametrize("values", [[np.nan, 1.0, 2.0], [1.0, np.nan, np.nan], [np.inf, 1.0]])
+def test_what_is_no_number_is_never_told(values: list[float]) -> None:
+    with pytest.raises(TooLittleError):
+        fits.estimate(np.array(values))
