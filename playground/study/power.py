@@ -12,7 +12,7 @@ from playground.errors import InvalidInput
 from playground.study import preferences
 from playground.study.crowd import Crowd, draw_pairs, schedules
 from playground.study.model import multilevel, spread, utility
-from playground.study.model.multilevel import Shape
+from playground.study.model.design import Shape
 from playground.study.model.pairs import Pairs, Scale
 from playground.study.plan import StudyPlan
 

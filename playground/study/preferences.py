@@ -11,7 +11,7 @@ from scipy.special import expit
 from playground.cards import Estimate
 from playground.study.fits import estimate
 from playground.study.model import inference, ordinal, prompts, quadrature, spread, utility
-from playground.study.model.multilevel import Shape
+from playground.study.model.design import Shape
 from playground.study.model.ordinal import Array
 from playground.study.model.pairs import Pairs, Scale, TooLittleError, reference
 from playground.study.model.utility import CurveChoice, Utility

@@ -15,9 +15,9 @@ from scipy.stats import norm
 from playground.study import comparisons, crowd, preferences
 from playground.study import plan as plans
 from playground.study.crowd import Crowd
-from playground.study.model import inference, multilevel, ordinal, pairs, permutations, utility
+from playground.study.model import inference, likelihood, multilevel, ordinal, pairs, permutations, utility
 from playground.study.model import prompts as by_prompts
-from playground.study.model.multilevel import Design, Shape
+from playground.study.model.design import Design, Layout, Shape
 from playground.study.model.pairs import Pairs, Scale, TooLittleError
 from playground.study.preferences import PreferenceModel
 
@@ -80,12 +80,12 @@ def test_adaptive_quadrature_is_a_dense_grid(shape: Shape, degrees: bool) -> Non
 @pytest.mark.parametrize("unit", [None, 1])
 def test_scores_are_derivatives(shape: Shape, unit: int | None) -> None:
     design = replace(designed(drawn(6, degrees=True)), unit=unit)
-    layout = multilevel.Layout.of(design, shape)
+    layout = Layout.of(design, shape)
     at = layout.start() + 0.1 * np.random.default_rng(1).standard_normal(layout.size)
-    where = multilevel.nodes(at, design, layout, (7, 5))
-    _, _, by_person, _, _ = multilevel.scores(at, design, layout, where)
+    where = likelihood.nodes(at, design, layout, (7, 5))
+    _, _, by_person, _, _ = likelihood.scores(at, design, layout, where)
     for place, step in enumerate(np.eye(layout.size) * 1e-5):
-        higher, lower = (multilevel.scores(at + by, design, layout, where)[0] for by in (step, -step))
+        higher, lower = (likelihood.scores(at + by, design, layout, where)[0] for by in (step, -step))
         assert (higher - lower) / 2e-5 == pytest.approx(by_person[:, place], abs=1e-5)
 
 
@@ -93,7 +93,8 @@ def test_scores_are_derivatives(shape: Shape, unit: int | None) -> None:
 @given(some.floats(-3, 3), some.integers(2, 7), some.lists(some.floats(-2, 1), min_size=3, max_size=3))
 def test_answers_have_probabilities_that_sum_to_one(eta: float, categories: int, steps: list[float]) -> None:
     cut = ordinal.cuts(np.array(steps[: (categories - 1) // 2]), categories, np.arange(categories))
-    assert np.exp(ordinal.log_likelihood(np.full((categories, 1), eta), cut)).sum() == pytest.approx(1)
+    chances = ordinal.chances(np.full((categories, 1), eta), cut)
+    assert np.exp(ordinal.log_of(chances, cut)).sum() == pytest.approx(1)
 
 
 def stored(name: str) -> tuple[Pairs, dict[str, Any]]:
@@ -132,9 +133,9 @@ def test_ties_and_degrees_are_those_of_ordinal(name: str) -> None:
     upper = np.array(theirs["thresholds"])[(data.categories - 1) // 2 :]
     steps = np.log(np.diff(upper, prepend=0.0))
     at = np.array([*theirs["fixed"], *steps, np.log(theirs["deviation"])])
-    layout = multilevel.Layout.of(design, Shape(sharpness=False))
-    where = multilevel.nodes(at, design, layout, (1, 1))
-    assert multilevel.scores(at, design, layout, where)[0].sum() == pytest.approx(theirs["log_likelihood"], abs=0.01)
+    layout = Layout.of(design, Shape(sharpness=False))
+    where = likelihood.nodes(at, design, layout, (1, 1))
+    assert likelihood.scores(at, design, layout, where)[0].sum() == pytest.approx(theirs["log_likelihood"], abs=0.01)
     found = multilevel.fit(design, Shape(sharpness=False))
     assert found.at[:3] == pytest.approx(theirs["fixed"], abs=0.1)
     assert found.spread == pytest.approx(theirs["deviation"], rel=0.1, abs=0.05)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from playground.study.model import inference, multilevel, pairs, utility
-from playground.study.model.multilevel import Fit, Shape
+from playground.study.model.design import Shape
+from playground.study.model.multilevel import Fit
 from playground.study.model.pairs import Pairs, Scale, TooLittleError
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from scipy.special import expit
 
 from playground.study.model import inference, multilevel, quadrature
-from playground.study.model.multilevel import Design, Fit, Shape
+from playground.study.model.design import Design, Shape
+from playground.study.model.multilevel import Fit
 from playground.study.model.ordinal import Array, Places
 from playground.study.model.pairs import Scale, TooLittleError
 

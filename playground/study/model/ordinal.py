@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit
+from scipy.special import expit
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
+
+_LEAST = float(np.exp(-700.0))
 
 
 class Cuts(NamedTuple):
@@ -46,15 +48,22 @@ def cuts(steps: Array, categories: int, answer: Places) -> Cuts:
     return Cuts(low[answer], high[answer], gap[answer], slack[answer])
 
 
-def log_likelihood(eta: Array, cut: Cuts) -> Array:
-    """The logarithm of each answer's probability: [N, Q] -> [N, Q]."""
-    return log_expit(cut.high[:, None] - eta) + log_expit(eta - cut.low[:, None]) + cut.gap[:, None]
+class Chances(NamedTuple):
+    """The chance to stay `below` the upper threshold of each answer, and `above` the lower one, [N, Q] each.
 
-
-def slopes(eta: Array, cut: Cuts) -> tuple[Array, Array]:
-    """F at the upper and at the lower threshold, [N, Q] each.
-
-    From them: the slope of the log-likelihood on eta is their sum less 1, its curvature -(F (1 - F)) of both, its slope
-    on the upper threshold 1 - F + slack, on the lower -F - slack.
+    From them: the slope of the log-likelihood on eta is below - above, its curvature -(F (1 - F)) of both, its slope
+    on the upper threshold 1 - below + slack, on the lower above - 1 - slack.
     """
-    return expit(cut.high[:, None] - eta), expit(cut.low[:, None] - eta)
+
+    below: Array
+    above: Array
+
+
+def chances(eta: Array, cut: Cuts) -> Chances:
+    """What the likelihood and its slopes are made of, for log-odds [N, Q]."""
+    return Chances(expit(cut.high[:, None] - eta), expit(eta - cut.low[:, None]))
+
+
+def log_of(found: Chances, cut: Cuts) -> Array:
+    """The logarithm of each answer's probability, [N, Q]; one below e^-700 counts as e^-700."""
+    return np.log(np.maximum(found.below * found.above, _LEAST)) + cut.gap[:, None]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from playground.study.model.multilevel import Design
+from playground.study.model.design import Design
 from playground.study.model.ordinal import Array, Places
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from playground.study.model import inference, multilevel, pairs, utility
+from playground.study.model.design import Shape
 from playground.study.model.inference import Uncertainty
-from playground.study.model.multilevel import Shape
 from playground.study.model.ordinal import Array
 from playground.study.model.pairs import Pairs, Scale, TooLittleError
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from playground.study.model.ordinal import Array, Cuts, Places, slopes
+from playground.study.model.ordinal import Array, Cuts, Places, chances
 
 _STEPS = 30
 
@@ -61,9 +61,9 @@ def _modes(own: PersonOdds, cut: Cuts, first: Places, person: Places) -> tuple[A
         sharp = np.exp(own.omega * v)[person]
         turned = sharp * own.delta * own.slope
         inside = sharp * own.inner + turned * u[person]
-        high, low = (part[:, 0] for part in slopes((own.outer + inside)[:, None], cut))
+        below, above = (part[:, 0] for part in chances((own.outer + inside)[:, None], cut))
         stretched = own.omega * inside
-        off, weight = high + low - 1, high * (1 - high) + low * (1 - low)
+        off, weight = below - above, below * (1 - below) + above * (1 - above)
         columns = np.stack(
             [off * turned, off * stretched, weight * turned**2, weight * turned * stretched, weight * stretched**2]
         )

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.special import ndtr
 
 from playground.study.model import inference, multilevel, pairs, utility
-from playground.study.model.multilevel import Fit, Shape
+from playground.study.model.design import Layout, Shape
+from playground.study.model.multilevel import Fit
 from playground.study.model.ordinal import Array
 from playground.study.model.pairs import Pairs, Scale
 from playground.study.model.utility import Utility
@@ -134,7 +135,7 @@ def camps(found: Utility) -> Camps | None:
     if fitted.design.people < _FEWEST_IN_CAMPS or not found.has_top:
         return None
     both = Shape(True, fitted.shape.sharpness, fitted.shape.careless, camps=True)
-    layout = multilevel.Layout.of(fitted.design, both)
+    layout = Layout.of(fitted.design, both)
     tries = [_two(fitted, both, layout, shift) for shift in (1.5 * fitted.spread, 2.5 * fitted.spread)]
     best = max(tries, key=lambda one: one.log_likelihood)
     first, shift, share = layout.inner.start, layout.shift, layout.share
@@ -154,7 +155,7 @@ def camps(found: Utility) -> Camps | None:
     return Camps((two[0], two[1]), _top_of(best), better)
 
 
-def _two(fitted: Fit, both: Shape, layout: multilevel.Layout, shift: float) -> Fit:
+def _two(fitted: Fit, both: Shape, layout: Layout, shift: float) -> Fit:
     """Two groups from a start so far apart, narrow each."""
     start = layout.start()
     fixed = layout.steps.stop

@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 
 from playground.study.model import inference, multilevel, pairs
+from playground.study.model.design import Shape
 from playground.study.model.inference import Uncertainty
-from playground.study.model.multilevel import Fit, Shape
+from playground.study.model.multilevel import Fit
 from playground.study.model.ordinal import Array
 from playground.study.model.pairs import Pairs, Scale
 
