@@ -14,6 +14,7 @@ import torch
 from playground import axes, cards, sources
 from playground.axes import Axis
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.engine.prefix_tree import PrefixTree
 from playground.engine.scheduler import Scheduler
 from playground.errors import AxisMismatch
@@ -132,7 +133,7 @@ def open_model(name: str, dtype: str = "auto", report: Callable[[Progress], None
     device = "cuda" if torch.cuda.is_available() else "cpu"
     folder = sources.resolve(name, report or (lambda progress: None))
     with no_bars():
-        return LanguageModel.load(folder, sources.pick_dtype(dtype, device), device, sources.display_name(name))
+        return load_model(folder, sources.pick_dtype(dtype, device), device, sources.display_name(name))
 
 
 def _is_folder(path: str) -> bool:

@@ -11,6 +11,7 @@ import torch
 from playground import axes
 from playground.cards import FILE_NAME, Card
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.errors import AxisMismatch, InvalidInput, PlaygroundError
 from playground.events import Finished
 from playground.player import Player
@@ -26,7 +27,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(model_folder: Path) -> LanguageModel:
-    return LanguageModel.load(model_folder)
+    return load_model(model_folder)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +130,7 @@ def test_a_broken_card_is_refused(folder: Path, model: LanguageModel, text: str)
 
 
 def test_an_axis_of_another_family_is_refused_with_the_reason(folder: Path, tmp_path: Path) -> None:
-    other = LanguageModel.load(build_tiny(tmp_path / "qwen2", "qwen2"))
+    other = load_model(build_tiny(tmp_path / "qwen2", "qwen2"))
     with pytest.raises(AxisMismatch, match=r"another architecture \(llama against qwen2\)") as told:
         axes.load(folder, other)
     assert "axis train" in told.value.hint
@@ -143,7 +144,7 @@ def test_another_tokenizer_is_refused(folder: Path, model: LanguageModel) -> Non
 
 
 def test_same_shape_but_other_weights_is_allowed_with_a_note(folder: Path, tmp_path: Path) -> None:
-    sibling = LanguageModel.load(build_tiny(tmp_path / "sibling", "llama", seed=9))
+    sibling = load_model(build_tiny(tmp_path / "sibling", "llama", seed=9))
     assert "other values" in axes.load(folder, sibling).note
 
 
@@ -151,7 +152,7 @@ def test_same_shape_but_other_weights_is_allowed_with_a_note(folder: Path, tmp_p
 def test_the_fingerprint_does_not_depend_on_the_dtype(
     model: LanguageModel, model_folder: Path, dtype: torch.dtype
 ) -> None:
-    assert LanguageModel.load(model_folder, dtype).identity() == model.identity()
+    assert load_model(model_folder, dtype).identity() == model.identity()
 
 
 def test_a_run_takes_an_axis_by_its_folder(folder: Path, model: LanguageModel) -> None:

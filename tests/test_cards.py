@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from playground import axes, cards, files
 from playground.cards import FILE_NAME, Card
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.errors import AxisDamaged, AxisMismatch
 from playground.player import Player
 from tests.conftest import FolderOf
@@ -24,7 +25,7 @@ LAYER, VALUES, REWARD = axes.WEIGHT_FILES
 
 @pytest.fixture(scope="module")
 def model(tiny_folder: FolderOf) -> LanguageModel:
-    return LanguageModel.load(tiny_folder("llama"))
+    return load_model(tiny_folder("llama"))
 
 
 @pytest.fixture(scope="module")

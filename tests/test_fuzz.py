@@ -9,6 +9,7 @@ import pytest
 
 from playground import axes, cards, presets
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.events import Finished
 from playground.measure import figures
 from playground.player import Player
@@ -22,7 +23,7 @@ from tests.tiny_axis import make_tiny_axis
 
 @pytest.fixture(scope="module")
 def model(tiny_folder: FolderOf) -> LanguageModel:
-    return LanguageModel.load(tiny_folder("llama"))
+    return load_model(tiny_folder("llama"))
 
 
 def test_cards(tmp_path: Path, tiny_folder: FolderOf, model: LanguageModel) -> None:

@@ -7,6 +7,7 @@ from threading import Thread
 import pytest
 
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.engine.scheduler import Scheduler
 from playground.errors import InvalidInput
 from playground.events import Event, Finished, Started, Token
@@ -20,7 +21,7 @@ from tests.tiny_axis import make_tiny_axis
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[LanguageModel, Path]:
     folder = build_tiny(tmp_path_factory.mktemp("model"), "llama")
     axis = make_tiny_axis(tmp_path_factory.mktemp("axis"), folder)
-    model = LanguageModel.load(folder)
+    model = load_model(folder)
     model.stop_ids = frozenset()
     return model, axis
 

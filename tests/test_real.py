@@ -8,6 +8,7 @@ import torch
 
 from playground import cards
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.events import Finished
 from playground.player import Player
 from playground.settings import Request, Row, Sampling, Strength, conversation
@@ -32,7 +33,7 @@ MORE = (
 
 @pytest.fixture(scope="module")
 def model(embedded: Path) -> LanguageModel:
-    return LanguageModel.load(embedded, torch.float32, name="SmolLM2-135M-Instruct")
+    return load_model(embedded, torch.float32, name="SmolLM2-135M-Instruct")
 
 
 @pytest.fixture(scope="module")

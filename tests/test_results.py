@@ -14,6 +14,7 @@ import torch
 from playground.cards import Card, Judge
 from playground.engine.decode import decode
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.engine.methods import CLM, REControl, by_layer
 from playground.errors import InvalidInput
 from playground.events import Finished
@@ -42,7 +43,7 @@ SIZES = Sizes(
 @pytest.fixture(scope="module")
 def player(tmp_path_factory: pytest.TempPathFactory, tiny_folder: FolderOf) -> Player:
     """A tiny model with two axes that brevity judges."""
-    player = Player(LanguageModel.load(tiny_folder("llama")))
+    player = Player(load_model(tiny_folder("llama")))
     for seed, name in enumerate(AXES):
         folder = make_tiny_axis(tmp_path_factory.mktemp("axes") / name, tiny_folder("llama"), name, seed)
         judge = Judge(kind="length", agreement=1.0, pairs=9)
@@ -196,7 +197,7 @@ def test_blocks_of_one_candidate_are_the_base(player: Player) -> None:
 
 @pytest.mark.parametrize("learner", [learner for learner in LEARNERS if learner != "LoRA"])
 def test_a_learner_begins_as_the_base_and_learns_the_pairs(learner: Learner, lab: Lab, tmp_path: Path) -> None:
-    base = LanguageModel.load(lab.weights)
+    base = load_model(lab.weights)
     data = encode(base, pairs.load(lab.pairs("cheer")), 6)
 
     def margins(tuned: tuning.Tuned) -> torch.Tensor:
@@ -227,7 +228,7 @@ def _logratio(model: LanguageModel, base: LanguageModel, ours: Any, data: Any, a
 
 
 def test_kl_to_the_base_is_that_of_the_engine(lab: Lab) -> None:
-    base = LanguageModel.load(lab.weights)
+    base = load_model(lab.weights)
     layer = lab.player.axes["cheer"].steering.of(CLM).layer
     row = Row(messages=conversation("Tell me about rain."), strengths=(Strength(axis="cheer", alpha=1.0),))
     request = Request(rows=(row,), max_new_tokens=8)

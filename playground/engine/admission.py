@@ -3,22 +3,17 @@
 A family's name tells little of that, and a family not known by name may well fit. Nothing here knows any family.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from playground.engine.caches import KVCache
+from playground.engine.language_model import Check, LanguageModel
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.errors import ModelUnavailable
 from playground.settings import conversation
-
-if TYPE_CHECKING:
-    from playground.engine.language_model import LanguageModel
 
 NAMES = ("identity", "logits", "padding", "cache")
 """The checks, in the order in which they are made."""
@@ -36,20 +31,6 @@ _FINEST = 1e-4
 """Nothing finer is asked for in float32: sums are taken in another order."""
 
 _FITTING = "Models of the families Llama, Mistral, Qwen2, Qwen3, Gemma 3, OLMo, SmolLM3, GLM-4 and Phi-3 fit."
-
-
-class Check(NamedTuple):
-    """What was tried, what it is not to be, and how far off the model was, as a share of what it should have been."""
-
-    name: str
-    failure: str
-    error: float
-    tolerance: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether rounding explains the error; nan is never explained."""
-        return self.error <= self.tolerance
 
 
 def admit(model: LanguageModel) -> tuple[Check, ...]:

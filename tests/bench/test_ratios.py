@@ -9,7 +9,7 @@ import torch
 
 from playground.bench.ratios import NINE, PROMPTS, QUICK, Bench, summary
 from playground.cli import main as cli
-from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.player import Player
@@ -26,7 +26,7 @@ RATIOS = (
 def bench(tiny_folder: FolderOf, tmp_path: Path) -> Bench:
     folder = tiny_folder("llama")
     axis = make_tiny_axis(tmp_path / "cheer", folder)
-    return Bench(Player(LanguageModel.load(folder)), str(folder), str(axis), QUICK)
+    return Bench(Player(load_model(folder)), str(folder), str(axis), QUICK)
 
 
 def test_each_ratio_is_a_median_between_its_extremes(bench: Bench) -> None:
@@ -47,7 +47,7 @@ def test_replies_are_as_long_as_those_they_are_compared_with(bench: Bench) -> No
 def test_a_model_is_no_distance_from_itself_and_some_from_its_rounded_copy(bench: Bench, tiny_folder: FolderOf) -> None:
     itself = bench._quality(bench.model)
     assert (itself["kl"], itself["same_token"], itself["perplexity_ratio"]) == (0.0, 1.0, 1.0)
-    rounded = bench._quality(LanguageModel.load(tiny_folder("llama"), torch.int8))
+    rounded = bench._quality(load_model(tiny_folder("llama"), torch.int8))
     assert 0 < rounded["kl"] < 0.1 and rounded["tokens"] == len(PROMPTS) * QUICK.new_tokens
 
 

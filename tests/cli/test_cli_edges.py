@@ -139,7 +139,8 @@ from pathlib import Path
 from playground import axes
 from playground.files import trouble
 from playground.engine.language_model import LanguageModel
-model = LanguageModel.load(Path(sys.argv[2]))
+from playground.engine.loading import load_model
+model = load_model(Path(sys.argv[2]))
 axis = axes.load(Path(sys.argv[1]), model)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

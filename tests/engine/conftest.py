@@ -10,6 +10,7 @@ import torch
 
 from playground.engine.decode import decode
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.engine.methods import CLM, REControl, Steering, by_layer
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.engine.methods.value_function import ValueFunction
@@ -59,7 +60,7 @@ def at(alpha: float = 0.0, control: float = 0.0, axis: str = "random", **more: A
 
 def make_lab(folder: Path, architecture: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Lab:
     """The same weights on every device."""
-    model = LanguageModel.load(build_tiny(folder, architecture), dtype, device)
+    model = load_model(build_tiny(folder, architecture), dtype, device)
     model.stop_ids = frozenset()  # random models end their turns at random; tests that need it set their own
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(1)

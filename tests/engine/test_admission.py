@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from playground.engine.admission import NAMES, checks
 from playground.engine.caches import StockCache, run_decoder
 from playground.engine.fused_step import FusedDecoder
-from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.errors import ModelUnavailable
 from playground.sources import build_tiny
 from tests.conftest import FolderOf
@@ -43,7 +43,7 @@ def other(folder: Path, like: Path, family: str, **changes: Any) -> Path:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.int8])
 def test_rounding_refuses_nobody(tiny_folder: FolderOf, dtype: torch.dtype) -> None:
-    model = LanguageModel.load(tiny_folder("llama"), dtype)
+    model = load_model(tiny_folder("llama"), dtype)
     assert [check.name for check in model.checks] == list(NAMES)
     assert model.checks[0].error == 0.0
     for check in model.checks[1:]:
@@ -73,7 +73,7 @@ def test_what_does_not_fit_is_refused_with_the_reason(
 ) -> None:
     folder = other(tmp_path / family, tiny_folder("llama"), family, **changes)
     with pytest.raises(ModelUnavailable, match=reason) as told:
-        LanguageModel.load(folder)
+        load_model(folder)
     assert told.value.message.startswith(family) and "\n" not in told.value.message
     assert told.value.hint
 
@@ -91,7 +91,7 @@ FIT = {
 def test_a_family_that_nobody_named_may_fit(
     tmp_path: Path, tiny_folder: FolderOf, family: str, changes: dict[str, Any]
 ) -> None:
-    model = LanguageModel.load(other(tmp_path / family, tiny_folder("llama"), family, **changes))
+    model = load_model(other(tmp_path / family, tiny_folder("llama"), family, **changes))
     assert all(check.passed for check in model.checks)
 
 
@@ -122,7 +122,7 @@ def test_single_steps_that_compute_something_else_are_found(
         FusedDecoder, "_runs", lambda fused, memory, like: ([(0, memory.rows, max(memory.starts))], None)
     )
     with pytest.raises(ModelUnavailable, match="fails the cache check"):
-        LanguageModel.load(tiny_folder("llama"), dtype)
+        load_model(tiny_folder("llama"), dtype)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -133,11 +133,11 @@ def test_rows_that_do_not_branch_are_found(
     select = StockCache.select
     monkeypatch.setattr(StockCache, "select", lambda cache, parents: select(cache, [0] * len(parents)))
     with pytest.raises(ModelUnavailable, match="fails the cache check"):
-        LanguageModel.load(tiny_folder(family), dtype)
+        load_model(tiny_folder(family), dtype)
 
 
 def test_padding_that_is_read_is_found(tiny_folder: FolderOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = LanguageModel.load(tiny_folder("gpt_neox"))
+    model = load_model(tiny_folder("gpt_neox"))
     forward = model.decoder.forward
 
     def unmasked(*args: Any, attention_mask: Tensor, **named: Any) -> Any:
@@ -149,7 +149,7 @@ def test_padding_that_is_read_is_found(tiny_folder: FolderOf, monkeypatch: pytes
 
 
 def test_a_model_that_says_nothing_but_nan_is_refused(tmp_path: Path, tiny_folder: FolderOf) -> None:
-    model = LanguageModel.load(tiny_folder("llama"))
+    model = load_model(tiny_folder("llama"))
     model.model.get_output_embeddings().weight.data.fill_(torch.nan)  # pyright: ignore
     assert [check.passed for check in checks(model)][1] is False
 
@@ -157,12 +157,12 @@ def test_a_model_that_says_nothing_but_nan_is_refused(tmp_path: Path, tiny_folde
 def test_loading_leaves_the_random_state_as_it_was(tiny_folder: FolderOf) -> None:
     folder = tiny_folder("llama")
     before = torch.random.get_rng_state()
-    LanguageModel.load(folder)
+    load_model(folder)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_the_text_part_of_a_multimodal_model_is_used(tiny_folder: FolderOf) -> None:
-    model = LanguageModel.load(tiny_folder("gemma3"))
+    model = load_model(tiny_folder("gemma3"))
     assert model.decoder is model.model.model.language_model
     assert (model.width, model.context_length) == (64, 512)
     assert model.identity().architecture == "gemma3_text"
@@ -174,4 +174,4 @@ def test_a_multimodal_models_cap_is_found(tmp_path: Path) -> None:
     config["text_config"]["final_logit_softcapping"] = 30.0
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelUnavailable, match="caps its logits"):
-        LanguageModel.load(folder)
+        load_model(folder)

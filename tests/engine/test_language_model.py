@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.errors import ModelUnavailable
 from playground.settings import conversation
 from playground.sources import build_tiny
@@ -27,7 +27,7 @@ def test_capped_logits_are_refused(tmp_path: Path) -> None:
     folder = build_tiny(tmp_path / "gemma", "gemma3_text")
     change_config(folder, final_logit_softcapping=30.0)
     with pytest.raises(ModelUnavailable, match="caps its logits"):
-        LanguageModel.load(folder)
+        load_model(folder)
 
 
 def test_missing_weights_are_refused_rather_than_made_up(folder: Path) -> None:
@@ -35,7 +35,7 @@ def test_missing_weights_are_refused_rather_than_made_up(folder: Path) -> None:
     weights = {name: tensor for name, tensor in load_file(path).items() if "layers.2." not in name}
     save_file(weights, path, metadata={"format": "pt"})
     with pytest.raises(ModelUnavailable, match="weights are missing"):
-        LanguageModel.load(folder)
+        load_model(folder)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), 3.5e26])
@@ -48,7 +48,7 @@ def test_weights_that_no_model_has_are_refused_by_name(folder: Path, number: flo
     weights[name][-1, -1] = number
     save_file(weights, path, metadata={"format": "pt"})
     with pytest.raises(ModelUnavailable, match=f"damaged: {name}") as told:
-        LanguageModel.load(folder, dtype)
+        load_model(folder, dtype)
     assert told.value.hint
 
 
@@ -56,11 +56,11 @@ def test_weights_that_no_model_has_are_refused_by_name(folder: Path, number: flo
 def test_a_configuration_that_makes_no_sense_is_refused(folder: Path, changes: dict[str, object]) -> None:
     change_config(folder, **changes)
     with pytest.raises(ModelUnavailable):
-        LanguageModel.load(folder)
+        load_model(folder)
 
 
 def test_a_reply_ends_as_the_chat_template_ends_it(folder: Path) -> None:
-    model = LanguageModel.load(folder)
+    model = load_model(folder)
     assert model.end_of_turn in model.stop_ids
     assert model.reply_ids("Hello.")[-1] == model.end_of_turn
     assert model.reply_ids("Hello.", ends=False) == model.reply_ids("Hello.")[:-1]
@@ -68,14 +68,14 @@ def test_a_reply_ends_as_the_chat_template_ends_it(folder: Path) -> None:
 
 
 def test_a_system_text_of_ones_own_replaces_the_templates(folder: Path) -> None:
-    model = LanguageModel.load(folder)
+    model = load_model(folder)
     text = model.tokenizer.decode(model.prompt_ids(conversation("Hi.", system="Be brief.")))
     assert "Be brief." in str(text)
 
 
 def test_the_head_of_a_bfloat16_model_answers_in_float32(folder: Path) -> None:
     """Else logits stand an eighth apart, tokens tie, and alpha intervals shrink to nothing."""
-    model = LanguageModel.load(folder, torch.bfloat16)
+    model = load_model(folder, torch.bfloat16)
     before = torch.backends.mkldnn.matmul.fp32_precision
     hidden = torch.randn(5, model.width, generator=torch.Generator().manual_seed(0)).bfloat16()
     exact = hidden.double() @ model.model.get_output_embeddings().weight.double().T

@@ -13,6 +13,7 @@ from playground.engine.forced import reply_features
 from playground.engine.fused_step import FAMILIES
 from playground.engine.language_model import LanguageModel
 from playground.engine.linear import fused, half, round_to_int8
+from playground.engine.loading import load_model
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.engine.methods.value_function import FILE_NAME
 from playground.engine.prefix_tree import PrefixTree
@@ -84,7 +85,7 @@ def test_a_product_takes_inputs_of_any_layout(layout: str, kind: str) -> None:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
-    return LanguageModel.load(build_tiny(tmp_path_factory.mktemp("model")))
+    return load_model(build_tiny(tmp_path_factory.mktemp("model")))
 
 
 PAIRS = [

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from playground.engine.language_model import LanguageModel
 from playground.engine.linear import fused, int8, round_to_int8, to_int8
+from playground.engine.loading import load_model
 from playground.errors import InvalidInput
 from playground.sources import build_tiny
 
@@ -68,13 +68,13 @@ def test_a_width_that_the_int8_kernel_would_overrun_is_left_to_another() -> None
 def test_int8_is_refused_where_it_does_not_work(tmp_path: Path) -> None:
     for family in ("gpt_neox", "mistral"):  # the tiny one has a sliding window
         with pytest.raises(InvalidInput, match="cannot be held in int8") as told:
-            LanguageModel.load(build_tiny(tmp_path / family, family), torch.int8)
+            load_model(build_tiny(tmp_path / family, family), torch.int8)
         assert "--dtype auto" in told.value.hint
 
 
 def test_all_who_read_an_int8_model_read_the_same_weights(tmp_path: Path) -> None:
     """What single steps read as int8 is what the stock decoder reads as bfloat16: states agree to its rounding."""
-    model = LanguageModel.load(build_tiny(tmp_path / "llama"), torch.int8)
+    model = load_model(build_tiny(tmp_path / "llama"), torch.int8)
     ids = torch.arange(100, 120).unsqueeze(0)
     mask = torch.ones_like(ids)
     with torch.no_grad():

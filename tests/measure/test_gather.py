@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.events import Finished, Progress, exhaust, from_json, to_json
 from playground.measure.gather import ProgressMeter, gather
 from playground.settings import Row, Sampling, conversation
@@ -15,7 +16,7 @@ ROWS = [Row(messages=conversation(f"prompt {number}"), seed=number) for number i
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
-    return LanguageModel.load(build_tiny(tmp_path_factory.mktemp("model")))
+    return load_model(build_tiny(tmp_path_factory.mktemp("model")))
 
 
 def collect(

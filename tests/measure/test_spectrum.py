@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from playground.cli.main import app
-from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.errors import InvalidInput
 from playground.events import Finished, Spectrum, from_json, to_json
 from playground.measure.spectrum import SpectrumPlan, spectrum
@@ -30,7 +30,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def player(folders: tuple[Path, Path]) -> Player:
     model, axis = folders
-    player = Player(LanguageModel.load(model))
+    player = Player(load_model(model))
     player.axis(str(axis))
     return player
 

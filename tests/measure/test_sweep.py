@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from playground.cards import Card, Judge
-from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, exhaust
 from playground.measure import metrics, report
@@ -32,7 +32,7 @@ def player(tmp_path_factory: pytest.TempPathFactory, tiny_folder: FolderOf) -> P
     folder = make_tiny_axis(tmp_path_factory.mktemp("axes") / "cheer", tiny_folder("llama"))
     judge = Judge(kind="length", agreement=1.0, pairs=9)
     Card.load(folder).model_copy(update={"judge": judge}).save(folder)
-    player = Player(LanguageModel.load(tiny_folder("llama")))
+    player = Player(load_model(tiny_folder("llama")))
     player.axis(str(folder))
     return player
 

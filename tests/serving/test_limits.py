@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.errors import InvalidInput, ModelUnavailable
 from playground.events import Finished, Started, Waiting
 from playground.measure.plan import SweepPlan
@@ -100,7 +100,7 @@ def test_measurings_keep_to_the_limits() -> None:
 
 
 def test_a_sweep_is_asked_in_requests_that_keep_to_the_limits(tmp_path: Path, tiny_folder: FolderOf) -> None:
-    model = LanguageModel.load(tiny_folder("llama"))
+    model = load_model(tiny_folder("llama"))
     player = Player(model)
     player.axis(str(make_tiny_axis(tmp_path / "cheer", tiny_folder("llama"))))
     asked: list[int] = []

@@ -7,6 +7,7 @@ import torch
 
 from playground.engine.forced import batches, predict
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import exhaust
 from playground.settings import conversation
@@ -19,7 +20,7 @@ from playground.training.recipe import Recipe
 
 @pytest.fixture
 def model(tmp_path: Path) -> LanguageModel:
-    return LanguageModel.load(build_tiny(tmp_path / "model"))
+    return load_model(build_tiny(tmp_path / "model"))
 
 
 @pytest.fixture

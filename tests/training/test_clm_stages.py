@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from playground.cards import Poles
-from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import exhaust
 from playground.settings import conversation
@@ -23,7 +23,7 @@ from playground.training.spec import Job
 def test_a_layer_gives_way_only_to_a_better_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reward: float, perplexity: float, better: bool
 ) -> None:
-    model = LanguageModel.load(build_tiny(tmp_path / "model"))
+    model = load_model(build_tiny(tmp_path / "model"))
     recipe = Recipe(
         contrast_prompts=2, contrast_samples=4, reply_tokens=8, refine_rounds=3, refine_steps=1, batch=2,
         scales=(1.2,), guard_prompts=1,
@@ -54,7 +54,7 @@ def test_a_layer_gives_way_only_to_a_better_one(
 
 
 def test_a_recipe_without_refinement_asks_for_no_replies(tmp_path: Path) -> None:
-    model = LanguageModel.load(build_tiny(tmp_path / "model"))
+    model = load_model(build_tiny(tmp_path / "model"))
     job = Job(
         name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
         prompts=[f"What about {number}?" for number in range(40)], command="", data=(), recipe=Recipe(refine_rounds=0),
@@ -65,7 +65,7 @@ def test_a_recipe_without_refinement_asks_for_no_replies(tmp_path: Path) -> None
 
 
 def test_a_round_past_the_deadline_costs_one_batch_of_replies_and_no_step(tmp_path: Path) -> None:
-    model = LanguageModel.load(build_tiny(tmp_path / "model"))
+    model = load_model(build_tiny(tmp_path / "model"))
     job = Job(
         name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
         prompts=[f"What about {number}?" for number in range(40)], command="", data=(),
@@ -78,7 +78,7 @@ def test_a_round_past_the_deadline_costs_one_batch_of_replies_and_no_step(tmp_pa
 
 
 def test_the_layer_gives_way_until_replies_beyond_1_are_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = LanguageModel.load(build_tiny(tmp_path / "model"))
+    model = load_model(build_tiny(tmp_path / "model"))
     job = Job(
         name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
         prompts=[f"What about {number}?" for number in range(40)], command="", data=(), recipe=Recipe(),

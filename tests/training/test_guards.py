@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.settings import Message
 from playground.sources import build_tiny
@@ -24,7 +25,7 @@ def lengths(prompts: Sequence[Sequence[Message]], replies: Sequence[str]) -> tor
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
-    return LanguageModel.load(build_tiny(tmp_path_factory.mktemp("model")))
+    return load_model(build_tiny(tmp_path_factory.mktemp("model")))
 
 
 def moved(model: LanguageModel, by: float) -> IdentityLayer:

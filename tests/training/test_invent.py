@@ -9,6 +9,7 @@ from torch import Tensor
 
 from playground.engine.forced import reply_logprobs
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.events import Finished, exhaust
 from playground.measure.gather import ROWS_PER_BATCH
 from playground.settings import Message, Row, conversation
@@ -24,7 +25,7 @@ SMALL = Recipe(samples=4, invent_tokens=8, invent_keep=0.5)
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
-    return LanguageModel.load(build_tiny(tmp_path_factory.mktemp("model"), "llama"))
+    return load_model(build_tiny(tmp_path_factory.mktemp("model"), "llama"))
 
 
 def invented(model: LanguageModel, folder: Path, reward: object = None) -> list[Pair]:

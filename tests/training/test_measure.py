@@ -7,7 +7,7 @@ import pytest
 
 from playground.cards import Point
 from playground.engine.decode import decode
-from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.engine.methods import by_layer
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import Finished, exhaust
@@ -99,7 +99,7 @@ def test_each_prompt_is_asked_at_each_strength_with_one_noise() -> None:
 
 @pytest.mark.parametrize("late", [False, True])
 def test_readings_are_those_of_their_strength_and_prompt(tmp_path: Path, late: bool) -> None:
-    model = LanguageModel.load(build_tiny(tmp_path / "model"))
+    model = load_model(build_tiny(tmp_path / "model"))
     layer = IdentityLayer(model)
     layer.layer.load_state_dict({name: weight + 0.3 for name, weight in layer.layer.state_dict().items()})
     axes = {"warmth": by_layer(layer)}

@@ -9,6 +9,7 @@ import pytest
 from playground import axes, places
 from playground.cards import Card, Data, Poles
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.engine.methods import REControl
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.errors import InvalidInput, PlaygroundError
@@ -30,7 +31,7 @@ SMALL = Recipe(
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
-    return LanguageModel.load(build_tiny(tmp_path_factory.mktemp("model"), "llama"))
+    return load_model(build_tiny(tmp_path_factory.mktemp("model"), "llama"))
 
 
 def job(out: Path, **changes: object) -> Job:

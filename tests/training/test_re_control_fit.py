@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.engine.methods.re_control import GradientAscent
 from playground.engine.methods.value_function import ValueFunction
 from playground.events import exhaust
@@ -32,7 +33,7 @@ def test_targets_are_detached() -> None:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
-    return LanguageModel.load(build_tiny(tmp_path_factory.mktemp("model"), "llama"))
+    return load_model(build_tiny(tmp_path_factory.mktemp("model"), "llama"))
 
 
 def synthetic(model: LanguageModel, count: int, seed: int) -> ReplyStates:

@@ -11,6 +11,7 @@ from playground.axes import Axis
 from playground.cards import Card
 from playground.engine.decode import decode
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.engine.methods import SteeringVector
 from playground.errors import AxisDamaged, InvalidInput
 from playground.events import Finished, exhaust
@@ -32,7 +33,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(model_folder: Path) -> LanguageModel:
-    return LanguageModel.load(model_folder, torch.float32)
+    return load_model(model_folder, torch.float32)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.engine.methods import by_layer
 from playground.events import Finished
 from playground.measure import metrics
@@ -64,7 +65,7 @@ class _Contest:
     @cached_property
     def base(self) -> LanguageModel:
         with no_bars():
-            return LanguageModel.load(self.lab.weights, torch.float32, str(self.lab.player.model.device))
+            return load_model(self.lab.weights, torch.float32, str(self.lab.player.model.device))
 
     def job(self, learner: Learner, rate: float) -> Training:
         lab, sizes = self.lab, self.lab.sizes

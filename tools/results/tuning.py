@@ -26,6 +26,7 @@ from playground.cli.progress import ProgressPrinter
 from playground.engine.caches import run_decoder
 from playground.engine.forced import batches, predict
 from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.errors import InvalidInput
 from playground.files import write_json
@@ -177,7 +178,7 @@ def train(job: Training) -> None:
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with no_bars():
-        base = LanguageModel.load(job.weights, job.dtype, device)
+        base = load_model(job.weights, job.dtype, device)
     pupil = Pupil(job.learner, base, job.lora_rank)
     data = encode(base, pairs.load(job.pairs), job.pair_tokens)
     policy = base if pupil.layer is not None else cast(LanguageModel, Policy(base, pupil.model))

@@ -1,0 +1,109 @@
+"""A folder of weights becomes a language model, once it has passed the checks of `admission`."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from transformers.models.auto.configuration_auto import AutoConfig
+from transformers.models.auto.modeling_auto import AutoModelForCausalLM
+from transformers.models.auto.tokenization_auto import AutoTokenizer
+
+from playground.engine.admission import admit
+from playground.engine.fused_step import FusedDecoder
+from playground.engine.language_model import LanguageModel
+from playground.errors import InvalidInput, ModelUnavailable, PlaygroundError
+
+_GET_IT_WHOLE = "Point to a complete Hugging Face folder with safetensors weights, or fetch the model again."
+
+_LARGEST_WEIGHT = 65_504.0
+"""What float16 can hold, in which models are passed on; damaged bytes read as numbers up to 1e38."""
+
+_WHERE_INT8_WORKS = (
+    "int8 works on a CPU for models of the families Llama, Mistral, Qwen2 and Qwen3 without sliding windows; "
+    "take --dtype auto."
+)
+
+
+def load_model(
+    folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu", name: str | None = None
+) -> LanguageModel:
+    """Read a Hugging Face folder of safetensors weights. Raises ModelUnavailable when it cannot be used.
+
+    Any decoder will do that passes the checks of `admission`; of a multimodal model the text part is used.
+    torch.int8 is bfloat16 with the decoder's weights rounded to int8, which single steps then read: CPU only, and
+    only where there is a fused step.
+    """
+    name = name or folder.name
+    in_int8 = dtype == torch.int8
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        _refuse_capped(config.get_text_config(), name)
+        if in_int8 and not (FusedDecoder.fits(config) and device == "cpu"):
+            raise InvalidInput(f"{name} cannot be held in int8 here.", _WHERE_INT8_WORKS)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.bfloat16 if in_int8 else dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+        model, told = loaded
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        digest = _weights_digest(folder)
+    except PlaygroundError:
+        raise
+    except Exception as error:  # a damaged folder can fail in any of the library's ways
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelUnavailable(f"The model in {folder} cannot be loaded: {reason}", _GET_IT_WHOLE) from error
+    if missing := sorted(told["missing_keys"]) or sorted(str(key) for key in told["mismatched_keys"]):
+        raise ModelUnavailable(
+            f"{len(missing)} weights are missing from {folder} or of another shape, {missing[0]} for one.",
+            _GET_IT_WHOLE,
+        )
+    torch.nn.Module.to(model, device)  # in place; the model's own `to` has types that checkers do not follow
+    refuse_damaged(model, folder)
+    language_model = LanguageModel(model, tokenizer, name, digest, in_int8)
+    language_model.checks = admit(language_model)
+    return language_model
+
+
+def _refuse_capped(config: Any, name: str) -> None:
+    """Small logits are nearly the same with a cap and without, so that trying a model on a text may not show one."""
+    if getattr(config, "final_logit_softcapping", None):
+        raise ModelUnavailable(
+            f"{name} caps its logits after the head, so they are no straight lines in alpha.",
+            "Use a model without final_logit_softcapping.",
+        )
+
+
+def refuse_damaged(model: torch.nn.Module, folder: Path) -> None:
+    """Raise ModelUnavailable if a weight is nan, infinite or far beyond what any model has, as damaged bytes are."""
+    for name, weights in model.named_parameters():
+        if not weights.numel():
+            continue
+        low, high = (float(end) for end in weights.detach().aminmax())
+        if not max(-low, high) <= _LARGEST_WEIGHT:  # also where they are nan
+            raise ModelUnavailable(
+                f"The weights in {folder} are damaged: {name} holds numbers from {low:.3g} to {high:.3g}.",
+                _GET_IT_WHOLE,
+            )
+
+
+def _weights_digest(folder: Path) -> str:
+    """sha256 over the first row of each stored matrix and all of each vector, rounded to bfloat16.
+
+    Read from the files, so that it does not depend on the dtype the model is loaded in.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as tensors:
+            for name in sorted(tensors.keys()):
+                part = tensors.get_slice(name)
+                whole = len(part.get_shape()) < 2  # a vector, or a number alone
+                sample = tensors.get_tensor(name).reshape(-1) if whole else part[:1]
+                digest.update(name.encode())
+                digest.update(sample.to(torch.bfloat16).contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
