@@ -76,7 +76,7 @@ class StudyPlan(Settings):
     groups: tuple[Group, ...] = later((), "People who see some of the conditions; without groups everybody sees all.")
     blocks: Literal["fixed", "balanced"] = later("fixed", "The order of tasks: the file's, or balanced over people.")
 
-    practice: int = Field(default=0, ge=0, le=10, description="Practice trials of each task.")
+    practice: int = Field(default=0, ge=0, le=10, description="Practice trials before each task.")
     tasks: tuple[Task, ...] = Field(min_length=1)
     checks: Checks = Checks()
     flags: Flags = later(Flags())

@@ -110,7 +110,7 @@ def orders(plan: StudyPlan) -> tuple[tuple[Task, ...], ...]:
 
 
 def schedule(study: Study, filled: Fills, seed: int, group: str = "", order: int = 0) -> tuple[Trial, ...]:
-    """The trials in order of a person of a group: practice first, then a block per task.
+    """The trials in order of a person of a group: a block per task, each after its own practice.
 
     Every trial takes the condition the person has seen least, then its least-filled cell; ties and orders are drawn
     from `seed`. Inside a cell it takes the prompt the person has seen least, then the one shown least in that cell.
@@ -118,15 +118,14 @@ def schedule(study: Study, filled: Fills, seed: int, group: str = "", order: int
     rng, plan = random.Random(seed), study.plan
     seen: Counter[str] = Counter()
     trials: list[Trial] = []
-    tasks, conditions = orders(plan)[order], plan.seen_by(group)
-    if plan.practises:
-        nothing: Fills = Counter()
-        for task in tasks:
+    conditions = plan.seen_by(group)
+    nothing: Fills = Counter()
+    filled, checked = filled.copy(), plan.of_kind("pair")[:1]
+    for task in orders(plan)[order]:
+        if plan.practises:
             cells = design(study, task, plan.practice_prompts, conditions)
             block = _block(study, task, _take(cells, plan.practice, nothing, seen, rng), rng)
             trials += [replace(trial, counted=False) for trial in block]
-    filled, checked = filled.copy(), plan.of_kind("pair")[:1]
-    for task in tasks:
         cells = design(study, task, plan.scored_prompts, conditions)
         block = _block(study, task, _take(cells, task.trials, filled, seen, rng), rng)
         if task in checked:

@@ -24,7 +24,10 @@ from playground.study.words import RefusedForm
 
 @dataclass(frozen=True)
 class OpenTrial:
-    """The trial a person is to answer now. `done` of `total` trials of its part lie behind."""
+    """The trial a person is to answer now. `done` of `total` trials of its part lie behind.
+
+    `after_practice` tells that it counts and the one before did not.
+    """
 
     id: int
     token: str
@@ -39,6 +42,7 @@ class OpenTrial:
     total: int
     undo: bool
     """Whether the answer before can be taken back."""
+    after_practice: bool
 
 
 class Store(Enrolment):
@@ -65,9 +69,10 @@ class Store(Enrolment):
         connection.execute(sa.update(trials).where(trials.c.id == row.id).values(**change))
         self._seen(connection, person.id)
         self._note(connection, "shown", person.id, row.id, {"times": row.shows + 1})
-        done, total = self._count(connection, person.id, row.counted)
+        done, total = self._count(connection, person.id, row)
         shown = (row.id, row.token, row.task, row.kind, row.counted, tuple(row.options), start, row.check, row.expected)
-        return OpenTrial(*shown, done, total, self._can_undo(connection, person.id, row))
+        after_practice = row.counted and self._is_practice(connection, person.id, row.position - 1)
+        return OpenTrial(*shown, done, total, self._can_undo(connection, person.id, row), after_practice)
 
     @writes
     def answer(self, connection: Connection, code: str, token: str, key: str, answer: Answer) -> None:
@@ -128,11 +133,10 @@ class Store(Enrolment):
             .outerjoin(answers, answers.c.trial_id == trials.c.id)
             .where(trials.c.person_id == person.id, answers.c.id.is_(None))
         )
-        ahead = set(connection.execute(unanswered.where(trials.c.counted)).scalars())
-        practises = connection.execute(unanswered.where(~trials.c.counted).limit(1)).first() is not None
+        ahead = set(connection.execute(unanswered).scalars())
         for place in self.study.plan.pages:
             is_behind = person.questioned if not place else f"questions {place}" in behind
-            waits = place != "start" and (practises or (place in ahead if place else bool(ahead)))
+            waits = place != "start" and (place in ahead if place else bool(ahead))
             if not is_behind and not waits:
                 return place
         return None
@@ -208,6 +212,10 @@ class Store(Enrolment):
             .limit(1)
         ).one_or_none()
 
+    def _is_practice(self, connection: Connection, person: int, position: int) -> bool:
+        at = sa.select(trials.c.counted).where(trials.c.person_id == person, trials.c.position == position)
+        return connection.execute(at).scalar() is False
+
     def _last(self, connection: Connection, person: int) -> Any:
         """The row of the last trial with an answer, and the answer."""
         given = (answers.c.key, answers.c.choice, answers.c.degree, answers.c.option)
@@ -245,12 +253,13 @@ class Store(Enrolment):
         self._seen(connection, person, finished_at=self.clock(), outcome=outcome)
         self._note(connection, "finished", person, detail={"outcome": outcome})
 
-    def _count(self, connection: Connection, person: int, counted: bool) -> tuple[int, int]:
-        """How many trials of this part are answered, of how many."""
+    def _count(self, connection: Connection, person: int, trial: Any) -> tuple[int, int]:
+        """How many trials of its part are answered, of how many: of a task's practice, or of all that count."""
+        part = trials.c.counted if trial.counted else ~trials.c.counted & (trials.c.task == trial.task)
         row = connection.execute(
             sa.select(sa.func.count(answers.c.id).label("done"), sa.func.count().label("all"))
             .select_from(trials.outerjoin(answers, answers.c.trial_id == trials.c.id))
-            .where(trials.c.person_id == person, trials.c.counted == counted)
+            .where(trials.c.person_id == person, part)
         ).one()
         return row.done, row.all
 

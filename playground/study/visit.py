@@ -1,19 +1,28 @@
 """A person's way through a study: which page comes next, and what a form they send does to the database.
 
-No wording and no gradio: pages are frozen values that carry just what a person may know. Nothing is remembered
+No wording and no gradio. Nothing is remembered
 between two calls, so any server process can answer any of them.
 """
 
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from playground.errors import PlaygroundError
 from playground.study import forms
 from playground.study.enrolment import StudyFull
 from playground.study.forms import Form
-from playground.study.parts import Kind, Question
+from playground.study.pages import (
+    ClosedScreen,
+    ConsentScreen,
+    DebriefingScreen,
+    EndScreen,
+    InstructionsScreen,
+    Page,
+    QuestionsScreen,
+    Screen,
+    TrialScreen,
+)
 from playground.study.persons import Person
 from playground.study.recruiting import Outcome, RecruitmentIds
 from playground.study.stimuli import Study
@@ -23,108 +32,6 @@ from playground.study.words import RefusedForm, say
 
 _LONGEST_CODE = 64
 _LONGEST_REASON = 300
-
-
-@dataclass(frozen=True)
-class ConsentScreen:
-    """Asks whether the person agrees to take part."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class InstructionsScreen:
-    """Tells what is asked of the person."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class TrialScreen:
-    """Asks for one answer. `replies` stand as on the page; `start` is where a slider begins.
-
-    `choose` is the side an instructed pair asks for, which then has no replies. `undo` tells whether the answer before
-    can be taken back; `choices` what can be answered, `labels` what some of it is called in place of the usual.
-    """
-
-    kind: Kind
-    question: str
-    prompt: str
-    replies: tuple[str, ...]
-    token: str
-    degree: bool
-    practice: bool
-    done: int
-    total: int
-    start: int = 0
-    choose: str = ""
-    undo: bool = False
-    choices: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class QuestionsScreen:
-    """Asks the study's questions; `values` are what the person has given so far.
-
-    `token` is where they stand, `last` tells that the end comes next.
-    """
-
-    questions: tuple[Question, ...]
-    values: Mapping[str, str] = field(default_factory=dict)
-    token: str = ""
-    undo: bool = False
-    last: bool = True
-
-
-@dataclass(frozen=True)
-class DebriefingScreen:
-    """Tells what the study was about."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class EndScreen:
-    """The visit is over; what is known is saved, or deleted."""
-
-    outcome: Outcome
-    text: str
-    code: str
-    link: str
-
-
-@dataclass(frozen=True)
-class ClosedScreen:
-    """Nothing can be asked now.
-
-    `elsewhere` is for who comes with the id of somebody who began, and nothing else; `gone` for the id of somebody who
-    withdrew; `nameless` for who comes without an id where one is needed.
-    """
-
-    reason: Literal["paused", "unknown", "elsewhere", "gone", "nameless"]
-
-
-Screen = (
-    ConsentScreen | InstructionsScreen | TrialScreen | QuestionsScreen | DebriefingScreen | EndScreen | ClosedScreen
-)
-
-
-@dataclass(frozen=True)
-class Page:
-    """What a person sees. `code` opens it again, `key` makes its form count once, `notice` tells how the last went.
-
-    `name` is the person's, under which a browser keeps their own code; `own` tells that `code` is that. `address` is
-    the code to add to the page's address, so that loading it again goes on; empty where the address does without.
-    """
-
-    screen: Screen
-    code: str = ""
-    notice: str = ""
-    name: str = ""
-    own: bool = False
-    address: str = ""
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(12))
 
 
 class Visits:
@@ -237,7 +144,10 @@ class Visits:
         """Where a person is now, for a browser that holds one of their codes."""
         ids = self._ids(query)
         address = "" if ids is not None and person.is_visiting(ids.session) else person.resuming
-        return Page(self._screen(person), code, name=person.name, own=person.owns(code), address=address)
+        screen = self._screen(person)
+        resumes = isinstance(screen, TrialScreen) and screen.after_practice and screen.done > 0
+        notice = self.study.plan.spoken["practice_over"] if resumes else ""
+        return Page(screen, code, notice, name=person.name, own=person.owns(code), address=address)
 
     def _screen(self, person: Person) -> Screen:
         plan = self.study.plan
@@ -290,6 +200,7 @@ class Visits:
             undo=shown.undo,
             choices=task.choices,
             labels=task.labels,
+            after_practice=shown.after_practice,
         )
 
     def _end(self, outcome: Outcome, ids: RecruitmentIds | None) -> EndScreen:

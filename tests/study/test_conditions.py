@@ -120,7 +120,8 @@ def test_people_are_spread_over_groups_and_orders(grouped: Study, tmp_path: Path
 
 
 def test_a_forced_choice_offers_and_takes_no_way_out(study: Study, tmp_path: Path) -> None:
-    from playground.study.visit import TrialScreen, Visits
+    from playground.study.pages import TrialScreen
+    from playground.study.visit import Visits
     from playground.study.web import screens
     from tests.study.test_visit import form, good
 

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from playground.study import backup, results, stimuli
 from playground.study.database import connect, sqlite_url
+from playground.study.pages import ClosedScreen, ConsentScreen, EndScreen, TrialScreen
 from playground.study.records import Records
 from playground.study.store import Store
 from playground.study.tables import metadata
-from playground.study.visit import ClosedScreen, ConsentScreen, EndScreen, TrialScreen, Visits
+from playground.study.visit import Visits
 from tests.study.made import walk
 from tests.study.postgres import Server
 

@@ -9,16 +9,9 @@ from playground.errors import InvalidInput
 from playground.study import plan as plans
 from playground.study import results
 from playground.study.database import sqlite_url
+from playground.study.pages import ConsentScreen, DebriefingScreen, EndScreen, Page, QuestionsScreen, TrialScreen
 from playground.study.store import Store
-from playground.study.visit import (
-    ConsentScreen,
-    DebriefingScreen,
-    EndScreen,
-    Page,
-    QuestionsScreen,
-    TrialScreen,
-    Visits,
-)
+from playground.study.visit import Visits
 from playground.study.web import screens
 from tests.study.made import SHORT, make_study
 from tests.study.test_visit import form

@@ -13,9 +13,10 @@ import pytest
 
 from playground.errors import InvalidInput
 from playground.study.database import sqlite_url
+from playground.study.pages import ClosedScreen, ConsentScreen, EndScreen, TrialScreen
 from playground.study.recruiting import Codes, Recruiting, RecruitmentIds
 from playground.study.store import Store
-from playground.study.visit import ClosedScreen, ConsentScreen, EndScreen, TrialScreen, Visits
+from playground.study.visit import Visits
 from tests.study.made import SHORT, make_study
 from tests.study.test_visit import form, trial, walk
 

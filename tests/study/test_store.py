@@ -13,7 +13,7 @@ from playground.study.forms import Answer
 from playground.study.recruiting import RecruitmentIds
 from playground.study.schedule import design
 from playground.study.stimuli import Study
-from playground.study.store import Refused, Store
+from playground.study.store import RefusedForm, Store
 from playground.study.tables import answers, events, external_ids, metadata, people, responses, trials
 from tests.study.made import PLAN, an_answer, make_study, walk
 
@@ -50,7 +50,15 @@ def test_a_visit_from_consent_to_code(store: Store) -> None:
     assert (person.instructed, person.questioned, person.outcome) == (False, False, None)
     store.instructed(person.code)
     seen = walk(store, person.code)
-    assert [shown.counted for shown in seen] == [False] * 4 + [True] * 15
+    assert [(shown.kind, shown.counted) for shown in seen] == [
+        *[("pair", False), *[("pair", True)] * 9],
+        *[("adjustment", False), *[("adjustment", True)] * 2],
+        *[("single", False), *[("single", True)] * 2],
+        *[("adaptive", False), *[("adaptive", True)] * 2],
+    ]
+    assert [shown.done for shown in seen if not shown.counted] == [0] * 4  # each task's practice is a part of its own
+    assert [shown.done for shown in seen if shown.counted] == list(range(15))
+    assert [shown.kind for shown in seen if shown.after_practice] == ["pair", "adjustment", "single", "adaptive"]
     assert store.show(person.code) is None
     store.respond(person.code, {"mood": "4", "remarks": "none"})
     assert store.finish(person.code) == "completed"
@@ -68,7 +76,7 @@ def test_a_form_sent_twice_counts_once_and_another_form_not_at_all(store: Store)
     assert shown is not None
     for _ in range(3):
         store.answer(person.code, shown.token, "key-one-1", an_answer(shown))
-    with pytest.raises(Refused, match="already"):
+    with pytest.raises(RefusedForm, match="already"):
         store.answer(person.code, shown.token, "key-two-2", an_answer(shown))
     assert rows(store, answers) == 1
     store.respond(person.code, {"mood": "4"})
@@ -93,7 +101,7 @@ def test_a_visit_goes_on_at_the_next_unanswered_trial(store: Store) -> None:
     one, two = store.show(code), store.show(code)
     assert one == two
     assert one is not None
-    assert (one.done, one.total) == (3, 15)
+    assert (one.done, one.total) == (6, 15)
     assert len(walk(store, code)) == 12
 
 
@@ -105,9 +113,9 @@ def test_forged_foreign_and_unshown_trials_are_refused(store: Store) -> None:
         store.engine, lambda c: list(c.execute(sa.select(trials.c.token).where(trials.c.shown_at.is_(None))).scalars())
     )
     for code, token in ((mine, shown.token), (mine, "forged"), (mine, ""), (mine, tokens[0]), ("nobody", shown.token)):
-        with pytest.raises(Refused):
+        with pytest.raises(RefusedForm):
             store.answer(code, token, "key-00001", an_answer(shown))
-    with pytest.raises(Refused, match="left"):
+    with pytest.raises(RefusedForm, match="left"):
         store.finish(mine)
     assert rows(store, answers) == 0
 
@@ -160,7 +168,7 @@ def test_people_who_stay_away_free_their_cells_and_their_answers_still_count(url
     answered = {(row["cell"], row["content"]) for row in store.answered_trials() if not row["check"]}
     assert set(fills) == answered
     standing = store.progress()
-    assert (standing.consented, standing.abandoned, standing.left_at) == (1, 1, {2: 1})
+    assert (standing.consented, standing.abandoned, standing.left_at) == (1, 1, {5: 1})
     store.show(gone)
     assert store.progress().abandoned == 0
     store.close()
@@ -179,7 +187,7 @@ def test_withdrawing_deletes_all_about_a_person_and_nothing_else(store: Store) -
     assert store.progress().withdrawn == 1
     owners = {event["person_id"] for event in store.events() if event["kind"] != "withdrawn"}
     assert len(owners) == 1
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedForm):
         store.show(goes)
 
 

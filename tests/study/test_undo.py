@@ -8,10 +8,11 @@ import sqlalchemy as sa
 from playground.study import results
 from playground.study.database import transact
 from playground.study.forms import Answer
+from playground.study.pages import EndScreen, QuestionsScreen, TrialScreen
 from playground.study.stimuli import Study
-from playground.study.store import OpenTrial, Refused, Store
+from playground.study.store import OpenTrial, RefusedForm, Store
 from playground.study.tables import answers
-from playground.study.visit import EndScreen, QuestionsScreen, TrialScreen, Visits
+from playground.study.visit import Visits
 from tests.study.made import an_answer, walk
 from tests.study.test_visit import PROLIFIC, form, good, trial
 
@@ -78,16 +79,16 @@ def test_a_late_copy_of_what_was_taken_back_changes_nothing(store: Store) -> Non
 
 def test_practice_is_not_taken_back_from_the_study_nor_anybody_elses(store: Store) -> None:
     mine, theirs = store.enrol("form-0001").code, store.enrol("form-0002").code
-    walk(store, mine, 4)
+    walk(store, mine, 1)
     here = shown(store, mine)
-    assert here.counted
+    assert here.after_practice
     assert not here.undo
     store.undo(mine, here.token)
-    assert count(store) == 4
+    assert count(store) == 1
     walk(store, theirs, 6)
     store.undo(mine, shown(store, theirs).token)
-    assert count(store) == 10
-    with pytest.raises(Refused):
+    assert count(store) == 7
+    with pytest.raises(RefusedForm):
         store.undo("nobody", here.token)
 
 
@@ -117,6 +118,8 @@ def test_a_page_offers_it_by_name_and_key(store: Store, study: Study) -> None:
     visits = Visits(study, store)
     page = trial(visits, PROLIFIC)
     assert "undo" not in screens.page(page, study.plan)
+    page = visits.act(good(page), PROLIFIC)
+    assert "undo" not in screens.page(page, study.plan)  # that was practice
     page = visits.act(good(page), PROLIFIC)
     html = screens.page(page, study.plan)
     assert 'data-action="undo" data-shortcut="Backspace"' in html

@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 
 from playground.study import forms
 from playground.study.database import sqlite_url
-from playground.study.stimuli import Study
-from playground.study.store import Store
-from playground.study.visit import (
+from playground.study.pages import (
     ClosedScreen,
     ConsentScreen,
     EndScreen,
@@ -22,8 +20,10 @@ from playground.study.visit import (
     Page,
     QuestionsScreen,
     TrialScreen,
-    Visits,
 )
+from playground.study.stimuli import Study
+from playground.study.store import Store
+from playground.study.visit import Visits
 from playground.study.web import screens
 from tests.study.made import PLAN, make_study
 
@@ -128,7 +128,20 @@ def test_a_pause_holds_everybody_and_loses_no_answer(visits: Visits) -> None:
     visits.store.pause(False)
     after = visits.arrive(PROLIFIC).screen
     assert isinstance(after, TrialScreen)
-    assert after.done == 1
+    assert after.after_practice  # the answer to the one practice pair was kept
+
+
+def test_each_kind_of_trial_is_practised_and_then_people_are_told_that_it_counts(visits: Visits) -> None:
+    told: list[tuple[str, str]] = []
+    page = trial(visits, {})
+    while isinstance(page.screen, TrialScreen):
+        html = screens.page(page, visits.study.plan)
+        assert html.count(visits.study.plan.spoken["practice_over"]) == page.screen.after_practice
+        if page.screen.after_practice or page.screen.practice:
+            told.append((page.screen.kind, "counts" if page.screen.after_practice else "practice"))
+        page = visits.act(good(page), {})
+    kinds = ("pair", "adjustment", "single", "single")  # an adaptive reply looks as a single one does
+    assert told == [(kind, what) for kind in kinds for what in ("practice", "counts")]
 
 
 def test_two_tabs_answer_once_and_the_later_one_is_told(visits: Visits) -> None:

@@ -9,8 +9,9 @@ from playground.errors import InvalidInput
 from playground.study import plan as plans
 from playground.study import words
 from playground.study.database import sqlite_url
+from playground.study.pages import ClosedScreen, EndScreen, Page, TrialScreen
 from playground.study.store import Store
-from playground.study.visit import ClosedScreen, EndScreen, Page, TrialScreen, Visits
+from playground.study.visit import Visits
 from playground.study.web import screens
 from tests.study.made import SHORT, make_study
 from tests.study.test_visit import form, trial, walk

@@ -8,8 +8,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from playground.study.pages import Page
 from playground.study.plan import StudyPlan
-from playground.study.visit import Page
 from playground.study.words import direction, say
 
 _TOLD = ("saving", "unsaved")  # what the page's script says by itself
