@@ -13,8 +13,10 @@ _SHOWN = 80
 class PlaygroundError(Exception):
     """A mistake in the input or the surroundings, told in one sentence with a hint how to go on."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", field: str = "") -> None:
+        """`field` is the setting that is wrong, where it is one."""
         super().__init__(message)
+        self.field = field
         self.message = writable(message)
         self.hint = writable(hint)
 
@@ -54,7 +56,8 @@ def invalid_input(error: ValidationError) -> InvalidInput:
     what = first["msg"].removeprefix("Value error, ")
     value = first.get("input")
     got = f" (got {shown(value)})" if isinstance(value, str | int | float | bool | None) else ""
-    return InvalidInput(f"{where}: {what[:1].lower()}{what[1:]}{got}.", f"Correct {where} and try again.")
+    field = str(next(iter(first["loc"]), ""))
+    return InvalidInput(f"{where}: {what[:1].lower()}{what[1:]}{got}.", f"Correct {where} and try again.", field)
 
 
 def _repr(value: object) -> str:

@@ -83,6 +83,10 @@ StepSize = Annotated[float, Field(ge=0, le=FURTHEST)]
 """Length of a gradient step at control 1."""
 
 
+Temperature = Annotated[float, Field(ge=0, le=10)]
+"""How freely tokens are chosen."""
+
+
 class Message(Settings):
     """One turn of a conversation."""
 
@@ -196,10 +200,14 @@ class Row(Noise):
     def _names_an_axis_once(cls, strengths: tuple[Strength, ...]) -> tuple[Strength, ...]:
         names = [strength.axis for strength in strengths]
         if len(set(names)) < len(names):
-            raise InvalidInput(f"An axis is named twice in one row: {', '.join(names)}.", "Give each axis once.")
+            raise InvalidInput(
+                f"An axis is named twice in one row: {', '.join(names)}.", "Give each axis once.", "strengths"
+            )
         if len(names) > 1 and any(strength.merge == "embeddings" for strength in strengths):
             raise InvalidInput(
-                f"Axes cannot be mixed at the embeddings: {', '.join(names)}.", "Name one axis, or merge at the logits."
+                f"Axes cannot be mixed at the embeddings: {', '.join(names)}.",
+                "Name one axis, or merge at the logits.",
+                "strengths",
             )
         return strengths
 
@@ -207,9 +215,7 @@ class Row(Noise):
 class Sampling(Settings):
     """How tokens are chosen from the logits."""
 
-    temperature: float = Field(
-        default=0.0, ge=0, le=10, description="0 is greedy; above, noise shared by all strengths."
-    )
+    temperature: Temperature = Field(default=0.0, description="0 is greedy; above, noise shared by all strengths.")
     top_k: int = Field(default=0, ge=0, description="Keep the k likeliest tokens; 0 keeps all.")
     top_p: float = Field(
         default=1.0, gt=0, le=1, description="Keep the likeliest tokens that hold this much probability."
@@ -225,6 +231,7 @@ class Sampling(Settings):
             raise InvalidInput(
                 f"A temperature of {temperature:g} is too small to compute with.",
                 f"Use 0 for greedy replies, or at least {LEAST_TEMPERATURE:g}.",
+                "temperature",
             )
         return temperature
 

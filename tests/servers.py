@@ -14,13 +14,13 @@ ROOT = Path(__file__).parents[1]
 
 
 class PageServer:
-    """`playground app` of the tiny model in a process of its own, for the length of a `with`."""
+    """`playground app`, or `serve`, of the tiny model in a process of its own, for the length of a `with`."""
 
-    def __init__(self, log: Path, *options: str, **environment: str) -> None:
+    def __init__(self, log: Path, *options: str, command: str = "app", **environment: str) -> None:
         self.port = free_port()
         self.url, self.log = f"http://127.0.0.1:{self.port}", log
-        self.command = [sys.executable, "-m", "playground", "app", "--no-browser", "--model", "tiny"]
-        self.command += ["--port", str(self.port), *options]
+        self.command = [sys.executable, "-m", "playground", command, "--model", "tiny", "--port", str(self.port)]
+        self.command += [*(["--no-browser"] if command == "app" else []), *options]
         self.environment = os.environ | {"OMP_NUM_THREADS": "1"} | environment
 
     def __enter__(self) -> "PageServer":

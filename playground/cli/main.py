@@ -14,6 +14,7 @@ from playground.cli.bench import bench as bench_command
 from playground.cli.generate import generate
 from playground.cli.options import DEFAULT_MODEL, Dtype, Json, Model, PromptCommand
 from playground.cli.progress import check_arguments, on_stderr, print_anywhere
+from playground.cli.serve import serve as serve_command
 from playground.cli.spectrum import spectrum as spectrum_command
 from playground.cli.study_people import study as study_commands
 from playground.cli.sweep import sweep as sweep_command
@@ -40,6 +41,7 @@ app.add_typer(axis_commands, name="axis")
 app.command("generate", cls=PromptCommand)(generate)
 app.command("say", cls=PromptCommand, hidden=True)(generate)  # its name of before
 app.command("sweep")(sweep_command)
+app.command("serve")(serve_command)
 app.command("bench")(bench_command)
 app.command("spectrum", cls=PromptCommand)(spectrum_command)
 app.add_typer(study_commands, name="study")

@@ -61,6 +61,12 @@ class Scheduler:
         with self._changed:
             return sum(self._owner[reply] not in self._left for reply in self._rows())
 
+    @property
+    def kv_bytes(self) -> int:
+        """Bytes of keys and values that running rows hold."""
+        with self._changed:
+            return self._bytes()
+
     def run(
         self,
         axes: Mapping[str, Steering],
@@ -191,7 +197,7 @@ class Scheduler:
         running = self._rows()
         readings = {(reply.held, stream) for reply in running for stream in reply.plan.streams}
         readings |= {(reply.tokens, stream) for reply in newcomers for stream in reply.plan.streams}
-        longest = max(len(reply.prompt) + len(reply.ids) for reply in [*running, *newcomers])
+        longest = max((len(reply.prompt) + len(reply.ids) for reply in [*running, *newcomers]), default=0)
         return len(readings) * (longest + more) * self.model.kv_bytes
 
     def _others_run(self, live: LiveRequest) -> bool:

@@ -91,7 +91,9 @@ def _told_again(body: bytes, receive: Receive) -> Receive:
 
 
 async def _refuse(send: Send, status: int, sentence: str) -> None:
-    answer = json.dumps({"detail": sentence}).encode()
+    # One key for gradio's clients, one for OpenAI's.
+    error = {"message": sentence, "type": "invalid_request_error", "param": None, "code": None}
+    answer = json.dumps({"detail": sentence, "error": error}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": answer})

@@ -4,19 +4,19 @@ The settings are read once from the environment. No gradio.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing, suppress
-from ipaddress import ip_address, ip_network
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from playground.errors import AxisMismatch, InvalidInput, shown
 from playground.events import Event, Progress, Waiting
 from playground.serving import imports
-from playground.serving.origins import AllowedOrigins, frame_ancestors
-from playground.serving.queue import Client, Queue
-from playground.settings import Request, Settings, check_letters, conversation
+from playground.serving.origins import AllowedOrigins, callers, frame_ancestors
+from playground.serving.queue import Client, Queue, client_of
+from playground.settings import LENGTH, Request, Settings, check_letters, conversation
 
 if TYPE_CHECKING:
     from playground.axes import Axis
@@ -34,8 +34,6 @@ PLACES = 16
 
 NOBODY = Client()
 """Whoever asks from within this process."""
-
-_LONGEST_HOST = 100  # letters of an address or session that are told apart
 
 
 class ServerSettings(Settings):
@@ -64,6 +62,18 @@ class ServerSettings(Settings):
     frames: str = Field(
         default="self", description="Sites that may show the page in a frame besides itself; none, or * for all."
     )
+    origins: str = Field(default="none", description="Sites whose pages may call /v1, or * for all.")
+    api_key_env: str = Field(
+        default="none", min_length=1, description="The variable that holds the API keys of /v1, with commas between."
+    )
+    steering: str = Field(
+        default="none",
+        min_length=1,
+        description="How /v1 steers whoever does not say, such as extraversion=1,extraversion.control=0.5.",
+    )
+    reply_tokens: int = Field(
+        default=LENGTH, ge=1, description="Longest reply of /v1 for whoever does not say, in tokens."
+    )
 
     @classmethod
     def read(cls, environment: Mapping[str, str], **given: Any) -> "ServerSettings":
@@ -88,10 +98,11 @@ class ServerSettings(Settings):
         values = {**on_space, **told, **{name: value for name, value in given.items() if value is not None}}
         return cls(**{**(PUBLIC if cls(**values).public else {}), **values})
 
-    @field_validator("hosts", "frames")
+    @field_validator("hosts", "frames", "origins")
     @classmethod
-    def _names_hosts(cls, text: str, told: ValidationInfo) -> str:
-        AllowedOrigins.of("127.0.0.1", text) if told.field_name == "hosts" else frame_ancestors(text)
+    def _names_sites(cls, text: str, told: ValidationInfo) -> str:
+        read = {"hosts": partial(AllowedOrigins.of, "127.0.0.1"), "frames": frame_ancestors, "origins": callers}
+        read[str(told.field_name)](text)
         return text
 
     def access(self, host: str) -> AllowedOrigins:
@@ -105,6 +116,7 @@ class ServerSettings(Settings):
                 f"max_new_tokens: this page writes at most {self.max_new_tokens} tokens a reply "
                 f"(got {shown(request.max_new_tokens)}).",
                 "Ask for fewer, or run the playground on a machine of your own.",
+                "max_new_tokens",
             )
         self.check_rows(len(request.rows))
 
@@ -113,7 +125,8 @@ class ServerSettings(Settings):
         if rows > self.max_rows:
             raise InvalidInput(
                 f"{rows} replies at once are more than the {self.max_rows} this page writes.",
-                "Ask for fewer strengths at once.",
+                "Ask for fewer at once.",
+                "rows",
             )
 
     def check_plan(self, plan: "SweepPlan") -> None:
@@ -146,6 +159,16 @@ class ServerSettings(Settings):
             )
 
 
+class InUse(NamedTuple):
+    """How much of a player is in use: requests that hold a place or wait for one, running rows, their memory."""
+
+    requests_answering: int
+    requests_waiting: int
+    rows_running: int
+    kv_bytes: int
+    kv_budget_bytes: int
+
+
 class LimitedPlayer:
     """The one door to a player: every request of a page or an endpoint passes here, within the limits and in line."""
 
@@ -175,6 +198,20 @@ class LimitedPlayer:
     def damaged(self) -> Mapping[Path, AxisMismatch]:
         """The shipped axes that cannot be loaded, and why."""
         return self._player.damaged
+
+    @property
+    def dtype(self) -> str:
+        """What the base model's weights are stored in."""
+        return str(self._player.model.dtype).removeprefix("torch.")
+
+    def in_use(self) -> InUse:
+        """How much is in use now."""
+        scheduler, line = self._player.scheduler, self._replies
+        return InUse(line.taken, line.waiting, scheduler.running, scheduler.kv_bytes, scheduler.kv_budget)
+
+    def piece(self, token: int) -> str:
+        """A token by itself as text; nothing for one that ends a turn."""
+        return self._player.model.text([token])
 
     def client(self, request: Any) -> Client:
         """Who sent a page's request (a gr.Request)."""
@@ -242,19 +279,3 @@ class LimitedPlayer:
                 f"There is no axis named {shown(name)} here.",
                 f"Choose one of: {', '.join(self.axes) or 'none for this model'}.",
             )
-
-
-def client_of(request: Any, proxies: int = 0) -> Client:
-    """Who sent a request, where so many `proxies` of ours stand before the page.
-
-    Each proxy adds whom it got the request from to X-Forwarded-For; what stands before that anybody may have written.
-    Of an IPv6 address the half counts that one household has.
-    """
-    host = str(getattr(getattr(request, "client", None), "host", "") or "")
-    if proxies:
-        told = str((getattr(request, "headers", None) or {}).get("x-forwarded-for", "")).split(",")
-        host = told[-min(proxies, len(told))].strip() or host
-    with suppress(ValueError):
-        address = ip_address(host)
-        host = str(ip_network((address, 64), strict=False)) if address.version == 6 else host
-    return Client(host[:_LONGEST_HOST], str(getattr(request, "session_hash", None) or "")[:_LONGEST_HOST])

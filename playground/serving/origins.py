@@ -53,6 +53,23 @@ class AllowedOrigins:
         return name in self.names or is_loopback(name)
 
 
+def callers(text: str) -> frozenset[str]:
+    """The sites a setting names, with blanks or commas between; `*` is any. Raises InvalidInput for what is none."""
+    told = text.replace(",", " ").split()
+    if told == ["none"]:
+        return frozenset()
+    for site in told:
+        if site != "*" and not _is_origin(site):
+            raise InvalidInput(f"{site!r} is no site.", "Such as: https://chat.example.org, without a path.")
+    return frozenset(told)
+
+
+def _is_origin(text: str) -> bool:
+    """Whether a text is an origin as browsers send it: a scheme, a host, and a port unless it is the usual one."""
+    scheme, _, rest = text.partition("://")
+    return scheme in _PORTS and text == text.lower() and bool(authority(rest)[0])
+
+
 def frame_ancestors(sites: str) -> str:
     """The sites that may show a page in a frame, with blanks or commas between, as a policy's sources.
 

@@ -4,20 +4,23 @@ import importlib.util
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.routing import Route
 
 from playground import presets
+from playground.api import app as api
+from playground.api.keys import Keys
 from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.serving.address import check_port
 from playground.serving.bodies import Bodies
 from playground.serving.limits import PLACES, LimitedPlayer, ServerSettings
-from playground.serving.origins import is_local
+from playground.serving.origins import callers, is_local
 from playground.serving.previews import Preview
 from playground.serving.server import app_arguments
 from playground.training.jobs import TrainingJobs
@@ -28,9 +31,6 @@ from playground.ui.curves.page import CurvesPage
 from playground.ui.play import pace, recordings
 from playground.ui.play.page import PlayPage
 from playground.ui.theme import ASSETS, CONNECTION, theme
-
-if TYPE_CHECKING:
-    from playground.player import Player
 
 _STYLES = [ASSETS / "palette.css", ASSETS / "theme.css", ASSETS / "pages.css"]
 # Gradio brings styles with its scripts. Until then the page's parts would stand elsewhere and move as they come. So its
@@ -54,14 +54,11 @@ _SCRIPTS = (
 _HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
 
 
-def build(
-    player: "Player", hosting: ServerSettings | None = None, jobs: TrainingJobs | None = None, length: int = pace.SLOW
-) -> gr.Blocks:
+def build(hosted: LimitedPlayer, jobs: TrainingJobs | None = None, length: int = pace.SLOW) -> gr.Blocks:
     """The page of a player, ready to launch with `appearance()`; axes are made in the user's jobs unless given.
 
     `length` is how many tokens a reply may have unless the person or a preset says otherwise.
     """
-    hosted = LimitedPlayer(player, hosting or ServerSettings())
     for error in presets.damaged():
         print(f"Left out a preset: {error}", flush=True)  # noqa: T201
     with CheckedBlocks(title="Alignment Playground", analytics_enabled=False, fill_width=True) as blocks:
@@ -73,7 +70,7 @@ def build(
                     hosted,
                     presets.read_all(),
                     hosted.hosting.model,
-                    recordings.opening(str(player.model.dtype).removeprefix("torch.")),
+                    recordings.opening(hosted.dtype),
                     min(length, longest),
                     longest,
                 )
@@ -92,10 +89,12 @@ def build(
     return blocks.queue(max_size=hosted.hosting.queue)
 
 
-def appearance(hosting: ServerSettings | None = None, host: str = "127.0.0.1") -> dict[str, Any]:
+def appearance(
+    hosting: ServerSettings | None = None, host: str = "127.0.0.1", routes: Sequence[Route] = ()
+) -> dict[str, Any]:
     """What `launch` must be told so that the page looks right, asks nothing of others and answers to none of them.
 
-    `host` is the address it will listen on.
+    `host` is the address it will listen on, `routes` are what is served beside the page.
     """
     hosting = hosting or ServerSettings()
     return {
@@ -118,7 +117,9 @@ def appearance(hosting: ServerSettings | None = None, host: str = "127.0.0.1") -
             _PREVIEW,
             Middleware(Bodies, uploads=not hosting.public),
             takes_files=not hosting.public,
-        ),
+            callers=callers(hosting.origins),
+        )
+        | {"routes": list(routes)},
     }
 
 
@@ -142,13 +143,16 @@ def serve(
         raise InvalidInput("PLAYGROUND_MCP needs the package mcp, which is not installed.", "Run: pip install 'mcp<2'.")
     from playground.player import Player  # loads torch
 
+    keys = Keys.of(os.environ, hosting.api_key_env)
     player = Player.open(hosting.model, hosting.dtype, report)
+    hosted = LimitedPlayer(player, hosting)
+    endpoint = api.build(hosted, keys)
     # A GPU that is lent call by call cannot be timed at the start.
     length = pace.SLOW if hosting.zero_gpu else pace.measured(player, sorted(player.axes))
-    blocks = build(player, hosting, length=length)
+    blocks = build(hosted, length=length)
     _, url, _ = blocks.launch(
         server_name=host, server_port=port, inbrowser=open_browser, quiet=True, prevent_thread_lock=True,
-        **appearance(hosting, host),
+        **appearance(hosting, host, api.routes(endpoint)),
     )  # fmt: skip
     loaded = f"{player.name} with {', '.join(player.axes)}" if player.axes else f"{player.name}, no axis"
     print(f"Loaded {loaded}.\nThe page is at {url} (Ctrl-C stops it).", flush=True)  # noqa: T201

@@ -22,7 +22,7 @@ from playground.engine.live_request import Step
 from playground.engine.scheduler import Scheduler
 from playground.events import Event, Token
 from playground.player import Player
-from playground.serving.limits import ServerSettings
+from playground.serving.limits import LimitedPlayer, ServerSettings
 from playground.settings import Request
 from playground.training.jobs import TrainingJobs
 from playground.ui.app import appearance, build
@@ -97,7 +97,7 @@ def main(port: int, pace_s: float, kind: str) -> None:
             record(player, Path(folder) / "opening.jsonl")
         recipe = [word for name, value in SMALLEST.items() for word in ("--set", f"{name}={value}")]
         jobs = TrainingJobs(places.data_directory() / "axes", hosting.model, hosting.dtype, recipe)
-        page = build(player, hosting, jobs)
+        page = build(LimitedPlayer(player, hosting), jobs)
         page.launch(server_name="127.0.0.1", server_port=port, quiet=True, **appearance(hosting))
 
 

@@ -17,8 +17,8 @@ from playground.errors import InvalidInput, ModelUnavailable
 from playground.events import Finished, Started, Waiting
 from playground.measure.plan import SweepPlan
 from playground.player import Player
-from playground.serving.limits import PREFIX, PUBLIC, LimitedPlayer, ServerSettings, client_of
-from playground.serving.queue import Client
+from playground.serving.limits import PREFIX, PUBLIC, LimitedPlayer, ServerSettings
+from playground.serving.queue import Client, client_of
 from playground.settings import Request, Row, Strength, conversation
 from playground.ui.app import build
 from tests.conftest import FolderOf
@@ -37,7 +37,7 @@ def whole_page(player: FakePlayer, hosting: ServerSettings) -> gr.Blocks:
     """All the page of a player. Outside a running loop gradio would leave a new one behind, unclosed."""
 
     async def built() -> gr.Blocks:
-        return build(player, hosting)  # type: ignore[arg-type]
+        return build(LimitedPlayer(player, hosting))  # type: ignore[arg-type]
 
     with ThreadPoolExecutor(1) as elsewhere:
         return elsewhere.submit(lambda: asyncio.run(built())).result()

@@ -13,7 +13,7 @@ import pytest
 
 from playground import presets
 from playground.errors import InvalidInput, PlaygroundError
-from playground.serving.limits import ServerSettings
+from playground.serving.limits import LimitedPlayer, ServerSettings
 from playground.settings import Request, Strength
 from playground.ui import app
 from playground.ui.play import page as play
@@ -278,7 +278,7 @@ def test_tools_that_cannot_be_offered_are_told_before_any_model_is_loaded(monkey
 
 
 def test_the_page_is_private_and_asks_nothing_of_the_outside() -> None:
-    blocks = inside_a_loop(lambda: app.build(FakePlayer()))
+    blocks = inside_a_loop(lambda: app.build(LimitedPlayer(FakePlayer(), ServerSettings())))
     look = app.appearance()
     assert not blocks.analytics_enabled
     assert (look["run_history"], look["ssr_mode"], look["pwa"], look["share"]) == (False, False, True, False)
@@ -289,7 +289,7 @@ def test_the_page_is_private_and_asks_nothing_of_the_outside() -> None:
 
 def test_only_so_many_may_wait_and_strangers_upload_nothing() -> None:
     hosting = ServerSettings(public=True, queue=3)
-    assert inside_a_loop(lambda: app.build(FakePlayer(), hosting))._queue.max_size == 3
+    assert inside_a_loop(lambda: app.build(LimitedPlayer(FakePlayer(), hosting)))._queue.max_size == 3
     assert (app.appearance(hosting)["max_file_size"], app.appearance()["max_file_size"]) == ("1kb", "200mb")
 
 

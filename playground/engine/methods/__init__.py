@@ -43,7 +43,9 @@ class Steering:
         names = [method.name for method in self.methods]
         if strength.method is not None and strength.method not in names:
             raise InvalidInput(
-                f"The axis {strength.axis!r} has no method {strength.method!r}.", f"Choose one of: {', '.join(names)}."
+                f"The axis {strength.axis!r} has no method {strength.method!r}.",
+                f"Choose one of: {', '.join(names)}.",
+                "strengths",
             )
         chosen = {method.slider: method for method in reversed(self.methods)}
         chosen |= {method.slider: method for method in self.methods if method.name == strength.method}

@@ -1,0 +1,88 @@
+"""The answer to a chat request: the replies as they grow, or whole, until the client goes away."""
+
+import time
+from collections.abc import AsyncIterator, Generator
+
+from pydantic import BaseModel
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from playground.api import failures
+from playground.api.completion import CompletionBuilder
+from playground.api.live import LiveEvents, listening
+from playground.api.metrics import Metrics
+from playground.errors import PlaygroundError
+from playground.events import Event, Started, Token, Waiting
+
+
+class Answer(Response):
+    """Runs a request and tells its events. What keeps it from starting is raised before anything is sent."""
+
+    def __init__(self, events: Generator[Event, None, None], builder: CompletionBuilder, metrics: Metrics) -> None:
+        super().__init__()
+        self.events, self.builder, self.metrics = events, builder, metrics
+        self.began: float | None = time.monotonic()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; nothing more is sent once the client is gone, and its rows are free within a step."""
+        async with listening(self.events, receive) as live:
+            if self.builder.asked.stream:
+                await self._stream(live, send)
+                return
+            async for event in live:
+                self._count(event)
+                self.builder.add(event)
+        if len(self.builder.ends) == self.builder.asked.n:
+            await JSONResponse(self.builder.whole().model_dump())(scope, receive, send)
+
+    async def _stream(self, live: LiveEvents, send: Send) -> None:
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+        headers.append((b"x-accel-buffering", b"no"))  # a proxy may hold a stream back otherwise
+        begun, faults = False, list[Exception]()
+        async for lines in self._lines(live, faults):
+            if not begun:
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                begun = True
+            await send({"type": "http.response.body", "body": lines.encode(), "more_body": True})
+        if begun:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        for fault in faults:  # a bug: the server's log tells where
+            raise fault
+
+    async def _lines(self, live: LiveEvents, faults: list[Exception]) -> AsyncIterator[str]:
+        """What a stream sends; what goes wrong on the way is its last line but one; faults are kept."""
+        begun = False
+        try:
+            async for event in live:
+                self._count(event)
+                begun |= not isinstance(event, Waiting)
+                for chunk in self.builder.add(event):
+                    yield _line(chunk)
+        except Exception as error:
+            if not begun:
+                raise
+            known = isinstance(error, PlaygroundError)
+            faults += [] if known else [error]
+            yield _line((failures.told(error) if known else failures.broken()).body())
+            yield _DONE
+            return
+        if len(self.builder.ends) == self.builder.asked.n:
+            if self.builder.asked.with_usage:
+                yield _line(self.builder.last())
+            yield _DONE
+
+    def _count(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self.metrics.prompt_tokens.inc(event.prompt_tokens[0])
+        elif isinstance(event, Token):
+            self.metrics.completion_tokens.inc()
+            if self.began is not None:
+                self.metrics.first_token.observe(time.monotonic() - self.began)
+                self.began = None
+
+
+_DONE = "data: [DONE]\n\n"
+
+
+def _line(told: BaseModel) -> str:
+    return f"data: {told.model_dump_json()}\n\n"

@@ -1,0 +1,67 @@
+"""Events of a generator that blocks, for whoever must not: a thread of its own runs each, and closes it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager, closing, suppress
+from threading import Event as Flag
+from threading import Thread
+
+from starlette.types import Receive
+
+from playground.events import Event
+
+
+class LiveEvents:
+    """The events of one request. Make it in a running event loop."""
+
+    def __init__(self, events: Generator[Event, None, None]) -> None:
+        self._events, self._left = events, Flag()
+        self._told: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+        Thread(target=self._run, name="request", daemon=True).start()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        """The events until the last, or until it is left; raises what the generator raises."""
+        while (one := await self._told.get()) is not None:
+            if isinstance(one, Exception):
+                raise one
+            yield one
+
+    def leave(self) -> None:
+        """Have the generator closed before its next event, and let nobody wait for one."""
+        self._left.set()
+        self._told.put_nowait(None)
+
+    def _run(self) -> None:
+        end = None
+        try:
+            with closing(self._events) as events:
+                for event in events:
+                    if self._left.is_set():
+                        return
+                    self._tell(event)
+        except Exception as error:  # whoever reads the events is to know
+            end = error
+        self._tell(end)
+
+    def _tell(self, one: Event | Exception | None) -> None:
+        with suppress(RuntimeError):  # the server has stopped, and its loop is closed
+            self._loop.call_soon_threadsafe(self._told.put_nowait, one)
+
+
+@asynccontextmanager
+async def listening(events: Generator[Event, None, None], receive: Receive) -> AsyncIterator[LiveEvents]:
+    """A request's events for as long as its client is there; they end at once when it goes away."""
+    live = LiveEvents(events)
+
+    async def gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        live.leave()
+
+    watch = asyncio.create_task(gone())
+    try:
+        yield live
+    finally:
+        watch.cancel()
+        live.leave()

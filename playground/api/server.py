@@ -1,0 +1,51 @@
+"""Serves the endpoint alone."""
+
+import os
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from playground.api import app
+from playground.api.keys import Keys
+from playground.events import Progress
+from playground.serving.address import check_port
+from playground.serving.bodies import Bodies
+from playground.serving.cors import Cors
+from playground.serving.gate import Gate
+from playground.serving.limits import LimitedPlayer, ServerSettings
+from playground.serving.origins import callers, is_local
+
+_OPEN = (
+    "Warning: this endpoint is open to the network, and asks for no key. Keep it to yourself with --host 127.0.0.1, "
+    "or name the variable that holds its keys with --api-key-env."
+)
+_LEAVE_S = 5  # for those under way when the server is stopped
+
+
+def serve(
+    hosting: ServerSettings,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    report: Callable[[Progress], None] | None = None,
+) -> None:
+    """Load a model and serve it until interrupted; `report` hears how far a first fetch has come.
+
+    Raises PlaygroundError if the model, the port, the keys or the default steering cannot be had.
+    """
+    check_port(host, port)  # before the model is loaded: that takes longer
+    keys = Keys.of(os.environ, hosting.api_key_env)
+    from playground.player import Player  # loads torch
+
+    player = LimitedPlayer(Player.open(hosting.model, hosting.dtype, report), hosting)
+    endpoint = Bodies(app.build(player, keys))
+    guarded = Cors(Gate(endpoint, hosting.access(host)), callers(hosting.origins))
+    config = uvicorn.Config(
+        guarded, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=_LEAVE_S
+    )
+    with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listening:
+        name = f"[{host}]" if ":" in host else host
+        print(f"Loaded {player.name}.\nThe endpoint is at http://{name}:{port}/v1 (Ctrl-C stops it).", flush=True)  # noqa: T201
+        if hosting.api_key_env == "none" and not is_local(host):
+            print(_OPEN, flush=True)  # noqa: T201
+        uvicorn.Server(config).run(sockets=[listening])
