@@ -14,7 +14,7 @@ from openai import OpenAI
 
 from playground.api import app
 from playground.api.keys import Keys
-from playground.engine.language_model import LanguageModel
+from playground.engine.loading import load_model
 from playground.events import Finished, Token
 from playground.player import Player
 from playground.serving.bodies import Bodies
@@ -90,7 +90,7 @@ def serving(player: Any, hosting: ServerSettings | None = None, keys: Sequence[s
 @pytest.fixture(scope="session")
 def player(tmp_path_factory: pytest.TempPathFactory, tiny_folder: FolderOf) -> Player:
     """A tiny model that ends no turn, with two axes."""
-    model = LanguageModel.load(tiny_folder("llama"), name=MODEL)
+    model = load_model(tiny_folder("llama"), name=MODEL)
     model.stop_ids = frozenset()
     player = Player(model)
     folder = tmp_path_factory.mktemp("axes")
