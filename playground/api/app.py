@@ -18,7 +18,7 @@ from playground.api.entrance import Entrance
 from playground.api.keys import Keys
 from playground.api.metrics import Metrics
 from playground.api.models import Models
-from playground.errors import PlaygroundError
+from playground.errors import Busy, PlaygroundError
 from playground.serving.limits import LimitedPlayer
 
 _PATHS = ("/v1/{rest:path}", "/health", "/ready", "/metrics")
@@ -31,6 +31,8 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         (429, "As many requests as fit are being answered."),
     )
 }
+_RETRY_S = "2"
+"""Seconds after which whoever found no room may ask again."""
 _SCHEMAS = "#/components/schemas/"
 
 
@@ -122,7 +124,8 @@ def _object(body: bytes) -> dict[str, Any]:
 
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, PlaygroundError)
-    return failures.told(error).response()
+    busy = {"retry-after": _RETRY_S} if isinstance(error, Busy) else None
+    return failures.told(error).response(busy)
 
 
 async def _unknown(_: Request, error: Exception) -> Response:

@@ -12,14 +12,14 @@ class Models:
     """The one base model of a server, steered in any way. Raises InvalidInput for a default that cannot be."""
 
     def __init__(self, player: LimitedPlayer) -> None:
-        self._player = player
+        self.player = player
         self.base = DEFAULT if player.hosting.model == DEFAULT else player.name
         default = player.hosting.steering
         self.default = () if default == "none" else self._known(steering.parse(default))
 
     def ids(self) -> list[str]:
         """The base model, and each axis at alpha 1."""
-        return [self.base, *(f"{self.base}@{name}=1" for name in self._player.axes)]
+        return [self.base, *(f"{self.base}@{name}=1" for name in self.player.axes)]
 
     def strengths(self, model: str, asked: tuple[Strength, ...] | None = None) -> tuple[Strength, ...]:
         """How a request is steered: as it says, as its model's id says, or else by the server's default.
@@ -38,9 +38,9 @@ class Models:
     def _known(self, strengths: tuple[Strength, ...]) -> tuple[Strength, ...]:
         """The strengths, if their axes are there; none is looked for in a folder."""
         for strength in strengths:
-            if strength.axis not in self._player.axes:
+            if strength.axis not in self.player.axes:
                 raise AxisMismatch(
                     f"There is no axis named {shown(strength.axis)}.",
-                    f"Choose one of: {', '.join(self._player.axes) or 'none for this model'}.",
+                    f"Choose one of: {', '.join(self.player.axes) or 'none for this model'}.",
                 )
         return strengths

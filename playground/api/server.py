@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from playground.api import app
 from playground.api.keys import Keys
@@ -23,6 +24,12 @@ _OPEN = (
 _LEAVE_S = 5  # for those under way when the server is stopped
 
 
+def application(player: LimitedPlayer, keys: Keys, host: str) -> ASGIApp:
+    """The endpoint alone, behind what stands before every page's routes; `host` is the address it will listen on."""
+    endpoint = Bodies(app.build(player, keys))
+    return Cors(Gate(endpoint, player.hosting.access(host)), callers(player.hosting.origins))
+
+
 def serve(
     hosting: ServerSettings,
     host: str = "127.0.0.1",
@@ -38,11 +45,10 @@ def serve(
     from playground.player import Player  # loads torch
 
     player = LimitedPlayer(Player.open(hosting.model, hosting.dtype, report), hosting)
-    endpoint = Bodies(app.build(player, keys))
-    guarded = Cors(Gate(endpoint, hosting.access(host)), callers(hosting.origins))
     config = uvicorn.Config(
-        guarded, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=_LEAVE_S
-    )
+        application(player, keys, host), log_level="warning", access_log=False, server_header=False,
+        timeout_graceful_shutdown=_LEAVE_S,
+    )  # fmt: skip
     with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listening:
         name = f"[{host}]" if ":" in host else host
         print(f"Loaded {player.name}.\nThe endpoint is at http://{name}:{port}/v1 (Ctrl-C stops it).", flush=True)  # noqa: T201

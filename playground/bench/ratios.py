@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from playground.bench import baselines
+from playground.bench import baselines, endpoint
 from playground.engine.decode import decode
 from playground.engine.forced import reply_states
 from playground.engine.language_model import LanguageModel
@@ -27,6 +27,7 @@ from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Finished, Progress, Token
 from playground.player import Player, open_model
 from playground.settings import Request, Row, Sampling, Strength, conversation
+from playground.sources import DEFAULT
 from playground.training.clm import dpo
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
@@ -87,7 +88,7 @@ class Bench:
         scale: BenchSize = BenchSize(),  # noqa: B008
         clock: Seconds = time.perf_counter,
     ) -> None:
-        self.model, self.model_name = player.model, model_name
+        self.player, self.model, self.model_name = player, player.model, model_name
         self.scale, self.clock = scale, clock
         self.model.stop_ids = frozenset()
         self.axis = self._axis(player, axis)
@@ -102,6 +103,7 @@ class Bench:
             "decode_int8": self.decode_int8,
             "roofline": self.roofline,
             "people": self.people,
+            "people_http": self.people_http,
             "first_token_under_load": self.first_token_under_load,
             "train": self.train,
             "cost": self.cost,
@@ -226,6 +228,25 @@ class Bench:
         def answered(prompts: Sequence[str]) -> float:
             asked = [self._steered([prompt], [0.5 + place / 16]) for place, prompt in enumerate(prompts)]
             return self._timed(lambda: self._at_once(Scheduler(self.model), asked))
+
+        return self._ratio(lambda: len(PROMPTS) * answered(PROMPTS[:1]), lambda: answered(PROMPTS))
+
+    def people_http(self) -> Numbers:
+        """The same through the endpoint for programs: eight clients' streams at once against one's, rewards read."""
+
+        def answered(prompts: Sequence[str]) -> float:
+            player = Player(self.model, self.player.axes)  # which remembers nothing
+            axes = list(self.player.axes)[:1]
+            asked = [
+                {
+                    "model": DEFAULT, "messages": [{"role": "user", "content": prompt}], "temperature": 0,
+                    "max_tokens": self.scale.new_tokens,
+                    "steering": [{"axis": axis, "alpha": 0.5 + place / 16} for axis in axes],
+                }
+                for place, prompt in enumerate(prompts)
+            ]  # fmt: skip
+            with endpoint.served(player) as port:
+                return self._timed(lambda: endpoint.answer(port, asked))
 
         return self._ratio(lambda: len(PROMPTS) * answered(PROMPTS[:1]), lambda: answered(PROMPTS))
 

@@ -12,16 +12,12 @@ import pytest
 import uvicorn
 from openai import OpenAI
 
-from playground.api import app
 from playground.api.keys import Keys
+from playground.api.server import application
 from playground.engine.loading import load_model
 from playground.events import Finished, Token
 from playground.player import Player
-from playground.serving.bodies import Bodies
-from playground.serving.cors import Cors
-from playground.serving.gate import Gate
 from playground.serving.limits import LimitedPlayer, ServerSettings
-from playground.serving.origins import callers
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from tests.conftest import FolderOf
 from tests.tiny_axis import make_tiny_axis
@@ -69,8 +65,7 @@ class InProcess:
 def serving(player: Any, hosting: ServerSettings | None = None, keys: Sequence[str] = ()) -> Iterator[Served]:
     """A server of a player for the length of a `with`, made as `playground serve` makes it."""
     hosting = hosting or ServerSettings(model=MODEL)
-    endpoint = Bodies(app.build(LimitedPlayer(player, hosting), Keys(keys)))
-    guarded = Cors(Gate(endpoint, hosting.access("127.0.0.1")), callers(hosting.origins))
+    guarded = application(LimitedPlayer(player, hosting), Keys(keys), "127.0.0.1")
     config = uvicorn.Config(guarded, log_level="error", access_log=False, lifespan="off")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:

@@ -18,7 +18,7 @@ from tests.tiny_axis import make_tiny_axis
 
 RATIOS = (
     "sweep_speedup", "stream_overhead", "control_overhead", "replay_same", "replay_changed", "decode", "roofline",
-    "people", "first_token_under_load",
+    "people", "people_http", "first_token_under_load",
 )  # fmt: skip
 
 
