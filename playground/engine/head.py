@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import linear
 
@@ -18,12 +19,12 @@ class Head:
     Logits in bfloat16 stand an eighth apart: tokens would tie, and a reply's alpha interval shrink to nothing.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+    def __init__(self, weight: Float[Tensor, "V D"], bias: Float[Tensor, " V"] | None) -> None:
         self.weight = weight.detach()
         self.bias = None if bias is None else bias.detach().float()
         self.dtype = weight.dtype
 
-    def __call__(self, hidden: Tensor) -> Tensor:
+    def __call__(self, hidden: Float[Tensor, "*B D"]) -> Float[Tensor, "*B V"]:
         """Hidden states [..., D], which may be merged or moved in float32 -> logits [..., V]."""
         hidden = hidden.float()
         if torch.is_grad_enabled() and hidden.requires_grad:

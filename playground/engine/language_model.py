@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Float, Integer
 from torch import Tensor
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
@@ -95,18 +96,18 @@ class LanguageModel:
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         return 2 * config.num_hidden_layers * heads * width * self.dtype.itemsize
 
-    def embed(self, ids: Tensor) -> Tensor:
+    def embed(self, ids: Integer[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
         """Token ids [B, T] -> embeddings [B, T, D]."""
         return self.model.get_input_embeddings()(ids)
 
-    def decode(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+    def decode(self, embeddings: Float[Tensor, "B T D"], mask: Integer[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
         """Embeddings [B, T, D] and mask [B, T] -> hidden states after the final norm [B, T, D], without any cache.
 
         Rows are padded on the left with mask 0.
         """
         return run_decoder(self.decoder, embeddings, mask)
 
-    def head(self, hidden: Tensor) -> Tensor:
+    def head(self, hidden: Float[Tensor, "*B D"]) -> Float[Tensor, "*B V"]:
         """Hidden states [..., D] -> logits [..., V], computed and returned in float32 whatever the dtype."""
         return self._head(hidden)
 
@@ -150,7 +151,9 @@ class LanguageModel:
         return None if own is None else int(own)  # pyright: ignore[reportArgumentType]
 
 
-def left_pad(sequences: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+def left_pad(
+    sequences: Sequence[Sequence[int]], device: torch.device
+) -> tuple[Integer[Tensor, "B T"], Integer[Tensor, "B T"]]:
     """Sequences of token ids -> ids [B, T] padded on the left with 0, and their mask [B, T]."""
     longest = max(len(sequence) for sequence in sequences)
     ids = torch.zeros(len(sequences), longest, dtype=torch.long)

@@ -2,12 +2,13 @@
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from playground.settings import Sampling
 
 
-def gumbel(seed: int, position: int, size: int) -> Tensor:
+def gumbel(seed: int, position: int, size: int) -> Float[Tensor, " size"]:
     """Gumbel noise [size] for one seed and one position of the reply, the same on every machine.
 
     A counter-based generator (Philox) gives every position its own noise without drawing those before it.
@@ -23,7 +24,9 @@ def is_linear(sampling: Sampling) -> bool:
     return sampling.top_k == 0 and sampling.top_p == 1.0 and sampling.repetition_penalty == 1.0
 
 
-def score(logits: Tensor, sampling: Sampling, noise: Tensor | None, seen: list[list[int]]) -> Tensor:
+def score(
+    logits: Float[Tensor, "B V"], sampling: Sampling, noise: Float[Tensor, "B V"] | None, seen: list[list[int]]
+) -> Float[Tensor, "B V"]:
     """What is maximised: logits [B, V] / temperature + noise [B, V], after penalty and cuts; a cut token is -inf.
 
     `seen` holds each row's token ids so far, prompt included; only the repetition penalty reads it. Greedy
@@ -37,7 +40,7 @@ def score(logits: Tensor, sampling: Sampling, noise: Tensor | None, seen: list[l
     return cut(logits, sampling.top_k, sampling.top_p) + noise
 
 
-def penalise(logits: Tensor, penalty: float, seen: list[list[int]]) -> Tensor:
+def penalise(logits: Float[Tensor, "B V"], penalty: float, seen: list[list[int]]) -> Float[Tensor, "B V"]:
     """Divide positive and multiply negative logits [B, V] of each row's seen tokens by the penalty."""
     logits = logits.clone()
     for row, ids in enumerate(seen):
@@ -47,7 +50,7 @@ def penalise(logits: Tensor, penalty: float, seen: list[list[int]]) -> Tensor:
     return logits
 
 
-def cut(logits: Tensor, top_k: int, top_p: float) -> Tensor:
+def cut(logits: Float[Tensor, "B V"], top_k: int, top_p: float) -> Float[Tensor, "B V"]:
     """Keep the top_k likeliest tokens and the fewest that hold top_p of the probability; the rest become -inf."""
     if 0 < top_k < logits.shape[-1]:
         least = logits.topk(top_k).values[..., -1:]
@@ -61,12 +64,12 @@ def cut(logits: Tensor, top_k: int, top_p: float) -> Tensor:
     return logits
 
 
-def first_max(scores: Tensor) -> Tensor:
+def first_max(scores: Float[Tensor, "*B V"]) -> Int[Tensor, "*B"]:
     """Where the first maximum of each line [..., V] stands [...]."""
     # On a CPU numpy compares many numbers at once and is ten times as fast.
     return torch.from_numpy(np.asarray(scores.numpy().argmax(-1))) if scores.is_cpu else scores.argmax(-1)
 
 
-def first_min(scores: Tensor) -> Tensor:
+def first_min(scores: Float[Tensor, "*B V"]) -> Int[Tensor, "*B"]:
     """Where the first minimum of each line [..., V] stands [...]."""
     return torch.from_numpy(np.asarray(scores.numpy().argmin(-1))) if scores.is_cpu else scores.argmin(-1)

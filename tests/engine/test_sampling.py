@@ -1,8 +1,10 @@
 """Coupled noise and the ways to cut a distribution."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
 
 from playground.engine.sampling import cut, gumbel, penalise, score
 from playground.settings import Sampling
@@ -57,3 +59,10 @@ def test_no_noise_is_large_enough_to_choose_a_token_by_itself():
     """Of ten billion Gumbel draws the largest lies near 23; a draw far beyond is an artefact of the generator."""
     largest = max(float(gumbel(seed, position, 49152).max()) for seed in range(16) for position in range(60))
     assert largest < 35
+
+
+def test_tensors_of_other_shapes_than_stated_are_found_by_every_test() -> None:
+    with pytest.raises(TypeCheckError):
+        score(torch.zeros(2, 5), Sampling(), torch.zeros(2, 6), [])
+    with pytest.raises(TypeCheckError):
+        cut(torch.zeros(5), 1, 1.0)

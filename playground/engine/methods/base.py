@@ -3,17 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from playground.cards import Card
+from playground.engine.language_model import LanguageModel
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.settings import Strength
-
-if TYPE_CHECKING:
-    from playground.engine.language_model import LanguageModel
 
 Shapes = Mapping[str, tuple[int, ...]]
 """The shape of each tensor of a file, by name."""
@@ -25,7 +24,7 @@ class InputLayer(NamedTuple):
     layer: IdentityLayer
     alpha: float = 1.0
 
-    def merge(self, embeddings: Tensor, aligned: Tensor) -> Tensor:
+    def merge(self, embeddings: Float[Tensor, "*B D"], aligned: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
         """e and L(e) -> h [..., D], in the dtype of e; L(e) itself at alpha 1."""
         return torch.lerp(embeddings.float(), aligned.float(), self.alpha).to(embeddings.dtype)
 
@@ -42,9 +41,9 @@ class Term(NamedTuple):
 class Edited(NamedTuple):
     """Hidden states after an edit [P, D], and their value before and after it [P]."""
 
-    hidden: Tensor
-    before: Tensor
-    after: Tensor
+    hidden: Float[Tensor, "P D"]
+    before: Float[Tensor, " P"]
+    after: Float[Tensor, " P"]
 
 
 class Method(ABC):
@@ -76,7 +75,7 @@ class Method(ABC):
         """Whether `edit` changes any state at this strength."""
         return False
 
-    def edit(self, hidden: Tensor, strengths: Sequence[Strength]) -> Edited:
+    def edit(self, hidden: Float[Tensor, "P D"], strengths: Sequence[Strength]) -> Edited:
         """Move merged states [P, D] in float32, each by its own strength, and tell their values.
 
         A state that is not moved stays exactly as it is. Asked only of a method that `edits`.
@@ -89,19 +88,19 @@ class Method(ABC):
 
     @classmethod
     @abstractmethod
-    def shapes(cls, model: "LanguageModel", found: Shapes) -> Shapes:
+    def shapes(cls, model: LanguageModel, found: Shapes) -> Shapes:
         """What shapes its file must hold for this base model; those found may choose a width of its own."""
 
     @classmethod
     @abstractmethod
-    def from_state(cls, model: "LanguageModel", state: dict[str, Tensor], card: Card) -> Self:
+    def from_state(cls, model: LanguageModel, state: dict[str, Tensor], card: Card) -> "Method":
         """The method from the tensors of its file, in float32, and what the card tells of it.
 
         Raises ValueError where it could not be computed with.
         """
 
     @abstractmethod
-    def tried(self, embeddings: Tensor, states: Tensor) -> Iterable[Tensor]:
+    def tried(self, embeddings: Float[Tensor, "1 T D"], states: Float[Tensor, "T D"]) -> Iterable[Tensor]:
         """What it makes of embeddings [1, T, D] and hidden states [T, D]: finite, or its weights are too large."""
 
 

@@ -9,19 +9,18 @@ best is known in closed form. The head is linear: merging hidden states is the s
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from playground.cards import Card
+from playground.engine.language_model import LanguageModel
 from playground.engine.methods.base import InputLayer, Method, Shapes, Term, shapes_of
 from playground.engine.methods.identity_layer import FILE_NAME, IdentityLayer
 from playground.engine.sampling import first_max, first_min
 from playground.settings import Strength
-
-if TYPE_CHECKING:
-    from playground.engine.language_model import LanguageModel
 
 
 @dataclass(frozen=True)
@@ -46,23 +45,23 @@ class CLM(Method):
         self.layer.save(folder)
 
     @classmethod
-    def shapes(cls, model: "LanguageModel", found: Shapes) -> Shapes:
+    def shapes(cls, model: LanguageModel, found: Shapes) -> Shapes:
         """Those of the model's layer 0."""
         return shapes_of(IdentityLayer(model).layer.state_dict())
 
     @classmethod
-    def from_state(cls, model: "LanguageModel", state: dict[str, Tensor], card: Card) -> "CLM":
+    def from_state(cls, model: LanguageModel, state: dict[str, Tensor], card: Card) -> "CLM":
         """The layer, in the model's dtype."""
         layer = IdentityLayer(model)
         layer.layer.load_state_dict(state)
         return cls(layer.to(model.device, model.dtype).requires_grad_(False))
 
-    def tried(self, embeddings: Tensor, states: Tensor) -> Iterable[Tensor]:
+    def tried(self, embeddings: Float[Tensor, "1 T D"], states: Float[Tensor, "T D"]) -> Iterable[Tensor]:
         """L(e)."""
         yield self.layer(embeddings, torch.ones(embeddings.shape[:2], dtype=torch.long, device=embeddings.device))
 
 
-def merge(base: Tensor, slopes: Iterable[tuple[Tensor | float, Tensor]]) -> Tensor:
+def merge(base: Float[Tensor, "*B X"], slopes: Iterable[tuple[Tensor | float, Tensor]]) -> Float[Tensor, "*B X"]:
     """base + sum of alpha_k slope_k, where slope_k = aligned_k - base: CLM's equation, summed over axes.
 
     All are [..., X], where X is the width of a hidden state or of the vocabulary; an alpha is a number or a tensor that
@@ -77,13 +76,18 @@ def merge(base: Tensor, slopes: Iterable[tuple[Tensor | float, Tensor]]) -> Tens
 class Interval(NamedTuple):
     """Where along alpha a token stays the best, and which token takes over at either end (any, if that is infinite)."""
 
-    low: Tensor
-    low_token: Tensor
-    high: Tensor
-    high_token: Tensor
+    low: Float[Tensor, "*B"]
+    low_token: Int[Tensor, "*B"]
+    high: Float[Tensor, "*B"]
+    high_token: Int[Tensor, "*B"]
 
 
-def alpha_interval(scores: Tensor, slope: Tensor, alpha: Tensor | float, chosen: Tensor) -> Interval:
+def alpha_interval(
+    scores: Float[Tensor, "*B V"],
+    slope: Float[Tensor, "*B V"],
+    alpha: Float[Tensor, "*B"] | float,
+    chosen: Int[Tensor, "*B"],
+) -> Interval:
     """The exact range of alpha in which the chosen tokens [...] stay the best; its ends may be infinite.
 
     scores [..., V] at alpha [...] move along straight lines of slope [..., V]. Token j overtakes the chosen one c at

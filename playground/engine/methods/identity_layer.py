@@ -3,21 +3,18 @@
 It knows the base model's shape and nothing of what it is trained for.
 """
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from jaxtyping import Float, Integer
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from playground.engine.caches import cache_maker, run_decoder
+from playground.engine.language_model import LanguageModel
 from playground.files import in_one_piece
-
-if TYPE_CHECKING:
-    from playground.engine.language_model import LanguageModel
 
 FILE_NAME = "identity_layer.safetensors"
 
@@ -57,7 +54,7 @@ class IdentityLayer(nn.Module):
         """Take the weights of the base model's layer 0 again, so that the layer does what that one does."""
         self.layer.load_state_dict(_layers(model.decoder)[0].state_dict())
 
-    def forward(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, embeddings: Float[Tensor, "B T D"], mask: Integer[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
         """Embeddings [B, T, D] and mask [B, T] -> aligned embeddings [B, T, D], dtype kept, without any cache."""
         return run_decoder(self.decoder, embeddings.to(self.dtype), mask).to(embeddings.dtype)
 

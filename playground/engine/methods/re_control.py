@@ -9,18 +9,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from playground.cards import Card
+from playground.engine.language_model import LanguageModel
 from playground.engine.methods.base import Edited, Method, Shapes, shapes_of
 from playground.engine.methods.value_function import FILE_NAME, ValueFunction
 from playground.settings import Strength
-
-if TYPE_CHECKING:
-    from playground.engine.language_model import LanguageModel
 
 _WIDEST = 65_536  # inside a value function
 
@@ -48,7 +47,7 @@ class REControl(Method):
         """Whether any step has a length."""
         return self._step(strength) != 0 and self._updates(strength) > 0
 
-    def edit(self, hidden: Tensor, strengths: Sequence[Strength]) -> Edited:
+    def edit(self, hidden: Float[Tensor, "P D"], strengths: Sequence[Strength]) -> Edited:
         """Climb from states [P, D], each by its own step size and number of updates."""
         steps = torch.tensor([self._step(strength) for strength in strengths])
         return self._ascent(hidden, steps, torch.tensor([self._updates(strength) for strength in strengths]))
@@ -64,20 +63,20 @@ class REControl(Method):
         self.function.save(folder)
 
     @classmethod
-    def shapes(cls, model: "LanguageModel", found: Shapes) -> Shapes:
+    def shapes(cls, model: LanguageModel, found: Shapes) -> Shapes:
         """As wide as the model, and inside as wide as the file says."""
         hidden = max(1, min(next(iter(found.get("inner.bias", ())), 1), _WIDEST))
         return shapes_of(ValueFunction(model.width, hidden).state_dict())
 
     @classmethod
-    def from_state(cls, model: "LanguageModel", state: dict[str, Tensor], card: Card) -> "REControl":
+    def from_state(cls, model: LanguageModel, state: dict[str, Tensor], card: Card) -> "REControl":
         """V on the model's device. Raises ValueError where it would divide by 0."""
         function = ValueFunction.from_state(state)
         if not bool((function.scale > 0).all()):
             raise ValueError("it would divide by 0")
         return cls(function.to(model.device), card.calibration.step_size, card.calibration.updates)
 
-    def tried(self, embeddings: Tensor, states: Tensor) -> Iterable[Tensor]:
+    def tried(self, embeddings: Float[Tensor, "1 T D"], states: Float[Tensor, "T D"]) -> Iterable[Tensor]:
         """V(h), and its hidden layer."""
         yield self.function(states)
         yield self.function.inside(states)
@@ -98,7 +97,9 @@ class GradientAscent:
         self.outer = function.outer.weight[0].detach()
 
     @torch.no_grad()
-    def __call__(self, hidden: Tensor, step_size: Tensor, updates: Tensor) -> Edited:
+    def __call__(
+        self, hidden: Float[Tensor, "P D"], step_size: Float[Tensor, " P"], updates: Int[Tensor, " P"]
+    ) -> Edited:
         """Climb from states [P, D] in float32 with step sizes [P] (negative goes down) and numbers of updates [P].
 
         A row with step size 0 or no updates keeps its state exactly.

@@ -9,19 +9,18 @@ control 1 is to go.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
+from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor
 
 from playground.cards import Card
+from playground.engine.language_model import LanguageModel
 from playground.engine.methods.base import Edited, Method, Shapes
 from playground.files import in_one_piece
 from playground.settings import Strength
-
-if TYPE_CHECKING:
-    from playground.engine.language_model import LanguageModel
 
 
 @dataclass(frozen=True)
@@ -35,14 +34,14 @@ class SteeringVector(Method):
     optional: ClassVar[bool] = True
     edits: ClassVar[bool] = True
 
-    vector: Tensor
+    vector: Float[Tensor, " D"]
 
     def moves(self, strength: Strength) -> bool:
         """Whether anything is added."""
         return strength.control != 0
 
     @torch.no_grad()
-    def edit(self, hidden: Tensor, strengths: Sequence[Strength]) -> Edited:
+    def edit(self, hidden: Float[Tensor, "P D"], strengths: Sequence[Strength]) -> Edited:
         """Add control v to states [P, D]; the value is v . h."""
         control = torch.tensor([strength.control for strength in strengths], device=hidden.device)
         moved = torch.addcmul(hidden, control.unsqueeze(1), self.vector)
@@ -54,15 +53,15 @@ class SteeringVector(Method):
             save_file({"vector": self.vector.detach().cpu().contiguous()}, scratch)
 
     @classmethod
-    def shapes(cls, model: "LanguageModel", found: Shapes) -> Shapes:
+    def shapes(cls, model: LanguageModel, found: Shapes) -> Shapes:
         """As wide as the model."""
         return {"vector": (model.width,)}
 
     @classmethod
-    def from_state(cls, model: "LanguageModel", state: dict[str, Tensor], card: Card) -> "SteeringVector":
+    def from_state(cls, model: LanguageModel, state: dict[str, Tensor], card: Card) -> "SteeringVector":
         """The vector on the model's device."""
         return cls(state["vector"].to(model.device))
 
-    def tried(self, embeddings: Tensor, states: Tensor) -> Iterable[Tensor]:
+    def tried(self, embeddings: Float[Tensor, "1 T D"], states: Float[Tensor, "T D"]) -> Iterable[Tensor]:
         """V(h)."""
         yield states @ self.vector

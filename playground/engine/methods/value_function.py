@@ -6,6 +6,7 @@ One class for training and for decoding; its shape is stored with its weights.
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -27,15 +28,15 @@ class ValueFunction(nn.Module):
         self.inner = nn.Linear(width, hidden)
         self.outer = nn.Linear(hidden, 1)
 
-    def forward(self, hidden: Tensor) -> Tensor:
+    def forward(self, hidden: Float[Tensor, "*B D"]) -> Float[Tensor, "*B"]:
         """V(h) for states [..., D] -> [...]."""
         return self.read(self.inside(hidden))
 
-    def inside(self, hidden: Tensor) -> Tensor:
+    def inside(self, hidden: Float[Tensor, "*B D"]) -> Float[Tensor, "*B H"]:
         """States [..., D] -> the hidden layer before its activation [..., H]."""
         return self.inner((hidden.float() - self.mean) / self.scale)
 
-    def read(self, inner: Tensor) -> Tensor:
+    def read(self, inner: Float[Tensor, "*B H"]) -> Float[Tensor, "*B"]:
         """The hidden layer before its activation [..., H] -> values [...]."""
         return self.outer(nn.functional.silu(inner)).squeeze(-1)
 
