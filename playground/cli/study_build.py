@@ -11,7 +11,9 @@ import typer
 from playground import files
 from playground.cli.options import Dtype, Model
 from playground.cli.progress import ProgressPrinter
-from playground.cli.study import analyse, simulate, study
+from playground.cli.study import simulate
+from playground.cli.study_analysis import analyse
+from playground.cli.study_power import study
 from playground.errors import AxisMismatch, InvalidInput
 from playground.events import Progress, exhaust
 

@@ -5,7 +5,7 @@ Everything is computed twice, with and without the people whom the rules of excl
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
 import pandas as pd
@@ -13,10 +13,11 @@ from pydantic import TypeAdapter
 
 from playground.cards import Estimate
 from playground.errors import InvalidInput
-from playground.study import described, fits, modelled, preferences
-from playground.study.comparisons import MeasureEffects, Threshold, Topics
+from playground.study import described, family, fits, modelled, preferences
+from playground.study.comparisons import MeasureEffects, Threshold
 from playground.study.described import Result, Slider, StrengthEstimate, Table, Times, VerdictShares, found, of
-from playground.study.model import permutations
+from playground.study.differences import Differences
+from playground.study.family import SecondaryTest
 from playground.study.parts import PlannedAnalysis, Rule
 from playground.study.preferences import PeoplePreferences, Preference, PreferenceModel, PromptPreferences
 
@@ -24,15 +25,6 @@ FLAGS = get_args(Rule)
 """For what a person can be excluded."""
 
 USUAL = PlannedAnalysis().exclude
-
-
-@dataclass(frozen=True)
-class SecondaryTest:
-    """One of the secondary tests: its probability, and that adjusted for all of them by Holm's method."""
-
-    name: str
-    chance: float
-    adjusted: float
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,9 @@ class Findings:
     by_choice: Result[Preference]
     differ: Result[PeoplePreferences]
     prompts: Result[PromptPreferences]
-    topics: Result[Topics]
+    topics: Result[Differences]
+    conditions: Result[Differences]
+    groups: Result[Differences]
     order: Result[float]
     questions: Mapping[str, Result[float]]
     measures: MeasureEffects
@@ -110,22 +104,28 @@ def analyse(
     people: Table,
     strengths: Sequence[float],
     rules: Sequence[str] | None = None,
-    flow: Mapping[str, int] | None = None,
     planned: PlannedAnalysis | None = None,
+    others: Table | None = None,
 ) -> Analysis:
     """The findings of `results.long_table` and `results.people_table`. Raises InvalidInput for an unknown rule.
 
-    Without `rules` people are left out as planned, or else as usual.
+    Without `rules` people are left out as planned, or else as usual. `others` are the answers of all conditions, where
+    the table is of one.
     """
     rules = (planned.exclude if planned else USUAL) if rules is None else rules
     unknown = [rule for rule in rules if rule not in FLAGS]
     if unknown:
         raise InvalidInput(f"People cannot be excluded for {unknown[0]!r}.", f"There are: {', '.join(FLAGS)}.")
-    strengths = tuple(strengths)
+    strengths, others = tuple(strengths), table if others is None else others
     excluded = _excluded(people, rules)
-    out = {one.person for one in excluded}
-    everyone = findings(table, strengths, people)
-    kept = findings(table[~table["person"].isin(out)], strengths, people) if out else everyone
+    out = [one.person for one in excluded]
+    planned_or_usual = planned or PlannedAnalysis()
+    everyone = findings((table, people, others), strengths, planned_or_usual)
+    kept = (
+        findings((_without(table, out), people, _without(others, out)), strengths, planned_or_usual)
+        if out
+        else everyone
+    )
     return Analysis(
         study=_only(table["study"]),
         method=_only(table["method"]) or "alpha",
@@ -133,22 +133,27 @@ def analyse(
         strengths=strengths,
         rules=tuple(rules),
         planned=planned,
-        flow=flow or {},
+        flow={},
         excluded=excluded,
         kept=kept,
         everyone=everyone,
     )
 
 
-def findings(table: Table, strengths: tuple[float, ...], people: Table | None = None) -> Findings:
-    """What the people in a long table said; `people` are the rows of the table of people."""
+def _without(table: Table, people: Sequence[int]) -> Table:
+    return table[~table["person"].isin(people)]
+
+
+def findings(tables: tuple[Table, Table, Table], strengths: tuple[float, ...], planned: PlannedAnalysis) -> Findings:
+    """What people said: their long table, the table of people, and the long table of all conditions."""
+    table, people, others = tables
     table = table.sort_values("person", kind="stable")
-    ordinary = table[(table["task"] == "pair") & (table["check"] == "")]
+    ordinary = _ordinary(table)
     single = table[table["task"].isin(["single", "adaptive"])]
     model = found(lambda: PreferenceModel(modelled.as_pairs(ordinary), strengths))
-    differ, told = of(model, preferences.people), modelled.told(model, ordinary, people)
-    measures = modelled.measures(model, ordinary)
-    return Findings(
+    told = modelled.told(model, ordinary, people, planned.equivalent_within)
+    comparable = others[others["method"].isin(table["method"].unique())]
+    all_of_it = Findings(
         people=table["person"].nunique(),
         answers=len(table),
         pairs=len(ordinary),
@@ -160,24 +165,28 @@ def findings(table: Table, strengths: tuple[float, ...], people: Table | None = 
         by_choice=found(
             lambda: preferences.preference(PreferenceModel(modelled.as_pairs(ordinary, degrees=False), strengths))
         ),
-        differ=differ,
+        differ=of(model, preferences.people),
         prompts=told.prompts,
         topics=told.topics,
+        conditions=modelled.conditions(_ordinary(comparable), planned.equivalent_within),
+        groups=told.groups,
         order=told.order,
         questions=told.questions,
-        measures=measures,
-        tests=_tests(_secondary(differ, told, measures)),
+        measures=modelled.measures(model, ordinary),
+        tests=(),
         too_strong=found(lambda: modelled.too_strong(single, strengths)),
         said=described.said(single),
         slider=found(lambda: described.slider(table[table["task"] == "adjustment"])),
         left=found(lambda: described.left(ordinary)),
-        agreement={
-            "pairs": found(lambda: described.pairs_agree(ordinary)),
-            "single": found(lambda: described.singles_agree(single)),
-        },
+        agreement=described.agreement(ordinary, single),
         repeated=found(lambda: described.repeated(table[table["check"] == "repeated"])),
         times=described.times(table),
     )
+    return replace(all_of_it, tests=family.tests(_chances(all_of_it), planned.secondary))
+
+
+def _ordinary(table: Table) -> Table:
+    return table[(table["task"] == "pair") & (table["check"] == "")]
 
 
 def _scores(ordinary: Table, strengths: Sequence[float]) -> tuple[StrengthEstimate, ...]:
@@ -186,26 +195,18 @@ def _scores(ordinary: Table, strengths: Sequence[float]) -> tuple[StrengthEstima
     )
 
 
-def _tests(parts: Mapping[str, float | None]) -> tuple[SecondaryTest, ...]:
-    """Holm's adjustment over all the tests there are."""
-    known = {name: chance for name, chance in parts.items() if chance is not None and math.isfinite(chance)}
-    adjusted = permutations.holm(list(known.values()))
-    return tuple(SecondaryTest(name, chance, by) for (name, chance), by in zip(known.items(), adjusted, strict=True))
-
-
-def _secondary(
-    differ: Result[PeoplePreferences], told: modelled.ModelTests, measures: MeasureEffects
-) -> dict[str, float | None]:
+def _chances(findings: Findings) -> dict[str, float | None]:
     """The secondary tests by what they ask."""
-    topics = told.topics.value
+    compared = {name: getattr(findings, name).value for name in family.COMPARED}
     return {
-        "people differ": differ.value.chance if differ.value else None,
-        "topics differ": topics.chance if topics else None,
-        "answers change from first to last": told.order.value,
-        **{f"question {name}": one.value for name, one in told.questions.items()},
+        family.PEOPLE: findings.differ.value.chance if findings.differ.value else None,
+        **{family.differ(name): one.chance if one else None for name, one in compared.items()},
+        **{family.equivalent(name): one.equivalent if one else None for name, one in compared.items()},
+        family.ORDER: findings.order.value,
+        **{family.question(name): one.value for name, one in findings.questions.items()},
         **{
-            f"{name} beside the strength": one.value.chances[name] if one.value else None
-            for name, one in measures.beside.items()
+            family.beside(name): one.value.chances[name] if one.value else None
+            for name, one in findings.measures.beside.items()
         },
     }
 

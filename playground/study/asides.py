@@ -1,7 +1,9 @@
 """What bears on a study's findings, in plain words: who took part, order, sides, agreement, the slider. Pure."""
 
 from playground.study.analysis import Analysis, Findings
-from playground.study.wording import SURE, chance, count, interval, number, percent
+from playground.study.described import Result
+from playground.study.differences import Differences
+from playground.study.wording import SURE, both, chance, count, interval, number, percent
 
 TASKS = {"pair": "A pair", "adjustment": "The slider", "single": "A single reply", "adaptive": "An adaptive reply"}
 FLAGS = {
@@ -18,6 +20,36 @@ def flow(analysis: Analysis) -> str:
     """Who came how far."""
     told = ", ".join(f"{many} {what}" for what, many in analysis.flow.items())
     return f"{told[0].upper()}{told[1:]}. {excluded(analysis)}" if told else excluded(analysis)
+
+
+def compared(analysis: Analysis, found: Findings, what: str) -> str:
+    """Whether topics, conditions or groups differ, or are the same within the margin."""
+    result = getattr(found, what)
+    one: Differences | None = result.value
+    if one is None:
+        return f"{what.capitalize()} are not compared. {result.reason}"
+    each = "; ".join(f"{name} {both(Result(at))}" for name, at in one.preferred.items())
+    differ = f"{what.capitalize()} differ" if one.chance < SURE else f"No difference between {what} shows"
+    here = " for these prompts" if what == "topics" else ""
+    told = f"{differ}{here} ({chance(one.chance)}). Preferred {analysis.method}: {each}."
+    if one.in_general is not None:
+        told += f" For prompts in general: {chance(one.in_general)}."
+    if one.each:
+        furthest = max(max(abs(two.apart.low), abs(two.apart.high)) for two in one.each)
+        told += f" Differences larger than {number(furthest)} between two of them are ruled out (95 % each)."
+    return f"{told}{_equivalent(analysis, one, what)}"
+
+
+def _equivalent(analysis: Analysis, one: Differences, what: str) -> str:
+    margin = analysis.planned.equivalent_within if analysis.planned else None
+    if margin is None:
+        return ""
+    if one.equivalent is None:
+        return f" Whether they are the same within {margin:g} cannot be told."
+    same = "are the same within" if one.equivalent < SURE else "do not show to be the same within"
+    return (
+        f" The {what} {same} {margin:g}, the margin of the study file (two one-sided tests, {chance(one.equivalent)})."
+    )
 
 
 def order(found: Findings) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from playground.study.analysis import Analysis
 from playground.study.asides import FLAGS
+from playground.study.parts import PlannedAnalysis
 from playground.study.wording import count
 
 BIBTEX = """@software{alignment_playground,
@@ -41,7 +42,15 @@ def methods(analysis: Analysis, about: Mapping[str, str]) -> str:
     is_mixed = fitted is not None and fitted.careless > 0
     careless = " and with a share of careless people, whose answers depend on nothing shown," if is_mixed else ""
     version = f" (Alignment Playground {about['playground']})" if "playground" in about else ""
-    return "\n".join([sample, f"{_MODEL.format(careless=careless, version=version)} {curve}", _INTERVALS, _TESTS])
+    model = f"{_MODEL.format(careless=careless, version=version)} {curve}"
+    return "\n".join([sample, model, _INTERVALS, _tests(analysis.planned)])
+
+
+def _tests(planned: PlannedAnalysis | None) -> str:
+    """How tests were made, and which are adjusted."""
+    family = "All" if planned is None or planned.secondary is None else "The registered"
+    margin = planned.equivalent_within if planned else None
+    return _TESTS.format(family=family) + ("" if margin is None else _EQUIVALENT.format(margin=margin))
 
 
 _CURVES = {
@@ -69,9 +78,15 @@ _INTERVALS = (
     "earlier answers; shares are over people."
 )
 
+_EQUIVALENT = (
+    " Equivalence within {margin:g} was tested by two one-sided tests (TOST) of each two preferred strengths, the "
+    "largest probability of which is that of all being equivalent."
+)
+
 _TESTS = (
     "Whether people differ is a likelihood-ratio test at a bound. Topics and order are tested by permuting labels "
-    "among each person's own answers, topics in general among prompts, questions among people. Win rates count a "
-    "tie as half a win and both bad as none; Bradley-Terry scores and Krippendorff's alpha are evalica's. All "
-    "secondary tests stand beside their adjustment by Holm's method."
+    "among each person's own answers, topics in general among prompts, questions among people. Conditions and "
+    "groups are compared by a Wald test (Hotelling's T squared) of the tops of a parabola each, in one model. Win "
+    "rates count a tie as half a win and both bad as none; Bradley-Terry scores and Krippendorff's alpha are "
+    "evalica's. {family} secondary tests stand beside their adjustment by Holm's method."
 )

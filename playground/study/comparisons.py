@@ -1,22 +1,21 @@
-"""What else bears on a preference: topics, what people said of themselves, order, reward; and how much is too much.
+"""What else bears on a preference: what people said of themselves, order, reward; and how much is too much.
 
 Pure functions of arrays, in the study's own strengths.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
 from playground.cards import Estimate
 from playground.study.described import Result
 from playground.study.fits import estimate
-from playground.study.model import covariates, permutations, utility
+from playground.study.model import covariates, permutations
 from playground.study.model import limits as thresholds
 from playground.study.model.ordinal import Array, Places
-from playground.study.model.pairs import Pairs, Scale, TooLittleError
-from playground.study.preferences import PreferenceModel, PromptPreferences, told, within
+from playground.study.model.pairs import Scale, TooLittleError
+from playground.study.preferences import PreferenceModel, within
 
 _POINTS = 41
 
@@ -57,54 +56,6 @@ def _crossing(found: thresholds.ThresholdFit, share: float, scale: Scale) -> Est
         return None
     beyond = np.where(found.shares[:, 0] >= share, scale.strengths[0], scale.strengths[-1])
     return estimate(np.where(np.isnan(at), beyond, at))
-
-
-@dataclass(frozen=True)
-class Topics:
-    """The preferred strength by topic; None where there is none.
-
-    `chance` is the probability of such differences for these prompts if there were none, `in_general` that for prompts
-    in general, None with few. `apart_at_most` is the largest difference that the data allow between two topics.
-    """
-
-    preferred: Mapping[str, Estimate | None]
-    chance: float
-    in_general: float | None
-    apart_at_most: float | None
-
-
-def topics(
-    model: PreferenceModel, topic: Sequence[str], by_prompt: PromptPreferences | None, topic_of: Mapping[str, str]
-) -> Topics:
-    """Whether topics [N] differ; `topic_of` says which one a prompt is of. Raises TooLittleError."""
-    labels = np.array(topic)
-    names = sorted(set(topic))
-    if len(names) < 2 or model.pairs.people < 10:
-        raise TooLittleError("Comparing topics takes at least two of them, and ten people.")
-    if min((labels == name).sum() for name in names) < model.pairs.people:
-        raise TooLittleError("Comparing topics takes a pair of each topic for each person.")
-    chance = permutations.within_people(model.parabola.fit, np.unique(labels, return_inverse=True)[1].astype(np.int64))
-    tops = {name: _top(model, model.pairs.only(labels == name)) for name in names}
-    known = [one for one in tops.values() if one is not None]
-    apart = max(
-        (max(abs(one.high - two.low), abs(two.high - one.low)) for one, two in combinations(known, 2)), default=None
-    )
-    return Topics(tops, chance, _in_general(by_prompt, topic_of), apart if len(known) == len(names) else None)
-
-
-def _top(model: PreferenceModel, pairs: Pairs) -> Estimate | None:
-    found = utility.parabola(pairs, model.scale, model.shape)
-    return told(found, model.scale) if found.has_top and found.interval else None
-
-
-def _in_general(by_prompt: PromptPreferences | None, topic_of: Mapping[str, str]) -> float | None:
-    if by_prompt is None:
-        return None
-    label = np.unique([topic_of[name] for name, _, _ in by_prompt.each], return_inverse=True)[1]
-    try:
-        return permutations.among_prompts(np.array([top for _, top, _ in by_prompt.each]), label.astype(np.int64))
-    except TooLittleError:
-        return None
 
 
 def order(model: PreferenceModel, position: Array) -> float:

@@ -160,6 +160,11 @@ def left(ordinary: Table) -> Estimate:
     return fits.mean(*persons(decided), (decided["choice"] == "left").to_numpy(dtype=float))
 
 
+def agreement(ordinary: Table, single: Table) -> dict[str, Result[Estimate]]:
+    """How far people agree with each other, about pairs and about single replies."""
+    return {"pairs": found(lambda: pairs_agree(ordinary)), "single": found(lambda: singles_agree(single))}
+
+
 def pairs_agree(ordinary: Table) -> Estimate:
     """Over contents and pairs of strengths: -1 the weaker reply was liked, 1 the stronger, 0 neither."""
     towards = ordinary["choice"].map({"right": 1.0, "left": -1.0}).fillna(0.0).to_numpy(dtype=float)

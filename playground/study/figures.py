@@ -9,7 +9,8 @@ from scipy.special import expit
 from playground.cards import Estimate
 from playground.measure.figures import BASE, NEGATIVE, POSITIVE, UNSAFE, chart_layout
 from playground.study.analysis import Analysis, Findings
-from playground.study.described import VERDICTS
+from playground.study.described import VERDICTS, Result
+from playground.study.differences import Differences
 
 _VERDICTS = {
     "weak": ("too weak", "#5a7fc0"),
@@ -57,16 +58,16 @@ def shares(analysis: Analysis, found: Findings) -> go.Figure | None:
     return _by_category(figure)
 
 
-def topics(analysis: Analysis, found: Findings) -> go.Figure | None:
-    """The preferred strength by topic."""
-    known = [(topic, one) for topic, one in found.topics.value.preferred.items() if one] if found.topics.value else []
+def compared(analysis: Analysis, compared: Result[Differences]) -> go.Figure | None:
+    """The preferred strength by topic, condition or group."""
+    known = [(name, one) for name, one in compared.value.preferred.items() if one] if compared.value else []
     if not known:
         return None
     figure = _figure(analysis.method, "", height=90 + 36 * len(known))
     figure.add_trace(
         go.Scatter(
             x=[one.mean for _, one in known],
-            y=[topic for topic, _ in known],
+            y=[name for name, _ in known],
             error_x=_error([one for _, one in known]),
             mode="markers",
             marker={"color": POSITIVE, "size": 9},

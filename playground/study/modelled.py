@@ -1,19 +1,18 @@
 """From a study's tables to the arrays of the models, and what they answer. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from playground.study import comparisons, preferences
-from playground.study.comparisons import MeasureEffects, Threshold, Topics
-from playground.study.described import Result, Table, of, persons
+from playground.study import comparisons, differences, preferences
+from playground.study.comparisons import MeasureEffects, Threshold
+from playground.study.described import Result, Table, found, of, persons
+from playground.study.differences import Differences
+from playground.study.family import MEASURES
 from playground.study.model.pairs import Pairs, TooLittleError
 from playground.study.preferences import PreferenceModel, PromptPreferences
-
-MEASURES = ("reward", "KL", "perplexity", "length")
-"""What replies are measured by: reward, nats per token to the base model, and log2 of perplexity and of words."""
 
 _DEGREES = 7
 
@@ -23,7 +22,8 @@ class ModelTests:
     """What bears on the preference, test by test."""
 
     prompts: Result[PromptPreferences]
-    topics: Result[Topics]
+    topics: Result[Differences]
+    groups: Result[Differences]
     order: Result[float]
     questions: Mapping[str, Result[float]]
 
@@ -71,8 +71,10 @@ def _covariates(ordinary: Table) -> dict[str, np.ndarray]:
     }
 
 
-def told(model: Result[PreferenceModel], ordinary: Table, people: Table | None) -> ModelTests:
-    """Prompts, topics, order and questions."""
+def told(
+    model: Result[PreferenceModel], ordinary: Table, people: Table | None, margin: float | None = None
+) -> ModelTests:
+    """Prompts, topics, groups, order and questions; preferred strengths `margin` apart count as the same."""
     names = [str(name) for name in pd.factorize(ordinary["prompt"])[1]]
     topic = [str(name) for name in ordinary["topic"]]
     topic_of = dict(zip(ordinary["prompt"].astype(str), topic, strict=True))
@@ -80,10 +82,32 @@ def told(model: Result[PreferenceModel], ordinary: Table, people: Table | None) 
     position = ordinary["position"].to_numpy(dtype=float)
     return ModelTests(
         prompts=prompts,
-        topics=of(model, lambda one: comparisons.topics(one, topic, prompts.value, topic_of)),
+        topics=of(model, lambda one: differences.topics(one, topic, prompts.value, topic_of, margin)),
+        groups=_several(ordinary, "group", lambda: of(model, lambda one: _parts(one, ordinary["group"], margin))),
         order=of(model, lambda one: comparisons.order(one, position)),
         questions=_questions(model, ordinary, people),
     )
+
+
+def conditions(ordinary: Table, margin: float | None = None) -> Result[Differences]:
+    """Whether the conditions of one method differ in what is liked best; ordinary pairs of all of them."""
+
+    def compared() -> Differences:
+        rows = ordinary.sort_values("person", kind="stable")
+        pairs = as_pairs(rows)
+        strengths = np.unique(np.concatenate([pairs.left, pairs.right])).tolist()
+        return _parts(PreferenceModel(pairs, strengths), rows["condition"], margin)
+
+    return _several(ordinary, "condition", lambda: found(compared))
+
+
+def _several(ordinary: Table, column: str, compare: Callable[[], Result[Differences]]) -> Result[Differences]:
+    """What is found where a column names several."""
+    return compare() if ordinary[column].nunique() > 1 else Result(None, differences.ONLY_ONE)
+
+
+def _parts(model: PreferenceModel, label: Table, margin: float | None) -> Differences:
+    return differences.parts(model, [str(name) for name in label], margin)
 
 
 def _questions(model: Result[PreferenceModel], ordinary: Table, people: Table | None) -> dict[str, Result[float]]:

@@ -135,7 +135,13 @@ class PlannedAnalysis(PlanTable):
 
     exclude: tuple[Rule, ...] = Field(default=("failed_check", "too_fast"), description="Whom to leave out.")
     primary: Literal["preferred", "too_strong"] = Field(
-        default="preferred", description="The one outcome that is tested alone; all others are adjusted for each other."
+        default="preferred", description="The one outcome that leads the report and is tested alone."
+    )
+    secondary: tuple[str, ...] | None = later(
+        None, "The tests that are adjusted for each other, by their names in the report; all unless given."
+    )
+    equivalent_within: float | None = later(
+        None, "Preferred strengths of topics, conditions or groups so near each other count as the same.", gt=0
     )
 
 

@@ -5,9 +5,8 @@ Frozen values, checked as a whole. Reads files; knows nothing of models, databas
 
 import hashlib
 import json
-import unicodedata
+from collections import Counter
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -15,8 +14,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from playground import files
 from playground.errors import InvalidInput, PlaygroundError
-from playground.settings import FURTHEST, Sampling, Settings
-from playground.study import words
+from playground.settings import Sampling, Settings
+from playground.study import coherence, words
+from playground.study.coherence import rising
 from playground.study.parts import (
     Checks,
     Condition,
@@ -32,16 +32,13 @@ from playground.study.parts import (
     later,
 )
 from playground.study.recruiting import Codes, Recruiting
-from playground.study.typed import clean
 from playground.study.words import Words, in_language
-from playground.texts import is_blank
 
 Phase = Literal["consent", "instructions", "practice", "trials", "questions", "thanks"]
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
 FILE_NAME = "study.toml"
 
-_LONGEST_CELL = 80  # letters that the database keeps
 _THANKS = "Thank you. Your answers are saved."
 _EXAMPLE = Path(__file__).with_name("example.toml")
 
@@ -100,29 +97,7 @@ class StudyPlan(Settings):
     @field_validator("strengths")
     @classmethod
     def _go_up(cls, strengths: tuple[float, ...]) -> tuple[float, ...]:
-        return _rising(strengths)
-
-    @model_validator(mode="after")
-    def _conditions_fit(self) -> "StudyPlan":
-        names = [one.id for one in self.conditions]
-        if "" in names:
-            raise InvalidInput("A condition has no id.", "Name each.")
-        for one in self.conditions:
-            if one.strengths and len(_rising(one.strengths)) < 2:
-                raise InvalidInput(f"The condition {one.id!r} has one strength.", "Give it two or more, or none.")
-        for prompt, seed, task, one in product(self.prompts, self.seeds, self.tasks, self.conditions):
-            if len(f"{task.id} {one.id} {task.kind} {prompt.id} {seed}") > _LONGEST_CELL:
-                raise InvalidInput(
-                    f"The names of condition {one.id!r} and prompt {prompt.id!r} are too long for task {task.name!r}.",
-                    "Shorten one of them.",
-                )
-        for group in self.groups:
-            lost = next((one for one in group.conditions if one not in names), None)
-            if lost is not None:
-                raise InvalidInput(
-                    f"The group {group.id!r} sees no condition {lost!r}.", "Name some of [[conditions]]."
-                )
-        return self
+        return rising(strengths)
 
     @field_validator("seeds", "prompts", "tasks", "questions", "conditions", "groups")
     @classmethod
@@ -134,27 +109,11 @@ class StudyPlan(Settings):
         return parts
 
     @model_validator(mode="after")
-    def _can_be_said(self) -> "StudyPlan":
-        words.check(self.language, self.words)
-        names = {"", "start", *(task.name for task in self.tasks)}
-        lost = next((question for question in self.questions if question.at not in names), None)
-        if lost is not None:
-            raise InvalidInput(f"The question {lost.id!r} comes after no task: {lost.at!r}.", _places(self.tasks))
-        if self.checks.end_early and not self.checks.fail_after:
-            raise InvalidInput("checks.end_early ends nothing.", "Set checks.fail_after to 1 or more.")
-        return self
-
-    @model_validator(mode="after")
     def _fits_together(self) -> "StudyPlan":
-        checks = self.checks
-        if (checks.instructed or checks.gold or checks.repeated) and not self.of_kind("pair"):
-            raise InvalidInput(
-                "Checks hide among pairs, and there is no pair task.", "Add one, or set the checks to 0."
-            )
-        if checks.gold and checks.broken is None:
-            raise InvalidInput("A gold pair needs a broken reply.", "Set checks.broken to a strength far too strong.")
-        if checks.repeated > sum(task.trials for task in self.of_kind("pair")) // 2:
-            raise InvalidInput("More pairs repeat than half of them.", "Lower checks.repeated or ask more pairs.")
+        words.check(self.language, self.words)
+        coherence.check_conditions(self.conditions, self.groups, self.prompts, self.seeds, self.tasks)
+        coherence.check_questions(self.questions, self.tasks)
+        coherence.check_checks(self.checks, self.tasks)
         if not self.scored_prompts:
             raise InvalidInput("All prompts are for practice.", "Give at least one without practice = true.")
         if self.practises and not self.practice_prompts:
@@ -194,6 +153,16 @@ class StudyPlan(Settings):
             )
             for one in self.conditions or (Condition(id=""),)
         )
+
+    @property
+    def compared_parts(self) -> tuple[str, ...]:
+        """What of it has several whose preferred strengths are compared: topics, conditions, groups."""
+        several = {
+            "topics": len({prompt.topic for prompt in self.scored_prompts}) > 1,
+            "conditions": any(count > 1 for count in Counter(one.method for one in self.compared).values()),
+            "groups": len(self.groups) > 1,
+        }
+        return tuple(what for what, there in several.items() if there)
 
     def made(self, condition: Condition) -> tuple[float, ...]:
         """The strengths replies of a condition are made at, in rising order: its own, and those of the gold pairs."""
@@ -261,7 +230,7 @@ def load(path: Path) -> StudyPlan:
 
 
 def load_built(path: Path) -> StudyPlan:
-    """The plan of a study that was built. Its options are taken as they are, since people may have answered it."""
+    """The plan of a study that was built; its options and analysis as they are, since people may have answered it."""
     return _read(path, _parse)
 
 
@@ -269,7 +238,9 @@ def parse(text: str) -> StudyPlan:
     """The plan a TOML text holds. Raises InvalidInput."""
     plan = _parse(text)
     for question in plan.questions:
-        _check_options(question)
+        coherence.check_options(question)
+    if plan.analysis is not None:
+        coherence.check_analysis(plan.analysis, plan.questions, plan.tasks, plan.compared_parts)
     return plan
 
 
@@ -281,24 +252,6 @@ def _read(path: Path, parse: Callable[[str], StudyPlan]) -> StudyPlan:
         return parse(text)
     except PlaygroundError as error:
         raise InvalidInput(f"In {path.name}: {error.message}", error.hint) from None
-
-
-def _check_options(question: Question) -> None:
-    """Refuse options that nobody can choose, since what a browser sends is cleaned, or that look alike."""
-    where = f"The question {question.id!r}"
-    seen: set[str] = set()
-    for option in question.options:
-        if is_blank(option):
-            raise InvalidInput(f"{where} has an empty option.", "Give each option a text.")
-        if option != clean(option):
-            raise InvalidInput(
-                f"{where} has an option that begins or ends with a blank, or holds what is no text: {option!r}.",
-                f"Write {clean(option)!r}.",
-            )
-        looks = " ".join(unicodedata.normalize("NFKC", option).split())
-        if looks in seen:
-            raise InvalidInput(f"{where} has the option {option!r} twice.", "Give each once.")
-        seen.add(looks)
 
 
 def _parse(text: str) -> StudyPlan:
@@ -313,18 +266,6 @@ def rehearsed() -> tuple[str, str]:
     told = 'replies = "replies.csv"          # made before, by the embedded model'
     source = example().replace("\nseeds = [0]", f"\n{told}\nseeds = [0]")
     return source, _EXAMPLE.with_suffix(".csv").read_text(encoding="utf-8")
-
-
-def _rising(strengths: tuple[float, ...]) -> tuple[float, ...]:
-    if list(strengths) != sorted(set(strengths)):
-        raise InvalidInput("The strengths do not rise.", "List each once, the lowest first.")
-    if max(abs(strength) for strength in strengths) > FURTHEST:
-        raise InvalidInput("A strength is out of range.", f"Stay between -{FURTHEST:g} and {FURTHEST:g}.")
-    return strengths
-
-
-def _places(tasks: tuple[Task, ...]) -> str:
-    return f'at is "start", or one of {", ".join(task.name for task in tasks)}, or left out.'
 
 
 def example() -> str:

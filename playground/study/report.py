@@ -9,9 +9,10 @@ from plotly.offline import get_plotlyjs
 
 from playground.cards import Estimate
 from playground.measure.figures import drawn
-from playground.study import asides, citing, figures, sentences
+from playground.study import asides, citing, differences, family, figures, sentences
 from playground.study.analysis import Analysis, Findings
 from playground.study.described import Result
+from playground.study.differences import Differences
 from playground.study.results import wilson
 from playground.study.wording import both, chance, number, percent
 
@@ -20,9 +21,24 @@ _PART = "<section><h2>{heading}</h2>{told}{figure}{table}</section>"
 
 def page(analysis: Analysis, title: str, about: Mapping[str, str] | None = None) -> str:
     """The whole report. `about` is told at its end and in the methods: digests, models, versions, the command."""
-    kept, about = analysis.kept, about or {}
+    about = about or {}
+    outcomes = (_limit, _liked) if sentences.limit_leads(analysis) else (_liked, _limit)
     parts = [
         _part("Who took part", asides.flow(analysis), table=_excluded(analysis)),
+        *(part for outcome in outcomes for part in outcome(analysis)),
+        *(_compared(analysis, what) for what in family.COMPARED),
+        *_others(analysis),
+        _part("How this was computed", citing.methods(analysis, about), table=_table(("", ""), list(about.items()))),
+        _part("To cite", "", table=f'<pre tabindex="0">{escape(citing.BIBTEX)}</pre>'),
+    ]
+    short = "".join(f"<li>{escape(line)}</li>" for line in sentences.summary(analysis))
+    return _PAGE.format(title=escape(title), short=short, parts="\n".join(parts), plotly=get_plotlyjs())
+
+
+def _liked(analysis: Analysis) -> list[str]:
+    """What people like best, whether its curve fits, and how people differ."""
+    kept = analysis.kept
+    return [
         _part("The strength people like best", sentences.preferred(analysis, kept), figures.liking(analysis, kept)),
         _part("Does the curve fit?", sentences.fit(analysis, kept), table=_utilities(kept)),
         _part(
@@ -32,9 +48,39 @@ def page(analysis: Analysis, title: str, about: Mapping[str, str] | None = None)
             _rates(kept),
         ),
         _part("How people differ", sentences.people(analysis, kept), figures.shares(analysis, kept), _shares(kept)),
+    ]
+
+
+def _limit(analysis: Analysis) -> list[str]:
+    """From where on replies are too strong, and what they were called."""
+    kept = analysis.kept
+    return [
         _part("Where it becomes too much", sentences.too_strong(analysis, kept), figures.too_strong(analysis, kept)),
         _part("What single replies were called", _verdicts_told(kept), figures.verdicts(analysis, kept)),
-        _part("Topics", sentences.topics(analysis, kept), figures.topics(analysis, kept)),
+    ]
+
+
+def _compared(analysis: Analysis, what: str) -> str:
+    """Whether topics, conditions or groups differ; nothing about conditions or groups where there are none."""
+    result: Result[Differences] = getattr(analysis.kept, what)
+    if result.value is None and what != "topics" and result.reason == differences.ONLY_ONE:
+        return ""
+    figure = figures.compared(analysis, result)
+    return _part(what.capitalize(), asides.compared(analysis, analysis.kept, what), figure, _apart(result.value))
+
+
+def _apart(one: Differences | None) -> str:
+    if one is None or not one.each:
+        return ""
+    told = [(f"{two.second} – {two.first}", both(Result(two.apart)), two.equivalent) for two in one.each]
+    rows = [(name, apart, "–" if equal is None else chance(equal)) for name, apart, equal in told]
+    return _table(("", "difference", "two one-sided tests"), rows)
+
+
+def _others(analysis: Analysis) -> list[str]:
+    """What else bears on it."""
+    kept = analysis.kept
+    return [
         _part("Prompts", sentences.prompts(analysis, kept), table=_prompts(kept)),
         _part(
             "Reward against preference",
@@ -48,11 +94,7 @@ def page(analysis: Analysis, title: str, about: Mapping[str, str] | None = None)
         _part("Sides and agreement", f"{asides.side(kept)} {asides.agreement(kept)}"),
         _part("How long answers took", _times_told(kept), table=_times(kept)),
         _part("All tests", sentences.tests(analysis, kept), table=_tests(kept)),
-        _part("How this was computed", citing.methods(analysis, about), table=_table(("", ""), list(about.items()))),
-        _part("To cite", "", table=f'<pre tabindex="0">{escape(citing.BIBTEX)}</pre>'),
     ]
-    short = "".join(f"<li>{escape(line)}</li>" for line in sentences.summary(analysis))
-    return _PAGE.format(title=escape(title), short=short, parts="\n".join(parts), plotly=get_plotlyjs())
 
 
 def _rates(found: Findings) -> str:
@@ -117,7 +159,10 @@ def _questions(found: Findings) -> str:
 
 
 def _tests(found: Findings) -> str:
-    rows = [(one.name, chance(one.chance), chance(one.adjusted)) for one in found.tests]
+    rows = [
+        (one.name, chance(one.chance), "exploratory" if one.adjusted is None else chance(one.adjusted))
+        for one in found.tests
+    ]
     return _table(("secondary test", "alone", "adjusted (Holm)"), rows) if rows else ""
 
 

@@ -8,13 +8,18 @@ from playground.study.wording import SURE, both, chance, count, ends, interval, 
 def summary(analysis: Analysis) -> list[str]:
     """The main findings of those who were kept, most important first."""
     kept = analysis.kept
-    told = [_who(analysis), preferred(analysis, kept)]
+    liked = [preferred(analysis, kept)]
     if kept.preference.value:
-        told += [one for one in (at_equal_length(analysis, kept), people(analysis, kept)) if one]
-        told += [reward(analysis, kept)]
-    if kept.too_strong.value or kept.said:
-        told.append(too_strong(analysis, kept))
-    return told
+        liked += [one for one in (at_equal_length(analysis, kept), people(analysis, kept)) if one]
+        liked += [reward(analysis, kept)]
+    limit = [too_strong(analysis, kept)] if kept.too_strong.value or kept.said or limit_leads(analysis) else []
+    parts = [limit, liked] if limit_leads(analysis) else [liked, limit]
+    return [_who(analysis), *parts[0], *parts[1]]
+
+
+def limit_leads(analysis: Analysis) -> bool:
+    """Whether the primary outcome is from where on replies are too strong."""
+    return analysis.planned is not None and analysis.planned.primary == "too_strong"
 
 
 def preferred(analysis: Analysis, found: Findings) -> str:
@@ -167,21 +172,6 @@ def prompts(analysis: Analysis, found: Findings) -> str:
     return f"{told} For prompts in general {analysis.method} {both(Result(one.preferred))} is liked best."
 
 
-def topics(analysis: Analysis, found: Findings) -> str:
-    """Whether topics differ."""
-    one = found.topics.value
-    if one is None:
-        return f"Topics are not compared. {found.topics.reason}"
-    each = "; ".join(f"{topic} {both(Result(at))}" for topic, at in one.preferred.items())
-    differ = "Topics differ" if one.chance < SURE else "No difference between topics shows"
-    told = f"{differ} for these prompts ({chance(one.chance)}). Preferred {analysis.method}: {each}."
-    if one.in_general is not None:
-        told += f" For prompts in general: {chance(one.in_general)}."
-    if one.apart_at_most is not None and one.chance >= SURE:
-        told += f" Differences larger than {number(one.apart_at_most)} between two topics are ruled out (95 % each)."
-    return told
-
-
 def reward(analysis: Analysis, found: Findings) -> str:
     """What people like beside what the reward likes."""
     means = [(at, one["reward"]) for at, one in found.measures.means if "reward" in one]
@@ -234,17 +224,24 @@ def too_strong(analysis: Analysis, found: Findings) -> str:
 
 
 def tests(analysis: Analysis, found: Findings) -> str:
-    """What the secondary tests say, adjusted."""
-    is_limit = analysis.planned is not None and analysis.planned.primary == "too_strong"
-    primary = f"the {analysis.method} that half call too strong" if is_limit else f"the preferred {analysis.method}"
+    """What the secondary tests say, adjusted for the family they are registered in."""
+    what = f"the {analysis.method} that half call too strong" if limit_leads(analysis) else _best(analysis)
     if not found.tests:
-        return "There are no secondary tests."
-    sure = [one.name for one in found.tests if one.adjusted < SURE]
+        return f"The primary outcome is {what}. There are no secondary tests."
+    family = [one.adjusted for one in found.tests if one.adjusted is not None]
+    sure = [one.name for one in found.tests if one.adjusted is not None and one.adjusted < SURE]
     kept = f"{', '.join(sure)}." if sure else "none."
+    registered = analysis.planned is not None and analysis.planned.secondary is not None
+    others = len(found.tests) - len(family)
     return (
-        f"The primary outcome is {primary}. Of "
-        f"{count(len(found.tests), 'secondary test')} these hold after Holm's adjustment for all of them: {kept}"
+        f"The primary outcome is {what}. Of {count(len(family), 'secondary test')}"
+        f"{' that the study file registers' if registered else ''} these hold after Holm's adjustment for all of "
+        f"them: {kept}" + (f" {count(others, 'other test is', 'other tests are')} exploratory." if others else "")
     )
+
+
+def _best(analysis: Analysis) -> str:
+    return f"the preferred {analysis.method}"
 
 
 def _who(analysis: Analysis) -> str:

@@ -156,6 +156,37 @@ def test_exclusions_are_told_as_planned_or_not(tables: Tables, long_study: Study
     assert "planned none" in asides.excluded(replace(as_planned, planned=None))
 
 
+def test_a_margin_and_a_family_are_told_as_registered(tables: Tables, long_study: Study) -> None:
+    planned = PlannedAnalysis(equivalent_within=1.0, secondary=("topics are equivalent", "people differ"))
+    found = analysis.analyse(*tables, long_study.plan.strengths, planned=planned)
+    topics = found.kept.topics.value
+    assert topics is not None
+    assert topics.equivalent is not None
+    adjusted = {one.name: one.adjusted for one in found.kept.tests}
+    assert {name for name, one in adjusted.items() if one is not None} == set(planned.secondary or ())
+    assert json.loads(json.dumps(found.as_json()))["planned"]["equivalent_within"] == 1.0
+    told = asides.compared(found, found.kept, "topics")
+    assert "within 1, the margin of the study file" in told
+    shown = report.page(found, "A study")
+    assert told in shown
+    assert "<td>exploratory</td>" in shown
+    assert "that the study file registers these hold" in shown
+    assert "The registered secondary tests" in shown
+    assert "TOST" in shown
+
+
+def test_the_primary_outcome_leads(tables: Tables, long_study: Study) -> None:
+    limit = PlannedAnalysis(primary="too_strong")
+    found = analysis.analyse(*tables, long_study.plan.strengths, planned=limit)
+    usual = replace(found, planned=None)
+    for one, first in ((found, "Half of the replies"), (usual, "People like alpha")):
+        assert sentences.summary(one)[1].startswith(first)
+        shown = report.page(one, "A study")
+        places = [shown.index(f"<h2>{heading}</h2>") for heading in ("Where it becomes too much", "How people differ")]
+        assert (places[0] < places[1]) == (one is found)
+    assert set(sentences.summary(found)) == set(sentences.summary(usual))
+
+
 def test_the_numbers_of_the_flow_are_told(analysed: Analysis) -> None:
     told = asides.flow(replace(analysed, flow={"declined": 2, "began": 30}))
     assert told.startswith("2 declined, 30 began. ")

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from playground.errors import InvalidInput
+from playground.study import analysis, report, results, schedule, simulate
+from playground.study import crowd as crowds
 from playground.study import plan as plans
-from playground.study import results, schedule
 from playground.study.database import sqlite_url
 from playground.study.records import Records
 from playground.study.stimuli import Study
@@ -177,3 +178,20 @@ def test_an_analysis_is_of_one_condition_and_of_one_task_of_a_kind(
     assert set(table["block"]) == {"liked"}
     assert set(table["condition"]) == {"other"}
     assert set(table["group"]) == {"b"}
+
+
+def test_conditions_of_one_method_are_compared_in_what_is_liked_best(study: Study) -> None:
+    """Everybody sees both; what is asked about a condition of another method is no part of it."""
+    clock = simulate.Clock(1.7e9)
+    with Store.open("sqlite://", study, clock) as store:
+        crowd = crowds.crowd(study.plan, preferred=1.0, spread=0.2, sharpness=3.0, careless=0.0)
+        list(simulate.answer_all(store, clock, crowd, 24, seed=0))
+        table, people = results.long_table(store, study), results.people_table(store, study)
+    table = results.of_tasks(table, ["liked", "adaptive"])
+    found = analysis.analyse(results.of_condition(table, "mixed"), people, (0.0, 1.0, 2.0), others=table).kept
+    assert found.conditions.value is not None, found.conditions.reason
+    assert set(found.conditions.value.preferred) == {"mixed", "other"}
+    assert {one.name for one in found.tests} >= {"conditions differ"}
+    alone = analysis.analyse(results.of_condition(table, "control"), people, (0.0, 3.0), others=table)
+    assert alone.kept.conditions.value is None
+    assert "<h2>Conditions</h2>" not in report.page(alone, "Alone")

@@ -8,7 +8,7 @@ import pytest
 from playground.errors import InvalidInput
 from playground.study import plan as plans
 from playground.study.recruiting import Codes
-from tests.study.made import PLAN, plan
+from tests.study.made import PLAN, SHORT, plan
 
 
 def test_the_example_loads_and_asks_for_what_it_says() -> None:
@@ -42,12 +42,36 @@ def test_the_example_loads_and_asks_for_what_it_says() -> None:
         ("[consent]", "[consent", "TOML"),
         ("We store", "We\\u0000store", "zero byte"),
         ("[checks]", "[[checks]]", "table"),
+        ("[checks]", '[analysis]\nsecondary = ["people differ", "x"]\n[checks]', "'x' is no test of this study"),
+        ("[checks]", '[analysis]\nsecondary = ["topics are equivalent"]\n[checks]', "no test of this study"),
+        ("[checks]", '[analysis]\nsecondary = ["question mood", "question mood"]\n[checks]', "twice"),
+        ("[checks]", "[analysis]\nequivalent_within = 0\n[checks]", "equivalent_within"),
     ],
 )
 def test_what_cannot_be_run_is_refused_with_its_place(old: str, new: str, says: str) -> None:
     assert old in PLAN
     with pytest.raises(InvalidInput, match=says):
         plans.parse(PLAN.replace(old, new, 1))
+
+
+def test_what_is_compared_can_be_registered() -> None:
+    told = '[analysis]\nequivalent_within = 0.25\nsecondary = ["topics are equivalent", "question mood"]\n[checks]'
+    planned = plans.parse(PLAN.replace("[checks]", told, 1)).analysis
+    assert planned is not None
+    assert planned.equivalent_within == 0.25
+    assert planned.secondary == ("topics are equivalent", "question mood")
+    apart = PLAN.replace('topic = "work"', "").replace('topic = "home"', "")
+    with pytest.raises(InvalidInput, match="compares nothing"):
+        plans.parse(apart.replace("[checks]", "[analysis]\nequivalent_within = 0.25\n[checks]", 1))
+    with pytest.raises(InvalidInput, match="no task asks for it"):
+        plans.parse(SHORT + '\n[analysis]\nprimary = "too_strong"\n')
+
+
+def test_what_is_not_registered_changes_no_digest() -> None:
+    """Studies from before there were margins and families stay the studies they were."""
+    planned = PLAN.replace("[checks]", '[analysis]\nprimary = "preferred"\n[checks]', 1)
+    assert "secondary" not in plans.parse(planned).model_dump_json()
+    assert "equivalent_within" not in plans.parse(planned).model_dump_json()
 
 
 CHOICE = PLAN.replace('kind = "scale"', 'kind = "choice"')

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy.special import expit, logsumexp
-from scipy.stats import norm
+from scipy.stats import norm, t
 
-from playground.study import comparisons, crowd, preferences
+from playground.study import comparisons, crowd, differences, family, preferences
 from playground.study import plan as plans
 from playground.study.crowd import Crowd
-from playground.study.model import inference, likelihood, multilevel, ordinal, pairs, permutations, utility
+from playground.study.model import apart, inference, likelihood, multilevel, ordinal, pairs, utility
 from playground.study.model import prompts as by_prompts
 from playground.study.model.design import Design, Layout, Shape
 from playground.study.model.pairs import Pairs, Scale, TooLittleError
@@ -256,8 +256,8 @@ def test_holm_is_that_of_statsmodels() -> None:
     from statsmodels.stats.multitest import multipletests
 
     chances = [0.01, 0.04, 0.03, 0.005, 0.8]
-    assert permutations.holm(chances) == pytest.approx(multipletests(chances, method="holm")[1].tolist())
-    assert permutations.holm([]) == []
+    assert family.holm(chances) == pytest.approx(multipletests(chances, method="holm")[1].tolist())
+    assert family.holm([]) == []
 
 
 def test_topics_that_differ_are_told_and_labels_at_random_are_not() -> None:
@@ -265,17 +265,91 @@ def test_topics_that_differ_are_told_and_labels_at_random_are_not() -> None:
     half = np.arange(len(one.answer)) % 2 == 0
     data = replace(one, answer=np.where(half, one.answer, two.answer))
     labels = np.where(half, "a", "b").tolist()
-    found = comparisons.topics(PreferenceModel(data, PLAN.strengths), labels, None, {})
+    found = differences.topics(PreferenceModel(data, PLAN.strengths), labels, None, {})
     assert found.chance < 0.01
     assert found.in_general is None
     a, b = found.preferred["a"], found.preferred["b"]
     assert a is not None
     assert b is not None
     assert a.mean < b.mean
-    assert found.apart_at_most is not None
-    assert found.apart_at_most > 0.9
+    (apart,) = found.each
+    assert apart.apart.low < 1.0 < apart.apart.high
+    assert (apart.first, apart.second, apart.equivalent, found.equivalent) == ("a", "b", None, None)
     random = np.where(np.random.default_rng(5).random(len(half)) < 0.5, "a", "b").tolist()
-    assert comparisons.topics(PreferenceModel(one, PLAN.strengths), random, None, {}).chance > 0.05
+    assert differences.topics(PreferenceModel(one, PLAN.strengths), random, None, {}).chance > 0.05
+
+
+def two_halves(
+    first: float, second: float, people: int = 40, between: bool = False
+) -> tuple[PreferenceModel, list[str]]:
+    """People who like one strength best in half of the answers, or half of whom do."""
+    one, two = (drawn(people, 3, preferred=at) for at in (first, second))
+    half = (one.person if between else np.arange(len(one.answer))) % 2 == 0
+    data = replace(one, answer=np.where(half, one.answer, two.answer))
+    return PreferenceModel(data, PLAN.strengths), np.where(half, "a", "b").tolist()
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_parts_that_differ_are_told_from_those_that_are_the_same(between: bool) -> None:
+    differ = differences.parts(*two_halves(0.3, 1.3, between=between), margin=0.5)
+    assert differ.chance < 0.01
+    assert differ.equivalent is not None
+    assert differ.equivalent > 0.5
+    assert differ.each[0].apart.low < 1.0 < differ.each[0].apart.high
+    same = differences.parts(*two_halves(0.8, 0.8, between=between), margin=0.8)
+    assert same.chance > 0.05
+    assert same.equivalent is not None
+    assert same.equivalent < 0.05
+    assert same.in_general is None
+
+
+def test_equivalence_is_an_interval_of_90_percent_inside_the_margin() -> None:
+    """Two one-sided tests at 5 %, which the margin that just holds the interval passes by a hair."""
+    model, labels = two_halves(0.8, 0.9)
+    (apart,) = differences.parts(model, labels).each
+    people = model.pairs.people - 1
+    error = (apart.apart.high - apart.apart.mean) / t.ppf(0.975, people)
+    edge = abs(apart.apart.mean) + t.ppf(0.95, people) * error
+    for margin, passes in ((edge * 1.01, True), (edge * 0.99, False)):
+        equal = differences.parts(model, labels, margin).equivalent
+        assert equal is not None
+        assert (equal < 0.05) == passes
+
+
+def test_parts_without_a_top_or_with_few_people_are_not_compared() -> None:
+    model, labels = two_halves(0.8, 0.8, people=8)
+    with pytest.raises(TooLittleError, match="a has fewer"):
+        differences.parts(model, labels)
+    model, labels = two_halves(0.8, 12.0)
+    with pytest.raises(TooLittleError, match=r"b has no top|does not fit"):
+        differences.parts(model, labels)
+
+
+def test_parts_of_one_are_the_whole() -> None:
+    """One parabola for each of K parts is, for one part, the parabola itself."""
+    model, _ = two_halves(0.8, 0.8)
+    found = apart.part_tops(model.pairs, model.scale, model.shape, np.zeros(len(model.pairs.answer), dtype=np.int64))
+    assert found.tops[0] == pytest.approx(model.parabola.top, abs=1e-3)
+    assert found.intervals[0] == pytest.approx(model.parabola.interval, abs=2e-3)
+
+
+def test_a_registered_family_is_adjusted_alone() -> None:
+    chances = {"people differ": 0.01, "topics differ": 0.03, "reward beside the strength": 0.02, "lost": None}
+    every = {one.name: one.adjusted for one in family.tests(chances, None)}
+    assert every == {
+        "people differ": pytest.approx(0.03),
+        "topics differ": pytest.approx(0.04),
+        "reward beside the strength": pytest.approx(0.04),
+    }
+    some = {one.name: one.adjusted for one in family.tests(chances, ["people differ", "topics differ"])}
+    assert some == {
+        "people differ": pytest.approx(0.02),
+        "topics differ": pytest.approx(0.03),
+        "reward beside the strength": None,
+    }
+    lost = family.tests(chances, ["people differ", "lost"])  # what cannot be told makes the family no smaller
+    assert lost[0].adjusted == pytest.approx(0.02)
+    assert [one.adjusted for one in family.tests(chances, [])] == [None] * 3
 
 
 def test_a_question_that_tells_what_people_like_is_found() -> None:
@@ -348,7 +422,7 @@ def test_utilities_are_by_strength_what_a_parabola_is_where_it_fits() -> None:
     [
         lambda: PreferenceModel(drawn(2), PLAN.strengths),
         lambda: preferences.people(PreferenceModel(drawn(4), PLAN.strengths)),
-        lambda: comparisons.topics(PreferenceModel(drawn(12), PLAN.strengths), ["one"] * 120, None, {}),
+        lambda: differences.topics(PreferenceModel(drawn(12), PLAN.strengths), ["one"] * 120, None, {}),
         lambda: comparisons.too_strong(np.zeros(2, int), np.array([0.0, 1.0]), np.array([0.0, 1.0]), (0.0, 1.0)),
         lambda: comparisons.moderator(PreferenceModel(drawn(12), PLAN.strengths), [None] * 12),
         lambda: comparisons.alone(PreferenceModel(drawn(12), PLAN.strengths), ["reward"]),

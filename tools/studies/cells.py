@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy.stats import norm
 
-from playground.study import comparisons, preferences
+from playground.study import comparisons, differences, preferences
 from playground.study.adaptive import Quest
 from playground.study.crowd import Crowd, Schedules, draw_pairs
 from playground.study.model.pairs import Pairs, TooLittleError
@@ -102,11 +102,11 @@ class Study:
         return [str(one) for one in self.pairs.prompt % self.cell.topics]
 
     @cached_property
-    def topics(self) -> comparisons.Topics:
+    def topics(self) -> differences.Differences:
         """How topics differ."""
         prompts = self.prompts if "topics in general" in self.cell.measures else None
         topic_of = {str(one): str(one % self.cell.topics) for one in range(self.cell.prompts)}
-        return comparisons.topics(self.model, self.topic, prompts, topic_of)
+        return differences.topics(self.model, self.topic, prompts, topic_of)
 
 
 def _holds(low_high: preferences.Estimate | None, truth: float) -> float | None:

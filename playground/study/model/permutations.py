@@ -4,7 +4,7 @@ Each compares the scores of a fitted parabola (what each answer says of its slop
 then between labels dealt anew: among a person's own answers, among people, or among prompts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import factorial
 from typing import TypeVar
 
@@ -92,13 +92,3 @@ def _chance(statistic: Callable[[_Label], float], label: _Label, deal: Callable[
     """The share of deals, the true one among them, that differ as much."""
     found = statistic(label) * (1 - 1e-9)
     return (1 + sum(statistic(deal()) >= found for _ in range(TIMES))) / (1 + TIMES)
-
-
-def holm(chances: Sequence[float]) -> list[float]:
-    """Probabilities adjusted for how many there are (Holm 1979): none is told too often."""
-    order = np.argsort(chances)
-    adjusted, highest = [0.0] * len(chances), 0.0
-    for rank, place in enumerate(order.tolist()):
-        highest = max(highest, min(1.0, (len(chances) - rank) * chances[place]))
-        adjusted[place] = highest
-    return adjusted
