@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from playground.api.chat import ChatRequest
 from playground.ui.endpoints import Endpoints
 from tools import axes_page, reference
 
@@ -110,6 +111,18 @@ def test_the_http_examples_call_them_as_they_are() -> None:
         assert set(given) <= set(arguments[len(call.args) :])
     for name, data in re.findall(r"/call/(\w+) .*?-d '(\{.*?\})'", "\n".join(examples("http.md", "sh")), re.DOTALL):
         assert len(json.loads(data)["data"]) == len(ENDPOINTS[name])
+
+
+def test_the_endpoint_page_names_its_parameters_and_its_examples_can_be_asked() -> None:
+    page = (ROOT / "docs" / "serve.md").read_text()
+    table = page[page.index("## Parameters") : page.index("## What to know")]
+    told = {name for row in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert told == set(ChatRequest.model_fields) - {"model", "steering"}
+    (asked,) = re.findall(r"-d '(\{.*?\n\})'", page, re.DOTALL)
+    assert ChatRequest(**json.loads(asked)).steering
+    for call in [node for one in examples("serve.md", "python") for node in ast.walk(ast.parse(one))]:
+        if isinstance(call, ast.Call) and (given := {str(keyword.arg) for keyword in call.keywords}) >= {"messages"}:
+            assert given - {"extra_body"} <= set(ChatRequest.model_fields)
 
 
 def test_the_reference_tells_of_the_whole_library() -> None:

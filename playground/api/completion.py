@@ -178,8 +178,7 @@ class CompletionBuilder:
 
     def _logprobs(self, event: Token) -> Logprobs | None:
         """A token's log-probability where it is asked for; the end of a turn has no text and is not told."""
-        text = self.piece(event.id)
-        if not self.asked.logprobs or not text:
+        if not self.asked.logprobs or not (text := self.piece(event.id)):
             return None
         top = [_top(candidate) for candidate in event.likely]
         told = TokenLogprob(token=text, logprob=event.logprob, bytes=_bytes(text), top_logprobs=top)

@@ -1,6 +1,5 @@
 """Steering as a text, such as `extraversion=1,warm.control=0.5`: what stands behind the @ of a model's id."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from playground.errors import InvalidInput, shown
@@ -21,15 +20,7 @@ def parse(text: str) -> tuple[Strength, ...]:
         if not axis.strip() or slider in found.setdefault(axis.strip(), {}):
             raise InvalidInput(f"{shown(part)} is no strength, or one named twice.", _SHAPE, "steering")
         found[axis.strip()][slider] = value if "=" in part else "1"
-    return tuple(Strength(axis=axis, **sliders) for axis, sliders in found.items())
-
-
-def told(strengths: Iterable[Strength]) -> str:
-    """The text that names these strengths; what is at its default is left out."""
-    parts: list[str] = []
-    for strength in strengths:
-        amounts = {slider: getattr(strength, slider) for slider in SLIDERS}
-        first, *others = amounts
-        named = [f"{strength.axis}={amounts[first]:g}"]
-        parts += named + [f"{strength.axis}.{slider}={amounts[slider]:g}" for slider in others if amounts[slider]]
-    return ",".join(parts)
+    try:
+        return tuple(Strength(axis=axis, **sliders) for axis, sliders in found.items())
+    except InvalidInput as error:
+        raise InvalidInput(error.message, _SHAPE, "steering") from None
