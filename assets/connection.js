@@ -2,7 +2,8 @@
 // again: the server that is back may be another process, which knows nothing of this page.
 (() => {
   const PATIENCE_MS = 60000, LONGEST = 8000;
-  const LOST = window.playgroundLost ?? 'The server does not answer; trying again…', BACK = 'The server is back; loading the page again…';
+  const told = document.currentScript?.dataset ?? {}; // a study's page says it in its own language
+  const LOST = told.lost ?? 'The server does not answer; trying again…', BACK = 'The server is back; loading the page again…';
   const LONG = 'The server is back. Copy what you typed, then load the page again: it is too long to be kept.';
   const play = () => document.getElementById('play');
   const everyMs = () => (play() ? 3000 : 20000); // a study may have many people
@@ -23,7 +24,7 @@
   const asShown = (query) => window.asShown?.(query) ?? query;
 
   async function identity() {
-    const address = new URL('gradio_api/app_id', document.baseURI);
+    const address = new URL(told.asks ?? 'gradio_api/app_id', document.baseURI);
     const answer = await fetch(address, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
     if (!answer.ok) throw new Error(answer.statusText);
     return (await answer.json()).app_id;

@@ -1,6 +1,7 @@
-// One page of a study. It tells the server which button was pressed, when, and whether the page was looked at; the
+// A study's page: one screen after the other. It tells the server which button was pressed, when, and whether the page was looked at; the
 // server answers with the next page, after it has saved. A form that gets no answer is sent again, with its own key, also
 // after the page was loaded anew.
+const body = document.getElementById('page');
 const RETRY_MS = 10000, LONGEST_PATH = 500, UNSAVED = 'unsaved';
 /** @typedef {Record<string, any>} Form */
 /** @type {Record<string, string>} */
@@ -20,9 +21,9 @@ let sending = null;
 let began = 0, hidden = 0, hiddenMs = 0, timer = 0;
 
 /** @param {string} selector */
-const find = (selector) => element.querySelector(selector);
+const find = (selector) => body.querySelector(selector);
 /** @param {string} selector */
-const all = (selector) => [...element.querySelectorAll(selector)];
+const all = (selector) => [...body.querySelectorAll(selector)];
 const now = () => performance.now();
 
 function begin() {
@@ -32,7 +33,6 @@ function begin() {
   page = JSON.parse(root?.dataset.page ?? '{}');
   person = JSON.parse(root?.dataset.person ?? '{}');
   words = JSON.parse(root?.dataset.words ?? '{}');
-  if (root?.lang) Object.assign(document.documentElement, { lang: root.lang, dir: root.dir });
   const elsewhere = person.name && !page.code;
   if (person.own) keepOwn(person.name, page.code);
   else if (person.name) page.code = ownCode(person.name) ?? page.code;
@@ -100,13 +100,29 @@ function send(form) {
   deliver();
 }
 
-function deliver() {
+// A form is the same however often it is sent; the first answer to it counts.
+async function deliver() {
+  const form = sending;
   tell(words.saving);
-  trigger('submit', sending);
-  timer = setTimeout(() => {
-    tell(words.unsaved, true);
-    timer = setTimeout(deliver, 1500);
-  }, RETRY_MS);
+  timer = setTimeout(again, RETRY_MS);
+  try {
+    const got = await fetch(location.href, {
+      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(form),
+    });
+    if (!got.ok) throw new Error(got.statusText);
+    const screen = await got.text();
+    if (form !== sending) return;
+    body.innerHTML = screen;
+    begin();
+  } catch {
+    if (form === sending) again();
+  }
+}
+
+function again() {
+  clearTimeout(timer);
+  tell(words.unsaved, true);
+  timer = setTimeout(deliver, 1500);
 }
 
 /** @param {string} text */
@@ -146,12 +162,12 @@ function press(button) {
 function left() { if (away === null) { away = now(); hidden += 1; } }
 function returned() { if (away !== null) { hiddenMs += now() - away; away = null; } }
 
-element.addEventListener('click', /** @param {Heard} event */ (event) => {
+body.addEventListener('click', /** @param {Heard} event */ (event) => {
   const button = event.target.closest('button');
-  if (button && element.contains(button)) press(button);
+  if (button && body.contains(button)) press(button);
 });
-element.addEventListener('submit', (event) => event.preventDefault());
-element.addEventListener('input', /** @param {Heard} event */ (event) => {
+body.addEventListener('submit', (event) => event.preventDefault());
+body.addEventListener('input', /** @param {Heard} event */ (event) => {
   if (!event.target.matches('.sliding + .bar input')) return;
   const place = Number(event.target.value);
   all('.sliding p').forEach((text, index) => { text.hidden = index !== place; });
@@ -171,5 +187,4 @@ document.addEventListener('keydown', /** @param {Key} event */ (event) => {
 document.addEventListener('visibilitychange', () => (document.hidden ? left() : returned()));
 window.addEventListener('blur', left);
 window.addEventListener('focus', returned);
-watch('value', begin);
 begin();

@@ -7,7 +7,10 @@ from platformdirs import user_cache_path, user_data_path
 _INSTALLED = Path(__file__).parent / "_data"  # a wheel carries assets and presets in here
 _SHIPPED = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parent.parent
 
-AXES = _SHIPPED / "assets" / "axes"
+ASSETS = _SHIPPED / "assets"
+"""Styles, scripts and templates of the pages."""
+
+AXES = ASSETS / "axes"
 """The shipped axes, one folder each."""
 
 PRESETS = _SHIPPED / "presets"

@@ -29,8 +29,6 @@ declare global {
   }
   interface Window {
     gradio_config?: { app_id?: number };
-    /** What is said while the server does not answer, in the page's own language. */
-    playgroundLost?: string;
     /** The settings of a link, as the page's controls now show them. */
     asShown?(query: string): string;
     /** Which settings a link tells always, and which where they were changed. */

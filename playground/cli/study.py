@@ -45,9 +45,11 @@ def serve(
     if staff_token and staff_port is None:
         raise InvalidInput("A staff token needs a staff page.", "Add --staff-port, for example --staff-port 7871.")
     url = _url(folder, database)
-    from playground.study.web.app import serve as run
+    from playground.serving.address import Address
+    from playground.study.web import serve as server
 
-    run(folder, url, host, port, staff_port, staff_token, copy_to, staff_host)
+    staff = None if staff_port is None else server.Staff(Address(staff_host, staff_port), staff_token)
+    server.serve(folder, url, Address(host, port), staff, copy_to)
 
 
 @study.command("backup")

@@ -3,10 +3,7 @@
 from gradio.themes import Base
 from gradio.themes.utils import colors, sizes
 
-from playground import places
-
-ASSETS = places.AXES.parent
-"""Where the style sheet and the dial's template lie."""
+from playground.places import ASSETS
 
 CONNECTION = f"<script>{(ASSETS / 'connection.js').read_text(encoding='utf-8')}</script>"
 """What a page's head holds so that the page says when its server does not answer."""

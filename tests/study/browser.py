@@ -69,17 +69,13 @@ class Browser:
         self.query = query
         self.html = ""
         self.own: dict[str, str] = {}
-        self.load = self.submit = -1
 
     def close(self) -> None:
         self.client.close()
 
-    def ask(self, function: int, data: Any = None) -> str:
-        """Call a function of the page; raises httpx.HTTPError when there is no answer, or not a good one."""
-        body = {"data": [], "fn_index": function, "session_hash": "s", "event_data": data, "trigger_id": None}
-        answer = self.client.post(f"/gradio_api/run/predict{self.query}", json=body)
-        answer.raise_for_status()
-        self.html = answer.json()["data"][0]
+    def shown(self, answer: httpx.Response) -> str:
+        """What an answer shows; raises httpx.HTTPError for one that is not good."""
+        self.html = answer.raise_for_status().text
         person, code = self.person, self._told("page")["code"]
         if person["own"]:
             self.own[person["name"]] = code
@@ -87,16 +83,12 @@ class Browser:
             self.query = str(httpx.QueryParams(self.query.removeprefix("?")).set("code", person["address"]))
             self.query = f"?{self.query}"
         if person["name"] in self.own and not code:
-            return self.ask(self.submit, self.form("return"))
+            return self.send(self.form("return"))
         return self.html
 
     def open(self) -> "Browser":
         """Load the page, or load it again."""
-        if self.submit < 0:
-            config = self.client.get("/config").raise_for_status().json()
-            found = {target[1]: one["id"] for one in config["dependencies"] for target in one["targets"]}
-            self.load, self.submit = found["load"], found["submit"]
-        self.ask(self.load)
+        self.shown(self.client.get(f"/{self.query}"))
         return self
 
     def _told(self, what: str) -> dict[str, Any]:
@@ -139,7 +131,8 @@ class Browser:
         return {"action": action, **self.page, **more}
 
     def send(self, form: dict[str, Any]) -> str:
-        return self.ask(self.submit, form)
+        """Send a form; raises httpx.HTTPError when there is no answer, or not a good one."""
+        return self.shown(self.client.post(f"/{self.query}", json=form))
 
     def next_form(self) -> dict[str, Any] | None:
         """A good answer to whatever is on the page; None at the end."""

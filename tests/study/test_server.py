@@ -1,5 +1,7 @@
 """The real server, by HTTP: a hundred browsers at once, what it tells about itself, and what it does not load."""
 
+import base64
+import hashlib
 import re
 import subprocess
 import sys
@@ -10,10 +12,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from playground.study import stimuli
 from playground.study.database import sqlite_url
 from playground.study.records import Records
 from playground.study.results import long_table
 from playground.study.stimuli import Study
+from playground.study.words import shipped
 from tests.ports import free_port
 from tests.study.browser import ROOT, Browser, Server
 from tests.study.made import SHORT, make_study
@@ -27,12 +31,15 @@ def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         yield server
 
 
+PRACTISED = shipped("en")["practice_over"]
+
+
 def walk(url: str, query: str) -> tuple[str, list[str]]:
     """A whole visit; returns the last page and the tokens of the acknowledged answers."""
     browser, acknowledged = Browser(url, query, wait_s=120).open(), []
     while (form := browser.next_form()) is not None:
         browser.send(form)
-        assert not browser.notice
+        assert browser.notice in ("", PRACTISED)
         if form["action"] == "answer":
             acknowledged.append(form["token"])
     browser.close()
@@ -62,22 +69,17 @@ def test_a_hundred_browsers_at_once(kind: str, tmp_path: Path, request: pytest.F
 
 def test_the_server_tells_nothing_about_conditions_or_other_functions(server: Server, study: Study) -> None:
     browser = Browser(server.url).open()
-    shown = browser.html + browser.client.get("/").text + browser.client.get("/config").text
+    shown = browser.html + browser.client.get("/").text + browser.client.get("/alive").text
     for secret in ("extraversion", "alpha", "strength", "stimul", str(study.manifest.sha256), "adaptive"):
         assert secret not in shown.lower()
-    info = browser.client.get("/gradio_api/info")
-    assert info.status_code == 404 or info.json() == {"named_endpoints": {}, "unnamed_endpoints": {}}
-    config = browser.client.get("/config").json()
-    assert not config.get("run_history")
-    assert not config.get("mcp_server")
-    for path in ("/docs", "/openapi.json", "/gradio_api/mcp/sse", "/monitoring"):
-        assert browser.client.get(path).status_code in (401, 403, 404, 405), path
+    for path in ("/docs", "/openapi.json", "/config", "/gradio_api/info", "/standing", "/answers.zip"):
+        assert browser.client.get(path).status_code == 404, path
     browser.close()
 
 
 def test_files_of_the_server_cannot_be_fetched(server: Server, folder: Path) -> None:
     for path in (folder / "stimuli.parquet", folder / "study.toml", Path("/etc/passwd")):
-        for way in ("/gradio_api/file=", "/file="):
+        for way in ("/gradio_api/file=", "/file=", "/"):
             assert httpx.get(f"{server.url}{way}{path}").status_code in (403, 404)
 
 
@@ -101,6 +103,44 @@ def test_a_form_of_any_shape_gets_a_page_and_changes_nothing(server: Server) -> 
     browser.close()
 
 
+def test_a_page_comes_whole_and_light_and_runs_no_script_but_its_own(server: Server) -> None:
+    """What is sent is bounded: whoever takes part waits for it on a phone."""
+    with httpx.Client(base_url=server.url) as client:
+        page = client.get("/")
+        screen = client.post("/", json={})
+    assert page.headers["content-encoding"] == "gzip"
+    assert page.num_bytes_downloaded < 12_000
+    assert screen.num_bytes_downloaded < 3_000
+    assert not re.findall(r'\b(?:src|href)="(?!data:,")', page.text)
+    policy = page.headers.get_list("content-security-policy")
+    assert any("default-src 'none'" in one and "unsafe-eval" not in one for one in policy)
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", page.text, re.DOTALL)
+    for script in scripts:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert any(f"'sha256-{digest}'" in one for one in policy)
+    assert len(scripts) == 3
+    assert page.headers["cache-control"] == "no-store"
+
+
+def test_a_look_at_the_head_alone_is_no_arrival(folder: Path, tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "study.sqlite")
+    with Server(folder, url, tmp_path / "log") as server:
+        browser = Browser(server.url, "?PROLIFIC_PID=looked").open()
+        browser.send(browser.form("consent"))
+        browser.send(browser.form("begin"))
+        before = len(_events(url, folder))
+        assert browser.client.head(f"/{browser.query}").status_code == 200
+        assert len(_events(url, folder)) == before
+        browser.open()
+        assert len(_events(url, folder)) == before + 1
+        browser.close()
+
+
+def _events(url: str, folder: Path) -> list[dict[str, object]]:
+    with Records.open(url, stimuli.load(folder)) as records:
+        return records.events()
+
+
 def test_a_form_far_too_long_is_refused_unread(server: Server) -> None:
     browser = Browser(server.url).open()
     with pytest.raises(httpx.HTTPStatusError) as refused:
@@ -118,29 +158,45 @@ def test_the_log_and_the_pages_hold_no_address_or_id(server: Server, tmp_path: P
     assert not re.search(r"127\.0\.0\.1:\d+ -", server.log.read_text())
 
 
-def test_serving_loads_no_torch(folder: Path, tmp_path: Path) -> None:
+def test_serving_loads_no_torch_and_no_gradio_and_ends_when_told(folder: Path, tmp_path: Path) -> None:
     code = f"""
-import sys, threading, time
+import signal, sys, threading, time
 from pathlib import Path
-from playground.study import stimuli
-from playground.study.store import Store
-from playground.study.web.staff import staff_page
-from playground.study.web.app import appearance, build
+import httpx
+from playground.serving.address import Address
+from playground.study.web import serve
+from tests.ports import free_port
 from tests.study.browser import Browser
-study = stimuli.load(Path({str(folder)!r}))
-store = Store.open({sqlite_url(tmp_path / "x.sqlite")!r}, study)
-staff_page(study, store, Path({str(tmp_path)!r}))
-_, url, _ = build(study, store).launch(prevent_thread_lock=True, **appearance())
-browser = Browser(url.rstrip("/")).open()
-while (form := browser.next_form()) is not None:
-    browser.send(form)
-assert "C-DONE" in browser.html
-print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
+address, staff = Address("127.0.0.1", free_port()), Address("127.0.0.1", free_port())
+
+def walk():
+    try:
+        until = time.monotonic() + 120
+        while True:
+            try:
+                httpx.get(address.url)
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < until
+                time.sleep(0.1)  # not up yet
+        given = {{"password": "right-and-long"}}
+        staff_page = Browser(staff.url).client.post("login", data=given, follow_redirects=True)
+        assert "No participant is flagged" in staff_page.text
+        browser = Browser(address.url.rstrip("/")).open()
+        while (form := browser.next_form()) is not None:
+            browser.send(form)
+        assert "C-DONE" in browser.html
+        print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
+    finally:
+        signal.raise_signal(signal.SIGTERM)
+
+threading.Thread(target=walk).start()
+serve.serve(Path({str(folder)!r}), {sqlite_url(tmp_path / "x.sqlite")!r}, address, serve.Staff(staff, "right-and-long"))
 """
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(ran.stdout.split())
-    assert "gradio" in loaded
-    assert not loaded & {"torch", "transformers", "safetensors"}
+    assert "uvicorn" in loaded
+    assert not loaded & {"torch", "transformers", "safetensors", "gradio", "plotly"}
 
 
 def test_the_staff_page_wants_its_password(folder: Path, tmp_path: Path) -> None:
@@ -150,19 +206,19 @@ def test_the_staff_page_wants_its_password(folder: Path, tmp_path: Path) -> None
     address = f"http://127.0.0.1:{port}"
     with Server(folder, database, tmp_path / "log", *options) as server, httpx.Client(base_url=address) as staff:
         for password in ("wrong", "", "right-and-lon"):
-            assert staff.post("/login", data={"username": "staff", "password": password}).status_code in (400, 422)
-            assert staff.get("/config").status_code == 401
-        walk(server.url, "")
-        assert staff.post("/login", data={"username": "staff", "password": "right-and-long"}).status_code == 200
-        config = staff.get("/config").json()
-        answers = [
-            staff.post("/gradio_api/run/predict", json={"data": [], "fn_index": one["id"], "session_hash": "s"})
-            for one in config["dependencies"]
-            if one["backend_fn"]  # the others happen in the browser
-        ]
-    assert all(answer.status_code == 200 for answer in answers)
-    figures = next(answer.text for answer in answers if "figures" in answer.text)
-    assert "<b>1</b><span>Completed</span>" in figures.replace("\\", "")
+            assert staff.post("/login", data={"username": "staff", "password": password}).status_code == 400
+            assert "Started" not in staff.get("/").text
+            for method, path in (("GET", "/standing"), ("GET", "/answers.zip"), ("POST", "/pause?paused=1")):
+                assert staff.request(method, path).status_code == 401
+        html, _ = walk(server.url, "")
+        assert "C-DONE" in html  # nobody has paused it
+        assert staff.post("/login", data={"username": "staff", "password": "right-and-long"}).status_code == 303
+        assert "<b>1</b><span>Completed</span>" in staff.get("/").text
+        assert "<b>1</b><span>Completed</span>" in staff.get("/standing").text
+        assert staff.get("/answers.zip").content.startswith(b"PK")
+        assert staff.post("/pause?paused=1").headers["location"] == "./"
+        assert "The study is paused" in staff.get("/standing").text
+        assert staff.get("/pause?paused=0").status_code == 405
     assert "right-and-long" not in server.log.read_text()
 
 

@@ -1,34 +1,36 @@
-"""A study's pages as HTML, from the template beside this file. Whatever a model or a person wrote is escaped there."""
+"""A study's screens as HTML, from the template beside this file."""
 
 import json
 import re
 from functools import partial
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from playground.study.pages import Page
 from playground.study.plan import StudyPlan
 from playground.study.words import direction, say
+from playground.templates import html
 
 _TOLD = ("saving", "unsaved")  # what the page's script says by itself
 
 
-def waiting(plan: StudyPlan) -> str:
-    """What stands on the page until the server has said who is there."""
-    return f'<main class="study"><p class="soft">{escape(plan.spoken["waiting"])}</p></main>'
+def waiting(plan: StudyPlan) -> Markup:
+    """What stands on a page that could not be made, until it is asked for again."""
+    return Markup('<main class="study"><p class="soft">{}</p></main>').format(plan.spoken["waiting"])
 
 
-def page(shown: Page, plan: StudyPlan) -> str:
+def page(shown: Page, plan: StudyPlan) -> Markup:
     """A whole page: its heading, its screen, and the foot with the way out."""
     words, screen = plan.spoken, shown.screen
-    return _TEMPLATE.render(
+    return html(
+        "study/web/study.html",
         page=shown,
         screen=screen,
         kind=type(screen).__name__,
         plan=plan,
         words=words,
+        prose=prose,
+        line=line,
         say=partial(say, words),
         direction=direction(plan.language),
         data=json.dumps({"code": shown.code, "key": shown.key, "token": getattr(screen, "token", "")}),
@@ -52,8 +54,3 @@ def line(text: str) -> Markup:
 def _list(block: str) -> Markup:
     items = re.split(r"\n\s*- ", f"\n{block}")[1:]
     return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(line(item)) for item in items))
-
-
-_ENVIRONMENT = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
-_ENVIRONMENT.filters.update(prose=prose, line=line)
-_TEMPLATE = _ENVIRONMENT.get_template("study.html")

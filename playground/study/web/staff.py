@@ -1,33 +1,41 @@
 """The staff's page: how the study stands, who is flagged, what is liked so far, pause, and the answers to take away."""
 
+import secrets
 import tempfile
 import time
 import zipfile
-from html import escape
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
-import gradio as gr
 import pandas as pd
+from markupsafe import Markup
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from playground.cards import Estimate
-from playground.measure import figures as charts
+from playground.serving.gate import Gate
+from playground.serving.origins import AllowedOrigins
+from playground.serving.passwords import LoginThrottle
+from playground.serving.previews import Preview
 from playground.study import export, results
-from playground.study.parts import Condition
 from playground.study.records import Records, StudyCounts
 from playground.study.stimuli import Study
 from playground.study.store import Store
+from playground.study.web.app import AROUND, alive
+from playground.study.web.documents import Document
+from playground.study.words import shipped
+from playground.templates import html
 
-_EVERY_S = 5
-_BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
-_ALONE: dict[str, Any] = {
-    "queue": False,
-    "show_progress": "hidden",
-    "api_visibility": "private",
-    "concurrency_limit": None,
-}
+COOKIE = "staff"
+"""The cookie of who gave the right password; it is worth nothing to another process."""
 
-_PRESS = "() => setTimeout(() => document.querySelector('a#answers-file, #answers-file a, #answers-file').click(), 100)"
+Endpoint = Callable[[Request], Awaitable[Response]]
+
 _SHOWN = {
     "person": "Participant",
     "flags": "Flags",
@@ -41,55 +49,94 @@ _SHOWN = {
 }
 
 
-def staff_page(study: Study, store: Store, scratch: Path) -> gr.Blocks:
-    """The page, ready to launch behind a password; what is downloaded lies in `scratch` for a while.
+class StaffPages:
+    """The pages of one study's staff, behind one password."""
 
-    It reads the database every few seconds while it is open.
-    """
+    def __init__(self, study: Study, store: Store, password: str) -> None:
+        self.study, self.store, self.password = study, store, password
+        self.cookie = secrets.token_urlsafe(32)
+        title = f"Staff: {study.plan.title}"
+        self.document = Document("staff.css", "staff.js", Preview(title, "A study's staff."))
+        self.lost = shipped("en")["lost"]
 
-    def look() -> tuple[Any, ...]:
-        table, people = results.main_data(results.long_table(store, study), results.people_table(store, study))
-        standing = store.progress()
-        return (
-            _figures(standing, study.plan.recruiting.hours_away),
-            "Go on" if standing.paused else "Pause",
-            _flagged(people),
-            *(_curve(table, condition) for condition in study.plan.compared),
+    def open(self, request: Request) -> Response:
+        """The page, or the question for its password."""
+        if not self._is_staff(request):
+            return self._asked("")
+        told = {"title": self.study.plan.title, "standing": self._standing()}
+        return self.document.response(html("study/web/staff.html", **told), self.lost)
+
+    async def log_in(self, request: Request) -> Response:
+        """Whoever knows the password is told its cookie."""
+        given = parse_qs((await request.body()).decode("utf-8", "replace")).get("password", [""])[0]
+        if not secrets.compare_digest(given.encode(), self.password.encode()):
+            return self._asked("This is not the password.")
+        answer = RedirectResponse("./", 303)
+        answer.set_cookie(COOKIE, self.cookie, httponly=True, samesite="lax")
+        return answer
+
+    def standing(self, _: Request) -> Response:
+        """The part of the page that changes while people answer."""
+        return HTMLResponse(self._standing(), headers={"Cache-Control": "no-store"})
+
+    def pause(self, request: Request) -> Response:
+        """Let nobody in, or go on, as the pressed button says."""
+        self.store.pause(request.query_params.get("paused") == "1")
+        return RedirectResponse("./", 303)
+
+    def take(self, _: Request) -> Response:
+        """All answers in one file, of which nothing is left lying here."""
+        with tempfile.TemporaryDirectory() as scratch:
+            path = archive(self.study, self.store, Path(scratch))
+            told = {"Content-Disposition": f'attachment; filename="{path.name}"', "Cache-Control": "no-store"}
+            return Response(path.read_bytes(), media_type="application/zip", headers=told)
+
+    def only_staff(self, endpoint: Callable[[Request], Response]) -> Endpoint:
+        """An endpoint that answers nobody else."""
+
+        async def guarded(request: Request) -> Response:
+            if not self._is_staff(request):
+                return PlainTextResponse("Give the password first.\n", 401)
+            return await run_in_threadpool(endpoint, request)
+
+        return guarded
+
+    def _is_staff(self, request: Request) -> bool:
+        return secrets.compare_digest(request.cookies.get(COOKIE, "").encode(), self.cookie.encode())
+
+    def _asked(self, wrong: str) -> Response:
+        body = html("study/web/login.html", title=self.study.plan.title, wrong=wrong)
+        return self.document.response(body, self.lost, 400 if wrong else 200)
+
+    def _standing(self) -> Markup:
+        """How the study stands now."""
+        tables = results.long_table(self.store, self.study), results.people_table(self.store, self.study)
+        table, people = results.main_data(*tables)
+        standing = self.store.progress()
+        won = {one.id: results.liked(results.of_condition(table, one.id)) for one in self.study.plan.compared}
+        return html(
+            "study/web/standing.html",
+            standing=standing,
+            counts=_counts(standing),
+            hours=self.study.plan.recruiting.hours_away,
+            won={name: rates for name, rates in won.items() if rates},
+            heads=list(_SHOWN.values()),
+            flagged=_flagged(people),
         )
 
-    def turn() -> None:
-        store.pause(not store.paused())
 
-    def take() -> str:
-        return str(archive(study, store, scratch))
-
-    with gr.Blocks(title=f"Staff: {study.plan.title}", analytics_enabled=False, delete_cache=(600, 600)) as blocks:
-        gr.HTML(f'<header class="masthead"><h1>{escape(study.plan.title)}</h1><p>staff</p></header>', **_BARE)
-        figures = gr.HTML(**_BARE)
-        with gr.Row():
-            pause = gr.Button("Pause")
-            download = gr.Button("Download the answers")
-            file = gr.DownloadButton(visible="hidden", elem_id="answers-file")
-        gr.HTML(
-            '<p class="note">Share of pairs won by strength, a tie as half a win, with 95 % intervals. A first look: '
-            "the same people answer many pairs, which the analysis takes into account and this curve does not.</p>",
-            **_BARE,
-        )
-        curves = [gr.Plot(label=one.id, show_label=bool(one.id)) for one in study.plan.compared]
-        people = gr.HTML(**_BARE)
-        shown = [figures, pause, people, *curves]
-        gr.on([blocks.load, gr.Timer(_EVERY_S).tick], look, None, shown, **_ALONE)
-        pause.click(turn, None, None, **_ALONE).then(look, None, shown, **_ALONE)
-        # A DownloadButton gives what it held before the click, so a hidden one is pressed once it holds the answers.
-        download.click(take, None, file, **_ALONE).then(None, None, None, js=_PRESS)
-    return blocks
-
-
-def _curve(table: pd.DataFrame, condition: Condition) -> Any:
-    """How often each strength of a condition won its pairs."""
-    won = results.liked(results.of_condition(table, condition.id))
-    points = [(one.strength, Estimate(mean=one.rate, low=one.low, high=one.high)) for one in won]
-    return charts.win_rates(points, str(condition.method))
+def staff_app(study: Study, store: Store, password: str, access: AllowedOrigins) -> ASGIApp:
+    """The server of a study's staff; `access` says who may talk to it."""
+    pages = StaffPages(study, store, password)
+    routes = [
+        Route("/", pages.open, methods=["GET"]),
+        Route("/login", pages.log_in, methods=["POST"]),
+        Route("/standing", pages.only_staff(pages.standing), methods=["GET"]),
+        Route("/pause", pages.only_staff(pages.pause), methods=["POST"]),
+        Route("/answers.zip", pages.only_staff(pages.take), methods=["GET"]),
+        Route("/alive", alive),
+    ]
+    return Gate(LoginThrottle(Starlette(routes=routes, middleware=AROUND)), access)
 
 
 def archive(study: Study, records: Records, scratch: Path) -> Path:
@@ -102,12 +149,11 @@ def archive(study: Study, records: Records, scratch: Path) -> Path:
     return path
 
 
-def _figures(standing: StudyCounts, hours: float) -> str:
+def _counts(standing: StudyCounts) -> dict[str, int]:
     """The counts, one after another."""
-    running = standing.consented - standing.finished - standing.abandoned
-    counts = {
+    return {
         "Started": standing.consented,
-        "In progress": running,
+        "In progress": standing.consented - standing.finished - standing.abandoned,
         "Completed": standing.finished - standing.failed - standing.screened,
         "Failed checks": standing.failed,
         "Screened out": standing.screened,
@@ -117,27 +163,15 @@ def _figures(standing: StudyCounts, hours: float) -> str:
         "Pilot": standing.pilots,
         "Answers": standing.answers,
     }
-    chips = "".join(f'<div class="figure"><b>{count}</b><span>{name}</span></div>' for name, count in counts.items())
-    left = ", ".join(f"{people} after {answers}" for answers, people in standing.left_at.items())
-    gone = f'<p class="note">Dropped out (not seen for {hours:g} hours): {left} answers.</p>' if left else ""
-    paused = '<p class="note warning">The study is paused.</p>' if standing.paused else ""
-    return f'<div class="figures">{chips}</div>{paused}{gone}'
 
 
-def _flagged(people: Any) -> str:
-    """A table of the people with a flag."""
+def _flagged(people: pd.DataFrame) -> list[list[str]]:
+    """What is shown of each person with a flag."""
     rows = people.loc[people["flags"] != "", list(_SHOWN)].to_dict("records")
-    if not rows:
-        return '<p class="note">No participant is flagged.</p>'
-    head = "".join(f'<th scope="col">{name}</th>' for name in _SHOWN.values())
-    body = "".join(f"<tr>{''.join(f'<td>{_cell(name, row[name])}</td>' for name in _SHOWN)}</tr>" for row in rows)
-    return (
-        f'<h2>Flagged participants</h2><div class="wide" tabindex="0"><table class="plain">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    return [[_cell(str(name), value) for name, value in row.items()] for row in rows]
 
 
 def _cell(name: str, value: Any) -> str:
     if name == "left_share":
         return "" if pd.isna(value) else f"{value:.0%}"
-    return escape(str(value).replace(" ", ", ").replace("_", " "))
+    return str(value).replace(" ", ", ").replace("_", " ")
