@@ -174,6 +174,8 @@ def vector(
 
     from playground.player import Player
     from playground.training import steering_vector
+    from playground.training.recipe import Recipe
+    from playground.training.run import Run
 
     tell = ProgressPrinter(as_json)
     player = Player.open(model, dtype, tell)
@@ -182,7 +184,7 @@ def vector(
     folder = next(one for one in folders if (one / cards.FILE_NAME).is_file() and cards.Card.load(one) == found.card)
     work = places.cache_directory() / "vectors" / found.card.digest / str(player.model.dtype).removeprefix("torch.")
     work.mkdir(parents=True, exist_ok=True)
-    card = exhaust(steering_vector.make(player.model, found, folder, asked, given, work), tell)
+    card = exhaust(steering_vector.make(Run(player.model, Recipe(), work), found, folder, asked, given), tell)
     if as_json:
         print(card.model_dump_json(), flush=True)
         return

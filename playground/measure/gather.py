@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -16,7 +16,7 @@ from playground.engine.methods import Steering
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, from_json, to_json
 from playground.files import add_json_lines, in_one_piece, mend, read_json_lines
-from playground.settings import Request, Row, Sampling
+from playground.settings import Request
 
 ROWS_PER_BATCH = 32
 """Rows decoded together. Fixed, so that a resumed run computes what the first would have."""
@@ -40,25 +40,30 @@ class ProgressMeter:
         return Progress(self.stage, done, self.total, self.unit, rate, left, note)
 
 
-def gather(
-    model: LanguageModel,
-    axes: Mapping[str, Steering],
-    rows: Sequence[Row],
-    sampling: Sampling,
-    max_new_tokens: int,
-    store: Path,
-    stage: str,
-    deadline: float = math.inf,
-    least: int = 1,
-) -> Generator[Progress, None, list[Finished]]:
-    """Decode rows and return their Finished events, numbered as `rows`; those already in `store` are not done again.
+@dataclass(frozen=True)
+class Gathering:
+    """The file replies are kept in, and what gathering them is called meanwhile.
 
-    A stage that ended is final: its file says so, and is what a later run gets, whatever it asks for.
-    Past `deadline` (time.monotonic seconds) no batch is begun but those with the first `least` rows, so fewer replies
-    than rows may come back.
+    Past `deadline` (time.monotonic seconds) no batch is begun but those with the first `least` rows.
     """
+
+    store: Path
+    stage: str
+    deadline: float = math.inf
+    least: int = 1
+
+
+def gather(
+    model: LanguageModel, axes: Mapping[str, Steering], request: Request, to: Gathering
+) -> Generator[Progress, None, list[Finished]]:
+    """Decode a request's rows and return their Finished events; those already in the store are not done again.
+
+    A stage that ended is final: its file says so, and is what a later run gets, whatever it asks for. Past the deadline
+    fewer replies than rows may come back.
+    """
+    rows, store = request.rows, to.store
     done, ended = _read(store)
-    pace = ProgressMeter(stage, len(rows), "replies")
+    pace = ProgressMeter(to.stage, len(rows), "replies")
     yield pace(len(done))
     if ended:
         return [done[index] for index in sorted(done)]
@@ -66,15 +71,14 @@ def gather(
         batch = rows[start : start + ROWS_PER_BATCH]
         if all(start + index in done for index in range(len(batch))):
             continue
-        if start >= least and time.monotonic() > deadline:
+        if start >= to.least and time.monotonic() > to.deadline:
             break
-        request = Request(rows=tuple(batch), sampling=sampling, max_new_tokens=max_new_tokens)
-        for event in decode(model, axes, request):
+        for event in decode(model, axes, request.model_copy(update={"rows": batch})):
             if isinstance(event, Finished):
                 done[start + event.row] = replace(event, row=start + event.row)
         add_json_lines(store, [to_json(done[start + index]) for index in range(len(batch))])
         yield pace(len(done))
-    add_json_lines(store, [to_json(Progress(stage, len(done), len(rows), "replies"))])
+    add_json_lines(store, [to_json(Progress(to.stage, len(done), len(rows), "replies"))])
     return [done[index] for index in sorted(done)]
 
 

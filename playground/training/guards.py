@@ -2,11 +2,9 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from playground.cards import Point
-from playground.engine.language_model import LanguageModel
 from playground.engine.methods import by_layer
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import exhaust
@@ -15,6 +13,7 @@ from playground.rewards import Reward
 from playground.settings import Strength
 from playground.training import measure
 from playground.training.recipe import Recipe
+from playground.training.run import Run
 
 LEAST_GAIN = 0.01
 """A reward that is higher by less than this share of the spread of the base's replies is the same."""
@@ -37,29 +36,21 @@ Guard = Callable[[IdentityLayer], GuardMeans]
 """Answers some prompts through a layer and tells how the replies are."""
 
 
-def answering(
-    model: LanguageModel,
-    reward: Reward,
-    prompts: Sequence[str],
-    recipe: Recipe,
-    work: Path,
-    both: bool = False,
-    alpha: float = 1.0,
-) -> Guard:
-    """A guard that answers these prompts at `alpha` and, for `both` ends, at -alpha, by way of files in `work`.
+def answering(run: Run, reward: Reward, prompts: Sequence[str], both: bool = False, alpha: float = 1.0) -> Guard:
+    """A guard that answers these prompts at `alpha` and, for `both` ends, at -alpha, whatever the deadline.
 
-    The base's own replies are kept there: the next guard that asks these prompts finds them.
+    The base's own replies are kept in the work folder: the next guard that asks these prompts finds them.
     """
-    own, scratch = measure.store(work, "guard-base", prompts), work / "guard.jsonl"
+    whole, own, scratch = run.until(math.inf), measure.store("guard-base", prompts), "guard.jsonl"
 
-    def answers(alpha: float, layer: IdentityLayer, store: Path) -> Point:
-        axes = {"axis": by_layer(layer)}
-        strengths = [Strength(axis="axis", alpha=alpha)]
-        steps = measure.measure(model, axes, {"reward": reward}, strengths, prompts, recipe, store, "guard")
+    def answers(alpha: float, layer: IdentityLayer, file: str) -> Point:
+        grid = measure.Grid([Strength(axis="axis", alpha=alpha)], prompts)
+        to = whole.gathering(file, "guard")
+        steps = measure.measure(whole, {"axis": by_layer(layer)}, {"reward": reward}, grid, to)
         return metrics.point(alpha, 0.0, exhaust(steps)[0])
 
     def anew(alpha: float, layer: IdentityLayer) -> Point:
-        scratch.unlink(missing_ok=True)
+        (run.work / scratch).unlink(missing_ok=True)
         return answers(alpha, layer, scratch)
 
     def guard(layer: IdentityLayer) -> GuardMeans:

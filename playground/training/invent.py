@@ -9,7 +9,6 @@ import random
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -20,10 +19,11 @@ from playground.engine.language_model import LanguageModel
 from playground.events import Finished, Progress
 from playground.measure.gather import ProgressMeter, gather
 from playground.rewards import Reward
-from playground.settings import Row, Sampling, conversation
+from playground.settings import Request, Row, Sampling, conversation
 from playground.texts import is_blank
 from playground.training.pairs import Pair, of_replies
 from playground.training.recipe import Recipe
+from playground.training.run import Run
 
 READ_AT_ONCE = 128
 SAYINGS_BESIDE, SAYINGS_ALONE = 5, 12
@@ -56,34 +56,29 @@ class ScoredReply(NamedTuple):
 
 
 def invent(
-    model: LanguageModel,
-    positive: Pole,
-    negative: Pole,
-    prompts: Sequence[str],
-    recipe: Recipe,
-    store: Path,
-    reward: Reward | None = None,
-    deadline: float = math.inf,
+    run: Run, poles: tuple[Pole, Pole], prompts: Sequence[str], reward: Reward | None = None
 ) -> Generator[Progress, None, list[Pair]]:
-    """Let the model answer each prompt as both people; return the pairs that tell them apart best.
+    """Let the model answer each prompt as both people, the positive one first; return the pairs that tell best.
 
     chosen is the positive side's reply. Of `recipe.samples` replies of each side to a prompt the better half is paired,
     best with best; of all pairs the share `recipe.invent_keep` with the widest gap is returned, the widest first.
     A reply's score is the evidence it gives of its side, plus its reward where one is known; see `evidence`.
     """
-    rows = [
+    model, recipe = run.model, run.recipe
+    rows = tuple(
         Row(messages=conversation(prompt, system=pole.system(seed)), seed=seed)
         for index, prompt in enumerate(prompts)  # one after the other: past the deadline there are fewer, not poorer
         for sample in range(recipe.samples)
         for seed in [recipe.seed + sample * len(prompts) + index]
-        for pole in (positive, negative)
-    ]
-    sampling = Sampling(temperature=recipe.invent_temperature, top_k=recipe.invent_top_k)
-    # Choosing takes about as long as writing, and cannot be cut short.
-    until = (time.monotonic() + deadline) / 2
-    replies = yield from gather(
-        model, {}, rows, sampling, recipe.invent_tokens, store, "inventing pairs", deadline=until
+        for pole in poles
     )
+    if not rows:
+        return []
+    sampling = Sampling(temperature=recipe.invent_temperature, top_k=recipe.invent_top_k)
+    request = Request(rows=rows, sampling=sampling, max_new_tokens=recipe.invent_tokens)
+    # Choosing takes about as long as writing, and cannot be cut short.
+    until = (time.monotonic() + run.deadline) / 2
+    replies = yield from gather(model, {}, request, run.until(until).gathering("invented.jsonl", "inventing pairs"))
     replies = [reply for reply in replies if not is_blank(reply.text)]
     scores = yield from _scores(model, rows, replies, reward)
     couples = _couples(rows, replies, scores, pairs_each(recipe))

@@ -7,20 +7,20 @@ import hashlib
 import json
 import math
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
-from pathlib import Path
 from typing import NamedTuple
 
 from playground.cards import Point, SafeRange
-from playground.engine.language_model import LanguageModel
 from playground.engine.methods import Steering
 from playground.events import Progress
 from playground.measure import metrics
-from playground.measure.gather import gather
+from playground.measure.gather import Gathering, gather
 from playground.measure.metrics import ReplyMetrics
 from playground.rewards import Reward
-from playground.settings import Row, Sampling, Strength, conversation
+from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.training.recipe import Recipe
+from playground.training.run import Run
 
 TOGETHER = 4
 """Strengths that a prompt is answered at side by side: they share what they read, and what they write alike.
@@ -66,26 +66,29 @@ def rows_at(strengths: Sequence[Strength], prompts: Sequence[str], seed: int) ->
     ]
 
 
+class Grid(NamedTuple):
+    """The strengths to measure, the base's first, and the prompts that are answered at each."""
+
+    strengths: Sequence[Strength]
+    prompts: Sequence[str]
+
+
 def measure(
-    model: LanguageModel,
-    axes: Mapping[str, Steering],
-    scores: Mapping[str, Reward],
-    strengths: Sequence[Strength],
-    prompts: Sequence[str],
-    recipe: Recipe,
-    store: Path,
-    stage: str,
-    deadline: float = math.inf,
+    run: Run, axes: Mapping[str, Steering], scores: Mapping[str, Reward], grid: Grid, to: Gathering
 ) -> Generator[Progress, None, list[list[ReplyMetrics]]]:
-    """Answer the prompts at each strength: at the first few always, at the others as `deadline` allows.
+    """Answer the prompts at each strength: at the first few always, at the others as the deadline allows.
 
     Returns the readings of the strengths that all prompts were answered at.
     """
-    rows = rows_at(strengths, prompts, recipe.seed)
-    sampling = Sampling(temperature=recipe.measured_temperature)
-    asked_for = [asked.row for asked in rows]
+    strengths, prompts = grid
+    rows = rows_at(strengths, prompts, run.recipe.seed)
+    request = Request(
+        rows=tuple(asked.row for asked in rows),
+        sampling=Sampling(temperature=run.recipe.measured_temperature),
+        max_new_tokens=run.recipe.measured_tokens,
+    )
     least = len(prompts) * min(len(strengths), TOGETHER)
-    replies = yield from gather(model, axes, asked_for, sampling, recipe.measured_tokens, store, stage, deadline, least)
+    replies = yield from gather(run.model, axes, request, replace(to, least=least))
     answered = [rows[reply.row] for reply in replies]
     read = metrics.read(
         [asked.row.messages for asked in answered], [asked.prompt for asked in answered], replies, scores
@@ -169,6 +172,6 @@ def safe_range(points: Sequence[Point], recipe: Recipe) -> SafeRange:
     )
 
 
-def store(work: Path, stage: str, what: object) -> Path:
-    """Where a stage keeps its replies: by what they depend on, so that nothing stale is taken up again."""
-    return work / f"{stage}-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]}.jsonl"
+def store(stage: str, what: object) -> str:
+    """The file a stage keeps its replies in: by what they depend on, so that nothing stale is taken up again."""
+    return f"{stage}-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]}.jsonl"

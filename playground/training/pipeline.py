@@ -7,6 +7,7 @@ import math
 import shutil
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -29,6 +30,7 @@ from playground.training.pairs import Pair
 from playground.training.re_control import stages as re_control
 from playground.training.recipe import Stage
 from playground.training.rollouts import Rollouts
+from playground.training.run import Run
 from playground.training.spec import Job, check, claim, deadlines, digest, prompts_for
 
 LEAST_PAIRS = 16
@@ -47,68 +49,61 @@ def train(model: LanguageModel, job: Job) -> Generator[Progress, None, Card | No
     check(model, job)
     judge.check(job)
     with claim(model, job) as work:
-        return (yield from _stages(model, job, work, deadlines(job.minutes)))
+        return (yield from _stages(Run(model, job.recipe, work), job, deadlines(job.minutes)))
 
 
-def _stages(
-    model: LanguageModel, job: Job, work: Path, deadline: dict[Stage, float]
-) -> Generator[Progress, None, Card | None]:
-    data, kept = yield from _pairs(model, job, work, deadline["pairs"])
+def _stages(run: Run, job: Job, deadline: dict[Stage, float]) -> Generator[Progress, None, Card | None]:
+    data, kept = yield from _pairs(run.until(deadline["pairs"]), job)
     if job.until == "pairs":
         return None
-    base = yield from rollouts.base(model, job, work, deadline["reward"])
-    reward, reward_checks = yield from _reward(model, job, data, base, work)
-    judged = yield from _judge(job, kept, data, work)
+    base = yield from rollouts.base(run.until(deadline["reward"]), job)
+    reward, reward_checks = yield from _reward(run, data, base)
+    judged = yield from _judge(job, kept, data, run.work)
     if job.until == "reward":
         return None
-    fitted = yield from clm.layer(model, job, data, reward, work, deadline["layer"])
+    fitted = yield from clm.layer(run.until(deadline["layer"]), job, data, reward)
     if job.until == "layer":
         return None
-    until = deadline["refinement"]
-    fitted, own = yield from clm.refinement(model, job, data, reward, fitted, work, until)
-    layer, layer_checks = yield from clm.with_room(model, job, reward, fitted, work, until)
+    refining = run.until(deadline["refinement"])
+    fitted, own = yield from clm.refinement(refining, job, data, reward, fitted)
+    layer, layer_checks = yield from clm.with_room(refining, job, reward, fitted)
     if job.until == "refinement":
         return None
-    steered = yield from rollouts.steered(model, job, layer, work, deadline["rollouts"])
+    steered = yield from rollouts.steered(run.until(deadline["rollouts"]), job, layer)
     if job.until == "rollouts":
         return None
-    ready = layer.to(model.device, model.dtype)
-    climber, value_checks = yield from re_control.value(
-        model, job, ready, reward, base, [*own, *steered], work, deadline["value"]
-    )
+    ready = layer.to(run.model.device, run.model.dtype)
+    read = rollouts.BothRollouts(base, [*own, *steered])
+    value, value_checks = yield from re_control.value(run.until(deadline["value"]), job, ready, reward, read)
     if job.until == "value":
         return None
-    step_size = yield from re_control.calibrate(model, job, climber, reward, work, deadline["calibration"])
+    step_size = yield from re_control.calibrate(run.until(deadline["calibration"]), job, value, reward)
     if job.until == "calibration":
         return None
-    steering = Steering((CLM(ready), REControl(climber.function, step_size, job.recipe.updates)))
-    curve = yield from _curve(model, job, steering, reward, judged.judge, work, deadline["card"])
+    steering = Steering((CLM(ready), REControl(value.function, step_size, job.recipe.updates)))
     checks = {**reward_checks, **judged.checks, **layer_checks, **value_checks}
-    return _write(model, job, work, data, steering, reward, judged, curve, checks)
+    trained = Trained(steering, reward, judged, checks)
+    curve = yield from _curve(run.until(deadline["card"]), job, trained)
+    return _write(run, job, data, trained, curve)
 
 
-def _pairs(
-    model: LanguageModel, job: Job, work: Path, deadline: float
-) -> Generator[Progress, None, tuple[pairs.Split, list[Pair]]]:
+def _pairs(run: Run, job: Job) -> Generator[Progress, None, tuple[pairs.Split, list[Pair]]]:
     """The pairs to learn from, given and invented, with their development part; and those kept for the judge."""
     share, most = job.recipe.development_share, job.recipe.pairs
     learnt, kept = judge.part(job, job.given)
     if job.descriptions is not None or _are_sayings(learnt):
         given = pairs.split(learnt, share) if learnt else pairs.Split([], [])
         helpers = [pairs.some_pairs(part, most // 2) for part in given]
-        found = yield from _invented(model, job, helpers[0], work, deadline)
+        found = yield from _invented(run, job, helpers[0])
         own = judge.part(job, found)
         learnt, kept = [*helpers[0], *helpers[1], *own.learnt], [*kept, *own.kept]
     train, development = pairs.split(learnt, share)
     return pairs.Split(pairs.some_pairs(train, most), pairs.some_pairs(development, most)), kept
 
 
-def _invented(
-    model: LanguageModel, job: Job, helpers: Sequence[Pair], work: Path, deadline: float
-) -> Generator[Progress, None, list[Pair]]:
+def _invented(run: Run, job: Job, helpers: Sequence[Pair]) -> Generator[Progress, None, list[Pair]]:
     """Pairs of the model's own making; given pairs help to choose them and, if short, tell who speaks."""
-    recipe = job.recipe
-    record = work / INVENTED
+    model, recipe, record = run.model, job.recipe, run.work / INVENTED
     if record.exists():
         return pairs.load(record)
     wanted = (recipe.pairs - len(helpers)) / (1 - recipe.development_share) / recipe.invent_keep
@@ -121,8 +116,7 @@ def _invented(
         for description, texts in zip(job.descriptions or ("", ""), said, strict=True)
     )
     reward = PreferenceReward(model, preference.fit(*_features(model, helpers), recipe.ridge)) if helpers else None
-    store = work / "invented.jsonl"
-    found = yield from invent(model, positive, negative, asked, recipe, store, reward, deadline)
+    found = yield from invent(run, (positive, negative), asked, reward)
     if len(helpers) + len(found) < LEAST_PAIRS:
         raise InvalidInput(
             f"Only {len(found)} pairs could be invented.",
@@ -151,9 +145,10 @@ def _features(model: LanguageModel, part: Sequence[Pair]) -> tuple[Tensor, Tenso
 
 
 def _reward(
-    model: LanguageModel, job: Job, data: pairs.Split, base: Rollouts, work: Path
+    run: Run, data: pairs.Split, base: Rollouts
 ) -> Generator[Progress, None, tuple[PreferenceReward, dict[str, float]]]:
     """Fit the reward head; its unit is the spread of the base's replies."""
+    model, work = run.model, run.work
     record = work / "reward.json"
     if record.exists():
         return PreferenceReward(model, load_tensors(work / preference.FILE_NAME)), read_record(record, dict)
@@ -162,7 +157,7 @@ def _reward(
     for done, (name, part) in enumerate(parts.items()):
         yield Progress("reward head", done, len(parts) + 1, "parts", note=f"reading {len(part)} pairs")
         features[name] = _features(model, part)
-    reward = PreferenceReward(model, preference.fit(*features["train"], job.recipe.ridge))
+    reward = PreferenceReward(model, preference.fit(*features["train"], run.recipe.ridge))
     reward = reward.in_units_of(
         preference.text_features(model, [row.messages for row, _ in base], [reply.text for _, reply in base])
     )
@@ -187,69 +182,60 @@ def _judge(
     return judged
 
 
-def _curve(
-    model: LanguageModel,
-    job: Job,
-    steering: Steering,
-    reward: PreferenceReward,
-    independent: Reward,
-    work: Path,
-    deadline: float,
-) -> Generator[Progress, None, list[Point]]:
+class Trained(NamedTuple):
+    """What the stages made of an axis, and what they found of it."""
+
+    steering: Steering
+    reward: PreferenceReward
+    judged: judge.FittedJudge
+    checks: dict[str, float]
+
+
+def _curve(run: Run, job: Job, trained: Trained) -> Generator[Progress, None, list[Point]]:
     """Measure the axis on development prompts; the first strengths always, the rest as time allows."""
     recipe = job.recipe
     strengths = measure.wanted_strengths(job.name, recipe)
     prompts = pairs.some(prompts_for(job, development=True), recipe.measured_prompts)
-    scores: dict[str, Reward] = {"reward": reward, "judge": independent}
+    scores: dict[str, Reward] = {"reward": trained.reward, "judge": trained.judged.judge}
     if job.encoder is not None:
         scores["coherence"] = Coherence.load(job.encoder)
-    store = measure.store(work, "curve", steering.of(REControl).step_size)
-    readings = yield from measure.measure(
-        model, {job.name: steering}, scores, strengths, prompts, recipe, store, "curve", deadline
-    )
+    to = run.gathering(measure.store("curve", trained.steering.of(REControl).step_size), "curve")
+    grid = measure.Grid(strengths, prompts)
+    readings = yield from measure.measure(run, {job.name: trained.steering}, scores, grid, to)
     return sorted(measure.points(strengths, readings), key=lambda at: (at.control, at.alpha))
 
 
-def _write(
-    model: LanguageModel,
-    job: Job,
-    work: Path,
-    data: pairs.Split,
-    steering: Steering,
-    reward: PreferenceReward,
-    judged: judge.FittedJudge,
-    curve: Sequence[Point],
-    checks: dict[str, float],
-) -> Card:
+def _write(run: Run, job: Job, data: pairs.Split, trained: Trained, curve: Sequence[Point]) -> Card:
     """Write weights, then the card that describes them."""
-    for part in (*steering.methods, reward):
+    steering, judged = trained.steering, trained.judged
+    for part in (*steering.methods, trained.reward):
         part.save(job.out)
     control = steering.of(REControl)
     files = [*(method.file for method in steering.methods), preference.FILE_NAME, *filter(None, [judged.card.file])]
     if judged.card.file:
-        shutil.copyfile(work / judged.card.file, job.out / judged.card.file)
+        shutil.copyfile(run.work / judged.card.file, job.out / judged.card.file)
     learnt = Data(
         name=f"{len(data.train) + len(data.development)} pairs the layer learnt from",
         licence="as above" if job.given else "Apache-2.0",
         rows=len(data.train) + len(data.development),
         sha256=digest([*data.train, *data.development]),
-        attribution=_written_by(model, job, work),
+        attribution=_written_by(run, job),
     )
     card = Card(
         name=job.name,
         description=job.description,
         poles=job.poles,
-        base=model.identity(),
+        base=run.model.identity(),
         data=(*job.data, learnt),
         command=job.command,
         recipe={
             **job.recipe.model_dump(mode="json"),
             "descriptions": job.descriptions and list(job.descriptions),
-            "dtype": str(model.dtype),
+            "dtype": str(run.model.dtype),
         },
         seed=job.recipe.seed,
         judge=judged.card,
-        checks={name: round(value, 4) for name, value in checks.items()},
+        checks={name: round(value, 4) for name, value in trained.checks.items()},
         calibration=Calibration(step_size=control.step_size, updates=control.updates),
         curve=tuple(curve),
         rises_until=measure.rises_until(curve),
@@ -261,12 +247,12 @@ def _write(
     return card
 
 
-def _written_by(model: LanguageModel, job: Job, work: Path) -> str:
+def _written_by(run: Run, job: Job) -> str:
     """What of the pairs learnt from the model wrote itself, and as whom."""
-    if not (work / INVENTED).exists():
+    if not (run.work / INVENTED).exists():
         return ""
     whom = "under the two descriptions" if job.descriptions is not None else "as people who say such things"
-    return f"{'some ' if job.given else ''}written by {model.name} {whom}"
+    return f"{'some ' if job.given else ''}written by {run.model.name} {whom}"
 
 
 def _told(checks: dict[str, float]) -> str:

@@ -1,47 +1,53 @@
 """The model's own replies to training prompts: of the base, of the steered model on both sides, several to a prompt."""
 
 from collections.abc import Generator, Mapping, Sequence
-from pathlib import Path
+from typing import NamedTuple
 
-from playground.engine.language_model import LanguageModel
 from playground.engine.methods import Steering, by_layer
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import Finished, Progress
-from playground.measure.gather import gather
-from playground.settings import Row, Sampling, Strength, conversation
+from playground.measure.gather import Gathering, gather
+from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.training.pairs import some
+from playground.training.run import Run
 from playground.training.spec import Job, prompts_for
 
 Rollouts = list[tuple[Row, Finished]]
 """What was asked, and what was replied."""
 
+
+class BothRollouts(NamedTuple):
+    """Replies of the base and of the steered model."""
+
+    base: Rollouts
+    steered: Rollouts
+
+
 SIDE = 0.5
 """The alpha of steered rollouts: nearly every reply at alpha 1 beats the base's, so that few tell what made it so."""
 
 
-def base(model: LanguageModel, job: Job, work: Path, deadline: float) -> Generator[Progress, None, Rollouts]:
+def base(run: Run, job: Job) -> Generator[Progress, None, Rollouts]:
     """The base model's replies: the reward's unit, and half of what the value function learns from."""
     rows = _rows(job, job.recipe.rollouts // 2, ())
-    return (yield from _replies(model, job, {}, rows, work / "base.jsonl", "replies of the base", deadline))
+    return (yield from _replies(run, {}, rows, run.gathering("base.jsonl", "replies of the base")))
 
 
-def steered(
-    model: LanguageModel, job: Job, layer: IdentityLayer, work: Path, deadline: float
-) -> Generator[Progress, None, Rollouts]:
+def steered(run: Run, job: Job, layer: IdentityLayer) -> Generator[Progress, None, Rollouts]:
     """As many replies of the steered model as of the base, on both sides of it."""
     sides = (SIDE, -SIDE) if job.recipe.opposite else (SIDE,)
     strengths = [(Strength(axis=job.name, alpha=alpha),) for alpha in sides]
     rows = _rows(job, job.recipe.rollouts - job.recipe.rollouts // 2, *strengths)
-    axes = {job.name: by_layer(layer.to(model.device, model.dtype))}
-    return (yield from _replies(model, job, axes, rows, work / "steered.jsonl", "steered replies", deadline))
+    axes = {job.name: by_layer(layer.to(run.model.device, run.model.dtype))}
+    return (yield from _replies(run, axes, rows, run.gathering("steered.jsonl", "steered replies")))
 
 
 def contrasted(
-    model: LanguageModel, job: Job, layer: IdentityLayer, rows: Sequence[Row], store: Path, deadline: float
+    run: Run, job: Job, layer: IdentityLayer, rows: Sequence[Row], file: str
 ) -> Generator[Progress, None, Rollouts]:
-    """Replies at alpha 1, to pair up; fewer than rows past `deadline`."""
-    axes = {job.name: by_layer(layer)}
-    return (yield from _replies(model, job, axes, rows, store, "replies at alpha 1", deadline))
+    """Replies at alpha 1, to pair up; fewer than rows past the deadline."""
+    to = run.gathering(file, "replies at alpha 1")
+    return (yield from _replies(run, {job.name: by_layer(layer)}, rows, to))
 
 
 def _rows(job: Job, count: int, *strengths: tuple[Strength, ...]) -> list[Row]:
@@ -58,15 +64,10 @@ def _rows(job: Job, count: int, *strengths: tuple[Strength, ...]) -> list[Row]:
 
 
 def _replies(
-    model: LanguageModel,
-    job: Job,
-    axes: Mapping[str, Steering],
-    rows: Sequence[Row],
-    store: Path,
-    stage: str,
-    deadline: float,
+    run: Run, axes: Mapping[str, Steering], rows: Sequence[Row], to: Gathering
 ) -> Generator[Progress, None, Rollouts]:
-    """The rows that were answered before `deadline`, with their replies."""
-    sampling = Sampling(temperature=job.recipe.rollout_temperature)
-    replies = yield from gather(model, axes, rows, sampling, job.recipe.reply_tokens, store, stage, deadline)
+    """The rows that were answered before the deadline, with their replies."""
+    sampling = Sampling(temperature=run.recipe.rollout_temperature)
+    request = Request(rows=tuple(rows), sampling=sampling, max_new_tokens=run.recipe.reply_tokens)
+    replies = yield from gather(run.model, axes, request, to)
     return [(rows[reply.row], reply) for reply in replies]

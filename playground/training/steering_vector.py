@@ -19,10 +19,10 @@ from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.files import digest
 from playground.measure.gather import gather
-from playground.settings import Row, Sampling, Strength, conversation
+from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.training import measure, pairs
 from playground.training.pairs import Pair
-from playground.training.recipe import Recipe
+from playground.training.run import Run
 
 SHARES = (0.05, 0.1, 0.2, 0.4)
 """Lengths that are tried, as shares of the hidden state's own."""
@@ -51,49 +51,48 @@ def sizes(found: Mapping[str, Tensor]) -> list[float]:
 
 
 def make(
-    model: LanguageModel, axis: Axis, folder: Path, prompts: Sequence[str], given: Sequence[Pair] | None, work: Path
+    run: Run, axis: Axis, folder: Path, prompts: Sequence[str], given: Sequence[Pair] | None
 ) -> Generator[Progress, None, Card]:
     """Make the vector, calibrate it, and write it into the axis's folder with its card; returns the card.
 
-    Without `given` pairs the model's own replies at both ends of the axis are. What is done is kept in `work`, so that
-    the same call goes on there. Raises InvalidInput where there are too few prompts or pairs.
+    Without `given` pairs the model's own replies at both ends of the axis are. What is done is kept in the work
+    folder, so that the same call goes on there. Raises InvalidInput where there are too few prompts or pairs.
     """
-    recipe, share = Recipe(), axis.card.development_share or Recipe().development_share
+    model, recipe = run.model, run.recipe
+    share = axis.card.development_share or recipe.development_share
     train, held_out = (
         [prompt for prompt in prompts if pairs.is_development(prompt, share) == development]
         for development in (False, True)
     )
     if given is None:
-        given = yield from _own(model, axis, pairs.some(train, PAIRS), recipe, work)
+        given = yield from _own(run, axis, pairs.some(train, PAIRS))
     if len(given) < _LEAST_PAIRS or not held_out:
         raise InvalidInput(f"{len(given)} pairs are too few for a vector.", "Give some more prompts or pairs.")
     yield Progress("steering vector", 0, 1, note=f"reading {min(len(given), PAIRS)} pairs")
     found = mean_difference(model, pairs.some_pairs(given, PAIRS), recipe.pair_tokens)
     tried, strengths = sizes(found), [Strength(axis=axis.card.name)]
     strengths += [Strength(axis=axis.card.name, control=size) for size in tried]
-    readings = yield from measure.measure(
-        model, {axis.card.name: Steering((SteeringVector(found["direction"]),))}, {"reward": axis.reward}, strengths,
-        pairs.some(held_out, recipe.measured_prompts), recipe, measure.store(work, "vector", tried), "vector length",
-    )  # fmt: skip
+    steering = Steering((SteeringVector(found["direction"]),))
+    grid = measure.Grid(strengths, pairs.some(held_out, recipe.measured_prompts))
+    to = run.gathering(measure.store("vector", tried), "vector length")
+    readings = yield from measure.measure(run, {axis.card.name: steering}, {"reward": axis.reward}, grid, to)
     points = measure.points(strengths, readings)
     size = measure.best_step_size(tried, points[1:], points[0], recipe)
     return _written(axis.card, folder, size * found["direction"], points[1 + tried.index(size)], points[0])
 
 
-def _own(
-    model: LanguageModel, axis: Axis, prompts: Sequence[str], recipe: Recipe, work: Path
-) -> Generator[Progress, None, list[Pair]]:
+def _own(run: Run, axis: Axis, prompts: Sequence[str]) -> Generator[Progress, None, list[Pair]]:
     """The model's own replies to prompts at alpha 1 and at the other end, where the axis has one."""
     ends = (1.0, -1.0 if axis.card.safe_range.alpha[0] < 0 else 0.0)
-    rows = [
+    rows = tuple(
         Row(messages=conversation(prompt), strengths=(Strength(axis=axis.card.name, alpha=alpha),), seed=seed)
         for seed, prompt in enumerate(prompts)
         for alpha in ends
-    ]
-    replies = yield from gather(
-        model, {axis.card.name: axis.steering}, rows, Sampling(temperature=recipe.measured_temperature),
-        recipe.pair_tokens, work / "ends.jsonl", "replies at both ends",
-    )  # fmt: skip
+    )
+    sampling = Sampling(temperature=run.recipe.measured_temperature)
+    request = Request(rows=rows, sampling=sampling, max_new_tokens=run.recipe.pair_tokens)
+    to = run.gathering("ends.jsonl", "replies at both ends")
+    replies = yield from gather(run.model, {axis.card.name: axis.steering}, request, to)
     text = {reply.row: reply.text for reply in replies}
     return [
         Pair(prompt=conversation(prompt), chosen=text[2 * at], rejected=text[2 * at + 1])

@@ -7,8 +7,8 @@ import pytest
 from playground.engine.language_model import LanguageModel
 from playground.engine.loading import load_model
 from playground.events import Finished, Progress, exhaust, from_json, to_json
-from playground.measure.gather import ProgressMeter, gather
-from playground.settings import Row, Sampling, conversation
+from playground.measure.gather import Gathering, ProgressMeter, gather
+from playground.settings import Request, Row, Sampling, conversation
 from playground.sources import build_tiny
 
 ROWS = [Row(messages=conversation(f"prompt {number}"), seed=number) for number in range(40)]
@@ -23,7 +23,8 @@ def collect(
     model: LanguageModel, store: Path, count: int = 40, least: int = 1, **more: float
 ) -> tuple[list[Progress], list[Finished]]:
     told: list[Progress] = []
-    steps = gather(model, {}, ROWS[:count], Sampling(temperature=1.0), 6, store, "replies", least=least, **more)
+    request = Request(rows=tuple(ROWS[:count]), sampling=Sampling(temperature=1.0), max_new_tokens=6)
+    steps = gather(model, {}, request, Gathering(store, "replies", least=least, **more))  # type: ignore[arg-type]
     return told, exhaust(steps, told.append)
 
 

@@ -14,8 +14,9 @@ from playground.settings import conversation
 from playground.sources import build_tiny
 from playground.training.clm.dpo import Fitted, Margins, _State, encode, fit, loss, read, strengthen
 from playground.training.guards import GuardMeans
-from playground.training.pairs import Pair
+from playground.training.pairs import Pair, Split
 from playground.training.recipe import Recipe
+from playground.training.run import Run
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_a_layer_is_trained_on_from_where_it_stands(model: LanguageModel, layer:
         return GuardMeans(reward=1.0, kl=0.1, perplexity_ratio=1.0, diversity_ratio=1.0)
 
     recipe = Recipe(steps=1, batch=2, learning_rate=1e-4)
-    fitted = exhaust(fit(model, pairs, pairs, guard, recipe, tmp_path / "work", start=layer))
+    fitted = exhaust(fit(Run(model, recipe, tmp_path), Split(pairs, pairs), guard, tmp_path / "work", start=layer))
     moved = [float((new - weights[name]).abs().max()) for name, new in fitted.layer.layer.state_dict().items()]
     assert 0 < max(moved) < 1.1e-4, "one step of Adam moves a weight by the learning rate at most"
     assert all(torch.equal(tensor, weights[name]) for name, tensor in layer.layer.state_dict().items())
@@ -190,20 +191,21 @@ class Asked:
     ids=["as far as fluent", "all the way", "as it was", "much weaker", "a little weaker", "the least broken"],
 )  # fmt: skip
 def test_a_layer_is_as_strong_as_the_guard_allows(
-    layer: IdentityLayer, tmp_path: Path, breaks_at: float, tried: list[float], scale: float
+    model: LanguageModel, layer: IdentityLayer, tmp_path: Path, breaks_at: float, tried: list[float], scale: float
 ) -> None:
     with torch.no_grad():
         for end in ("mlp.down_proj", "self_attn.o_proj"):
             layer.layer.state_dict()[f"{end}.weight"].fill_(1.0)
     guard, recipe = Asked(breaks_at), Recipe(scales=(1.7, 0.8, 0.5, 1.2, 1.4))
+    run = Run(model, recipe, tmp_path)
     state = _State(tmp_path, layer, torch.optim.Adam(layer.layer.parameters()))
     state.check(found(1.0, 1.0), recipe)
-    strong = exhaust(strengthen(Fitted(state.kept(), state.checks), guard, recipe, tmp_path / "scale.json"))
+    strong = exhaust(strengthen(run, Fitted(state.kept(), state.checks), guard, tmp_path / "scale.json"))
     assert guard.sizes == pytest.approx(tried)
     assert strong.checks["scale"] == scale
     assert strong.checks["guard_reward"] == pytest.approx(scale)
     for end in ("mlp.down_proj", "self_attn.o_proj"):
         assert torch.allclose(strong.layer.layer.state_dict()[f"{end}.weight"], torch.tensor(float(scale)))
-    again = exhaust(strengthen(Fitted(state.kept(), state.checks), guard, recipe, tmp_path / "scale.json"))
+    again = exhaust(strengthen(run, Fitted(state.kept(), state.checks), guard, tmp_path / "scale.json"))
     assert len(guard.sizes) == len(tried), "what was found is not asked for again"
     assert torch.allclose(again.layer.layer.state_dict()["mlp.down_proj.weight"], torch.tensor(float(scale)))

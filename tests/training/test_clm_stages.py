@@ -16,6 +16,7 @@ from playground.training.clm.dpo import Fitted
 from playground.training.guards import GuardMeans
 from playground.training.pairs import Pair, Split
 from playground.training.recipe import Recipe
+from playground.training.run import Run
 from playground.training.spec import Job
 
 
@@ -45,7 +46,7 @@ def test_a_layer_gives_way_only_to_a_better_one(
         return torch.arange(float(len(replies)))
 
     # The guard finds every layer alike, so that no round is better than the first.
-    found, own = exhaust(alpha.refinement(model, job, Split(pairs, pairs), lengths, first, tmp_path, 1e18))  # type: ignore[arg-type]
+    found, own = exhaust(alpha.refinement(Run(model, recipe, tmp_path), job, Split(pairs, pairs), lengths, first))  # type: ignore[arg-type]
     assert (found is first) is not better
     assert found.checks["steps"] == (16 if better else 15), "all steps that led to it are told"
     assert len(own) == 8, "those of the first round"
@@ -60,7 +61,8 @@ def test_a_recipe_without_refinement_asks_for_no_replies(tmp_path: Path) -> None
         prompts=[f"What about {number}?" for number in range(40)], command="", data=(), recipe=Recipe(refine_rounds=0),
     )  # fmt: skip
     first = Fitted(IdentityLayer(model), {"steps": 15.0})
-    found, own = exhaust(alpha.refinement(model, job, Split([], []), None, first, tmp_path, 1e18))  # type: ignore[arg-type]
+    run = Run(model, job.recipe, tmp_path)
+    found, own = exhaust(alpha.refinement(run, job, Split([], []), None, first))  # type: ignore[arg-type]
     assert found is first and own == []
 
 
@@ -72,8 +74,9 @@ def test_a_round_past_the_deadline_costs_one_batch_of_replies_and_no_step(tmp_pa
         recipe=Recipe(contrast_prompts=10, contrast_samples=4, reply_tokens=8),
     )  # fmt: skip
     first = Fitted(IdentityLayer(model).float(), {"steps": 15.0})
+    run = Run(model, job.recipe, tmp_path)
     for deadline in (0.0, 1e18):  # started again with time to spare it stays cut short: later stages were made from it
-        found, own = exhaust(alpha.refinement(model, job, Split([], []), None, first, tmp_path, deadline))  # type: ignore[arg-type]
+        found, own = exhaust(alpha.refinement(run.until(deadline), job, Split([], []), None, first))  # type: ignore[arg-type]
         assert found is first and len(own) == 32
 
 
@@ -97,7 +100,7 @@ def test_the_layer_gives_way_until_replies_beyond_1_are_safe(tmp_path: Path, mon
     checks = {"guard_reward": 1.5, "guard_perplexity_ratio": 1.3, "guard_passed": 1.0, "scale": 1.2}
     for _ in range(2):  # the second time from what the first wrote down
         layer.layer.self_attn.o_proj.weight.data.fill_(1.0)
-        found = exhaust(alpha.with_room(model, job, None, Fitted(layer, checks), tmp_path, 1e18))  # type: ignore[arg-type]
+        found = exhaust(alpha.with_room(Run(model, job.recipe, tmp_path), job, None, Fitted(layer, checks)))  # type: ignore[arg-type]
         assert strength(found.layer) == pytest.approx(0.9), "1.93 x .9^3 = 1.41, and 1.93 x .95^3 = 1.65"
         assert found.checks["room_scale"] == 0.9
         assert {**found.checks, **checks} == found.checks, "what was measured at alpha 1 stays told"

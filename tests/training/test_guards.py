@@ -14,6 +14,7 @@ from playground.settings import Message
 from playground.sources import build_tiny
 from playground.training import guards
 from playground.training.recipe import Recipe
+from playground.training.run import Run
 
 PROMPTS = ["Who are you?", "What now?", "Why?"]
 RECIPE = Recipe(measured_tokens=12)
@@ -36,21 +37,21 @@ def moved(model: LanguageModel, by: float) -> IdentityLayer:
 
 def test_an_untrained_layer_is_the_base_itself(model: LanguageModel, tmp_path: Path) -> None:
     for both in (False, True):
-        health = guards.answering(model, lengths, PROMPTS, RECIPE, tmp_path, both)(IdentityLayer(model))
+        health = guards.answering(Run(model, RECIPE, tmp_path), lengths, PROMPTS, both)(IdentityLayer(model))
         assert health == pytest.approx((0.0, 0.0, 1.0, 1.0), abs=1e-5)
 
 
 def test_the_base_answers_a_guards_prompts_once(model: LanguageModel, tmp_path: Path) -> None:
     layer = moved(model, 0.3)
-    first = guards.answering(model, lengths, PROMPTS, RECIPE, tmp_path)(layer)
+    first = guards.answering(Run(model, RECIPE, tmp_path), lengths, PROMPTS)(layer)
     [kept] = tmp_path.glob("guard-base-*.jsonl")
     # Whoever asks these prompts again reads what is kept: twice as surprising, they make the layer half so.
     odd = "".join(_doubled(line) for line in kept.read_text(encoding="utf-8").splitlines())
     kept.write_text(odd, encoding="utf-8")
-    again = guards.answering(model, lengths, PROMPTS, RECIPE, tmp_path)(layer)
+    again = guards.answering(Run(model, RECIPE, tmp_path), lengths, PROMPTS)(layer)
     assert again.perplexity_ratio == pytest.approx(first.perplexity_ratio / 2)
     assert (again.reward, again.kl) == (first.reward, first.kl)
-    guards.answering(model, lengths, PROMPTS[:2], RECIPE, tmp_path)(layer)
+    guards.answering(Run(model, RECIPE, tmp_path), lengths, PROMPTS[:2])(layer)
     assert len(list(tmp_path.glob("guard-base-*.jsonl"))) == 2, "other prompts have replies of their own"
 
 

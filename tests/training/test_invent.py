@@ -17,6 +17,7 @@ from playground.sources import build_tiny
 from playground.training.invent import Pole, evidence, invent
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
+from playground.training.run import Run
 
 WARM, COLD = Pole("a warm person"), Pole("a cold person.", ("I like snow.", "Go away.", "Ice is nice."))
 PROMPTS = [f"Question {number}?" for number in range(6)]
@@ -29,7 +30,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
 
 
 def invented(model: LanguageModel, folder: Path, reward: object = None) -> list[Pair]:
-    return exhaust(invent(model, WARM, COLD, PROMPTS, SMALL, folder / "replies.jsonl", reward))  # type: ignore[arg-type]
+    return exhaust(invent(Run(model, SMALL, folder), (WARM, COLD), PROMPTS, reward))  # type: ignore[arg-type]
 
 
 def test_a_pole_speaks_by_its_description_and_a_few_sayings() -> None:
@@ -56,7 +57,7 @@ def test_half_of_the_replies_make_pairs_and_the_best_of_those_are_kept(model: La
 
 def test_what_time_cuts_are_prompts_and_not_the_choice_among_replies(model: LanguageModel, tmp_path: Path) -> None:
     prompts = [f"Question {number}?" for number in range(100)]
-    steps = invent(model, WARM, COLD, prompts, SMALL, tmp_path / "replies.jsonl", deadline=0.0)
+    steps = invent(Run(model, SMALL, tmp_path, deadline=0.0), (WARM, COLD), prompts)
     found = exhaust(steps)
     asked = {pair.prompt[-1].content for pair in found}
     per_prompt = 2 * SMALL.samples

@@ -16,6 +16,7 @@ from playground.settings import Request, Sampling, Strength
 from playground.sources import build_tiny
 from playground.training import measure
 from playground.training.recipe import Recipe
+from playground.training.run import Run
 
 RECIPE = Recipe()
 STRENGTHS = [Strength(axis="warmth", alpha=alpha) for alpha in (0.0, 1.0, -1.0, 0.5, 2.0, 1.5)]
@@ -103,13 +104,13 @@ def test_readings_are_those_of_their_strength_and_prompt(tmp_path: Path, late: b
     layer = IdentityLayer(model)
     layer.layer.load_state_dict({name: weight + 0.3 for name, weight in layer.layer.state_dict().items()})
     axes = {"warmth": by_layer(layer)}
-    store = tmp_path / "replies.jsonl"
     recipe = Recipe(measured_tokens=9)
     sampling = Sampling(temperature=recipe.measured_temperature)
 
     def measured(deadline: float) -> list[list[metrics.ReplyMetrics]]:
-        steps = measure.measure(model, axes, {}, STRENGTHS, PROMPTS, recipe, store, "curve", deadline)
-        return exhaust(steps)
+        run = Run(model, recipe, tmp_path, deadline)
+        grid, to = measure.Grid(STRENGTHS, PROMPTS), run.gathering("replies.jsonl", "curve")
+        return exhaust(measure.measure(run, axes, {}, grid, to))
 
     # Past its deadline a measurement ends once the first few strengths are measured.
     found = measured(time.monotonic() - 1 if late else float("inf"))

@@ -20,6 +20,7 @@ from playground.training import pairs, pipeline
 from playground.training.clm.dpo import encode, read
 from playground.training.pairs import Pair
 from playground.training.recipe import STAGES, WORK, Recipe
+from playground.training.run import Run
 from playground.training.spec import Job
 
 SMALL = Recipe(
@@ -183,7 +184,7 @@ def test_given_pairs_are_learnt_beside_invented_ones(model: LanguageModel, tmp_p
     said = {pair.chosen for pair in given_pairs()}
     system = [json.loads(line) for line in (tmp_path / "a" / WORK / "invented.jsonl").read_text().splitlines()]
     assert system, "pairs were invented as well"
-    learnt, kept = exhaust(pipeline._pairs(model, what, tmp_path / "a" / WORK, 0.0))
+    learnt, kept = exhaust(pipeline._pairs(Run(model, recipe, tmp_path / "a" / WORK, 0.0), what))
     own = [pair for pair in learnt.train if pair.chosen in said]
     assert 0 < len(own) <= recipe.pairs // 2
     assert len(own) < len(learnt.train) <= recipe.pairs

@@ -1,5 +1,7 @@
 """TD(lambda) by hand, climbs as decoding makes them, and value functions that learn what is there to learn."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from playground.events import exhaust
 from playground.sources import build_tiny
 from playground.training.re_control.fit import ReplyStates, chances, climb, correlations, fit, lambda_returns, reaching
 from playground.training.recipe import Recipe
+from playground.training.run import Run
 
 
 def test_lambda_1_waits_for_the_reward_and_lambda_0_trusts_the_next_value() -> None:
@@ -48,10 +51,10 @@ def synthetic(model: LanguageModel, count: int, seed: int) -> ReplyStates:
     return ReplyStates(states, states, rewards)
 
 
-def test_it_learns_to_read_unseen_replies_and_repeats_for_a_seed(model: LanguageModel) -> None:
+def test_it_learns_to_read_unseen_replies_and_repeats_for_a_seed(model: LanguageModel, tmp_path: Path) -> None:
     recipe = Recipe(value_epochs=30, hidden=32, value_learning_rate=3e-3, climb_steps=3)
     train, unseen = synthetic(model, 200, 0), synthetic(model, 60, 1)
-    first, again = (exhaust(fit(model, train, unseen, recipe)) for _ in range(2))
+    first, again = (exhaust(fit(Run(model, recipe, tmp_path), train, unseen)) for _ in range(2))
     found = correlations(first.function, unseen)
     assert found["value_correlation_100"] > 0.8
     assert found["value_correlation_100"] > found["value_correlation_25"]
@@ -59,11 +62,11 @@ def test_it_learns_to_read_unseen_replies_and_repeats_for_a_seed(model: Language
     assert not any(parameter.requires_grad for parameter in first.function.parameters())
 
 
-def test_past_the_deadline_its_slope_is_left_to_the_rewards(model: LanguageModel) -> None:
+def test_past_the_deadline_its_slope_is_left_to_the_rewards(model: LanguageModel, tmp_path: Path) -> None:
     recipe = Recipe(value_epochs=3, hidden=8, climb_steps=3)
     train, unseen = synthetic(model, 20, 0), synthetic(model, 6, 1)
     late, rewards_alone, whole = (
-        exhaust(fit(model, train, unseen, chosen, deadline)).function
+        exhaust(fit(Run(model, chosen, tmp_path, deadline), train, unseen)).function
         for chosen, deadline in ((recipe, 0.0), (recipe.model_copy(update={"climb": 0.0}), 1e18), (recipe, 1e18))
     )
     assert torch.equal(late.inner.weight, rewards_alone.inner.weight)
@@ -90,7 +93,7 @@ def test_the_climb_is_that_of_decoding_and_its_step_moves_states_by_a_share_of_t
 
 @pytest.mark.parametrize("opposite", [1.0, 0.0])
 def test_climbing_makes_the_aligned_choice_although_visited_states_mislead(
-    model: LanguageModel, opposite: float
+    model: LanguageModel, tmp_path: Path, opposite: float
 ) -> None:
     """Steering makes one token likelier; yet replies that went its way happen to have earned less."""
     generator = torch.Generator().manual_seed(0)
@@ -112,7 +115,7 @@ def test_climbing_makes_the_aligned_choice_although_visited_states_mislead(
             reach=3,
             opposite=opposite,
         )
-        found = exhaust(fit(model, replies, unseen, recipe))
+        found = exhaust(fit(Run(model, recipe, tmp_path), replies, unseen))
         there = climb(found.function, states, sign * found.step)
         before, after = (model.head(at).log_softmax(-1)[:, 7] for at in (states, there))
         return (after - before).mean().item()

@@ -20,6 +20,7 @@ from playground.sources import build_tiny
 from playground.training import steering_vector
 from playground.training.pairs import Pair
 from playground.training.recipe import Recipe
+from playground.training.run import Run
 from tests.tiny_axis import make_tiny_axis
 
 PROMPTS = [f"What about {what} {number}?" for what, number in product(("rain", "tea"), range(20))]
@@ -37,15 +38,14 @@ def model(model_folder: Path) -> LanguageModel:
 
 
 @pytest.fixture
-def folder(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    small = {"measured_prompts": 3, "measured_tokens": 8, "pair_tokens": 8}
-    monkeypatch.setattr(steering_vector, "Recipe", lambda: Recipe(**small))
+def folder(model_folder: Path, tmp_path: Path) -> Path:
     (tmp_path / "work").mkdir()
     return make_tiny_axis(tmp_path / "cheer", model_folder)
 
 
 def make(model: LanguageModel, folder: Path, given: list[Pair] | None = None) -> Axis:
-    made = steering_vector.make(model, axes.load(folder, model), folder, PROMPTS, given, folder.parent / "work")
+    run = Run(model, Recipe(measured_prompts=3, measured_tokens=8, pair_tokens=8), folder.parent / "work")
+    made = steering_vector.make(run, axes.load(folder, model), folder, PROMPTS, given)
     exhaust(made, lambda progress: None)
     return axes.load(folder, model)
 

@@ -4,7 +4,6 @@ The reference is the frozen base itself, so its hidden states are computed once.
 ends of the slider: at alpha 1 the chosen reply is to be preferred, at alpha -1 the rejected one.
 """
 
-import math
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -22,8 +21,9 @@ from playground.files import read_record, write_json
 from playground.measure.gather import ProgressMeter, load_tensors, save_in_one_piece
 from playground.training import guards
 from playground.training.guards import Guard
-from playground.training.pairs import Pair
+from playground.training.pairs import Pair, Split
 from playground.training.recipe import Recipe, schedule
+from playground.training.run import Run
 
 CHECK_PAIRS = 24
 """Most development pairs behind each check."""
@@ -129,24 +129,17 @@ def loss(readings: Sequence[Margins], recipe: Recipe) -> Tensor:
 
 
 def fit(
-    model: LanguageModel,
-    train: Sequence[Pair],
-    development: Sequence[Pair],
-    guard: Guard,
-    recipe: Recipe,
-    folder: Path,
-    deadline: float = math.inf,
-    start: IdentityLayer | None = None,
-    stage: str = "identity layer",
+    run: Run, data: Split, guard: Guard, folder: Path, start: IdentityLayer | None = None
 ) -> Generator[Progress, None, Fitted]:
     """Minimise `loss` over the layer's weights, from an untrained layer or from `start`; the rest stays frozen.
 
     The anchor keeps the layer from spending KL on what does not tell the replies apart.
 
     At each check the layer is a candidate if its replies pass the guard; the one with the highest reward is kept.
-    Stops after two failed checks in a row, at the last step, or past `deadline`. State is kept in `folder`, so that a
+    Stops after two failed checks in a row, at the last step, or past the deadline. State is kept in `folder`, so that a
     killed run goes on from its last check.
     """
+    model, recipe = run.model, run.recipe
     layer = IdentityLayer(model).float()
     if start is not None:
         layer.layer.load_state_dict(start.layer.state_dict())
@@ -155,15 +148,15 @@ def fit(
     if state.ended:
         return Fitted(state.kept(), state.checks)
     yield Progress("reading pairs", 0, 1)
-    data = encode(model, train, recipe.pair_tokens)
-    unseen = encode(model, development[:CHECK_PAIRS], recipe.pair_tokens)
-    pace = ProgressMeter(stage, recipe.steps, "steps")
+    train = encode(model, data.train, recipe.pair_tokens)
+    unseen = encode(model, data.development[:CHECK_PAIRS], recipe.pair_tokens)
+    pace = ProgressMeter("identity layer" if start is None else "refining the layer", recipe.steps, "steps")
     yield pace(state.step, state.note)
-    while state.step < recipe.steps and state.failed < 2 and time.monotonic() < deadline:
+    while state.step < recipe.steps and state.failed < 2 and time.monotonic() < run.deadline:
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * schedule(state.step, recipe.steps)
-        which = _draw(state.step, len(train), recipe)
-        cost = loss(read(model, data, which, layer, (1.0, -1.0) if recipe.opposite else (1.0,)), recipe)
+        which = _draw(state.step, len(data.train), recipe)
+        cost = loss(read(model, train, which, layer, (1.0, -1.0) if recipe.opposite else (1.0,)), recipe)
         optimizer.zero_grad()
         with model.products():
             cost.backward()
@@ -179,7 +172,7 @@ def fit(
 
 
 def strengthen(
-    fitted: Fitted, guard: Guard, recipe: Recipe, record: Path, deadline: float = math.inf, stage: str = "layer's scale"
+    run: Run, fitted: Fitted, guard: Guard, record: Path, stage: str = "layer's scale"
 ) -> Generator[Progress, None, Fitted]:
     """Scale what the layer adds, so that alpha 1 is as strong as the guard allows whatever the training brought.
 
@@ -187,6 +180,7 @@ def strengthen(
     are tried upwards as long as the guard is passed, or downwards until it is. The best in the sense of `fit` is
     applied, in place; what was found is kept in the file `record`.
     """
+    recipe = run.recipe
     if not record.exists():
         weights = {name: tensor.clone() for name, tensor in fitted.layer.layer.state_dict().items()}
 
@@ -204,7 +198,7 @@ def strengthen(
         pace.total = len(on_the_way) + 1
         yield pace(1, f"x1: {guards.told(first)}")
         for done, factor in enumerate(sorted(on_the_way, reverse=not upwards), start=2):
-            if time.monotonic() > deadline:
+            if time.monotonic() > run.deadline:
                 break
             found = tried(factor)
             if guards.is_better(found, best):

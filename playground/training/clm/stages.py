@@ -1,36 +1,34 @@
 """The stages behind alpha: the layer is fitted to the pairs, refined on its own best and worst replies, and scaled."""
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from playground.engine.language_model import LanguageModel
 from playground.events import Progress
 from playground.rewards.preference import PreferenceReward
 from playground.training import contrast, guards, rollouts
 from playground.training.clm import dpo
-from playground.training.pairs import Pair, Split, some
+from playground.training.pairs import Split, some
 from playground.training.rollouts import Rollouts
+from playground.training.run import Run
 from playground.training.spec import Job, prompts_for
 
+GuardOf = Callable[[Run, int, bool], guards.Guard]
+"""A guard that answers so many training prompts, at one end or at both."""
 
-def layer(
-    model: LanguageModel, job: Job, data: Split, reward: PreferenceReward, work: Path, deadline: float
-) -> Generator[Progress, None, dpo.Fitted]:
+
+def layer(run: Run, job: Job, data: Split, reward: PreferenceReward) -> Generator[Progress, None, dpo.Fitted]:
     """Fit the identity layer to the pairs and choose its scale, each under a guard that answers some prompts."""
-    guard = _guard(model, job, reward, job.recipe.guard_prompts, work)
-    fitted = yield from dpo.fit(model, data.train, data.development, guard, job.recipe, work / "layer", deadline)
-    return (yield from _scaled(model, job, reward, fitted, work / "layer", "layer's scale", deadline))
+    guard_of = partial(_guard, job, reward)
+    folder = run.work / "layer"
+    fitted = yield from dpo.fit(run, data, guard_of(run, run.recipe.guard_prompts, True), folder)
+    return (yield from _scaled(run, guard_of, fitted, folder, "layer's scale"))
 
 
 def refinement(
-    model: LanguageModel,
-    job: Job,
-    data: Split,
-    reward: PreferenceReward,
-    fitted: dpo.Fitted,
-    work: Path,
-    deadline: float,
+    run: Run, job: Job, data: Split, reward: PreferenceReward, fitted: dpo.Fitted
 ) -> Generator[Progress, None, tuple[dpo.Fitted, Rollouts]]:
     """Rounds of going on with the best and the worst of the steered model's own replies beside the pairs.
 
@@ -39,22 +37,21 @@ def refinement(
     value function that reads as many of them learns less of what makes them so.
     """
     first: Rollouts = []
-    rounds = job.recipe.refine_rounds
+    rounds = run.recipe.refine_rounds
     prompts = some(prompts_for(job, development=False), len(job.prompts))
     for number in range(1, rounds + 1):
         yield Progress("replies at alpha 1", number - 1, rounds, "rounds")
-        rows = contrast.rows(job.name, prompts, job.recipe, number)
-        store = work / f"contrast-{number}.jsonl"
-        replies = yield from rollouts.contrasted(model, job, fitted.layer, rows, store, deadline)
+        rows = contrast.rows(job.name, prompts, run.recipe, number)
+        replies = yield from rollouts.contrasted(run, job, fitted.layer, rows, f"contrast-{number}.jsonl")
         first = first or replies
         if len(replies) < len(rows):  # past the deadline: no step would be taken either
             break
         rewards = reward([row.messages for row, _ in replies], [reply.text for _, reply in replies])
-        found = contrast.pair_up(replies, rewards, job.recipe)
+        found = contrast.pair_up(replies, rewards, run.recipe)
         if not found:
             break
-        folder = work / f"refined-{number}"
-        refined = yield from _refined(model, job, data, reward, fitted, found, folder, deadline)
+        more = Split([*data.train, *found], data.development)
+        refined = yield from _refined(run, partial(_guard, job, reward), more, fitted, f"refined-{number}")
         if not guards.is_better(refined.checks, fitted.checks):
             break
         trained = fitted.checks["steps"] + refined.checks["steps"]
@@ -63,14 +60,14 @@ def refinement(
 
 
 def with_room(
-    model: LanguageModel, job: Job, reward: PreferenceReward, fitted: dpo.Fitted, work: Path, deadline: float
+    run: Run, job: Job, reward: PreferenceReward, fitted: dpo.Fitted
 ) -> Generator[Progress, None, dpo.Fitted]:
     """The layer, scaled down until replies at alpha `recipe.room` are in the safe range too: people go beyond 1.
 
     Asked are training prompts and, as for control's step size, those that the card's safe range is read from. The
     bounds are halfway between the guard's and that range's, since other draws may be less kind.
     """
-    recipe = job.recipe
+    recipe = run.recipe
     halfway = recipe.model_copy(
         update={
             "most_perplexity": math.sqrt(recipe.most_perplexity * recipe.safe_perplexity),
@@ -82,56 +79,36 @@ def with_room(
         *some(prompts_for(job, development=False), recipe.scale_prompts),
         *some(prompts_for(job, development=True), recipe.measured_prompts),
     ]
-    guard = guards.answering(model, reward, prompts, recipe, work, alpha=recipe.room)
-    found = yield from dpo.strengthen(fitted, guard, halfway, work / "room.json", deadline, "room beyond 1")
+    guard = guards.answering(run, reward, prompts, alpha=recipe.room)
+    record = run.work / "room.json"
+    found = yield from dpo.strengthen(replace(run, recipe=halfway), fitted, guard, record, "room beyond 1")
     room = {name.replace("guard", "room"): found.checks[name] for name in found.checks if name.startswith("guard")}
     return dpo.Fitted(found.layer, {**fitted.checks, **room, "room_scale": found.checks["scale"]})
 
 
 def _refined(
-    model: LanguageModel,
-    job: Job,
-    data: Split,
-    reward: PreferenceReward,
-    fitted: dpo.Fitted,
-    found: Sequence[Pair],
-    folder: Path,
-    deadline: float,
+    run: Run, guard_of: GuardOf, data: Split, fitted: dpo.Fitted, name: str
 ) -> Generator[Progress, None, dpo.Fitted]:
     """The layer trained on and scaled anew."""
-    recipe = job.recipe
-    guard = _guard(model, job, reward, recipe.guard_prompts, folder.parent)
-    steps = recipe.refine_steps
-    more = recipe.model_copy(
+    steps, folder = run.recipe.refine_steps, run.work / name
+    more = run.recipe.model_copy(
         # Checked at the end alone: on the way, at a high learning rate, replies are less fluent than they will be.
-        update={"steps": steps, "check_every": steps, "learning_rate": recipe.refine_learning_rate}
+        update={"steps": steps, "check_every": steps, "learning_rate": run.recipe.refine_learning_rate}
     )
-    train = [*data.train, *found]
-    refined = yield from dpo.fit(
-        model, train, data.development, guard, more, folder, deadline, fitted.layer, "refining the layer"
-    )
-    return (yield from _scaled(model, job, reward, refined, folder, "refined layer's scale", deadline))
+    guard = guard_of(run, run.recipe.guard_prompts, True)
+    refined = yield from dpo.fit(replace(run, recipe=more), data, guard, folder, fitted.layer)
+    return (yield from _scaled(run, guard_of, refined, folder, "refined layer's scale"))
 
 
 def _scaled(
-    model: LanguageModel,
-    job: Job,
-    reward: PreferenceReward,
-    fitted: dpo.Fitted,
-    folder: Path,
-    stage: str,
-    deadline: float,
+    run: Run, guard_of: GuardOf, fitted: dpo.Fitted, folder: Path, stage: str
 ) -> Generator[Progress, None, dpo.Fitted]:
     """The layer as strong as replies at alpha 1 stay fluent."""
-    guard = _guard(model, job, reward, job.recipe.scale_prompts, folder.parent, both=False)
-    record = folder / "scale.json"
-    return (yield from dpo.strengthen(fitted, guard, job.recipe, record, deadline, stage))
+    guard = guard_of(run, run.recipe.scale_prompts, False)
+    return (yield from dpo.strengthen(run, fitted, guard, folder / "scale.json", stage))
 
 
-def _guard(
-    model: LanguageModel, job: Job, reward: PreferenceReward, count: int, work: Path, both: bool = True
-) -> guards.Guard:
-    """A guard that answers some training prompts, at both ends if the axis is trained at both."""
+def _guard(job: Job, reward: PreferenceReward, run: Run, count: int, both: bool) -> guards.Guard:
+    """A guard that answers some training prompts; at both ends only if the axis is trained at both."""
     prompts = some(prompts_for(job, development=False), count)
-    both = both and job.recipe.opposite > 0
-    return guards.answering(model, reward, prompts, job.recipe, work, both)
+    return guards.answering(run, reward, prompts, both and run.recipe.opposite > 0)

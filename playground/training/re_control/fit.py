@@ -19,6 +19,7 @@ from playground.engine.methods.value_function import ValueFunction
 from playground.events import Progress
 from playground.measure.gather import ProgressMeter
 from playground.training.recipe import Recipe, schedule
+from playground.training.run import Run
 
 STATES_PER_STEP = 1024
 STATES_PER_HEAD = 512
@@ -97,17 +98,16 @@ def reaching(function: ValueFunction, states: Tensor, share: float) -> float:
     return share * float(states.norm(dim=1).mean() / slope.norm(dim=1).mean())
 
 
-def fit(
-    model: LanguageModel, train: ReplyStates, unseen: ReplyStates, recipe: Recipe, deadline: float = math.inf
-) -> Generator[Progress, None, FittedValue]:
+def fit(run: Run, train: ReplyStates, unseen: ReplyStates) -> Generator[Progress, None, FittedValue]:
     """Fit V to what the replies came to, then, unless `recipe.climb` is 0, its slope to the aligned stream as well.
 
-    The slope is left as it is at `deadline`.
+    The slope is left as it is at the deadline.
     """
+    recipe = run.recipe
     function = yield from _fit_values(train, unseen, recipe)
     step = reaching(function, torch.cat(list(train.states))[::16], recipe.reach)
     if recipe.climb:
-        yield from _fit_slope(model, function, step, train, recipe, deadline)
+        yield from _fit_slope(run, function, step, train)
     return FittedValue(function.eval().requires_grad_(False), step)
 
 
@@ -143,13 +143,12 @@ def _fit_values(train: ReplyStates, unseen: ReplyStates, recipe: Recipe) -> Gene
     return function
 
 
-def _fit_slope(
-    model: LanguageModel, function: ValueFunction, step: float, train: ReplyStates, recipe: Recipe, deadline: float
-) -> Generator[Progress, None, None]:
+def _fit_slope(run: Run, function: ValueFunction, step: float, train: ReplyStates) -> Generator[Progress, None, None]:
     """Minimise (V(h) - G)^2 + climb KL(p(. | aligned) || p(. | h climbed by `step`)), in place.
 
     Where the axis is trained at its other end too, every third step goes down instead, towards alpha -1.
     """
+    model, recipe = run.model, run.recipe
     flat, aligned = torch.cat(list(train.states)), torch.cat(list(train.aligned))
     optimizer = _optimizer(function, recipe)
     order = torch.Generator().manual_seed(recipe.seed)
@@ -157,7 +156,7 @@ def _fit_slope(
     pace = ProgressMeter("value function's slope", recipe.climb_steps, "steps")
     losses: list[float] = []
     for number in range(recipe.climb_steps):
-        if time.monotonic() > deadline:
+        if time.monotonic() > run.deadline:
             break
         for group in optimizer.param_groups:
             group["lr"] = recipe.value_learning_rate * schedule(number, recipe.climb_steps)
