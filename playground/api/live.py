@@ -4,11 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager, closing, suppress
 from threading import Event as Flag
-from threading import Thread
+from threading import Thread, main_thread
 
 from starlette.types import Receive
 
+from playground.errors import PlaygroundError
 from playground.events import Event
+
+
+class ServerStopped(PlaygroundError):
+    """The server is being stopped while a request is under way."""
 
 
 class LiveEvents:
@@ -18,14 +23,21 @@ class LiveEvents:
         self._events, self._left = events, Flag()
         self._told: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
-        Thread(target=self._run, name="request", daemon=True).start()
+        # No daemon: a program that ended while one computes would be aborted.
+        Thread(target=self._run, name="request", daemon=False).start()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        """The events until the last, or until it is left; raises what the generator raises."""
-        while (one := await self._told.get()) is not None:
-            if isinstance(one, Exception):
-                raise one
-            yield one
+        """The events until the last, or until it is left.
+
+        Raises what the generator raises, and ServerStopped when the wait for the next is cancelled.
+        """
+        try:
+            while (one := await self._told.get()) is not None:
+                if isinstance(one, Exception):
+                    raise one
+                yield one
+        except asyncio.CancelledError:
+            raise ServerStopped("The server is being stopped.", "Ask again once it is back.") from None
 
     def leave(self) -> None:
         """Have the generator closed before its next event, and let nobody wait for one."""
@@ -37,7 +49,7 @@ class LiveEvents:
         try:
             with closing(self._events) as events:
                 for event in events:
-                    if self._left.is_set():
+                    if self._left.is_set() or not main_thread().is_alive():  # or the program ends
                         return
                     self._tell(event)
         except Exception as error:  # whoever reads the events is to know

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -54,4 +55,5 @@ def serve(
         print(f"Loaded {player.name}.\nThe endpoint is at http://{name}:{port}/v1 (Ctrl-C stops it).", flush=True)  # noqa: T201
         if hosting.api_key_env == "none" and not is_local(host):
             print(_OPEN, flush=True)  # noqa: T201
-        uvicorn.Server(config).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):  # uvicorn raises it again once all is closed
+            uvicorn.Server(config).run(sockets=[listening])

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,25 @@ def test_serve_comes_up_and_ctrl_c_ends_it(tmp_path: Path) -> None:
             assert client.chat.completions.create(model=model.id, messages=[SAID], max_tokens=4).usage  # type: ignore[list-item]
         server.process.send_signal(signal.SIGINT)
         server.process.wait()
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("command", ["serve", "app"])
+def test_ctrl_c_ends_it_amid_streams_each_of_which_ends(tmp_path: Path, command: str) -> None:
+    asked = {"model": MODEL, "messages": [SAID], "n": 32, "max_tokens": 480, "stream": True}
+    with PageServer(tmp_path / "log", command=command) as server, ExitStack() as open_streams:
+        streams = []
+        for _ in range(4):
+            client = open_streams.enter_context(httpx.Client(timeout=60))
+            answer = client.stream("POST", f"{server.url}/v1/chat/completions", json=asked)
+            streams.append(data(open_streams.enter_context(answer).iter_lines()))
+        assert all(json.loads(next(stream))["choices"] for stream in streams)
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait() == 0
+        if command == "serve":
+            for *lines, last in streams:
+                assert last == "[DONE]"
+                assert "being stopped" in lines[-1] or json.loads(lines[-1])["choices"][0]["finish_reason"]
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
