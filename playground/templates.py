@@ -19,6 +19,11 @@ def template(name: str) -> Template:
     return _ENVIRONMENT.get_template(name)
 
 
+def macros(name: str) -> Any:
+    """The macros of a template as functions; what they make is `Markup`."""
+    return template(name).module
+
+
 def html(name: str, **told: Any) -> Markup:
     """A template filled with what it is told."""
     return Markup(template(name).render(told))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import plotly.graph_objects as go
+from markupsafe import Markup
 
 from playground.cards import Card, Estimate, Point, SafeRange
 from playground.measure import findings
@@ -399,11 +400,12 @@ def chart_layout(x: str, y: str, height: int) -> go.Layout:
     )
 
 
-def drawn(figure: go.Figure, heading: str) -> str:
+def drawn(figure: go.Figure, heading: str) -> Markup:
     """A figure as HTML, the same each time; its id comes from the heading it stands under, which no other has."""
-    return figure.to_html(
+    drawing = figure.to_html(
         full_html=False,
         include_plotlyjs=False,
         config={"displayModeBar": False, "responsive": True},
         div_id=re.sub(r"\W+", "-", heading).strip("-").lower(),
     )
+    return Markup(drawing)

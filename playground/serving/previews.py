@@ -5,15 +5,16 @@ Gradio's own template advertises Gradio there, and tells the address `{url}`.
 
 import re
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
+from markupsafe import Markup
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from playground.serving.origins import authority, is_tls
+from playground.templates import html
 
 PICTURE = "/preview.png"
 """Where a page serves its picture."""
@@ -90,7 +91,7 @@ def _address(scope: Scope) -> str:
     return f"{scheme}://{host}{scope.get('root_path', '')}" if authority(host)[0] else ""
 
 
-def tags(preview: Preview, address: str) -> str:
+def tags(preview: Preview, address: str) -> Markup:
     """The HTML that tells a page's preview, and its first style; the picture needs the page's `address`.
 
     No og:url: previews would be made from that address, without the settings that a shared link carries.
@@ -110,6 +111,5 @@ def tags(preview: Preview, address: str) -> str:
             "property og:image": f"{address}{PICTURE}",
             "name twitter:image": f"{address}{PICTURE}",
         }
-    pairs = [(*key.split(" "), escape(value)) for key, value in told.items()]
-    style = f"\n\t\t<style>{preview.style}</style>" if preview.style else ""
-    return "".join(f'\n\t\t<meta {kind}="{name}" content="{value}" />' for kind, name, value in pairs) + style
+    pairs = [(*key.split(" "), value) for key, value in told.items()]
+    return html("serving/previews.html", pairs=pairs, style=Markup(preview.style))

@@ -1,10 +1,10 @@
 """A study's findings as one HTML page in the order a reader asks: everything in it, no network. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from playground.cards import Estimate
@@ -15,8 +15,9 @@ from playground.study.described import Result
 from playground.study.differences import Differences
 from playground.study.results import wilson
 from playground.study.wording import both, chance, number, percent
+from playground.templates import macros
 
-_PART = "<section><h2>{heading}</h2>{told}{figure}{table}</section>"
+_PARTS = macros("study/report.html")
 
 
 def page(analysis: Analysis, title: str, about: Mapping[str, str] | None = None) -> str:
@@ -29,10 +30,9 @@ def page(analysis: Analysis, title: str, about: Mapping[str, str] | None = None)
         *(_compared(analysis, what) for what in family.COMPARED),
         *_others(analysis),
         _part("How this was computed", citing.methods(analysis, about), table=_table(("", ""), list(about.items()))),
-        _part("To cite", "", table=f'<pre tabindex="0">{escape(citing.BIBTEX)}</pre>'),
+        _part("To cite", "", table=_PARTS.code(citing.BIBTEX)),
     ]
-    short = "".join(f"<li>{escape(line)}</li>" for line in sentences.summary(analysis))
-    return _PAGE.format(title=escape(title), short=short, parts="\n".join(parts), plotly=get_plotlyjs())
+    return _PARTS.page(title, sentences.summary(analysis), parts, Markup(get_plotlyjs()))
 
 
 def _liked(analysis: Analysis) -> list[str]:
@@ -219,34 +219,9 @@ def _of(found: Result[Any], name: str) -> Result[Estimate]:
     return Result(getattr(found.value, name) if found.value is not None else None)
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th scope=col>{escape(one)}</th>" for one in heads) if any(heads) else ""
-    body = "".join(f"<tr>{''.join(f'<td>{escape(one)}</td>' for one in row)}</tr>" for row in rows)
-    return f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
+    return _PARTS.table(heads, rows)
 
 
-def _part(heading: str, told: str, figure: go.Figure | None = None, table: str = "") -> str:
-    chart = drawn(figure, heading) if figure is not None else ""
-    text = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in told.split("\n") if paragraph)
-    return _PART.format(heading=escape(heading), told=text, figure=chart, table=table)
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; font: 16px/1.55 ui-sans-serif, system-ui, sans-serif }}
-body {{ max-width: 52rem; margin: 2rem auto 4rem; padding: 0 1rem }}
-h1 {{ font-size: 1.6rem; line-height: 1.25 }} h2 {{ margin: 0 0 .3rem; font-size: 1.15rem }}
-section {{ margin: 2.6rem 0 }} p {{ margin: 0 0 .6rem; max-width: 44rem }} li {{ margin: .35rem 0; max-width: 44rem }}
-.wide {{ overflow-x: auto }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem }}
-th, td {{ padding: .3rem 1.2rem .3rem 0; text-align: left; border-bottom: 1px solid #8883; white-space: nowrap }}
-th {{ font-weight: 600 }}
-pre {{ overflow-x: auto; font-size: .85rem }}
-</style>
-<script>{plotly}</script></head>
-<body><main><h1>{title}</h1><ul>{short}</ul>
-{parts}
-</main></body></html>
-"""
+def _part(heading: str, told: str, figure: go.Figure | None = None, table: str = "") -> Markup:
+    return _PARTS.part(heading, told.split("\n"), drawn(figure, heading) if figure is not None else "", table)

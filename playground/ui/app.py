@@ -1,7 +1,6 @@
 """Opens the page in a browser: the look, the tabs, the server, and nothing else."""
 
 import importlib.util
-import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
@@ -17,12 +17,14 @@ from playground.api import app as api
 from playground.api.keys import Keys
 from playground.errors import InvalidInput
 from playground.events import Progress
+from playground.places import ASSETS
 from playground.serving.address import check_port
 from playground.serving.bodies import Bodies
 from playground.serving.limits import PLACES, LimitedPlayer, ServerSettings
 from playground.serving.origins import callers, is_local
 from playground.serving.previews import Preview
 from playground.serving.server import app_arguments
+from playground.templates import html
 from playground.training.jobs import TrainingJobs
 from playground.ui import endpoints, guide, markup, share
 from playground.ui.axes.page import AxesPage
@@ -30,7 +32,7 @@ from playground.ui.blocks import CheckedBlocks
 from playground.ui.curves.page import CurvesPage
 from playground.ui.play import pace, recordings
 from playground.ui.play.page import PlayPage
-from playground.ui.theme import ASSETS, CONNECTION, theme
+from playground.ui.theme import theme
 
 _STYLES = [ASSETS / "palette.css", ASSETS / "theme.css", ASSETS / "pages.css"]
 # Gradio brings styles with its scripts. Until then the page's parts would stand elsewhere and move as they come. So its
@@ -47,11 +49,8 @@ _OPEN = (
     "train and delete axes. Keep it to yourself with --host 127.0.0.1, or set PLAYGROUND_PUBLIC=1 to let strangers in."
 )
 _QUICK_CALLS = 40  # calls that are answered at once, whoever waits meanwhile
-_SCRIPTS = (
-    f"<script>window.sharedFields = {json.dumps({'always': share.ALWAYS, 'maybe': share.MAYBE})}</script>"
-    + "".join(f"<script>{(ASSETS / name).read_text(encoding='utf-8')}</script>" for name in ("page.js", "shown.js"))
-)
-_HEAD = '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
+_SCRIPTS = [Markup((ASSETS / name).read_text(encoding="utf-8")) for name in ("page.js", "shown.js", "connection.js")]
+_HEAD = html("ui/head.html", shared={"always": share.ALWAYS, "maybe": share.MAYBE}, scripts=_SCRIPTS)
 
 
 def build(hosted: LimitedPlayer, jobs: TrainingJobs | None = None, length: int = pace.SLOW) -> gr.Blocks:
@@ -100,7 +99,7 @@ def appearance(
     return {
         "theme": theme(),
         "css_paths": _STYLES,
-        "head": _HEAD + _SCRIPTS + CONNECTION,
+        "head": _HEAD,
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground.ui.theme import ASSETS
+from playground.places import ASSETS
 
 _TEMPLATE = (ASSETS / "fold.html").read_text(encoding="utf-8")
 _SCRIPT = (ASSETS / "fold.js").read_text(encoding="utf-8")

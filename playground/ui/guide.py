@@ -4,9 +4,11 @@ import re
 from typing import NamedTuple
 
 import gradio as gr
+from markupsafe import Markup
 
 import playground
-from playground.ui.theme import ASSETS
+from playground.places import ASSETS
+from playground.ui import markup
 
 FOLDER = ASSETS / "guide"
 
@@ -43,8 +45,4 @@ def layout() -> None:
             if part.kind == "text":
                 gr.Markdown(part.content, elem_classes="reading", container=False)
             else:
-                gr.HTML(
-                    f'<figure class="picture" tabindex="0">{part.content}</figure>',
-                    padding=False,
-                    apply_default_css=False,
-                )
+                gr.HTML(markup.picture(Markup(part.content)), padding=False, apply_default_css=False)

@@ -1,8 +1,14 @@
-"""What several tabs show, as HTML: the title, an axis's note, captions, and how a request waits. Pure strings."""
+"""What several tabs show, as HTML: the title, an axis's note, captions, and how a request waits. Pure."""
 
-from html import escape
+from collections.abc import Sequence
+
+from markupsafe import Markup
 
 from playground.cards import Card
+from playground.errors import PlaygroundError
+from playground.templates import macros
+
+_PARTS = macros("ui/markup.html")
 
 LEAD = "Turn a dial and a language model’s character turns with it; see what that costs, and where it breaks."
 """What this is, in one sentence."""
@@ -11,27 +17,24 @@ SPOKEN = "element.setAttribute('role', 'status'); element.setAttribute('aria-liv
 """The script of a place whose text is read aloud as it changes."""
 
 
-def header(model: str) -> str:
+def header(model: str) -> Markup:
     """The page's title line."""
-    return (
-        '<header class="masthead"><h1>Alignment Playground</h1>'
-        f"<p><span>model </span><b>{escape(model)}</b></p>"
-        '<button type="button" aria-label="switch between light and dark">◐</button>'
-        f'<p class="lead">{LEAD}</p></header>'
-    )
+    return _PARTS.header(model, LEAD)
 
 
-def axis_note(card: Card | None, note: str = "") -> str:
+def axis_note(card: Card | None, note: str = "") -> Markup:
     """What an axis does, in a line or two, with its warning if it has one."""
-    if card is None:
-        return ""
-    warning = f' <span class="warning">{escape(note)}</span>' if note else ""
-    return f'<p class="note">{escape(card.description)}{warning}</p>'
+    return Markup("") if card is None else _PARTS.axis_note(card.description, note)
 
 
-def caption(text: str) -> str:
+def paragraph(kind: str, text: str, role: str = "") -> Markup:
+    """A line of a kind that the style sheets know, such as "note" or "status failed"."""
+    return _PARTS.paragraph(kind, text, role)
+
+
+def caption(text: str) -> Markup:
     """The sentence below the curve."""
-    return f'<p class="caption">{escape(text.replace(" -", " −"))}</p>'
+    return paragraph("caption", text.replace(" -", " −"))
 
 
 def in_line(before: int) -> str:
@@ -39,11 +42,21 @@ def in_line(before: int) -> str:
     return f"Waiting: {before} before you." if before else "Waiting: you are next."
 
 
-def waiting(before: int) -> str:
+def waiting(before: int) -> Markup:
     """The status line of a request that waits for a place."""
-    return f'<p class="status reading">{in_line(before)}</p>'
+    return paragraph("status reading", in_line(before))
 
 
-def failed(message: str, hint: str) -> str:
-    """An error as the status line says it."""
-    return f"<b>{escape(message)}</b> <span>{escape(hint)}</span>"
+def picture(drawing: Markup) -> Markup:
+    """A picture that scrolls where it is wider than its page."""
+    return _PARTS.picture(drawing)
+
+
+def left_out(found: Sequence[tuple[str, PlaygroundError]]) -> Markup:
+    """The axes that could not be used, each with the reason and the fix; nothing where there are none."""
+    return _PARTS.left_out(found) if found else Markup("")
+
+
+def failed(error: PlaygroundError) -> Markup:
+    """An error as a line says it."""
+    return _PARTS.failed(error.message, error.hint)

@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 
 from playground.errors import InvalidInput
+from playground.places import ASSETS
 from playground.settings import Settings
-from playground.ui.theme import ASSETS
 
 READING = (ASSETS / "numbers.js").read_text(encoding="utf-8")
 """The script that reads typed numbers, for every component that has a number box."""

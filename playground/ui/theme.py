@@ -3,11 +3,6 @@
 from gradio.themes import Base
 from gradio.themes.utils import colors, sizes
 
-from playground.places import ASSETS
-
-CONNECTION = f"<script>{(ASSETS / 'connection.js').read_text(encoding='utf-8')}</script>"
-"""What a page's head holds so that the page says when its server does not answer."""
-
 _SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 

@@ -4,7 +4,7 @@ import re
 
 import playground
 from playground.ui import guide
-from playground.ui.theme import ASSETS
+from playground.places import ASSETS
 
 
 def test_text_and_pictures_come_in_their_order() -> None:

@@ -42,7 +42,7 @@ class Document:
     ) -> HTMLResponse:
         """A page with this body; `lost` is what it says while its server does not answer."""
         page = template("study/web/document.html").render(
-            self.told, body=Markup(body), lost=lost, preview=Markup(tags(self.preview, ""))
+            self.told, body=Markup(body), lost=lost, preview=tags(self.preview, "")
         )
         kept_out = {"Content-Security-Policy": self.policy, "X-Content-Type-Options": "nosniff"}
         return HTMLResponse(page, status, headers={**kept_out, "Cache-Control": "no-store", **(headers or {})})

@@ -6,7 +6,6 @@ Handlers only carry values: `card` decides what is seen, `training/jobs` makes a
 import atexit
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +63,8 @@ class AxesPage:
                 with gr.Column(visible=self.may_add, elem_classes="adding"):
                     self._adding()
                 if not self.may_add:
-                    gr.HTML(
-                        '<p class="note">On a machine of your own you can make an axis here from two sentences.</p>',
-                        **_BARE,
-                    )
+                    told = "On a machine of your own you can make an axis here from two sentences."
+                    gr.HTML(markup.paragraph("note", told), **_BARE)
             with gr.Column(elem_classes="main", min_width=320):
                 self.making = gr.HTML("", elem_id="making", **_BARE)
                 with gr.Row(visible=False, elem_classes="running") as self.in_hand:
@@ -177,7 +174,7 @@ class AxesPage:
                             yield _written(card, prompt, alphas, texts)
             yield _written(card, prompt, alphas, texts)
         except PlaygroundError as error:
-            yield f'<p class="status failed">{markup.failed(error.message, error.hint)}</p>'
+            yield markup.paragraph("status failed", markup.failed(error))
 
     def begin(self, *form: Any) -> Update:
         """Begin to make an axis."""
@@ -235,7 +232,7 @@ class AxesPage:
             name = self.hosted.take_in(files, self.jobs.folder) if files else self.hosted.load(folder)
         except PlaygroundError as error:
             return {self.said: _complaint(error)}
-        return self._listed(name) | {self.said: '<p class="note">Loaded.</p>', self.files: None, self.folder: ""}
+        return self._listed(name) | {self.said: markup.paragraph("note", "Loaded."), self.files: None, self.folder: ""}
 
     def refresh(self, name: str | None) -> Update:
         """The axes as they are now, for a page that has just been opened, and what is in the making."""
@@ -292,7 +289,7 @@ class AxesPage:
 
     def _card(self, name: str | None) -> str:
         if name is None or name not in self.hosted.axes:
-            return '<p class="hint">No axis fits this model yet. Make one, or load one.</p>'
+            return markup.paragraph("hint", "No axis fits this model yet. Make one, or load one.")
         return axis_card.card(self.hosted.axes[name].card, self.hosted.axes[name].note)
 
     def _details(self, name: str | None) -> str:
@@ -344,10 +341,7 @@ class AxesPage:
 
 def _left_out(found: Mapping[Path, PlaygroundError]) -> str:
     """The folders of axes that could not be used, each with the reason and the fix."""
-    told = "".join(
-        f"<li><b>{escape(folder.name)}</b> {markup.failed(e.message, e.hint)}</li>" for folder, e in found.items()
-    )
-    return f'<div class="note"><p>These axes were left out:</p><ul>{told}</ul></div>' if told else ""
+    return markup.left_out([(folder.name, error) for folder, error in found.items()])
 
 
 def _written(card: Card, prompt: str, alphas: Sequence[float], texts: Sequence[str]) -> str:
@@ -355,4 +349,4 @@ def _written(card: Card, prompt: str, alphas: Sequence[float], texts: Sequence[s
 
 
 def _complaint(error: PlaygroundError) -> str:
-    return f'<p class="status failed" role="alert">{markup.failed(error.message, error.hint)}</p>'
+    return markup.paragraph("status failed", markup.failed(error), role="alert")

@@ -20,6 +20,7 @@ from gradio.components import Component
 from playground import places, sources
 from playground.errors import PlaygroundError
 from playground.events import Progress, Waiting
+from playground.places import ASSETS
 from playground.serving.limits import LimitedPlayer
 from playground.serving.queue import Client
 from playground.settings import Row, Sampling
@@ -28,7 +29,6 @@ from playground.ui.curves import downloads, present
 from playground.ui.curves.present import Measurement
 from playground.ui.fold import fold
 from playground.ui.number_box import NumberBox, bounds_of
-from playground.ui.theme import ASSETS
 
 if TYPE_CHECKING:
     from playground.measure.plan import SweepPlan
@@ -195,8 +195,8 @@ class CurvesPage:
         try:
             plan = self._plan(*form)
         except PlaygroundError as error:
-            return {self.size: f'<p class="note warning">{markup.failed(error.message, error.hint)}</p>'}
-        return {self.size: f'<p class="note">{present.size(plan)}</p>', self.command: self._command(plan)}
+            return {self.size: markup.paragraph("note warning", markup.failed(error))}
+        return {self.size: markup.paragraph("note", present.size(plan)), self.command: self._command(plan)}
 
     def _command(self, plan: "SweepPlan") -> str:
         return snippets.sweep_command(plan, model=self.hosted.hosting.model)
@@ -228,10 +228,11 @@ class CurvesPage:
                 yield self._shown(found, replies, *watch.drawn)
             yield idle
         except PlaygroundError as error:
-            found = Measurement(phase="failed", problem=markup.failed(error.message, error.hint))
+            found = Measurement(phase="failed", problem=markup.failed(error))
             yield {self.standing: present.standing(found), **idle}
         except OSError as error:
-            problem = markup.failed(f"Measuring had to stop: {error}.", "Make room on the disk; Run resumes here.")
+            hint = "Make room on the disk; Run resumes here."
+            problem = markup.failed(PlaygroundError(f"Measuring had to stop: {error}.", hint))
             yield {self.standing: present.standing(Measurement(phase="failed", problem=problem)), **idle}
         finally:
             self._watched.pop(session, None)
@@ -310,7 +311,7 @@ class CurvesPage:
         try:
             return present.target(found, metric, value)
         except PlaygroundError as error:
-            return f'<p class="caption warning">{markup.failed(error.message, error.hint)}</p>'
+            return markup.paragraph("caption warning", markup.failed(error))
 
     def _charts(self, found: Measurement, first: str, kind: str, second: str, *here: float) -> Update:
         current = (here[0], here[1]) if here else None

@@ -9,9 +9,9 @@ import gradio as gr
 
 from playground.cards import Card
 from playground.errors import InvalidInput
+from playground.places import ASSETS
 from playground.settings import SLIDER_RANGE, Strength
 from playground.ui.number_box import READING, bounds_of
-from playground.ui.theme import ASSETS
 
 _TEMPLATE = (ASSETS / "dial.html").read_text(encoding="utf-8")
 SCALE = (ASSETS / "scale.js").read_text(encoding="utf-8")

@@ -7,10 +7,10 @@ import gradio as gr
 
 from playground.cards import Card
 from playground.errors import InvalidInput
+from playground.places import ASSETS
 from playground.settings import MOST_AXES, Strength
 from playground.ui.number_box import READING, bounds_of
 from playground.ui.play.dial import SCALE
-from playground.ui.theme import ASSETS
 
 _TEMPLATE = (ASSETS / "mixer.html").read_text(encoding="utf-8")
 _SCRIPT = READING + SCALE + (ASSETS / "mixer.js").read_text(encoding="utf-8")

@@ -8,7 +8,6 @@ import random
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from html import escape
 from typing import Any, Protocol
 
 import gradio as gr
@@ -140,7 +139,7 @@ class PlayPage:
             preset = presets.parse(str(event.text)[:_LONGEST_FILE], str(event.name))
             self._check_axes(preset, "preset")
         except PlaygroundError as error:
-            gr.Warning(escape(f"{error.message} {error.hint}"), title="The preset was not opened")  # shown as HTML
+            gr.Warning(markup.failed(error), title="The preset was not opened")  # shown as HTML
             return gr.skip()
         return self._from(preset, request, view, values) | {self.widgets.preset: None}
 

@@ -1,16 +1,18 @@
 """The steered reply token by token: a ribbon tinted by shift, the value over the reply, and both as a table.
 
-Pure strings. The ribbon's script shows what is known of the token under the pointer or the focus.
+Pure. The ribbon's script shows what is known of the token under the pointer or the focus.
 """
 
 import json
 from collections.abc import Sequence
-from html import escape
+from typing import Any
 
 from playground.events import Candidate, Token
+from playground.templates import macros
 from playground.ui.numerals import figure
 from playground.ui.play.view import STEERED, View
 
+_PARTS = macros("ui/play/tokens.html")
 _FULL = 3.0  # nats of shift at which the tint is full
 _HEIGHT = 56
 
@@ -21,16 +23,11 @@ def ribbon(view: View) -> str:
         return ""
     reply = view.reply(STEERED) or view.ghosts.get(STEERED)
     if reply is None or not reply.pieces:
-        return '<p class="hint">The steered reply\'s tokens appear here as they are written.</p>'
-    tokens = "".join(_token(index, token) for index, token in enumerate(reply.pieces))
-    told = json.dumps([_told(token) for token in reply.pieces], ensure_ascii=False)
-    return (
-        f'<div class="ribbon" data-told="{escape(told)}">{_chart(reply.pieces)}'
-        f'<div class="tokens" role="group" aria-label="the steered reply, token by token">{tokens}</div>'
-        '<div class="told" role="status" aria-live="polite">'
-        '<p class="hint">Point at a token, or step through them with the arrow keys.</p></div>'
-        f"{_table(reply.pieces)}</div>"
-    )
+        return _PARTS.nothing()
+    pieces = reply.pieces
+    told = [_told(token) for token in pieces]
+    shown = [_shown(at, token, one["text"]) for at, (token, one) in enumerate(zip(pieces, told, strict=True))]
+    return _PARTS.ribbon(shown, json.dumps(told, ensure_ascii=False), _chart(pieces), *_table(told))
 
 
 def shift(token: Token) -> float:
@@ -38,19 +35,14 @@ def shift(token: Token) -> float:
     return token.logprob - token.base_logprob
 
 
-def _token(index: int, token: Token) -> str:
+def _shown(at: int, token: Token, name: str) -> tuple[str, bool, str, str, str]:
+    """What the ribbon shows of a token: its place, whether steering made it likelier, its tint, label and text."""
     amount = shift(token)
-    side = "more" if amount >= 0 else "less"
-    strength = min(abs(amount) / _FULL, 1.0)
-    text = escape(token.text or "·")
-    return (
-        f'<button type="button" class="token {side}" style="--shift:{strength:.2f}" data-at="{index}"'
-        f' tabindex="{0 if index == 0 else -1}" aria-label="{escape(_name(token))}, shift {figure(amount)} nats">'
-        f"{text}</button>"
-    )
+    tint, label = f"{min(abs(amount) / _FULL, 1.0):.2f}", f"{name}, shift {figure(amount)} nats"
+    return str(at), amount >= 0, tint, label, token.text or "·"
 
 
-def _told(token: Token) -> dict[str, object]:
+def _told(token: Token) -> dict[str, Any]:
     """What the script shows of a token; numbers as they are read."""
     return {
         "text": _name(token),
@@ -77,48 +69,32 @@ def _chart(tokens: Sequence[Token]) -> str:
     low, high = min(values), max(values)
     room = (high - low) or 1.0
 
-    def line(column: int, name: str) -> str:
+    def line(column: int, name: str) -> tuple[str, str]:
         points = " ".join(
             f"{point[0] / (len(tokens) - 1) * 100:.2f},{(high - point[column]) / room * (_HEIGHT - 6) + 3:.1f}"
             for point in known
         )
-        return f'<polyline class="{name}" points="{points}" vector-effect="non-scaling-stroke"/>'
+        return name, points
 
     first, last = known[0], known[-1]
     told = (
         f"value over the reply, from {figure(first[1])} to {figure(last[1])} before control"
         f" and from {figure(first[2])} to {figure(last[2])} after"
     )
-    return (
-        f'<figure class="values"><figcaption>value <span class="before">before</span> and'
-        f' <span class="after">after</span> control <small>{figure(low)} to {figure(high)}</small></figcaption>'
-        f'<svg role="img" aria-label="{told}" viewBox="0 0 100 {_HEIGHT}" preserveAspectRatio="none">'
-        f"{line(1, 'before')}{line(2, 'after')}</svg></figure>"
-    )
+    return _PARTS.values(figure(low), figure(high), _HEIGHT, told, [line(1, "before"), line(2, "after")])
 
 
-def _table(tokens: Sequence[Token]) -> str:
-    """The same as text."""
-    valued = any(token.value_before is not None for token in tokens)
-    names = ["token", "log p", "log p base", "KL", *(["value before", "value after"] if valued else [])]
-    rows = "".join(
-        "<tr>"
-        + "".join(
-            f"<td>{escape(cell)}</td>"
-            for cell in (
-                _name(token),
-                *(figure(number) for number in (token.logprob, token.base_logprob, token.kl)),
-                *([_value(token.value_before), _value(token.value_after)] if valued else []),
-            )
-        )
-        + "</tr>"
-        for token in tokens
-    )
-    head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    return (
-        '<details class="astext"><summary>As a table</summary><div class="wide" tabindex="0">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>"
-    )
+def _table(told: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """The same as text: the head of a table, and its rows."""
+    valued = any(one["values"] for one in told)
+    head = ["token", "log p", "log p base", "KL", *(["value before", "value after"] if valued else [])]
+    rows = [[one["text"], one["logprob"], one["base"], one["kl"], *_two(one["values"], valued)] for one in told]
+    return head, rows
+
+
+def _two(values: Sequence[str], valued: bool) -> list[str]:
+    """The cells of the value before and after; empty where a token has none."""
+    return [*values, "", ""][:2] if valued else []
 
 
 def _name(token: Token) -> str:
@@ -126,7 +102,3 @@ def _name(token: Token) -> str:
     if not token.text:
         return "(end, or part of a letter)"
     return token.text.replace("\n", "⏎") if token.text.strip() else "(white space)"
-
-
-def _value(number: float | None) -> str:
-    return "" if number is None else figure(number)

@@ -8,6 +8,7 @@ import gradio as gr
 
 from playground.cards import Card
 from playground.measure import figures
+from playground.places import ASSETS
 from playground.presets import Preset
 from playground.settings import Request, Row, Sampling, Settings, Strength
 from playground.ui import markup
@@ -17,7 +18,6 @@ from playground.ui.play import captions, derived, panes, tokens
 from playground.ui.play.dial import Dial, changes, marks
 from playground.ui.play.mixer import Mixer, listed
 from playground.ui.play.view import BASE, FEWEST, MOST, STEERED, STRIP, Inputs, View
-from playground.ui.theme import ASSETS
 
 ASKED = [field.name for field in fields(Inputs) if field.name not in ("follow_up", "edits", "turn")]
 """The names of the components the inputs are read from, in the order of its fields."""
