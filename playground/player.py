@@ -13,6 +13,7 @@ import torch
 
 from playground import axes, cards, sources
 from playground.axes import Axis
+from playground.cards import Base
 from playground.engine.language_model import LanguageModel
 from playground.engine.loading import load_model
 from playground.engine.prefix_tree import PrefixTree
@@ -61,6 +62,11 @@ class Player:
     def name(self) -> str:
         """The base model's display name."""
         return self.model.name
+
+    @property
+    def base(self) -> Base:
+        """What the base model is, to the last weight."""
+        return self.model.identity()
 
     @property
     def context_length(self) -> int:

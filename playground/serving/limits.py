@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from playground.cards import Base
 from playground.errors import AxisMismatch, InvalidInput, shown
 from playground.events import Event, Progress, Waiting
 from playground.serving import imports
+from playground.serving.handle import NOBODY
 from playground.serving.origins import AllowedOrigins, callers, frame_ancestors
 from playground.serving.queue import Client, Queue, client_of
 from playground.settings import LENGTH, Request, Settings, check_letters, conversation
@@ -31,9 +33,6 @@ PUBLIC = {"max_new_tokens": 256, "max_rows": 16, "max_replies": 400, "queue": 32
 
 PLACES = 16
 """Requests of a page that are answered at once, taking turns."""
-
-NOBODY = Client()
-"""Whoever asks from within this process."""
 
 
 class ServerSettings(Settings):
@@ -190,9 +189,19 @@ class LimitedPlayer:
         return self._player.name
 
     @property
+    def base(self) -> Base:
+        """What the base model is, to the last weight."""
+        return self._player.base
+
+    @property
     def axes(self) -> Mapping[str, "Axis"]:
         """The axes loaded so far, by name."""
         return self._player.axes
+
+    def axis(self, name_or_folder: str) -> "Axis":
+        """The axis of this name, or in this folder where that is allowed. Raises InvalidInput or AxisMismatch."""
+        self.check_axis(name_or_folder)
+        return self._player.axis(name_or_folder)
 
     @property
     def damaged(self) -> Mapping[Path, AxisMismatch]:

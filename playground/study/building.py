@@ -4,16 +4,16 @@ import json
 from collections.abc import Callable, Generator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
 from playground import __version__, cards, files
 from playground.cards import FILE_NAME as CARD_FILE
-from playground.cards import Base, Card
 from playground.errors import InvalidInput
-from playground.events import Event, Finished, Progress, from_json, to_json
+from playground.events import Finished, Progress, from_json, to_json
 from playground.locks import held
+from playground.serving.handle import EngineHandle
 from playground.settings import Request, Row, Strength, conversation
 from playground.study import own_replies
 from playground.study import plan as plans
@@ -35,35 +35,7 @@ from playground.study.stimuli import (
 _REPLIES = "replies"
 
 
-class _Model(Protocol):
-    @property
-    def name(self) -> str: ...
-    def identity(self) -> Base: ...
-
-
-class _Axis(Protocol):
-    @property
-    def card(self) -> Card: ...
-
-
-class Plays(Protocol):
-    """What building asks of a player; `playground.player.Player` is one."""
-
-    @property
-    def model(self) -> _Model:
-        """The base model."""
-        ...
-
-    def axis(self, name_or_folder: str) -> _Axis:
-        """The axis of this name."""
-        ...
-
-    def run(self, request: Request) -> Generator[Event, None, None]:
-        """Answer a request as a stream of events."""
-        ...
-
-
-PlayerOf = Callable[[Condition], Plays]
+PlayerOf = Callable[[Condition], EngineHandle]
 """Gives the player of a condition."""
 
 
@@ -89,7 +61,7 @@ def build(plan: StudyPlan, source: str, player: PlayerOf, folder: Path) -> Gener
         for condition in plan.compared:
             plays = player(condition)
             stimuli += yield from _replies(plan, condition, plays, folder)
-            card, base = plays.axis(condition.axis).card, plays.model.identity()
+            card, base = plays.axis(condition.axis).card, plays.base
             made[condition.id] = {
                 "model": base.model_dump(mode="json"),
                 "axis": card.name,
@@ -158,7 +130,7 @@ def _freeze(folder: Path, source: str, stimuli: list[Stimulus], manifest: Manife
 
 
 def _replies(
-    plan: StudyPlan, condition: Condition, player: Plays, folder: Path
+    plan: StudyPlan, condition: Condition, player: EngineHandle, folder: Path
 ) -> Generator[Progress, None, list[Stimulus]]:
     done = folder / _REPLIES / made_from(plan, condition, player)[:16]
     done.mkdir(parents=True, exist_ok=True)
@@ -177,13 +149,13 @@ def _replies(
     return stimuli
 
 
-def made_from(plan: StudyPlan, condition: Condition, player: Plays) -> str:
+def made_from(plan: StudyPlan, condition: Condition, player: EngineHandle) -> str:
     """sha256 of all that a condition's replies depend on: the plan's settings, the base model, the axis."""
-    card, base = player.axis(condition.axis).card, player.model.identity()
+    card, base = player.axis(condition.axis).card, player.base
     return digest([plan.replies_digest(condition), base.model_dump_json(), json.dumps(card.files)])
 
 
-def _batch(plan: StudyPlan, condition: Condition, player: Plays, prompt: Prompt, seed: int) -> list[Finished]:
+def _batch(plan: StudyPlan, condition: Condition, player: EngineHandle, prompt: Prompt, seed: int) -> list[Finished]:
     """All strengths of one prompt under one seed, in one request."""
     messages = conversation(prompt.text, plan.system or None)
     strengths = [

@@ -105,7 +105,8 @@ class FakePlayer:
 
     asked: list[Request] = field(default_factory=list)
     fails_after: int = 10_000
-    model: Any = field(default_factory=lambda: SimpleNamespace(name="made", identity=lambda: BASE))
+    name: str = "made"
+    base: Base = BASE
 
     def axis(self, name_or_folder: str) -> Any:
         return SimpleNamespace(card=SimpleNamespace(name=name_or_folder, files={"identity_layer.safetensors": "f"}))

@@ -3,8 +3,8 @@
 import re
 
 import playground
-from playground.ui import guide
 from playground.places import ASSETS
+from playground.ui import guide
 
 
 def test_text_and_pictures_come_in_their_order() -> None:

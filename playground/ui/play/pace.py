@@ -1,12 +1,11 @@
 """How long a reply the page asks for unless told otherwise: as long as this machine writes in comfort."""
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Protocol
 
-from playground.events import Event, Token
-from playground.settings import Request
+from playground.events import Token
+from playground.serving.handle import EngineHandle
 from playground.ui.play import present
 from playground.ui.play.view import Inputs, View
 
@@ -20,15 +19,7 @@ _TRIED = 12  # tokens of each reply that are timed
 _BEGUN = 2  # after so many, since the first ones are slower
 
 
-class Answers(Protocol):
-    """What answers a request: a player."""
-
-    def run(self, request: Request) -> Generator[Event, None, None]:
-        """The stream of events."""
-        ...
-
-
-def measured(player: Answers, axes: Sequence[str], clock: Callable[[], float] = time.monotonic) -> int:
+def measured(player: EngineHandle, axes: Sequence[str], clock: Callable[[], float] = time.monotonic) -> int:
     """The length of a reply for this player: the page's usual batch is begun, timed by `clock`, and left."""
     inputs = Inputs(prompt="Describe your morning.", axis=axes[0] if axes else "", alpha=0.85, max_new_tokens=_TRIED)
     request = present.request(present.begin(View(), inputs))

@@ -8,23 +8,22 @@ import random
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import gradio as gr
 
 from playground import presets
 from playground.errors import AxisMismatch, PlaygroundError
-from playground.events import Event, Waiting
+from playground.events import Waiting
 from playground.presets import Preset
-from playground.serving.queue import Client
-from playground.settings import Request
+from playground.serving.limits import LimitedPlayer
 from playground.ui import markup, share
 from playground.ui.number_box import NumberBox
 from playground.ui.play import captions, derived, present
 from playground.ui.play.inbox import NOTHING, Inbox
 from playground.ui.play.pace import SLOW
 from playground.ui.play.recordings import Recording
-from playground.ui.play.updates import HasAxes, PageUpdates, Update, card_of, cards_of, menu, methods_of
+from playground.ui.play.updates import PageUpdates, Update, card_of, cards_of, menu, methods_of
 from playground.ui.play.view import Inputs, View
 from playground.ui.play.widgets import ASKED, Widgets, layout
 
@@ -39,24 +38,12 @@ _ENGINE: dict[str, Any] = {
 }
 
 
-class Plays(HasAxes, Protocol):
-    """What the page asks of a player."""
-
-    def client(self, request: Any) -> Client:
-        """Who sent a page's request."""
-        ...
-
-    def run(self, request: Request, client: Client) -> Generator[Event, None, None]:
-        """Answer a client's request as a stream of events; closing it stops."""
-        ...
-
-
 class PlayPage:
     """The page of one player. Holds no one's replies: those live in each session's state."""
 
     def __init__(
         self,
-        player: Plays,
+        player: LimitedPlayer,
         offered: tuple[Preset, ...],
         model: str = "smollm2",
         recording: Recording | None = None,

@@ -6,11 +6,11 @@ steer the same model.
 """
 
 import json
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import playground
 from playground import places, presets
@@ -19,6 +19,7 @@ from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Event, Finished, Token, from_json, to_json
 from playground.files import parse_json, read_json_lines, write_json_lines
 from playground.presets import Preset
+from playground.serving.handle import EngineHandle
 from playground.settings import Request, Settings
 from playground.ui.play import present
 from playground.ui.play.view import Inputs, View
@@ -29,14 +30,6 @@ OPENING = places.PRESETS / "opening.jsonl"
 DTYPES = ("float32", "bfloat16")
 
 _DIGITS = 4  # of numbers that are only looked at
-
-
-class Answers(Protocol):
-    """What answers a request: a player."""
-
-    def run(self, request: Request) -> Generator[Event, None, None]:
-        """The stream of events."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -70,7 +63,7 @@ def asked_by(preset: Preset, axes: Iterable[str]) -> Request:
     return request
 
 
-def record(player: Answers, model: str, cards: Mapping[str, Card], preset: Preset) -> Recording:
+def record(player: EngineHandle, model: str, cards: Mapping[str, Card], preset: Preset) -> Recording:
     """Answer a preset. Of the steered reply every token is kept, of the others only the end."""
     request = asked_by(preset, cards)
     used = sorted({strength.axis for row in request.rows for strength in row.strengths})

@@ -1,12 +1,12 @@
 """What must change on the Play page for it to show a view, inputs, or another axis: values for its components."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import gradio as gr
 
 from playground.cards import Card
 from playground.measure import figures
+from playground.serving.handle import EngineHandle
 from playground.ui import markup, snippets
 from playground.ui.play import captions, derived, panes, present, tokens
 from playground.ui.play.dial import Dial, changes, marks
@@ -17,55 +17,23 @@ from playground.ui.play.widgets import ASKED, Widgets, method_menu
 Update = dict[Any, Any]
 
 
-class HasCard(Protocol):
-    """An axis as the page needs it."""
-
-    @property
-    def card(self) -> Card:
-        """What is known of it."""
-        ...
-
-    @property
-    def note(self) -> str:
-        """A warning to show beside it, or nothing."""
-        ...
-
-    def methods_for(self, slider: str) -> list[tuple[str, str]]:
-        """The methods behind a slider: title and name of each."""
-        ...
-
-
-class HasAxes(Protocol):
-    """A player as what is drawn needs it."""
-
-    @property
-    def name(self) -> str:
-        """The base model's display name."""
-        ...
-
-    @property
-    def axes(self) -> Mapping[str, HasCard]:
-        """Its axes by name."""
-        ...
-
-
-def cards_of(player: HasAxes) -> dict[str, Card]:
+def cards_of(player: EngineHandle) -> dict[str, Card]:
     """The cards of a player's axes, by name."""
     return {name: axis.card for name, axis in player.axes.items()}
 
 
-def card_of(player: HasAxes, axis: str | None) -> Card | None:
+def card_of(player: EngineHandle, axis: str | None) -> Card | None:
     """The card of an axis, None without one."""
     return player.axes[axis].card if axis and axis in player.axes else None
 
 
-def methods_of(player: HasAxes, axis: str | None) -> list[tuple[str, str]]:
+def methods_of(player: EngineHandle, axis: str | None) -> list[tuple[str, str]]:
     """What a menu of the methods behind control offers; the first, which acts unless another is named, has no name."""
     offered = player.axes[axis].methods_for("control") if axis and axis in player.axes else []
     return [(title, name if place else "") for place, (title, name) in enumerate(offered)]
 
 
-def menu(view: View, player: HasAxes, model: str) -> dict[str, Any]:
+def menu(view: View, player: EngineHandle, model: str) -> dict[str, Any]:
     """What can be taken along of a view: texts by the names of the menu's buttons."""
     inputs = view.inputs
     if inputs is None or not inputs.prompt.strip():
@@ -76,7 +44,7 @@ def menu(view: View, player: HasAxes, model: str) -> dict[str, Any]:
 class PageUpdates:
     """Updates for one page's components; `model` is what commands call the player's model."""
 
-    def __init__(self, widgets: Widgets, player: HasAxes, model: str) -> None:
+    def __init__(self, widgets: Widgets, player: EngineHandle, model: str) -> None:
         self.widgets, self.player, self.model = widgets, player, model
 
     def shown(self, view: View, drawn: dict[Any, Any], axis: str | None) -> Update:
