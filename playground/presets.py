@@ -3,10 +3,10 @@
 Reads, checks and writes them; knows nothing of models or pages.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import tomli_w
 from pydantic import Field, model_validator
 
 from playground import places
@@ -82,13 +82,5 @@ def to_toml(preset: Preset) -> str:
     """The file that `read` makes this preset of; settings at their defaults are left out."""
     values = preset.model_dump(exclude_defaults=True, exclude={"more"}) | {"max_new_tokens": preset.max_new_tokens}
     values = {name: values[name] for name in (*Preset.__annotations__, *values) if name in values}  # its own come first
-    lines = [f"{name} = {_toml(value)}" for name, value in values.items()]
-    for strength in preset.more:
-        values = strength.model_dump(exclude_defaults=True)
-        lines += ["", "[[more]]", *(f"{name} = {_toml(value)}" for name, value in values.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: str | float) -> str:
-    """A JSON text or number is one of TOML too, but for the letter that JSON need not escape."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    more = [strength.model_dump(exclude_defaults=True) for strength in preset.more]
+    return tomli_w.dumps(values | ({"more": more} if more else {}))
