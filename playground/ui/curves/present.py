@@ -9,11 +9,11 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import plotly.graph_objects as go
+from markupsafe import Markup
 
 from playground import places, presets
 from playground.cards import Card, Point
@@ -23,6 +23,7 @@ from playground.measure import figures, findings
 from playground.measure.findings import LABELS, Along
 from playground.presets import Preset
 from playground.settings import SLIDER_RANGE
+from playground.templates import macros
 from playground.texts import is_blank
 from playground.ui import markup, share
 from playground.ui.numerals import figure, minus, side
@@ -30,6 +31,8 @@ from playground.ui.numerals import figure, minus, side
 if TYPE_CHECKING:
     from playground.measure.plan import SweepPlan
     from playground.measure.sweep import MeasuredReply
+
+_PARTS = macros("ui/curves/present.html")
 
 Kind = Literal["Against strength", "Against KL", "Heat map"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -187,11 +190,11 @@ def _file_name(found: Measurement, metric: str, kind: str) -> str:
     return re.sub(r"\W+", "-", words.lower()).strip("-")
 
 
-def told(found: Measurement, metric: str, kind: str = KINDS[0]) -> str:
+def told(found: Measurement, metric: str, kind: str = KINDS[0]) -> Markup:
     """A chart's sentence and, folded below it, the chart as text."""
     points = found.shown
     if not points:
-        return '<p class="caption">Nothing is measured yet. Choose what to measure, then press Run.</p>'
+        return markup.caption("Nothing is measured yet. Choose what to measure, then press Run.")
     way, at = findings.longest_line(points)
     if kind == "Against KL":
         sentence = findings.price(points, metric)
@@ -200,53 +203,45 @@ def told(found: Measurement, metric: str, kind: str = KINDS[0]) -> str:
     else:
         sentence = findings.sentence(points, metric, way, at)
     of = "" if found.points else "Measured for the axis: "
-    text = escape(minus(findings.as_text(points, metric)))
-    return (
-        f'{markup.caption(of + sentence)}<details class="astext"><summary>As text</summary><pre>{text}</pre></details>'
-    )
+    return _PARTS.told(markup.caption(of + sentence), minus(findings.as_text(points, metric)))
 
 
-def behind(points: Sequence[Point], replies: Sequence["MeasuredReply"], prompts: Sequence[str]) -> str:
+def behind(points: Sequence[Point], replies: Sequence["MeasuredReply"], prompts: Sequence[str]) -> Markup:
     """The replies behind each point; the page's script shows one point's at a time."""
     if not points:
-        return '<p class="hint">Press Run, and the replies behind each point appear here.</p>'
-    buttons, lists = "", ""
+        return markup.paragraph("hint", "Press Run, and the replies behind each point appear here.")
     base = next((at for at, point in enumerate(points) if not point.alpha and not point.control), 0)
-    for place, point in enumerate(points):
-        here = [one for one in replies if (one.reply.alpha, one.reply.control) == (point.alpha, point.control)]
-        towards, pressed = side(point.alpha or point.control), str(place == base).lower()
-        button = f'<button type="button" class="{towards}" data-place="{place}" aria-pressed="{pressed}">'
-        buttons += f"{button}{_at(point)}</button>"
-        more = f'<p class="hint">and {len(here) - SHOWN} more; the files hold all.</p>' if len(here) > SHOWN else ""
-        items = "".join(_one(one, prompts) for one in here[:SHOWN])
-        hidden = "" if place == base else " hidden"
-        label = f"alpha {point.alpha:g}, control {point.control:g}"
-        lists += f'<div class="replies" data-place="{place}"{hidden}><h3>{minus(label)}</h3>{items}{more}</div>'
-    return (
-        f'<div class="places" role="group" aria-label="strengths that were measured">{buttons}</div>'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="replies at one strength">{lists}</div>'
-    )
+    return _PARTS.behind([_place(point, replies, prompts) for point in points], base)
+
+
+def _place(point: Point, replies: Sequence["MeasuredReply"], prompts: Sequence[str]) -> dict[str, Any]:
+    """What is shown of a point: its strengths in short and in words, and its first replies."""
+    here = [one for one in replies if (one.reply.alpha, one.reply.control) == (point.alpha, point.control)]
+    return {
+        "towards": side(point.alpha or point.control),
+        "at": _at(point),
+        "label": minus(f"alpha {point.alpha:g}, control {point.control:g}"),
+        "replies": [_one(one, prompts) for one in here[:SHOWN]],
+        "more": len(here) - SHOWN,
+    }
 
 
 def _at(point: Point) -> str:
     return minus(f"{point.alpha:g}" if not point.control else f"{point.alpha:g} · {point.control:g}")
 
 
-def _one(one: "MeasuredReply", prompts: Sequence[str]) -> str:
+def _one(one: "MeasuredReply", prompts: Sequence[str]) -> tuple[str, str, list[tuple[str, str]]]:
+    """A reply's prompt, its text, and its numbers by name."""
     numbers = one.reading.numbers
-    chips = " ".join(
-        f'<span class="chip">{name} <b>{figure(numbers[key])}</b></span>'
-        for key, name in (("reward", "reward"), ("judge", "judge"), ("kl", "KL"))
-        if key in numbers
-    )
-    prompt, text = escape(prompts[one.reading.prompt]), escape(one.reply.text)
-    return f'<article><p class="user">{prompt}</p><p class="text">{text}</p><p class="chips">{chips}</p></article>'
+    kinds = (("reward", "reward"), ("judge", "judge"), ("kl", "KL"))
+    chips = [(name, figure(numbers[key])) for key, name in kinds if key in numbers]
+    return prompts[one.reading.prompt], one.reply.text, chips
 
 
-def standing(found: Measurement) -> str:
+def standing(found: Measurement) -> Markup:
     """One line on how far things are, with a bar."""
     if found.phase == "failed":
-        return f'<p class="status failed">{found.problem}</p>'
+        return markup.paragraph("status failed", found.problem)
     progress = found.progress
     share_done = progress.done / progress.total if progress and progress.total else 0.0
     count = f"{progress.done:g} of {progress.total:g} replies" if progress else ""
@@ -257,10 +252,8 @@ def standing(found: Measurement) -> str:
         "stopped": f"Stopped at {count}. Run resumes here.",
         "done": f"Done: {count}, means over {found.prompts} prompts.",
     }[found.phase]
-    line = f'<p class="status {found.phase}">{words}</p>'
-    if found.phase in ("empty", "waiting"):
-        return line
-    return f'{line}<progress max="1" value="{share_done:.4f}" aria-label="replies"></progress>'
+    line = markup.paragraph(f"status {found.phase}", words)
+    return line if found.phase in ("empty", "waiting") else line + _PARTS.progress(f"{share_done:.4f}")
 
 
 def _left(progress: Progress | None) -> str:
@@ -273,7 +266,7 @@ def _left(progress: Progress | None) -> str:
 # --- the strength that reaches a target -------------------------------------------------------------------------------
 
 
-def target(found: Measurement, metric: str, value: float | None) -> str:
+def target(found: Measurement, metric: str, value: float | None) -> Markup:
     """Where a metric has a value, with a link that opens Play there. Raises InvalidInput where that cannot be told."""
     if not found.shown:
         raise InvalidInput("Nothing is measured yet.", "Run first; the target is found on the curve.")
@@ -281,8 +274,8 @@ def target(found: Measurement, metric: str, value: float | None) -> str:
         raise InvalidInput("The target is no number.", "Type one such as 0.5.")
     way, at = findings.longest_line(found.shown)
     reached = findings.target(found.shown, metric, value, way, at)
-    links = "".join(f' <a href="?{_link(found, way, at, x)}">Open in Play at {x:.2f}</a>' for x in reached.strengths)
-    return markup.caption(reached.sentence) + (f'<p class="caption links">{links}</p>' if links else "")
+    links = [(_link(found, way, at, x), f"{x:.2f}") for x in reached.strengths]
+    return markup.caption(reached.sentence) + (_PARTS.links(links) if links else "")
 
 
 def _link(found: Measurement, way: Along, at: float, strength: float) -> str:
@@ -294,4 +287,4 @@ def _link(found: Measurement, way: Along, at: float, strength: float) -> str:
     else:
         assert found.card is not None
         asked = {"prompt": presets.prompt_for(found.card.name), "axis": found.card.name}
-    return escape(share.encode(Preset(title="Target", **asked, **both), found.model))
+    return share.encode(Preset(title="Target", **asked, **both), found.model)
