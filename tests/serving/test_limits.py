@@ -169,32 +169,6 @@ def test_on_a_public_page_an_axis_goes_by_its_name_never_by_a_path(tmp_path: Pat
     ServerSettings().check_own("Uploading")
 
 
-def test_a_borrowed_gpu_answers_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    import pickle
-    import sys
-
-    lent: list[float] = []
-
-    def gpu(duration: Any) -> Any:
-        """As ZeroGPU does: arguments and results cross into another process."""
-
-        def lend(function: Any) -> Any:
-            def run(argument: Any) -> Any:
-                lent.append(duration(argument))
-                for event in function(pickle.loads(pickle.dumps(argument))):
-                    yield pickle.loads(pickle.dumps(event))
-
-            return run
-
-        return lend
-
-    monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=gpu))
-    asked = request(2, max_new_tokens=40)
-    borrowed = list(LimitedPlayer(FakePlayer(), ServerSettings(zero_gpu=True)).run(asked))  # type: ignore[arg-type]
-    assert borrowed == list(FakePlayer().run(asked))
-    assert lent == [20]
-
-
 def test_a_borrowed_gpu_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
