@@ -1,28 +1,26 @@
 """Serves the endpoint alone."""
 
 import os
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from playground.api import app
 from playground.api.keys import Keys
 from playground.events import Progress
-from playground.serving.address import check_port
+from playground.serving.address import Address, check_port, listen
 from playground.serving.bodies import Bodies
 from playground.serving.cors import Cors
 from playground.serving.gate import Gate
 from playground.serving.limits import LimitedPlayer, ServerSettings
 from playground.serving.origins import callers, is_local
+from playground.serving.running import web_server
 
 _OPEN = (
     "Warning: this endpoint is open to the network, and asks for no key. Keep it to yourself with --host 127.0.0.1, "
     "or name the variable that holds its keys with --api-key-env."
 )
-_LEAVE_S = 5  # for those under way when the server is stopped
 
 
 def application(player: LimitedPlayer, keys: Keys, host: str) -> ASGIApp:
@@ -46,14 +44,10 @@ def serve(
     from playground.player import Player  # loads torch
 
     player = LimitedPlayer(Player.open(hosting.model, hosting.dtype, report), hosting)
-    config = uvicorn.Config(
-        application(player, keys, host), log_level="warning", access_log=False, server_header=False,
-        timeout_graceful_shutdown=_LEAVE_S,
-    )  # fmt: skip
-    with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listening:
-        name = f"[{host}]" if ":" in host else host
-        print(f"Loaded {player.name}.\nThe endpoint is at http://{name}:{port}/v1 (Ctrl-C stops it).", flush=True)  # noqa: T201
+    address = Address(host, port)
+    with listen(address) as line:
+        print(f"Loaded {player.name}.\nThe endpoint is at {address.url}v1 (Ctrl-C stops it).", flush=True)  # noqa: T201
         if hosting.api_key_env == "none" and not is_local(host):
             print(_OPEN, flush=True)  # noqa: T201
         with suppress(KeyboardInterrupt):  # uvicorn raises it again once all is closed
-            uvicorn.Server(config).run(sockets=[listening])
+            web_server(application(player, keys, host)).run(sockets=[line])

@@ -10,13 +10,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from playground.serving.address import Address, listen
 from playground.serving.limits import ServerSettings
 from playground.serving.origins import is_local
 from playground.serving.passwords import check_token
+from playground.serving.running import PATIENCE_S, web_server
 from playground.study import stimuli
 from playground.study.copies import EVERY_S, Copies
 from playground.study.database import located, told
@@ -29,7 +29,6 @@ _OPEN = (
     "Warning: the staff page is open to the network. Without TLS its password and the answers can be read on the way. "
     "Leave out --staff-host and reach it by an SSH tunnel, or put a proxy with TLS in front of it; see docs/studies.md."
 )
-_PATIENCE_S = 5  # for answers that are under way when the server stops
 
 
 @dataclass(frozen=True)
@@ -64,35 +63,20 @@ def serve(folder: Path, database: str, address: Address, staff: Staff | None = N
         _say_study(study, database, address)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends it that way, too, gets a last copy
         with suppress(KeyboardInterrupt):
-            _server(study_app(study, store, hosting.access(address.host))).run(sockets=[line])
-
-
-def _server(app: ASGIApp) -> uvicorn.Server:
-    """A server that logs no address of anybody."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            ws="none",
-            lifespan="off",
-            timeout_graceful_shutdown=_PATIENCE_S,
-        )
-    )
+            web_server(study_app(study, store, hosting.access(address.host))).run(sockets=[line])
 
 
 @contextmanager
 def _running_beside(app: ASGIApp, line: socket.socket) -> Iterator[None]:
     """A server on a thread of its own."""
-    server = _server(app)
+    server = web_server(app)
     thread = threading.Thread(target=server.run, args=([line],), name="staff", daemon=True)
     thread.start()
     try:
         yield
     finally:
         server.should_exit = True
-        thread.join(2 * _PATIENCE_S)
+        thread.join(2 * PATIENCE_S)
 
 
 def _copies(study: Study, store: Store, database: str, dataset: str) -> Copies:
