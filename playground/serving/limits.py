@@ -36,7 +36,7 @@ PLACES = 16
 
 
 class ServerSettings(Settings):
-    """One page's settings; each is also an environment variable, such as PLAYGROUNDPUBLIC=1."""
+    """One page's settings; each is also an environment variable, such as PLAYGROUND_PUBLIC=1."""
 
     model: str = Field(default="smollm2", min_length=1, description="smollm2, tiny, a folder, or a Hub id.")
     dtype: str = Field(default="auto", description="auto, float32, bfloat16, float16 or int8.")
@@ -77,6 +77,9 @@ class ServerSettings(Settings):
     @classmethod
     def read(cls, environment: Mapping[str, str], **given: Any) -> "ServerSettings":
         """The settings of an environment; `given` ones that are not None go before it. A Space is public unless told.
+
+        Not by pydantic-settings, which reads the environment for every value that is made, and passes over a name that
+        means nothing even where extra ones are forbidden (2.16), so that a misspelt limit would go unnoticed.
 
         Raises InvalidInput for a value that cannot be and for a PLAYGROUND_ name that means nothing.
         """

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from playground.errors import InvalidInput
+from playground.files import in_one_piece
 from playground.study.database import READS, connect_existing, first_line, located, migrate, transact, unmigrated
 from playground.study.rows import BackupRows
 from playground.study.stimuli import Study
@@ -71,7 +72,6 @@ def read(path: Path, url: str, study: Study | None = None) -> int:
 
 def _archive(tables: Mapping[str, list[dict[str, Any]]], path: Path) -> None:
     """Write a new file in one piece. The name is taken first, so that two commands at once cannot both have it."""
-    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -79,15 +79,15 @@ def _archive(tables: Mapping[str, list[dict[str, Any]]], path: Path) -> None:
     except OSError as error:
         raise _unwritten(path, error) from None
     try:
-        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(_REVISION, REVISION)
-            for name, rows in tables.items():
-                archive.writestr(f"{name}.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
-        scratch.replace(path)
+        with in_one_piece(path) as scratch:
+            scratch.unlink(missing_ok=True)  # of a process that was killed
+            descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr(_REVISION, REVISION)
+                for name, rows in tables.items():
+                    archive.writestr(f"{name}.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
     except BaseException as error:
-        for left in (scratch, path):
-            left.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise _unwritten(path, error) from None
         raise

@@ -2,6 +2,10 @@
 
 Off unless asked for. A copy is one commit: the answers and the people as Parquet, and a backup to restore from, which
 holds external ids. Earlier copies are squashed away, so that who withdraws is in none for long.
+
+Not by huggingface_hub's CommitScheduler (2.4): it starts to upload before anybody could see that a dataset which is
+there already is public, only logs that its first upload failed, and takes files for append-only, while these are made
+anew.
 """
 
 import tempfile
