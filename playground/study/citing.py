@@ -57,7 +57,7 @@ _CURVES = {
     "parabola": "The utility of a strength was a parabola, which a Wald test against free utilities did not reject.",
     "two-sided": (
         "The utility of a strength was a parabola with a sharpness below its top and another above it, as a Wald test "
-        "against free utilities spoke against a single sharpness (p < .15)."
+        "against free utilities spoke against a single sharpness (p < .3)."
     ),
     "": "As neither a parabola nor one with two sides fitted, utilities were estimated strength by strength.",
 }
@@ -70,7 +70,8 @@ _MODEL = (
 
 _INTERVALS = (
     "Intervals hold 95 %. Those of the model come from a sandwich estimate over people with Student's t; that of a "
-    "parabola's top is Fieller's. The standard deviation of people's tops has a profile-likelihood interval, the "
+    "parabola's top is Fieller's, that of one with two sides a profile likelihood's. The standard deviation of people's "
+    "tops has a profile-likelihood interval, the "
     "shares of people by strength a bootstrap over people of the fitted normal distribution. Two groups of people "
     "are told where a mixture of two normal distributions has the lower BIC. For prompts in general, prompts have "
     "slopes of their own, whose variance is that of a random-effects meta-analysis. Thresholds of too strong are a "

@@ -4,21 +4,25 @@ A person likes strength x by `-sharpness * (x - preferred)^2`, a logit in pairs;
 (1967, doi 10.1080/01621459.1967.10482901), degrees are further thresholds. Some are careless: they answer anything.
 """
 
-import random
-from collections import Counter
-from typing import NamedTuple
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
 from playground.settings import FURTHEST, Settings
+from playground.study.adaptive import quest
 from playground.study.model.ordinal import Array, Places
 from playground.study.model.pairs import Pairs
 from playground.study.plan import StudyPlan
-from playground.study.schedule import Fills, schedule
-from playground.study.stimuli import unmade
 
 _CLEARER = (0.9, 2.0)  # log-odds beyond a tie from which a preference is said to be clear, and strong
+
+
+def _step(part: str) -> Any:
+    told = f"How much higher the preferred strength of each further {part} lies than that of the one before."
+    return Field(default=0.0, ge=-FURTHEST, le=FURTHEST, description=told)
 
 
 class Crowd(Settings):
@@ -41,13 +45,33 @@ class Crowd(Settings):
         default=None, ge=-FURTHEST, le=FURTHEST, description="What every other person likes best, a camp of their own."
     )
     prompts: float = Field(default=0.0, ge=0, le=FURTHEST, description="Standard deviation of tops between prompts.")
+    topics: float = _step("topic")
+    conditions: float = _step("condition")
+    groups: float = _step("group")
 
 
 class Schedules(NamedTuple):
-    """What people are shown: `strengths` [people, trials, 2], left and right, and `prompt` [people, trials] from 0."""
+    """What people are shown: `strengths` [people, trials, 2], left and right, and `prompt` [people, trials] from 0.
+
+    `topic`, `condition` and `group` [people, trials] count from 0 too; without them all are of one.
+    """
 
     strengths: Array
     prompt: Places
+    topic: Places | None = None
+    condition: Places | None = None
+    group: Places | None = None
+
+    def of(self, people: int) -> "Schedules":
+        """Those of the first so many people."""
+        return Schedules(*(None if part is None else part[:people] for part in self))  # pyright: ignore[reportArgumentType]
+
+    def higher(self, about: Crowd) -> Array:
+        """How much higher tops lie than those of the first topic, condition and group, [people, trials]."""
+        higher = np.zeros(self.prompt.shape)
+        for part, step in ((self.topic, about.topics), (self.condition, about.conditions), (self.group, about.groups)):
+            higher += 0.0 if part is None else step * part
+        return higher
 
 
 def crowd(plan: StudyPlan, **given: float | None) -> Crowd:
@@ -93,7 +117,7 @@ def draw_pairs(about: Crowd, shown: Schedules, rng: np.random.Generator, degrees
     reads = rng.random(people) >= about.careless
     sharp = np.exp(about.sharpness_spread * rng.standard_normal(people))
     by_prompt = about.prompts * rng.standard_normal(int(shown.prompt.max()) + 1)
-    own = tops(about, people, rng)[:, None] + by_prompt[shown.prompt]
+    own = tops(about, people, rng)[:, None] + by_prompt[shown.prompt] + shown.higher(about)
     answer = graded(about, felt(about, own, sharp[:, None], shown.strengths, rng))
     anything = rng.integers(-3, 4, size=answer.shape)
     answer = np.where(reads[:, None], answer, anything).ravel()
@@ -109,19 +133,21 @@ def draw_pairs(about: Crowd, shown: Schedules, rng: np.random.Generator, degrees
     )
 
 
-def schedules(plan: StudyPlan, people: int, seed: int) -> Schedules:
-    """What as many people are shown of ordinary pairs, by the plan's own schedules."""
-    study, filled, rng = unmade(plan), Counter(), random.Random(seed)
-    place = {prompt.id: number for number, prompt in enumerate(plan.scored_prompts)}
-    strengths: list[list[list[float]]] = []
-    prompts: list[list[int]] = []
-    for _ in range(people):
-        pairs = [
-            trial
-            for trial in schedule(study, Fills(filled), rng.getrandbits(62))
-            if trial.kind == "pair" and trial.counted and not trial.check
-        ]
-        filled.update((trial.cell, trial.content) for trial in pairs)
-        strengths.append([[study.stimuli[option].strength for option in trial.options] for trial in pairs])
-        prompts.append([place[study.stimuli[trial.options[0]].prompt] for trial in pairs])
-    return Schedules(np.array(strengths), np.array(prompts))
+def draw_verdicts(
+    about: Crowd, placed: Sequence[Sequence[float]], strengths: tuple[float, ...], rng: np.random.Generator
+) -> tuple[Places, Array, Array]:
+    """Whose each verdict is, at which strength, and whether it is too strong: [N] each, of people who give some.
+
+    `placed` are the strengths that each person is shown, nan where QUEST+ places it by their earlier answers.
+    """
+    noise, rows = about.spread / 2 or 0.1, list[tuple[int, float, bool]]()
+    for person, own in enumerate(one for one in placed if one):
+        limit, reads = about.limit + about.spread * rng.standard_normal(), rng.random() >= about.careless
+        given: list[tuple[float, bool]] = []
+        for asked in own:
+            at = strengths[quest(strengths).choose(given, float(rng.random()))] if math.isnan(asked) else asked
+            felt = at + noise * rng.standard_normal() > limit if reads else rng.random() < 0.5
+            given.append((at, bool(felt)))
+        rows += [(person, *one) for one in given]
+    person, at, said = (np.array(part) for part in zip(*rows, strict=True))
+    return person, at, said.astype(float)

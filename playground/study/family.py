@@ -30,14 +30,17 @@ def beside(measure: str) -> str:
     return f"{measure} beside the strength"
 
 
+def of_parts(compared: Iterable[str], margin: bool) -> tuple[str, ...]:
+    """The tests of what a study has several of, of equivalence where there is a margin."""
+    parts = tuple(compared)
+    return (*(differ(what) for what in parts), *(equivalent(what) for what in parts if margin))
+
+
 def names(questions: Iterable[str], compared: Iterable[str], margin: bool) -> tuple[str, ...]:
     """All tests that a study with these questions, and with such parts to compare, can have."""
-    parts = tuple(compared)
-    equal = [equivalent(what) for what in parts] if margin else []
     return (
         PEOPLE,
-        *(differ(what) for what in parts),
-        *equal,
+        *of_parts(compared, margin),
         ORDER,
         *(question(name) for name in questions),
         *(beside(measure) for measure in MEASURES),

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from playground.study import crowd, described, fits
+from playground.study import crowd, described, fits, planned
 from playground.study import plan as plans
 from playground.study.model.pairs import Pairs, TooLittleError
 
@@ -14,7 +14,8 @@ PLAN = plans.parse(plans.example())
 
 
 def drawn(people: int) -> Pairs:
-    shown = crowd.schedules(PLAN, people, 0)
+    shown = planned.planned(PLAN, "", people, 0).pairs
+    assert shown is not None
     return crowd.draw_pairs(crowd.crowd(PLAN, preferred=0.8, spread=0.4), shown, np.random.default_rng(0))
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from scipy.special import expit, logsumexp
 from scipy.stats import norm, t
 
-from playground.study import comparisons, crowd, differences, family, preferences
+from playground.study import comparisons, crowd, differences, family, planned, preferences
 from playground.study import plan as plans
 from playground.study.crowd import Crowd
 from playground.study.model import apart, inference, likelihood, multilevel, ordinal, pairs, utility
@@ -27,8 +27,14 @@ CROWD = crowd.crowd(PLAN, preferred=0.8, spread=0.4, careless=0.0)
 OTHERS = json.loads((Path(__file__).parent / "others.json").read_text())
 
 
+def shown_to(people: int) -> crowd.Schedules:
+    shown = planned.planned(PLAN, "", people, 0).pairs
+    assert shown is not None
+    return shown
+
+
 def drawn(people: int, seed: int = 0, degrees: bool = False, **about: Any) -> Pairs:
-    shown = crowd.schedules(PLAN, people, 0)
+    shown = shown_to(people)
     return crowd.draw_pairs(CROWD.model_copy(update=about), shown, np.random.default_rng(seed), degrees)
 
 
@@ -67,7 +73,7 @@ def by_brute_force(fit: multilevel.Fit) -> float:
 @pytest.mark.parametrize("shape", [Shape(sharpness=False), Shape(), Shape(careless=True)], ids=str)
 def test_adaptive_quadrature_is_a_dense_grid(shape: Shape, degrees: bool) -> None:
     """Also with forty pairs of people whose tops lie far apart, where nodes that stay put go wrong."""
-    forty = crowd.Schedules(*(np.concatenate([part] * 4, axis=1) for part in crowd.schedules(PLAN, 12, 0)))
+    forty = crowd.Schedules(*(np.concatenate([part] * 4, axis=1) for part in shown_to(12)[:2]))
     about = CROWD.model_copy(update={"spread": 0.8, "sharpness_spread": 0.5, "careless": 0.15 * shape.careless})
     data = crowd.draw_pairs(about, forty, np.random.default_rng(3), degrees)
     fitted = multilevel.fit(designed(data), shape)
@@ -181,7 +187,7 @@ def test_degrees_tell_more_than_choices() -> None:
 
 
 def test_liking_that_falls_steeply_above_its_top_is_not_told_by_a_parabola() -> None:
-    shown = crowd.schedules(PLAN, 150, 0)
+    shown = shown_to(150)
     about = CROWD.model_copy(update={"spread": 0.0, "sharpness": 0.5, "above": 6.0})
     found = preferences.preference(
         PreferenceModel(crowd.draw_pairs(about, shown, np.random.default_rng(4)), PLAN.strengths)

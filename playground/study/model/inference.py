@@ -13,10 +13,14 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
-    """The covariance of the estimates [D, D], with the degrees of freedom of its t distribution."""
+    """The covariance of the estimates [D, D], with the degrees of freedom of its t distribution.
+
+    `inflation` is by how much it was corrected for few people.
+    """
 
     covariance: Array
     freedom: float
+    inflation: float = 1.0
 
     @property
     def quantile(self) -> float:
@@ -28,15 +32,11 @@ class Uncertainty:
 
 def over_people(fit: Fit) -> Uncertainty:
     """The sandwich estimate over people: it holds also where the model is not quite right."""
-    meat = _meat(fit.by_person, len(fit.at) - int((~fit.free).sum()))
-    return Uncertainty(_sandwich(fit, meat), fit.design.people - 1)
-
-
-def _meat(scores: Array, estimated: int) -> Array:
-    """The sum of the scores' products over clusters, corrected for few of them."""
-    clusters = len(scores)
-    centred = scores - scores.mean(axis=0)
-    return centred.T @ centred * clusters / max(clusters - max(estimated, 1), 1)
+    clusters, estimated = fit.design.people, len(fit.at) - int((~fit.free).sum())
+    centred = fit.by_person - fit.by_person.mean(axis=0)
+    usual = clusters / max(clusters - 1, 1)
+    inflation = clusters / max(clusters - max(estimated, 1), 1) / usual
+    return Uncertainty(_sandwich(fit, centred.T @ centred * usual * inflation), clusters - 1, inflation)
 
 
 def _sandwich(fit: Fit, meat: Array) -> Array:
