@@ -70,8 +70,8 @@ _MODEL = (
 
 _INTERVALS = (
     "Intervals hold 95 %. Those of the model come from a sandwich estimate over people with Student's t; that of a "
-    "parabola's top is Fieller's, that of one with two sides a profile likelihood's. The standard deviation of people's "
-    "tops has a profile-likelihood interval, the "
+    "parabola's top is Fieller's, that of one with two sides a profile likelihood's. The standard deviation of "
+    "people's tops has a profile-likelihood interval, the "
     "shares of people by strength a bootstrap over people of the fitted normal distribution. Two groups of people "
     "are told where a mixture of two normal distributions has the lower BIC. For prompts in general, prompts have "
     "slopes of their own, whose variance is that of a random-effects meta-analysis. Thresholds of too strong are a "
