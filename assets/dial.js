@@ -20,8 +20,17 @@ function draw() {
   root.style.setProperty('--from', String(share(Math.min(at, 0))));
   root.style.setProperty('--to', String(share(Math.max(at, 0))));
   // The line over the curve follows at once, without asking the server.
-  document.body.style.setProperty(`--${props.name}`, String(share(at)));
-  document.body.style.setProperty(`--${props.name}-hue`, `var(--${{ positive: 'toward', negative: 'away', neutral: 'plain' }[side]})`);
+  if (props.name !== window.playground.main) return;
+  document.body.style.setProperty('--strength', String(share(at)));
+  document.body.style.setProperty('--strength-hue', `var(--${{ positive: 'toward', negative: 'away', neutral: 'plain' }[side]})`);
+}
+
+Object.assign(range, { min: LOW, max: HIGH });
+for (let whole = Math.ceil(LOW); whole <= HIGH; whole += 1) {
+  const mark = document.createElement('i');
+  mark.className = HOMES.includes(whole) ? 'home' : '';
+  mark.textContent = String(whole).replace('-', '−');
+  find('.dial-marks').append(mark);
 }
 
 // Where the reply holds, as a band, and every change seen so far, as a tick.
@@ -31,9 +40,9 @@ function drawChanges() {
   const band = document.createElement('b');
   band.style.left = `${100 * share(low ?? LOW)}%`;
   band.style.width = `${100 * (share(high ?? HIGH) - share(low ?? LOW))}%`;
-  const ticks = (props.changes ?? []).map((/** @type {number} */ alpha) => {
+  const ticks = (props.changes ?? []).map((/** @type {number} */ strength) => {
     const tick = document.createElement('i');
-    tick.style.left = `${100 * share(alpha)}%`;
+    tick.style.left = `${100 * share(strength)}%`;
     return tick;
   });
   marks.replaceChildren(...(props.holds ? [band] : []), ...ticks);
@@ -45,7 +54,7 @@ function describe() {
   number.setAttribute('aria-label', `${props.name}, any number`);
   find('.dial-name').dataset.tip = props.hint;
   find('.dial-name').setAttribute('aria-label', `${props.name}: ${props.hint}`);
-  if (props.name === 'alpha') range.setAttribute('aria-keyshortcuts', ', . 0');
+  if (props.steps) range.setAttribute('aria-keyshortcuts', ', . 0');
   const [left, right] = find('.dial-poles').children;
   left.textContent = props.negative;
   right.textContent = props.positive;
@@ -61,7 +70,7 @@ const box = numberField(number, find('.refused'), {
   bounds: () => props.bounds,
   last: () => at,
   show: shown,
-  step: 0.05,
+  step: STEP,
   take: (value) => { if (value !== at) { at = value; draw(); tell('release'); } },
 });
 
@@ -89,12 +98,12 @@ range.addEventListener('change', () => tell('release'));
 range.addEventListener('dblclick', () => { move(0); tell('release'); });
 range.addEventListener('keydown', /** @param {Key} key */ (key) => {
   if (key.ctrlKey || key.altKey || key.metaKey) return;
-  const step = key.shiftKey ? 0.25 : 0.05;
+  const step = key.shiftKey ? LEAP : STEP;
   const [before, after] = props.steps ?? [null, null];
   /** @type {Record<string, number | null>} */
   const strengths = {
     ArrowRight: at + step, ArrowUp: at + step, ArrowLeft: at - step, ArrowDown: at - step,
-    PageUp: at + 0.25, PageDown: at - 0.25, Home: LOW, End: HIGH, 0: 0, ',': before, '.': after,
+    PageUp: at + LEAP, PageDown: at - LEAP, Home: LOW, End: HIGH, 0: 0, ',': before, '.': after,
   };
   const go = strengths[key.key];
   if (go === undefined) return;

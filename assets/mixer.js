@@ -1,29 +1,32 @@
-// Further axes, each with a slider for alpha and a number for control. The value lists those that are not at 0.
+// Further axes, each with a range for the first slider and a number for every one. The value lists those that are not at 0.
 const root = element.querySelector('.mixer');
 let frame = 0;
 
 const rows = () => [...root.querySelectorAll('.mixed')];
-/** @typedef {{ alpha: number, control: number }} Both */
+const { sliders, main } = window.playground;
+/** @typedef {Record<string, number>} Amounts */
+/** @param {(name: string) => number} amount @returns {Amounts} */
+const each = (amount) => Object.fromEntries(sliders.map((name) => [name, amount(name)]));
 /** @param {string} name */
-const of = (name) => (props.value ?? []).find((/** @type {{ axis: string }} */ one) => one.axis === name) ?? { axis: name, alpha: 0, control: 0 };
+const of = (name) => (props.value ?? []).find((/** @type {{ axis: string }} */ one) => one.axis === name) ?? { axis: name, ...each(() => 0) };
 /** @param {string} tag @param {Record<string, unknown>} settings @param {(Node | string)[]} inside */
 const made = (tag, settings, ...inside) => { const node = Object.assign(/** @type {Found} */ (document.createElement(tag)), settings); node.append(...inside); return node; };
 
 // What a row says, apart from what stands in its boxes: half a number is none.
-/** @param {Found} row @returns {Both} */
-const strengths = (row) => ({ alpha: Number(row.dataset.alpha), control: Number(row.dataset.control) });
+/** @param {Found} row */
+const strengths = (row) => each((name) => Number(row.dataset[name]));
 
-/** @param {Found} row @param {Both} strengths */
-function draw(row, { alpha, control }) {
-  Object.assign(row.dataset, { alpha, control });
-  row.querySelector('[type=range]').value = String(alpha);
-  for (const name of ['alpha', 'control']) {
+/** @param {Found} row @param {Amounts} amounts */
+function draw(row, amounts) {
+  for (const name of sliders) row.dataset[name] = String(amounts[name]);
+  row.querySelector('[type=range]').value = String(amounts[main]);
+  for (const name of sliders) {
     const field = row.querySelector(`.${name}`);
     if (document.activeElement !== field) field.back?.();
   }
 }
 
-/** @param {Found} row @param {'alpha' | 'control'} name @param {string} label @param {HTMLElement} words */
+/** @param {Found} row @param {string} name @param {string} label @param {HTMLElement} words */
 function box(row, name, label, words) {
   const input = made('input', { type: 'text', autocomplete: 'off', spellcheck: false, className: name });
   input.setAttribute('role', 'spinbutton');
@@ -32,7 +35,7 @@ function box(row, name, label, words) {
     bounds: () => props.bounds,
     last: () => strengths(row)[name],
     show: String,
-    step: 0.05,
+    step: STEP,
     take: (value) => { draw(row, { ...strengths(row), [name]: value }); tell('release'); },
   }).back;
   return input;
@@ -42,13 +45,13 @@ function build() {
   root.replaceChildren(...(props.axes ?? []).map((/** @type {Record<string, string>} */ { name, negative, positive }) => {
     const row = made('div', { className: 'mixed' });
     row.dataset.axis = name;
-    const range = made('input', { type: 'range', min: LOW, max: HIGH, step: 0.05 });
-    range.setAttribute('aria-label', `alpha of ${name}, from ${negative} to ${positive}`);
+    const range = made('input', { type: 'range', min: LOW, max: HIGH, step: STEP });
+    range.setAttribute('aria-label', `${main} of ${name}, from ${negative} to ${positive}`);
     const words = made('p', { className: 'refused', hidden: true });
     words.setAttribute('role', 'alert');
     const poles = made('span', { className: 'dial-poles' }, made('span', {}, negative), made('span', {}, positive));
-    const control = made('label', {}, 'control ', box(row, 'control', `control of ${name}`, words));
-    row.append(made('span', { className: 'name' }, name), range, box(row, 'alpha', `alpha of ${name}, any number`, words), poles, control, words);
+    const others = sliders.filter((one) => one !== main).map((one) => made('label', {}, `${one} `, box(row, one, `${one} of ${name}`, words)));
+    row.append(made('span', { className: 'name' }, name), range, box(row, main, `${main} of ${name}, any number`, words), poles, ...others, words);
     draw(row, of(name));
     return row;
   }));
@@ -60,7 +63,7 @@ function tell(event) {
   frame = 0;
   const value = rows()
     .map((row) => ({ ...of(row.dataset.axis), ...strengths(row) }))
-    .filter(({ alpha, control }) => alpha || control);
+    .filter((one) => sliders.some((name) => one[name]));
   if (JSON.stringify(value) === JSON.stringify(props.value ?? [])) return;
   props.value = value;
   trigger(event);
@@ -69,14 +72,14 @@ function tell(event) {
 root.addEventListener('input', /** @param {Heard} event */ ({ target }) => {
   if (target.type !== 'range') return;
   const row = target.closest('.mixed');
-  draw(row, { ...strengths(row), alpha: snapped(Number(target.value)) });
+  draw(row, { ...strengths(row), [main]: snapped(Number(target.value)) });
   if (!frame) frame = requestAnimationFrame(() => tell('input'));
 });
 root.addEventListener('change', /** @param {Heard} event */ ({ target }) => { if (target.type === 'range') tell('release'); });
 root.addEventListener('dblclick', /** @param {Heard} event */ ({ target }) => {
   if (target.type !== 'range') return;
   const row = target.closest('.mixed');
-  draw(row, { ...strengths(row), alpha: 0 });
+  draw(row, { ...strengths(row), [main]: 0 });
   tell('release');
 });
 watch(['value', 'axes'], () => {

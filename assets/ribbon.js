@@ -26,7 +26,7 @@ function show(button) {
     other.toggleAttribute('data-current', other === button);
   }
   const numbers = [`log p ${one.logprob}, base ${one.base} nats`, `KL ${one.kl} nats`];
-  if (one.values.length) numbers.push(`value ${one.values[0]} before control, ${one.values[1]} after`);
+  if (one.values.length) numbers.push(`value ${one.values[0]} before, ${one.values[1]} after`);
   const lists = one.likely.length ? [list('steered, likeliest', one.likely), list('base, likeliest', one.base_likely)] : [];
   root.querySelector('.told').replaceChildren(made('p', '', made('strong', one.text), made('span', numbers.join(' · '))), ...lists);
 }

@@ -1,8 +1,8 @@
-// The scale of every dial for alpha: how far it goes, and what it snaps to.
-const LOW = -1, HIGH = 3, SNAP = 0.03;
+// The scale of every dial: how far it goes, and what it snaps to.
+const { low: LOW, high: HIGH, step: STEP, leap: LEAP, homes: HOMES, snap: SNAP } = window.playground.dial;
 
 /** The home that a number is near to, or the number itself. @param {number} x */
-const snapped = (x) => [0, 1].find((home) => Math.abs(x - home) < SNAP) ?? x;
+const snapped = (x) => HOMES.find((home) => Math.abs(x - home) < SNAP) ?? x;
 
 /** To two decimals. @param {number} x */
 const rounded = (x) => Math.round(x * 100) / 100;

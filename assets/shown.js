@@ -1,7 +1,7 @@
 // The settings that the Play page shows, as the query of a link.
 (() => {
-  const { always: ALWAYS, maybe } = window.sharedFields; // from the settings themselves
-  const MAYBE = [...maybe.filter((/** @type {string} */ name) => name !== 'method'), 'alphas']; // a menu shows another word than it means
+  const { sliders, shared: { always: ALWAYS, maybe } } = window.playground; // from the settings themselves
+  const MAYBE = [...maybe.filter((/** @type {string} */ name) => name !== 'method'), 'side_by_side']; // a menu shows another word than it means
   const changed = new Set(); // controls by id
 
   // The settings of a link, as the page's controls now show them; what nobody touched may stay untold.
@@ -21,7 +21,7 @@
 
   function mixed() {
     const rows = [...document.querySelectorAll('.mixed')].map((row) => [
-      encodeURIComponent(row.dataset.axis), ...[row.dataset.alpha, row.dataset.control].map(Number),
+      encodeURIComponent(row.dataset.axis), ...sliders.map((/** @type {string} */ name) => Number(row.dataset[name])),
     ]);
     return rows.filter(([, ...strengths]) => strengths.some(Boolean)).join(';');
   }

@@ -1,5 +1,5 @@
-// A card of the strip is a button; choosing it tells its alpha.
+// A card of the strip is a button; choosing it tells its strength.
 element.addEventListener('click', /** @param {Heard} event */ (event) => {
-  const card = event.target.closest('[data-alpha]');
-  if (card) trigger('select', { alpha: Number(card.dataset.alpha) });
+  const card = event.target.closest('[data-strength]');
+  if (card) trigger('select', { strength: Number(card.dataset.strength) });
 });

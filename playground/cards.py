@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
 from playground import places
 from playground.errors import AxisDamaged, InvalidInput, PlaygroundError
 from playground.files import digest, read_json, write_text
-from playground.settings import Level, Seen, Settings, StepSize, Updates
+from playground.settings import MAIN, SLIDERS, UNSTEERED, Level, Seen, Settings, Sliders, StepSize, Updates
 
 FILE_NAME = "card.json"
 
@@ -93,11 +93,9 @@ class Estimate(Settings):
         return self
 
 
-class Point(Settings):
+class Point(Sliders):
     """What was measured at one strength: estimates by metric name (reward, kl, perplexity, diversity, length, ...)."""
 
-    alpha: Level
-    control: Level
     metrics: dict[str, Estimate] = Field(max_length=_FEW)
 
 
@@ -108,19 +106,36 @@ class Calibration(Settings):
     updates: Updates
 
 
-class SafeRange(Settings):
-    """Between which strengths replies stayed fluent and varied when measured: (lowest, highest)."""
+def _rising(ends: tuple[float, float]) -> tuple[float, float]:
+    if ends[0] > ends[1]:
+        raise ValueError(f"It leads from {ends[0]:g} down to {ends[1]:g}")
+    return ends
 
-    alpha: tuple[Level, Level]
-    control: tuple[Level, Level]
 
-    @field_validator("alpha", "control")
-    @classmethod
-    def _rises(cls, ends: tuple[float, float]) -> tuple[float, float]:
-        if ends[0] > ends[1]:
-            raise ValueError(f"It leads from {ends[0]:g} down to {ends[1]:g}")
-        return ends
+Span = Annotated[tuple[Level, Level], AfterValidator(_rising)]
+"""(lowest, highest)."""
 
+_spans: Any = dict.fromkeys(SLIDERS, (Span, (0.0, 0.0)))
+_Ranges: type[Settings] = create_model("_Ranges", __base__=Settings, **_spans)
+
+
+class SafeRange(_Ranges):
+    """The tested range: between which strengths replies stayed fluent and varied when measured.
+
+    (lowest, highest) by slider; of one that was not tried, 0 alone.
+    """
+
+    def of(self, slider: str) -> tuple[float, float]:
+        """(lowest, highest) along a slider, the others at 0."""
+        return getattr(self, slider)
+
+    def holds(self, slider: str, amount: float) -> bool:
+        """Whether an amount lies within."""
+        low, high = self.of(slider)
+        return low <= amount <= high
+
+
+_ONES = {f"{name} 1": UNSTEERED.to(name, 1.0) for name in SLIDERS}
 
 JudgeKind = Literal["words", "sentiment", "length"]
 
@@ -160,9 +175,9 @@ class Card(Named):
     )
     calibration: Calibration
     curve: tuple[Point, ...] = Field(
-        max_length=1000, description="Measured on development prompts, sorted by control, then alpha."
+        max_length=1000, description="Measured on development prompts, sorted by the sliders, the last one first."
     )
-    rises_until: Level = Field(description="The alpha at which mean reward was highest among those measured.")
+    rises_until: Level = Field(description=f"The {MAIN} at which mean reward was highest among those measured.")
     safe_range: SafeRange
     files: dict[FileName, Digest] = Field(max_length=_FEW, description="sha256 of each weight file.")
     further: dict[FileName, Digest] = Field(
@@ -183,7 +198,7 @@ class Card(Named):
     @field_validator("curve")
     @classmethod
     def _is_in_order(cls, curve: tuple[Point, ...]) -> tuple[Point, ...]:
-        where = [(point.control, point.alpha) for point in curve]
+        where = [point.order for point in curve]
         if where != sorted(set(where)):
             raise ValueError("Its points are not in order, or one is there twice")
         return curve
@@ -205,17 +220,17 @@ class Card(Named):
 
     @property
     def preferred(self) -> dict[str, float]:
-        """How often the judge prefers replies at alpha 1 and at control 1 to the base's, of what was measured."""
-        return self._means("win_rate", {"alpha 1": (1.0, 0.0), "control 1": (0.0, 1.0)})
+        """How often the judge prefers replies with one slider at 1 to the base's, of what was measured."""
+        return self._means("win_rate", _ONES)
 
     @property
     def coherence(self) -> dict[str, float]:
-        """How close in meaning replies are to their prompts, unsteered and at either 1, of what was measured."""
-        return self._means("coherence", {"0": (0.0, 0.0), "alpha 1": (1.0, 0.0), "control 1": (0.0, 1.0)})
+        """How close in meaning replies are to prompts, unsteered and with one slider at 1, of what was measured."""
+        return self._means("coherence", {"0": UNSTEERED, **_ONES})
 
-    def _means(self, metric: str, strengths: dict[str, tuple[float, float]]) -> dict[str, float]:
-        """A metric's mean at each of some (alpha, control), by the names given to them."""
-        found = {(point.alpha, point.control): point.metrics for point in self.curve}
+    def _means(self, metric: str, strengths: dict[str, Sliders]) -> dict[str, float]:
+        """A metric's mean at each of some strengths, by the names given to them."""
+        found = {point.at: point.metrics for point in self.curve}
         return {name: found[at][metric].mean for name, at in strengths.items() if metric in found.get(at, {})}
 
     def save(self, folder: Path) -> None:

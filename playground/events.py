@@ -5,12 +5,19 @@ A run is a generator of these events; closing the generator is Stop.
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+    WrapSerializer,
+)
 
 from playground.errors import InvalidInput
-from playground.settings import Strength
+from playground.settings import SLIDERS, Sliders, Strength
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +90,15 @@ class Change:
 class Finished:
     """A row's whole reply: its tokens, and their text up to the stop string if it ended by one.
 
-    `alpha` and `control` belong to the row's first axis (0 without one). `alpha_interval` is the range of that
-    alpha in which exactly this reply is given (an end that is None is unbounded); None altogether where no closed
-    form holds (control, top-k, top-p, repetition penalty, no axis). `changes` tells what changes at its low and at its
-    high end. `kl` is the mean in nats per token, `perplexity` that of the reply under the base model, `reward` the
-    first axis's (None without one).
+    `at` tells how far along each slider its first axis went (0 without one); in JSON each slider is a key of its own.
+    `alpha_interval` is the range of the first slider in which exactly this reply is given (an end that is None is
+    unbounded); None altogether where no closed form holds (a climb, top-k, top-p, repetition penalty, no axis).
+    `changes` tells what changes at its low and at its high end. `kl` is the mean in nats per token, `perplexity` that
+    of the reply under the base model, `reward` the first axis's (None without one).
     """
 
     row: int
-    alpha: float
-    control: float
+    at: Sliders
     text: str
     token_ids: tuple[int, ...]
     alpha_interval: tuple[float | None, float | None] | None
@@ -144,7 +150,26 @@ Event = Waiting | Started | Token | Finished | Progress | Spectrum
 Step = TypeVar("Step")
 Result = TypeVar("Result")
 
-_adapter: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+
+def _nested(told: Any) -> Any:
+    """A finished reply as read, whose sliders stand among the other keys."""
+    if not isinstance(told, dict):
+        return told
+    values = cast(dict[str, Any], told)
+    at = {name: values[name] for name in SLIDERS if name in values}
+    return {**{name: value for name, value in values.items() if name not in at}, "at": at}
+
+
+def _flat(event: Finished, tell: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    told = tell(event)
+    return {"row": told.pop("row"), **told.pop("at"), **told}
+
+
+_Finished = Annotated[Finished, BeforeValidator(_nested), WrapSerializer(_flat)]
+
+_adapter: TypeAdapter[Event] = TypeAdapter(
+    Annotated[Waiting | Started | Token | _Finished | Progress | Spectrum, Field(discriminator="event")]
+)
 
 
 def to_json(event: Event) -> str:
@@ -165,5 +190,5 @@ def from_json(line: str) -> Event:
     """The event a line of JSON holds. Raises InvalidInput for anything else."""
     try:
         return _adapter.validate_json(line)
-    except ValidationError:
+    except (ValidationError, InvalidInput):
         raise InvalidInput(f"Not an event: {line[:80]!r}.", "Give one line of the event stream.") from None

@@ -5,14 +5,16 @@ Reads, checks and writes them; knows nothing of models or pages.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import tomli_w
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from playground import places
 from playground.errors import InvalidInput, PlaygroundError
 from playground.files import parse_toml, read_text
 from playground.settings import (
+    MAIN,
     Length,
     Level,
     Noise,
@@ -25,15 +27,17 @@ from playground.settings import (
     conversation,
 )
 
+_main: Any = {MAIN: (Level, Field(default=1.0, description=Sliders.model_fields[MAIN].description))}
+_Sliders: type[Sliders] = create_model("_Sliders", __base__=Sliders, **_main)
 
-class Preset(Options, Sampling, Length, Noise, Sliders):
+
+class Preset(Options, Sampling, Length, Noise, _Sliders):
     """One file of `presets/`, or one shared link: what to ask, along which axis, how strongly, with which noise."""
 
     title: Seen = Field(description="What the menu calls it.")
     prompt: Seen = Field(description="The first user turn.")
     system: str = Field(default="", description="System text; empty for none.")
     axis: str = Field(default="", description="Name of the axis; empty keeps the one chosen.")
-    alpha: Level = Field(default=1.0, description=Sliders.model_fields["alpha"].description)
     more: tuple[Strength, ...] = Field(default=(), description="Further axes mixed in, each with its own strength.")
 
     @model_validator(mode="after")
@@ -81,6 +85,8 @@ def prompt_for(axis: str | None) -> str:
 def to_toml(preset: Preset) -> str:
     """The file that `read` makes this preset of; settings at their defaults are left out."""
     values = preset.model_dump(exclude_defaults=True, exclude={"more"}) | {"max_new_tokens": preset.max_new_tokens}
-    values = {name: values[name] for name in (*Preset.__annotations__, *values) if name in values}  # its own come first
+    values = {
+        name: values[name] for name in (*Preset.__annotations__, MAIN, *values) if name in values
+    }  # its own come first
     more = [strength.model_dump(exclude_defaults=True) for strength in preset.more]
     return tomli_w.dumps(values | ({"more": more} if more else {}))

@@ -107,9 +107,66 @@ class Sliders(Settings):
         description="0 is off, 1 the calibrated step size at the calibrated number of updates; negative goes down.",
     )
 
+    @property
+    def amounts(self) -> dict[str, Any]:
+        """How far along each slider, by its name: the keywords of whatever has sliders."""
+        return {name: getattr(self, name) for name in SLIDERS}
+
+    @property
+    def at(self) -> "Sliders":
+        """The amounts alone: equal, and a key for the same, wherever they are."""
+        return Sliders.model_construct(**self.amounts)  # which were checked
+
+    @property
+    def steers(self) -> bool:
+        """Whether any slider is not at 0."""
+        return any(self.amounts.values())
+
+    @property
+    def leading(self) -> float:
+        """The amount that tells the direction: of the first slider that is not at 0."""
+        return next((amount for amount in self.order[::-1] if amount), 0.0)
+
+    @property
+    def order(self) -> tuple[float, ...]:
+        """What points are sorted by: the first slider counts last, so that lines along it stay together."""
+        return tuple(reversed(self.amounts.values()))
+
+    def to(self, slider: str, amount: float) -> "Sliders":
+        """The amounts with this slider somewhere else, which is checked where it is used."""
+        moved: dict[str, Any] = {**self.amounts, slider: amount}
+        return Sliders.model_construct(**moved)
+
+    def without(self, slider: str) -> "Sliders":
+        """The amounts with this slider at 0: the same for all points of a line along it."""
+        return self.to(slider, 0.0)
+
+    def __hash__(self) -> int:
+        return hash(self.order)
+
+    def in_words(self, names: Iterable[str] | None = None) -> str:
+        """Name and amount of each slider, or of those named."""
+        return ", ".join(f"{name} {getattr(self, name):g}" for name in (SLIDERS if names is None else names))
+
 
 SLIDERS = tuple(Sliders.model_fields)
 """The names of the sliders."""
+
+
+def _slider(name: str) -> str:
+    if name not in SLIDERS:
+        raise ValueError(f"There is no slider {name!r}, but {' and '.join(SLIDERS)}")
+    return name
+
+
+SliderName = Annotated[str, AfterValidator(_slider)]
+"""One of them."""
+
+UNSTEERED = Sliders()
+"""Every slider at 0: the base model."""
+
+MAIN = SLIDERS[0]
+"""The slider that comes first: a reply's interval, a spectrum, a strip of replies and the first dial are along it."""
 
 
 class Options(Settings):

@@ -10,12 +10,13 @@ from pydantic import ValidationError
 
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Event, Finished, Progress, Started, Token, from_json, to_json
-from playground.settings import FURTHEST, Message, Request, Row, Sampling, Settings, Strength, conversation
+from playground.settings import FURTHEST, Message, Request, Row, Sampling, Settings, Sliders, Strength, conversation
 from playground.texts import is_blank
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(0, 2**31)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+sliders = st.builds(Sliders, alpha=st.floats(-FURTHEST, FURTHEST), control=st.floats(-FURTHEST, FURTHEST))
 strengths = st.builds(
     Strength,
     axis=texts.filter(lambda text: not is_blank(text)),
@@ -31,7 +32,7 @@ events: st.SearchStrategy[Event] = st.one_of(
         value_before=st.none() | numbers, value_after=st.none() | numbers,
     ),
     st.builds(
-        Finished, row=counts, alpha=numbers, control=numbers, text=texts,
+        Finished, row=counts, at=sliders, text=texts,
         token_ids=st.lists(counts, max_size=4).map(tuple),
         alpha_interval=st.none() | st.tuples(st.none() | numbers, st.none() | numbers),
         reward=st.none() | numbers, kl=numbers, perplexity=numbers, finish_reason=st.sampled_from(["stop", "length"]),

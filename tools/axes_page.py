@@ -11,6 +11,7 @@ from pathlib import Path
 
 from playground import cards
 from playground.cards import Card, Estimate
+from playground.settings import SLIDERS
 from playground.ui.axes import examples
 
 PAGE = Path(__file__).parent.parent / "docs" / "axes.md"
@@ -65,7 +66,7 @@ def axes(shipped: list[Card]) -> str:
             f"[{card.name}](#{card.name})", card.poles.negative, card.poles.positive,
             JUDGES[card.judge.kind] if card.judge else "none",
             str(card.recipe["measured_prompts"]), str(card.recipe["measured_tokens"]),
-            *(f"{low:g} to {high:g}" for low, high in (card.safe_range.alpha, card.safe_range.control)),
+            *(f"{low:g} to {high:g}" for low, high in map(card.safe_range.of, SLIDERS)),
         ]
         for card in shipped
     ]  # fmt: skip

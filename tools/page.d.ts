@@ -31,8 +31,14 @@ declare global {
     gradio_config?: { app_id?: number };
     /** The settings of a link, as the page's controls now show them. */
     asShown?(query: string): string;
-    /** Which settings a link tells always, and which where they were changed. */
-    sharedFields?: any;
+    /** What comes from the settings: see playground/ui/constants.py. */
+    playground: {
+      dial: { low: number; high: number; step: number; leap: number; homes: number[]; snap: number };
+      sliders: string[];
+      main: string;
+      /** Which settings a link tells always, and which where they were changed. */
+      shared: { always: string[]; maybe: string[] };
+    };
   }
 
   /** One component of the page. */
@@ -67,6 +73,9 @@ declare global {
 
   const LOW: number;
   const HIGH: number;
+  const STEP: number;
+  const LEAP: number;
+  const HOMES: number[];
   function snapped(x: number): number;
   function rounded(x: number): number;
   function share(x: number): number;

@@ -21,10 +21,10 @@ from playground.engine.language_model import LanguageModel
 from playground.events import Event, Finished, Token
 from playground.player import Player
 from playground.presets import Preset
-from playground.settings import Request, Row, Strength, conversation
+from playground.settings import SLIDERS, Request, Row, Strength, conversation
 from playground.ui.axes import examples
 from playground.ui.play import derived, recordings
-from playground.ui.play.view import BASE, STEERED, Inputs, ReplyView, View, alphas_of, key_of
+from playground.ui.play.view import BASE, STEERED, Inputs, ReplyView, View, key_of, strengths_of
 
 FOUND = Path(__file__).with_suffix(".jsonl")
 
@@ -48,7 +48,7 @@ LEAST_RELEVANT = 8 / 9
 
 def shown(preset: Preset, card: Card) -> list[float]:
     """The alphas from one end of what a preset shows, its strip and its own strength, to the other."""
-    ends = [*alphas_of(Inputs().alphas), preset.alpha]
+    ends = [*strengths_of(Inputs().side_by_side), preset.alpha]
     if goes_too_far(preset, card):
         return sorted(set(ends))
     steps = round((max(ends) - min(ends)) / STEP)
@@ -60,14 +60,14 @@ def goes_too_far(preset: Preset, card: Card) -> bool:
     return not all(
         low <= strength <= high
         for strength, (low, high) in (
-            (preset.alpha, card.safe_range.alpha), (preset.control, card.safe_range.control),
+            (preset.amounts[name], card.safe_range.of(name)) for name in SLIDERS
         )
     )  # fmt: skip
 
 
 def identity(preset: Preset, card: Card) -> str:
     """A short name of all that a preset's replies depend on but the base model and its dtype."""
-    of = [preset.model_dump(exclude={"title"}, exclude_unset=True), card.digest, Inputs().alphas]
+    of = [preset.model_dump(exclude={"title"}, exclude_unset=True), card.digest, Inputs().side_by_side]
     return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -75,7 +75,7 @@ def look(player: Player, preset: Preset) -> list[dict[str, Any]]:
     """A preset's replies along what it shows: alpha, text in a line, warnings, relevance; the base's has no alpha."""
     asked = recordings.asked_by(preset, player.axes)
     pattern = next(row for row in asked.rows if row.strengths)
-    base = next(row for row in asked.rows if all(not s.alpha and not s.control for s in row.strengths))
+    base = next(row for row in asked.rows if not any(one.steers for one in row.strengths))
     rows = [base, *(_at(pattern, alpha) for alpha in shown(preset, player.axes[preset.axis].card))]
     replies = _answered(player, asked.model_copy(update={"rows": tuple(dict.fromkeys(rows))}))
     found = [replies[key_of(row)] for row in rows]

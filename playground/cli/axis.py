@@ -2,17 +2,20 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
+from pydantic import Field
 
-from playground.cli.options import DEFAULT_MODEL, Dtype, Model, encoder_folder
+from playground.cli.fields import of, with_fields
+from playground.cli.options import Answering, encoder_folder
 from playground.cli.progress import ProgressPrinter
 from playground.errors import InvalidInput
 from playground.events import exhaust
 from playground.files import trouble
+from playground.settings import MAIN, Settings
 from playground.texts import is_blank
 from playground.training.recipe import STAGES
 
@@ -26,166 +29,159 @@ axis = typer.Typer(help="Make an axis of your own.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Option(help="What to call the axis.")]
 Out = Annotated[Path, typer.Option(help="A new folder for the axis; the same one again goes on after a stop.")]
-Description = Annotated[str, typer.Option(help="One sentence on what the axis is.")]
-PositivePole = Annotated[str, typer.Option(help="A word for alpha above 0.")]
-NegativePole = Annotated[str, typer.Option(help="A word for alpha below 0.")]
-Prompts = Annotated[
-    Path | None, typer.Option(help="Prompts to reply to (.txt or .jsonl, maybe .gz). [default: the shipped set]")
-]
-MorePairs = Annotated[
-    Path | None, typer.Option(help="Pairs to learn from beside the invented ones; short replies also show who speaks.")
-]
-Where = Annotated[
-    str | None, typer.Option(metavar="KEY=VALUE", help="Use only those lines of a pairs file that hold this value.")
-]
-JudgeName = Annotated[
-    str, typer.Option("--judge", metavar="KIND", help="Who scores the axis independently: words, sentiment or length.")
-]
-JudgePairs = Annotated[
-    Path | None, typer.Option(help="Pairs for the judge alone. [default: words keeps a share of the other pairs]")
-]
-JudgeWhere = Annotated[
-    str | None,
-    typer.Option(metavar="KEY=VALUE", help="Use only those lines of the judge's pairs that hold this value."),
-]
-JudgeLicence = Annotated[str, typer.Option(help="Licence of the judge's pairs, for the card.")]
-JudgeAttribution = Annotated[str, typer.Option(help="Whom the judge's pairs are from, for the card.")]
-Encoder = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Measure coherence with minilm, an encoder in a folder, or none. [default: minilm if --judge length]",
-    ),
-]
-Licence = Annotated[str, typer.Option(help="Licence of the pairs, for the card.")]
-Attribution = Annotated[str, typer.Option(help="Whom the pairs are from, for the card.")]
-Minutes = Annotated[
-    float,
-    typer.Option(min=1, help="Stay inside this much time; where it runs out, a slow machine has learnt from less."),
-]
-Seed = Annotated[int, typer.Option(min=0, help="Fixes every draw.")]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; repeat.")
-]
-Until = Annotated[str, typer.Option(metavar="STAGE", help=f"Stop after one of the stages: {', '.join(STAGES)}.")]
-Json = Annotated[bool, typer.Option("--json", help="Print progress as JSON lines, then the card.")]
+
+
+class Source(Settings):
+    """Of a file of pairs: which lines, and what the card says about it."""
+
+    where: str | None = Field(
+        default=None,
+        description="Use only those lines of a pairs file that hold this value.",
+        json_schema_extra={"metavar": "KEY=VALUE"},
+    )
+    licence: str = Field(default="unknown", description="Licence of the pairs, for the card.")
+    attribution: str = Field(default="", description="Whom the pairs are from, for the card.")
+
+
+class Judging(Settings):
+    """Who scores the axis independently, and what from."""
+
+    judge: str = Field(
+        default="words",
+        description="Who scores the axis independently: words, sentiment or length.",
+        json_schema_extra={"metavar": "KIND"},
+    )
+    judge_pairs: Path | None = Field(
+        default=None,
+        description="Pairs for the judge alone. [default: words keeps a share of the other pairs]",
+    )
+    judge_where: str | None = Field(
+        default=None,
+        description="Use only those lines of the judge's pairs that hold this value.",
+        json_schema_extra={"metavar": "KEY=VALUE"},
+    )
+    judge_licence: str = Field(default="unknown", description="Licence of the judge's pairs, for the card.")
+    judge_attribution: str = Field(default="", description="Whom the judge's pairs are from, for the card.")
+
+
+class Making(Judging, Source):
+    """What every axis that is trained may be told."""
+
+    description: str = Field(default="", description="One sentence on what the axis is.")
+    positive_pole: str = Field(default="more", description=f"A word for {MAIN} above 0.")
+    negative_pole: str = Field(default="less", description=f"A word for {MAIN} below 0.")
+    encoder: str | None = Field(
+        default=None,
+        description="Measure coherence with minilm, an encoder in a folder, or none. "
+        "[default: minilm if --judge length]",
+        json_schema_extra={"metavar": "NAME"},
+    )
+    prompts: Path | None = Field(
+        default=None, description="Prompts to reply to (.txt or .jsonl, maybe .gz). [default: the shipped set]"
+    )
+    minutes: float = Field(
+        default=90,
+        ge=1,
+        description="Stay inside this much time; where it runs out, a slow machine has learnt from less.",
+    )
+    seed: int = Field(default=0, ge=0, description="Fixes every draw.")
+    settings: tuple[str, ...] = Field(
+        default=(),
+        description="Change a setting of the recipe; repeat.",
+        json_schema_extra={"option": "set", "metavar": "NAME=VALUE"},
+    )
+    until: str = Field(
+        default="card",
+        description=f"Stop after one of the stages: {', '.join(STAGES)}.",
+        json_schema_extra={"metavar": "STAGE"},
+    )
+
+
+class Inventing(Making):
+    """The same of an axis that the model invents."""
+
+    pairs: Path | None = Field(
+        default=None,
+        description="Pairs to learn from beside the invented ones; short replies also show who speaks.",
+    )
 
 
 @axis.command("train")
+@with_fields(Making, Answering)
 def train(
+    given: Mapping[str, Any],
+    name: Name,
+    out: Out,
     pairs: Annotated[
         Path, typer.Option(help="Preference pairs as JSON Lines or a JSON list, maybe .gz: prompt, chosen, rejected.")
     ],
-    name: Name,
-    out: Out,
-    description: Description = "",
-    positive_pole: PositivePole = "more",
-    negative_pole: NegativePole = "less",
-    where: Where = None,
-    licence: Licence = "unknown",
-    attribution: Attribution = "",
-    judge: JudgeName = "words",
-    judge_pairs: JudgePairs = None,
-    judge_where: JudgeWhere = None,
-    judge_licence: JudgeLicence = "unknown",
-    judge_attribution: JudgeAttribution = "",
-    encoder: Encoder = None,
-    prompts: Prompts = None,
-    minutes: Minutes = 90,
-    seed: Seed = 0,
-    settings: Set = None,
-    until: Until = "card",
-    model: Model = "smollm2",
-    dtype: Dtype = "auto",
-    as_json: Json = False,
 ) -> None:
     """Train an axis from a file of preference pairs; beside short statements the model writes replies of its own."""
-    found, source = _load(pairs, where, licence, attribution)
-    _run(
-        model, dtype, as_json, prompts, until, encoder,
-        **_judge(judge, judge_pairs, judge_where, judge_licence, judge_attribution),
-        name=name, description=description, poles=(negative_pole, positive_pole), out=out, data=(source,),
-        given=found, recipe=_recipe(seed, settings), minutes=minutes,
-    )  # fmt: skip
+    making = of(given, Making)
+    found, source = _load(pairs, making)
+    _run(making, of(given, Answering), name=name, out=out, description=making.description, data=(source,), given=found)
 
 
 @axis.command("invent")
+@with_fields(Inventing, Answering)
 def invent(
+    given: Mapping[str, Any],
     name: Name,
+    out: Out,
     positive: Annotated[str, typer.Option(help='Who answers at the positive pole: "an outgoing person who ..."')],
     negative: Annotated[str, typer.Option(help="Who answers at the negative pole.")],
-    out: Out,
-    description: Description = "",
-    positive_pole: PositivePole = "more",
-    negative_pole: NegativePole = "less",
-    pairs: MorePairs = None,
-    where: Where = None,
-    licence: Licence = "unknown",
-    attribution: Attribution = "",
-    judge: JudgeName = "words",
-    judge_pairs: JudgePairs = None,
-    judge_where: JudgeWhere = None,
-    judge_licence: JudgeLicence = "unknown",
-    judge_attribution: JudgeAttribution = "",
-    encoder: Encoder = None,
-    prompts: Prompts = None,
-    minutes: Minutes = 90,
-    seed: Seed = 0,
-    settings: Set = None,
-    until: Until = "card",
-    model: Model = "smollm2",
-    dtype: Dtype = "auto",
-    as_json: Json = False,
 ) -> None:
     """Train an axis from two sentences: the model itself plays both poles."""
     if is_blank(positive) or is_blank(negative):
         raise InvalidInput("A description is empty.", "Describe both poles, such as: an outgoing, sociable person.")
-    given, sources = [], ()
-    if pairs is not None:
-        given, source = _load(pairs, where, licence, attribution)
-        sources = (source,)
+    making = of(given, Inventing)
+    found, source = _load(making.pairs, making) if making.pairs is not None else ([], None)
     _run(
-        model, dtype, as_json, prompts, until, encoder,
-        **_judge(judge, judge_pairs, judge_where, judge_licence, judge_attribution),
-        name=name, description=description or f"From {negative} to {positive}.", poles=(negative_pole, positive_pole),
-        out=out, data=sources, descriptions=(positive, negative), given=given,
-        recipe=_recipe(seed, settings), minutes=minutes,
+        making, of(given, Answering),
+        name=name, out=out, description=making.description or f"From {negative} to {positive}.",
+        data=() if source is None else (source,), descriptions=(positive, negative), given=found,
     )  # fmt: skip
 
 
+class Reading(Settings):
+    """What a steering vector is read from."""
+
+    pairs: Path | None = Field(
+        default=None, description="Pairs to read instead of the model's own replies at both ends of the axis."
+    )
+    where: str | None = Field(
+        default=None, description="Only those lines of the pairs.", json_schema_extra={"metavar": "KEY=VALUE"}
+    )
+    prompts: Path | None = Field(default=None, description="Prompts to use instead of the shipped ones.")
+
+
 @axis.command("vector")
+@with_fields(Reading, Answering)
 def vector(
-    name: Annotated[str, typer.Argument(help="An axis by its name or folder.")],
-    pairs: Annotated[
-        Path | None, typer.Option(help="Pairs to read instead of the model's own replies at both ends of the axis.")
-    ] = None,
-    where: Annotated[str | None, typer.Option(metavar="KEY=VALUE", help="Only those lines of the pairs.")] = None,
-    prompts: Annotated[Path | None, typer.Option(help="Prompts to use instead of the shipped ones.")] = None,
-    model: Model = DEFAULT_MODEL,
-    dtype: Dtype = "auto",
-    as_json: Json = False,
+    given: Mapping[str, Any], name: Annotated[str, typer.Argument(help="An axis by its name or folder.")]
 ) -> None:
     """Add a steering vector to an axis: another method behind control, made and calibrated in minutes."""
     from playground import cards, places
     from playground.training.pairs import load_prompts
 
-    asked = load_prompts(prompts or places.PRESETS / "prompts.jsonl")
-    given = None if pairs is None else _load(pairs, where, "", "")[0]
+    source, how = of(given, Reading), of(given, Answering)
+    asked = load_prompts(source.prompts or places.PRESETS / "prompts.jsonl")
+    pairs = None if source.pairs is None else _load(source.pairs, Source(where=source.where))[0]
 
     from playground.player import Player
     from playground.training import steering_vector
     from playground.training.recipe import Recipe
     from playground.training.run import Run
 
-    tell = ProgressPrinter(as_json)
-    player = Player.open(model, dtype, tell)
+    tell = ProgressPrinter(how.as_json)
+    player = Player.open(how.model, how.dtype, tell)
     found = player.axis(name)
     folders = [Path(name), *(folder for folder in cards.all_folders() if folder.is_dir())]
     folder = next(one for one in folders if (one / cards.FILE_NAME).is_file() and cards.Card.load(one) == found.card)
     work = places.cache_directory() / "vectors" / found.card.digest / str(player.model.dtype).removeprefix("torch.")
     work.mkdir(parents=True, exist_ok=True)
-    card = exhaust(steering_vector.make(Run(player.model, Recipe(), work), found, folder, asked, given), tell)
-    if as_json:
+    card = exhaust(steering_vector.make(Run(player.model, Recipe(), work), found, folder, asked, pairs), tell)
+    if how.as_json:
         print(card.model_dump_json(), flush=True)
         return
     told = {key: card.checks[f"steering_vector_{key}"] for key in ("reward", "perplexity", "diversity")}
@@ -197,39 +193,31 @@ def vector(
     )
 
 
-def _run(
-    model: str,
-    dtype: str,
-    as_json: bool,
-    prompts: Path | None,
-    until: str,
-    encoder: str | None,
-    poles: tuple[str, str],
-    **job: Any,
-) -> None:
+def _run(making: Making, how: Answering, **job: Any) -> None:
     """Check everything that can be checked before the model is loaded, then train and tell how it goes."""
     from playground import places, sources
     from playground.cards import Poles
     from playground.training.pairs import load_prompts
 
-    if until not in STAGES:
-        raise InvalidInput(f"There is no stage {until!r}.", f"Choose one of: {', '.join(STAGES)}.")
-    asked = load_prompts(prompts or places.PRESETS / "prompts.jsonl")
+    if making.until not in STAGES:
+        raise InvalidInput(f"There is no stage {making.until!r}.", f"Choose one of: {', '.join(STAGES)}.")
+    job |= _judge(making) | {"recipe": _recipe(making.seed, making.settings), "minutes": making.minutes}
+    asked = load_prompts(making.prompts or places.PRESETS / "prompts.jsonl")
 
     from playground.player import open_model
     from playground.training.pipeline import train as run
     from playground.training.spec import Job
 
-    tell = ProgressPrinter(as_json)
-    encoder = encoder or ("minilm" if job["judge"] == "length" else None)
+    tell = ProgressPrinter(how.as_json)
+    encoder = making.encoder or ("minilm" if making.judge == "length" else None)
     folder = encoder_folder(encoder, lambda name: sources.resolve_encoder(name, tell))
-    language_model = open_model(model, dtype, tell)
+    language_model = open_model(how.model, how.dtype, tell)
     ready = Job(
         prompts=asked,
-        poles=Poles(negative=poles[0], positive=poles[1]),
+        poles=Poles(negative=making.negative_pole, positive=making.positive_pole),
         encoder=folder,
         command=shlex.join(["playground", *sys.argv[1:]]),
-        until=until,  # pyright: ignore[reportArgumentType]
+        until=making.until,  # pyright: ignore[reportArgumentType]
         **job,
     )
     try:
@@ -240,47 +228,48 @@ def _run(
         raise InvalidInput(
             f"The training had to stop: {found}.", "Make room on the disk, then run the same command to go on."
         ) from error
-    _end(ready, card, model, as_json)
+    _end(ready, card, how)
 
 
-def _judge(kind: str, path: Path | None, where: str | None, licence: str, attribution: str) -> dict[str, Any]:
+def _judge(making: Judging) -> dict[str, Any]:
     """What a job must know of its judge."""
-    from typing import get_args
-
     from playground.cards import JudgeKind
 
-    if kind not in get_args(JudgeKind):
-        raise InvalidInput(f"There is no judge {kind!r}.", f"Choose one of: {', '.join(get_args(JudgeKind))}.")
-    if path is None:
-        if where is not None:
+    kinds = get_args(JudgeKind)
+    if making.judge not in kinds:
+        raise InvalidInput(f"There is no judge {making.judge!r}.", f"Choose one of: {', '.join(kinds)}.")
+    if making.judge_pairs is None:
+        if making.judge_where is not None:
             raise InvalidInput("--judge-where needs --judge-pairs.", "Name the file whose lines it chooses.")
-        return {"judge": kind}
-    found, source = _load(path, where, licence, attribution)
-    return {"judge": kind, "judge_pairs": found, "judge_data": (source,)}
+        return {"judge": making.judge}
+    source = Source(where=making.judge_where, licence=making.judge_licence, attribution=making.judge_attribution)
+    found, told = _load(making.judge_pairs, source)
+    return {"judge": making.judge, "judge_pairs": found, "judge_data": (told,)}
 
 
-def _load(path: Path, where: str | None, licence: str, attribution: str) -> tuple[list["Pair"], "Data"]:
+def _load(path: Path, source: Source) -> tuple[list["Pair"], "Data"]:
     """The pairs of a file, and what the card will say about it."""
     from playground.cards import Data
     from playground.files import digest
     from playground.training import pairs
 
-    key, _, value = (where or "").partition("=")
-    if where is not None and not (key and value):
-        raise InvalidInput(f"{where!r} is not KEY=VALUE.", "Write it like: --where trait=openness")
-    found = pairs.load(path, (key, value) if where else None)
-    name = path.name + (f", lines with {key} {value}" if where else "")
-    return found, Data(name=name, licence=licence, rows=len(found), sha256=digest(path), attribution=attribution)
+    key, _, value = (source.where or "").partition("=")
+    if source.where is not None and not (key and value):
+        raise InvalidInput(f"{source.where!r} is not KEY=VALUE.", "Write it like: --where trait=openness")
+    found = pairs.load(path, (key, value) if source.where else None)
+    about = {"licence": source.licence, "attribution": source.attribution, "sha256": digest(path)}
+    name = path.name + (f", lines with {key} {value}" if source.where else "")
+    return found, Data(name=name, rows=len(found), **about)
 
 
-def _recipe(seed: int, settings: Sequence[str] | None) -> "Recipe":
+def _recipe(seed: int, settings: Sequence[str]) -> "Recipe":
     """The default recipe with what was asked to be changed."""
     import json
 
     from playground.training.recipe import Recipe
 
     changed: dict[str, Any] = {}
-    for setting in settings or ():
+    for setting in settings:
         name, sign, value = setting.partition("=")
         if not sign or name not in Recipe.model_fields:
             raise InvalidInput(
@@ -293,20 +282,20 @@ def _recipe(seed: int, settings: Sequence[str] | None) -> "Recipe":
     return Recipe(**{"seed": seed, **changed})
 
 
-def _end(job: "Job", card: "Card | None", model: str, as_json: bool) -> None:
+def _end(job: "Job", card: "Card | None", how: Answering) -> None:
     """The card, or what to do next."""
     if card is None:
         print(f"Stopped after the stage {job.until}. Run it again without --until to go on.", file=sys.stderr)
-    elif as_json:
+    elif how.as_json:
         print(card.model_dump_json(), flush=True)
     else:
         from playground.sources import DEFAULT
 
-        low, high = card.safe_range.alpha
-        alphas = " ".join(f"--alpha {alpha:g}" for alpha in sorted({low, 0.0, high}))
-        of_model = "" if model == DEFAULT else f" --model {shlex.quote(model)}"
+        low, high = card.safe_range.of(MAIN)
+        tried = " ".join(f"--{MAIN} {amount:g}" for amount in sorted({low, 0.0, high}))
+        of_model = "" if how.model == DEFAULT else f" --model {shlex.quote(how.model)}"
         print(
-            f"{card.name} is ready in {job.out}. Safe from alpha {low:g} to {high:g}; reward rises until alpha "
-            f"{card.rises_until:g}.\nTry: playground generate 'Tell me about yourself.' "
-            f"--axis {shlex.quote(str(job.out))} {alphas}{of_model}"
+            f"{card.name} is ready in {job.out}. Tested from {MAIN} {low:g} to {high:g}; reward rises until "
+            f"{MAIN} {card.rises_until:g}.\nTry: playground generate 'Tell me about yourself.' "
+            f"--axis {shlex.quote(str(job.out))} {tried}{of_model}"
         )

@@ -2,15 +2,16 @@
 
 import functools
 import inspect
-import operator
 from collections.abc import Callable, Mapping, Sequence
-from types import UnionType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic.fields import FieldInfo
 
+from playground.fields import bare, default_of, grid_of, told_of
 from playground.settings import Settings
+
+S = TypeVar("S", bound=Settings)
 
 _FIRST = 2  # of a command's own arguments that help tells before the others: what is asked, and along which axis
 
@@ -50,17 +51,16 @@ def only(given: Mapping[str, Any], model: type[Settings]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name in model.model_fields}
 
 
+def of(given: Mapping[str, Any], model: type[S]) -> S:
+    """These settings as they were given."""
+    return model(**only(given, model))
+
+
 def _option(name: str, field: FieldInfo, many: bool) -> inspect.Parameter:
-    told = typer.Option(f"--{name.replace('_', '-')}", help=field.description, metavar="[AXIS=]VALUE" if many else None)
-    kind = Annotated[list[str] | None if many else _bare(field.annotation), told]
-    default = None if many else list(field.default) if isinstance(field.default, tuple) else field.default
+    is_grid = grid_of(field) is not None
+    metavar = "[AXIS=]VALUE" if many else "GRID" if is_grid else told_of(field, "metavar")
+    called = told_of(field, "option") or name.replace("_", "-")
+    told = typer.Option(f"--{called}", help=field.description, metavar=metavar)
+    kind = Annotated[list[str] | None if many else str if is_grid else bare(field.annotation), told]
+    default = None if many else default_of(field)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-
-
-def _bare(annotation: Any) -> Any:
-    """A field's type without its bounds, which the settings themselves check."""
-    if isinstance(annotation, UnionType):
-        return functools.reduce(operator.or_, map(_bare, get_args(annotation)))
-    if get_origin(annotation) is tuple:  # of any length: an option that may be repeated
-        return list[_bare(get_args(annotation)[0])]
-    return _bare(get_args(annotation)[0]) if get_origin(annotation) is Annotated else annotation

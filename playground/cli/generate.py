@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from playground.cli.fields import only, with_fields
-from playground.cli.options import DEFAULT_MODEL, Dtype, Json, Model
+from playground.cli.options import Answering
 from playground.cli.progress import on_stderr, printable, told
 from playground.errors import InvalidInput
 from playground.events import Event, Finished, Progress, Started, Token, to_json
 from playground.files import read_json
 from playground.settings import (
+    MAIN,
     SLIDERS,
     Length,
     Message,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from playground.player import Player
 
 
-@with_fields(Sampling, Noise, Length, Stopping, repeated=(Strength,))
+@with_fields(Sampling, Noise, Length, Stopping, Answering, repeated=(Strength,))
 def generate(
     given: Mapping[str, Any],
     prompt: Annotated[str | None, typer.Argument(help="What to say to the model.")] = None,
@@ -46,9 +47,6 @@ def generate(
         Path | None,
         typer.Option(metavar="FILE", help="A talk to go on: a JSON list of role and content; the prompt comes last."),
     ] = None,
-    model: Model = DEFAULT_MODEL,
-    dtype: Dtype = "auto",
-    as_json: Json = False,
 ) -> None:
     """Reply to a prompt at one or more strengths: a row for each alpha with each control that is given.
 
@@ -60,9 +58,9 @@ def generate(
     rows = tuple(Row(messages=talk, strengths=own, seed=given["seed"]) for own in used)
     ends = only(given, Length) | only(given, Stopping)
     request = Request(rows=rows, sampling=Sampling(**only(given, Sampling)), **ends)
-    events = _open(model, dtype).run(request)
+    events = _open(given["model"], given["dtype"]).run(request)
     with contextlib.closing(events):  # pyright: ignore[reportArgumentType]
-        for piece in (f"{to_json(event)}\n" for event in events) if as_json else _as_text(events, request):
+        for piece in (f"{to_json(event)}\n" for event in events) if given["as_json"] else _as_text(events, request):
             sys.stdout.write(piece)
             sys.stdout.flush()
 
@@ -87,7 +85,7 @@ def strengths(axes: Sequence[str], given: Mapping[str, Sequence[str]]) -> list[t
     Values of sliders that name no axis belong to the one without a strength of its own, or to the only one, and make a
     row each; options that name none belong to all. Raises InvalidInput where it is not told which.
     """
-    own = dict(_with_alpha(text) for text in axes)
+    own = dict(_with_strength(text) for text in axes)
     if len(own) < len(axes):
         raise InvalidInput("An axis is named twice.", "Give each axis once.")
     loose: dict[str, list[str]] = {}
@@ -110,7 +108,7 @@ def strengths(axes: Sequence[str], given: Mapping[str, Sequence[str]]) -> list[t
         raise InvalidInput(f"--{field} does not say of which axis.", f"Write --{field} {next(iter(own))}=VALUE.")
     for name in free:
         if name != along or not grid:
-            own[name]["alpha"] = "1"
+            own[name][MAIN] = "1"
     points: list[dict[str, Any]] = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     return [
         tuple(
@@ -121,14 +119,14 @@ def strengths(axes: Sequence[str], given: Mapping[str, Sequence[str]]) -> list[t
     ]
 
 
-def _with_alpha(text: str) -> tuple[str, dict[str, Any]]:
+def _with_strength(text: str) -> tuple[str, dict[str, Any]]:
     """NAME or NAME=ALPHA; what follows a sign that is no number is part of the name, or of a path."""
-    name, _, alpha = text.rpartition("=")
+    name, _, amount = text.rpartition("=")
     try:
-        float(alpha)
+        float(amount)
     except ValueError:
         return text, {}
-    return (name, {"alpha": alpha}) if name else (text, {})
+    return (name, {MAIN: amount}) if name else (text, {})
 
 
 def _checked(field: str, value: str) -> str:
@@ -192,8 +190,7 @@ def _as_text(events: Iterator[Event], request: Request) -> Iterator[str]:
 def _heading(row: Row) -> str:
     if not row.strengths:
         return "== base model ==\n"
-    strength = row.strengths[0]
-    return f"== alpha {strength.alpha:g}, control {strength.control:g} ==\n"
+    return f"== {row.strengths[0].in_words()} ==\n"
 
 
 def _summary(end: Finished) -> str:
@@ -204,7 +201,7 @@ def _summary(end: Finished) -> str:
     if end.alpha_interval is not None:
         low, high = end.alpha_interval
         span = [f"from {low:.2f}" if low is not None else "", f"to {high:.2f}" if high is not None else ""]
-        figures.append(f"the same reply for alpha {' '.join(part for part in span if part) or 'of any size'}")
+        figures.append(f"the same reply for {MAIN} {' '.join(part for part in span if part) or 'of any size'}")
     for at, change in zip(end.alpha_interval or (), end.changes or (), strict=False):
         if change is not None:
             figures.append(f"at {at:.2f} {told(change.old)} becomes {told(change.new)}")

@@ -20,6 +20,7 @@ from playground.cli.study_people import study as study_commands
 from playground.cli.sweep import sweep as sweep_command
 from playground.errors import InvalidInput, PlaygroundError
 from playground.files import trouble
+from playground.settings import MAIN, SLIDERS
 
 if TYPE_CHECKING:
     from playground.cards import Card
@@ -146,7 +147,7 @@ def _print_models(models: list[dict[str, str]], as_json: bool) -> None:
 
 @app.command("axes")
 def axes(as_json: Json = False) -> None:
-    """List the shipped axes with their judge and measured safe range."""
+    """List the shipped axes with their judge and tested range."""
     from playground import cards
 
     found = list(cards.shipped().values())
@@ -165,8 +166,8 @@ def _print_card(card: "Card") -> None:
     safe = card.safe_range
     print(f"{card.name}: {card.poles.negative} (negative) to {card.poles.positive} (positive). {card.description}")
     print(f"  base model     {card.base.name}")
-    print(f"  safe range     alpha {_span(safe.alpha)}, control {_span(safe.control)}")
-    print(f"  reward rises   until alpha {card.rises_until:g}")
+    print(f"  tested range   {', '.join(f'{name} {_span(safe.of(name))}' for name in SLIDERS)}")
+    print(f"  reward rises   until {MAIN} {card.rises_until:g}")
     print(f"  judge          {_judged(card)}")
     if card.coherence:
         print(f"  coherence      {', '.join(f'{mean:.2f} at {name}' for name, mean in card.coherence.items())}")

@@ -7,23 +7,45 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import Field
 from typer.core import TyperCommand
 
 from playground.errors import InvalidInput
-
-Model = Annotated[
-    str, typer.Option("--model", metavar="NAME", help="smollm2, tiny, a folder, or a Hub id owner/name[@revision].")
-]
-Dtype = Annotated[
-    str,
-    typer.Option(
-        "--dtype", metavar="TYPE", help="auto (the fast one of float32 and bfloat16), either, float16, or int8."
-    ),
-]
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
+from playground.fields import told_of
+from playground.settings import Settings
 
 DEFAULT_MODEL = "smollm2"
+
+
+class Answering(Settings):
+    """Which model answers, how it is held, and for whom what it says is printed."""
+
+    model: str = Field(
+        default=DEFAULT_MODEL,
+        description="smollm2, tiny, a folder, or a Hub id owner/name[@revision].",
+        json_schema_extra={"metavar": "NAME"},
+    )
+    dtype: str = Field(
+        default="auto",
+        description="auto (the fast one of float32 and bfloat16), either, float16, or int8.",
+        json_schema_extra={"metavar": "TYPE"},
+    )
+    as_json: bool = Field(
+        default=False,
+        description="Print JSON for programs instead of text for people.",
+        json_schema_extra={"option": "json"},
+    )
+
+
+def _shared(name: str) -> Any:
+    field = Answering.model_fields[name]
+    called, metavar = told_of(field, "option") or name, told_of(field, "metavar")
+    return typer.Option(f"--{called}", metavar=metavar, help=field.description)
+
+
+Model = Annotated[str, _shared("model")]
+Dtype = Annotated[str, _shared("dtype")]
+Json = Annotated[bool, _shared("as_json")]
 
 _OPTION = re.compile(r"--?[A-Za-z][A-Za-z0-9-]*(?==|$)")
 

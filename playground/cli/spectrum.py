@@ -8,41 +8,37 @@ from typing import Annotated, Any
 
 import typer
 
-from playground.cli.fields import with_fields
-from playground.cli.options import DEFAULT_MODEL, Dtype, Json, Model
+from playground.cli.fields import of, only, with_fields
+from playground.cli.options import Answering
 from playground.cli.progress import ProgressPrinter, printable, told
 from playground.events import Finished, Spectrum, to_json
 from playground.measure.spectrum import SpectrumPlan
-from playground.settings import conversation
+from playground.settings import MAIN, conversation
 
 
-@with_fields(SpectrumPlan)
+@with_fields(SpectrumPlan, Answering)
 def spectrum(
     given: Mapping[str, Any],
     prompt: Annotated[str, typer.Argument(help="What to say to the model.")],
     axis: Annotated[str, typer.Option(metavar="NAME", help="An axis by its name or folder.")],
-    low: Annotated[float, typer.Option("--from", help="The lowest alpha.")] = -1.0,
-    high: Annotated[float, typer.Option("--to", help="The highest alpha.")] = 2.0,
     system: Annotated[str | None, typer.Option(metavar="TEXT", help="System text before the prompt.")] = None,
-    model: Model = DEFAULT_MODEL,
-    dtype: Dtype = "auto",
-    as_json: Json = False,
 ) -> None:
     """Find all replies for alpha in a range, and exactly where each gives way to the next."""
     from playground import sources
     from playground.measure.spectrum import spectrum as find
     from playground.player import Player
 
-    sources.check_dtype(dtype)
-    stretch = SpectrumPlan(messages=conversation(prompt, system), axis=axis, low=low, high=high, **given)
-    print(f"Looking for every reply for alpha from {low:g} to {high:g}.", file=sys.stderr)
-    player = Player.open(model, dtype, ProgressPrinter(as_json=False))
+    how = of(given, Answering)
+    sources.check_dtype(how.dtype)
+    stretch = SpectrumPlan(messages=conversation(prompt, system), axis=axis, **only(given, SpectrumPlan))
+    print(f"Looking for every reply for {MAIN} from {stretch.low:g} to {stretch.high:g}.", file=sys.stderr)
+    player = Player.open(how.model, how.dtype, ProgressPrinter(as_json=False))
     found: list[Finished] = []
     with contextlib.closing(find(player, stretch)) as events:
         for event in events:
             if isinstance(event, Finished):
                 found.append(event)
-            if as_json:
+            if how.as_json:
                 print(to_json(event), flush=True)
             elif isinstance(event, Finished):
                 print(_reply(event), flush=True)
@@ -57,17 +53,17 @@ def _reply(found: Finished) -> str:
 
 def _span(low: float | None, high: float | None) -> str:
     parts = ["" if low is None else f"from {low:.4f}", "" if high is None else f"to {high:.4f}"]
-    return f"alpha {' '.join(part for part in parts if part) or 'of any size'}"
+    return f"{MAIN} {' '.join(part for part in parts if part) or 'of any size'}"
 
 
 def _order(found: Spectrum, replies: Sequence[Finished]) -> str:
     """The replies in order of alpha, and what changes between them."""
-    lines = [f"{len(found.rows)} replies for alpha from {found.low:g} to {found.high:g}, in order:"]
+    lines = [f"{len(found.rows)} replies for {MAIN} from {found.low:g} to {found.high:g}, in order:"]
     for row, at in zip_longest(found.rows, found.breakpoints):
         lines.append(f"  [{row}]")
         change = replies[row].changes
         if at is not None and change is not None and change[1] is not None:
             lines[-1] += f" until {at:.4f}, where {told(change[1].old)} becomes {told(change[1].new)}"
     for low, high in found.gaps:
-        lines.append(f"The budget did not reach alpha from {low:.4f} to {high:.4f}.")
+        lines.append(f"The budget did not reach {MAIN} from {low:.4f} to {high:.4f}.")
     return "\n".join([*lines, f"{found.decoded_tokens} tokens decoded."])

@@ -9,46 +9,42 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.fields import with_fields
-from playground.cli.options import DEFAULT_MODEL, Dtype, Model, encoder_folder
+from playground.cli.fields import of, only, with_fields
+from playground.cli.options import Answering, encoder_folder
 from playground.cli.progress import ProgressPrinter
 from playground.errors import InvalidInput
 from playground.events import Progress, exhaust
-from playground.measure.plan import SweepPlan, parse_grid
+from playground.measure.plan import SweepPlan
+from playground.settings import SLIDERS
 
 if TYPE_CHECKING:
     from playground.measure.sweep import Sweep
     from playground.player import Player
 
 
-@with_fields(SweepPlan)
+@with_fields(SweepPlan, Answering)
 def sweep(
     given: Mapping[str, Any],
     axis: Annotated[str, typer.Option(metavar="NAME", help="An axis by its name or folder.")],
     prompts: Annotated[Path, typer.Option(help="Prompts to reply to: .txt, one a line, or .jsonl, maybe .gz.")],
     out: Annotated[Path, typer.Option(help="A new folder for what is measured; the same again goes on after a stop.")],
-    alphas: Annotated[str, typer.Option(metavar="GRID", help="start:end:step, or numbers with commas.")] = "-1:2:0.25",
-    controls: Annotated[str, typer.Option(metavar="GRID", help="The same for control.")] = "0",
     encoder: Annotated[
         str, typer.Option(metavar="NAME", help="minilm, a folder, or none to leave coherence out.")
     ] = "minilm",
-    model: Model = DEFAULT_MODEL,
-    dtype: Dtype = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")] = False,
 ) -> None:
-    """Measure an axis over alphas, controls, prompts and seeds: replies, points and a chart in a folder."""
+    """Measure an axis over strengths, prompts and seeds: replies, points and a chart in a folder."""
     from playground import sources
     from playground.measure import report, sheet
     from playground.player import Player
     from playground.training.pairs import load_prompts
 
-    sources.check_dtype(dtype)
-    grid = {"alphas": parse_grid(alphas), "controls": parse_grid(controls)}
-    plan = SweepPlan(axis=axis, prompts=tuple(load_prompts(prompts)), **grid, **given)
+    how = of(given, Answering)
+    sources.check_dtype(how.dtype)
+    plan = SweepPlan(axis=axis, prompts=tuple(load_prompts(prompts)), **only(given, SweepPlan))
     print(f"Measuring {plan.in_words()}.", file=sys.stderr)
     tell = ProgressPrinter(as_json=False)
     folder = encoder_folder(encoder, lambda name: sources.resolve_encoder(name, tell))
-    player = Player.open(model, dtype, tell)
+    player = Player.open(how.model, how.dtype, tell)
     command = shlex.join(["playground", *sys.argv[1:]])
     try:
         found = _measure(player, plan, out, folder, tell)
@@ -59,7 +55,7 @@ def sweep(
         raise InvalidInput(
             f"The sweep had to stop: {error}.", "Make room on the disk, then run the same command to go on."
         ) from error
-    if as_json:
+    if how.as_json:
         print(json.dumps(summary, indent=1))
     else:
         _print(found, summary, out)
@@ -76,16 +72,16 @@ def _print(found: "Sweep", summary: dict[str, Any], out: Path) -> None:
     from playground.measure.findings import longest_line, measured, sentence
 
     names = measured(found.points)
-    print("  ".join(["  alpha", "control", *(f"{name:>10}" for name in names)]))
+    print("  ".join([*(f"{name:>7}" for name in SLIDERS), *(f"{name:>10}" for name in names)]))
     for point in found.points:
         means = (f"{point.metrics[name].mean:10.3f}" for name in names)
-        print("  ".join([f"{point.alpha:7g}", f"{point.control:7g}", *means]))
+        print("  ".join([*(f"{amount:7g}" for amount in point.amounts.values()), *means]))
     print()
     for name in ("reward", "judge"):
         if name in names:
             print(sentence(found.points, name, *longest_line(found.points)))
     for line in summary["spearman"]:
-        fixed = "control" if line["along"] == "alpha" else "alpha"
+        fixed = ", ".join(f"{name} {line[name]:g}" for name in SLIDERS if name != line["along"])
         ranks = ", ".join(f"{name} {line[name]:.2f}" for name in ("reward", "judge") if name in line)
-        print(f"Rank correlation with {line['along']} at {fixed} {line[fixed]:g}: {ranks}.")
+        print(f"Rank correlation with {line['along']} at {fixed}: {ranks}.")
     print(f"In {out}: {', '.join(sorted(path.name for path in out.iterdir() if not path.name.startswith('.')))}")

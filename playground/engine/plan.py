@@ -83,8 +83,7 @@ def plan_row(model: LanguageModel, axes: Mapping[str, Steering], row: Row) -> Ro
 
 
 def _stream(model: LanguageModel, term: Term) -> Stream:
-    # Weak references: a layer loaded anew is another stream, even where the memory of the old one is used again.
-    return ref(model), ref(term.front.layer), term.front.alpha
+    return ref(model), term.front.key
 
 
 def edit(hidden: Tensor, plans: Sequence[RowPlan]) -> Edited:

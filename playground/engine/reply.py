@@ -11,14 +11,14 @@ from playground.engine.plan import RowPlan
 from playground.engine.prefix_tree import Node, PrefixTree
 from playground.engine.stop_strings import held_back, stop_at
 from playground.events import Candidate, Change, Finished, Token
-from playground.settings import Row, Sampling
+from playground.settings import UNSTEERED, Row, Sampling
 
 
 @dataclass
 class _End:
     """An end of the alpha interval as far as it is known: where it is, and what happens there."""
 
-    alpha: float
+    at: float
     position: int = 0
     token: int = 0
 
@@ -78,9 +78,9 @@ class Reply:
         grown = self._grow(model.text(self.ids))
         if not self.ended:
             self.path.append(self.tree.child(self.path[-1], choice.token))
-        if choice.low > self.low.alpha:
+        if choice.low > self.low.at:
             self.low = _End(choice.low, position, choice.low_token)
-        if choice.high < self.high.alpha:
+        if choice.high < self.high.at:
             self.high = _End(choice.high, position, choice.high_token)
         self.kl += choice.kl
         self.surprise -= choice.base_logprob
@@ -122,11 +122,10 @@ class Reply:
         reason: Literal["stop", "length"] = "stop" if self.stopped or self.ids[-1] in model.stop_ids else "length"
         return Finished(
             row=self.index,
-            alpha=first.alpha if first else 0.0,
-            control=first.control if first else 0.0,
+            at=first.at if first else UNSTEERED,
             text=self.text,
             token_ids=tuple(self.ids),
-            alpha_interval=(_bounded(self.low.alpha), _bounded(self.high.alpha)) if has_interval else None,
+            alpha_interval=(_bounded(self.low.at), _bounded(self.high.at)) if has_interval else None,
             reward=None,
             kl=self.kl / len(self.ids),
             perplexity=math.exp(min(self.surprise / len(self.ids), 700.0)),
@@ -138,7 +137,7 @@ class Reply:
 
     def _change(self, model: LanguageModel, end: _End) -> Change | None:
         """What happens at an end of the interval."""
-        if not math.isfinite(end.alpha):
+        if not math.isfinite(end.at):
             return None
         before = self.ids[: end.position]
         old = self.ids[end.position]

@@ -1,10 +1,11 @@
-"""Plotly figures from cards and measured points: any metric against alpha, control or KL.
+"""Plotly figures from cards and measured points: any metric against a slider or KL.
 
 Pure: values in, figure out. Colours are middle tones that read on light and dark paper alike.
 """
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,8 +15,8 @@ from markupsafe import Markup
 
 from playground.cards import Card, Estimate, Point, SafeRange
 from playground.measure import findings
-from playground.measure.findings import LABELS, OTHER, Along
-from playground.settings import SLIDER_RANGE
+from playground.measure.findings import LABELS
+from playground.settings import MAIN, SLIDER_RANGE, SLIDERS, Sliders
 
 POSITIVE, NEGATIVE, BASE, UNSAFE = "#12908a", "#b8508f", "#7d838c", "#c98a1b"
 """One colour per meaning: towards the trained pole, towards the other, the base model, outside the tested range."""
@@ -36,40 +37,40 @@ X_RANGE = (SLIDER_RANGE[0] - 0.1, SLIDER_RANGE[1] + 0.1)
 
 @dataclass(frozen=True)
 class ReplyReward:
-    """One reply's reward at one strength."""
+    """One reply's reward at an amount of the first slider."""
 
-    alpha: float
+    at: float
     reward: float
     current: bool = False
 
 
-def hue(alpha: float) -> str:
+def hue(amount: float) -> str:
     """The colour of a strength: grey at 0, one hue above it, its complement below."""
-    return BASE if alpha == 0 else POSITIVE if alpha > 0 else NEGATIVE
+    return BASE if amount == 0 else POSITIVE if amount > 0 else NEGATIVE
 
 
 def reward_curve(
-    card: Card | None, points: Sequence[ReplyReward] = (), alpha: float | None = None, height: int = 250
+    card: Card | None, points: Sequence[ReplyReward] = (), here: float | None = None, height: int = 250
 ) -> go.Figure:
-    """Reward against alpha: the card's mean and interval as backdrop, these points on top, `alpha` as a line.
+    """Reward against the first slider: the card's mean and interval behind, these points on top, `here` as a line.
 
     The axes depend on the card, not on where the slider stands, so nothing moves while it is dragged.
     """
     backdrop = mean_curve(card)
     low, high = _room(_ends(mean for _, mean in backdrop) + [point.reward for point in points])
     figure = go.Figure(layout=_layout(low, high, height))
-    figure.add_traces(_zones(X_RANGE, card.safe_range.alpha if card else X_RANGE, (low, high)))
+    figure.add_traces(_zones(X_RANGE, card.safe_range.of(MAIN) if card else X_RANGE, (low, high)))
     if backdrop:
         for trace in _backdrop(backdrop):
             figure.add_trace(trace)
-    if alpha is not None:
-        figure.add_vline(x=min(max(alpha, X_RANGE[0]), X_RANGE[1]), line={"color": hue(alpha), "width": 1.5})
+    if here is not None:
+        figure.add_vline(x=min(max(here, X_RANGE[0]), X_RANGE[1]), line={"color": hue(here), "width": 1.5})
     if points:
         figure.add_trace(_points(points))
     return figure
 
 
-def win_rates(points: Sequence[tuple[float, Estimate]], strength: str = "alpha", height: int = 250) -> go.Figure:
+def win_rates(points: Sequence[tuple[float, Estimate]], strength: str = MAIN, height: int = 250) -> go.Figure:
     """Share of pairs won against strength, with its intervals; one half is what chance would give."""
     figure = go.Figure(layout=_layout(0.0, 1.0, height))
     if points:
@@ -84,12 +85,9 @@ def win_rates(points: Sequence[tuple[float, Estimate]], strength: str = "alpha",
 
 
 def mean_curve(card: Card | None, metric: str = "reward") -> list[tuple[float, Estimate]]:
-    """What the card measured of `metric` along alpha with control off, by rising alpha."""
-    measured = card.curve if card is not None else ()
-    along = [
-        (point.alpha, point.metrics[metric]) for point in measured if not point.control and metric in point.metrics
-    ]
-    return sorted(along, key=lambda pair: pair[0])
+    """What the card measured of `metric` along the first slider with the others at 0, in order."""
+    measured = findings.line(card.curve) if card is not None else ()
+    return [(point.amounts[MAIN], point.metrics[metric]) for point in measured if metric in point.metrics]
 
 
 def caption(card: Card | None) -> str:
@@ -97,12 +95,12 @@ def caption(card: Card | None) -> str:
     backdrop = mean_curve(card)
     if card is None or not backdrop:
         return "No measured curve yet: the points are this prompt's own replies."
-    low, high = card.safe_range.alpha
+    low, high = card.safe_range.of(MAIN)
     ends = min(backdrop)[1].mean, max(mean.mean for _, mean in backdrop)
     bottom, top = (findings.figure(end, max(findings.digits(ends) - 1, 0)) for end in ends)
     return (
         f"Over the axis's test prompts, mean reward rises from {bottom} to {top} "
-        f"at alpha {card.rises_until:g}; replies stayed fluent from {low:g} to {high:g}."
+        f"at {MAIN} {card.rises_until:g}; replies stayed fluent from {low:g} to {high:g}."
     )
 
 
@@ -148,11 +146,11 @@ def _ends(estimates: Iterable[Estimate]) -> list[float]:
     return [end for estimate in estimates for end in (estimate.low, estimate.high)]
 
 
-def _backdrop(curve: Sequence[tuple[float, Estimate]], strength: str = "alpha", digits: int = 2) -> list[go.Scatter]:
+def _backdrop(curve: Sequence[tuple[float, Estimate]], strength: str = MAIN, digits: int = 2) -> list[go.Scatter]:
     """The card's interval as a band and its mean as a line, both calm."""
-    alphas = [alpha for alpha, _ in curve]
+    amounts = [amount for amount, _ in curve]
     band = go.Scatter(
-        x=alphas + alphas[::-1],
+        x=amounts + amounts[::-1],
         y=[e.high for _, e in curve] + [e.low for _, e in reversed(curve)],
         mode="lines",
         line={"width": 0},
@@ -163,7 +161,7 @@ def _backdrop(curve: Sequence[tuple[float, Estimate]], strength: str = "alpha", 
         name="95 % interval",
     )
     mean = go.Scatter(
-        x=alphas,
+        x=amounts,
         y=[e.mean for _, e in curve],
         mode="lines",
         line={"color": BASE, "width": 1.5},
@@ -177,18 +175,18 @@ def _backdrop(curve: Sequence[tuple[float, Estimate]], strength: str = "alpha", 
 
 def _points(points: Sequence[ReplyReward]) -> go.Scatter:
     """This prompt's own replies; the current one is the large one."""
-    ordered = sorted(points, key=lambda point: point.alpha)
+    ordered = sorted(points, key=lambda point: point.at)
     return go.Scatter(
-        x=[p.alpha for p in ordered],
+        x=[p.at for p in ordered],
         y=[p.reward for p in ordered],
         mode="markers",
         name="this prompt",
         marker={
-            "color": [hue(p.alpha) for p in ordered],
+            "color": [hue(p.at) for p in ordered],
             "size": [14 if p.current else 9 for p in ordered],
             "line": {"width": 2, "color": "rgba(255,255,255,.9)"},
         },
-        hovertemplate="alpha %{x:.2f}<br>this prompt %{y:.2f}<extra></extra>",
+        hovertemplate=f"{MAIN} %{{x:.2f}}<br>this prompt %{{y:.2f}}<extra></extra>",
     )
 
 
@@ -203,7 +201,7 @@ def _layout(low: float, high: float, height: int) -> go.Layout:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "ui-sans-serif, system-ui, sans-serif", "size": 12, "color": BASE},
-        xaxis={**grid, "range": list(X_RANGE), "dtick": 0.5, "title": {"text": "alpha", "standoff": 6}},
+        xaxis={**grid, "range": list(X_RANGE), "dtick": 0.5, "title": {"text": MAIN, "standoff": 6}},
         yaxis={**grid, "range": [low, high], "nticks": 6, "title": {"text": "reward", "standoff": 4}},
     )
 
@@ -211,42 +209,41 @@ def _layout(low: float, high: float, height: int) -> go.Layout:
 def metric_curve(
     points: Sequence[Point],
     metric: str,
-    along: Along = "alpha",
-    current: tuple[float, float] | None = None,
+    along: str = MAIN,
+    current: Sliders | None = None,
     safe: SafeRange | None = None,
     backdrop: Sequence[Point] = (),
     height: int = 320,
 ) -> go.Figure:
-    """A metric against alpha or control: for each value of the other strength a line with its 95 % interval.
+    """A metric against one slider: for each setting of the others a line with its 95 % interval.
 
-    `backdrop` is what the axis's card measured, drawn calm behind the points where both strengths but this one are 0.
-    `current` is the (alpha, control) that is drawn large; what lies outside the axis's `safe` range is hatched. Each
+    `backdrop` is what the axis's card measured, drawn calm behind the points where all sliders but this one are at 0.
+    `current` is the strength that is drawn large; what lies outside the axis's `safe` range is hatched. Each
     mark's customdata begins with the place of its point in `points`, by which whoever shows the figure finds the
     replies behind it.
     """
     figure = go.Figure(layout=chart_layout(along, LABELS.get(metric, metric), height))
-    other = OTHER[along]
-    behind = [(getattr(p, along), p.metrics[metric]) for p in findings.line(backdrop, along) if metric in p.metrics]
+    behind = [(p.amounts[along], p.metrics[metric]) for p in findings.line(backdrop, along) if metric in p.metrics]
     known = [point for point in points if metric in point.metrics]
     estimates = [*(point.metrics[metric] for point in known), *(estimate for _, estimate in behind)]
-    strengths = [*(getattr(point, along) for point in known), *(strength for strength, _ in behind)]
+    strengths = [*(point.amounts[along] for point in known), *(strength for strength, _ in behind)]
     digits = findings.digits([estimate.mean for estimate in estimates])
     if strengths:
         x = min(strengths) - 0.1, max(strengths) + 0.1
         y = _frame(figure, metric, x, _ends(estimates))
         if safe is not None:
-            low, high = getattr(safe, along)
+            low, high = safe.of(along)
             edges = x[0] if min(strengths) < low else low, x[1] if max(strengths) > high else high
             figure.add_traces(_zones(edges, (low, high), y))
-    lines = sorted({getattr(point, other) for point in known})
+    lines, others = findings.lines(known, along), findings.others_of(known, along)
     if behind:
         figure.add_traces(_backdrop(behind, along, digits))
     for number, at in enumerate(lines):
-        marks = [mark for mark in _marks(points, along, metric) if getattr(mark.point, other) == at]
+        marks = [mark for mark in _marks(points, along, metric) if mark.point.without(along) == at]
         colour = LINES[number % len(LINES)]
-        figure.add_trace(_band([getattr(m.point, along) for m in marks], [mark.estimate for mark in marks], colour))
-        x_of = [getattr(mark.point, along) for mark in marks]
-        name = f"{other} {at:g}" if len(lines) > 1 or not behind else "this run"
+        figure.add_trace(_band([m.point.amounts[along] for m in marks], [mark.estimate for mark in marks], colour))
+        x_of = [mark.point.amounts[along] for mark in marks]
+        name = at.in_words(others) if len(lines) > 1 or not behind else "this run"
         figure.add_trace(_line(x_of, marks, colour, name, current, digits))
     return figure.update_layout(showlegend=bool(lines) and len(lines) + bool(behind) > 1)
 
@@ -271,20 +268,27 @@ def _ticks(low: float, high: float) -> list[float]:
     return [step * 10.0**power for power in powers for step in (1, 2, 5) if low <= step * 10.0**power <= high]
 
 
-def heat_map(
-    points: Sequence[Point], metric: str, current: tuple[float, float] | None = None, height: int = 320
-) -> go.Figure:
-    """A metric's means over alpha and control; strengths that were not measured together stay empty."""
-    marks = _marks(points, "alpha", metric)
-    alphas, controls = (sorted({getattr(mark.point, name) for mark in marks}) for name in ("alpha", "control"))
-    cells = {(mark.point.alpha, mark.point.control): mark for mark in marks}
-    grid = [[cells.get((alpha, control)) for alpha in alphas] for control in controls]
+def heat_map_sliders(points: Sequence[Point]) -> tuple[str, str]:
+    """The sliders that a heat map is drawn over, across and up: the first two that vary."""
+    across, up = sorted(SLIDERS, key=lambda name: name not in findings.varied(points))[:2]
+    return across, up
+
+
+def heat_map(points: Sequence[Point], metric: str, current: Sliders | None = None, height: int = 320) -> go.Figure:
+    """A metric's means over two sliders; strengths that were not measured together stay empty."""
+    across, up = heat_map_sliders(points)
+    marks = _marks(points, across, metric)
+    others = Counter(mark.point.without(across).without(up) for mark in marks).most_common(1)
+    marks = [mark for mark in marks if mark.point.without(across).without(up) == others[0][0]]
+    columns, rows = (sorted({mark.point.amounts[name] for mark in marks}) for name in (across, up))
+    cells = {(mark.point.amounts[across], mark.point.amounts[up]): mark for mark in marks}
+    grid = [[cells.get((x, y)) for x in columns] for y in rows]
     digits = findings.digits([mark.estimate.mean for mark in marks])
-    figure = go.Figure(layout=chart_layout("alpha", "control", height))
+    figure = go.Figure(layout=chart_layout(across, up, height))
     figure.add_trace(
         go.Heatmap(
-            x=[f"{alpha:g}" for alpha in alphas],
-            y=[f"{control:g}" for control in controls],
+            x=[f"{x:g}" for x in columns],
+            y=[f"{y:g}" for y in rows],
             z=[[mark and mark.estimate.mean for mark in row] for row in grid],
             customdata=[
                 [(mark.place, mark.estimate.low, mark.estimate.high) if mark else None for mark in row] for row in grid
@@ -292,44 +296,43 @@ def heat_map(
             colorscale=[[0, NEGATIVE], [0.5, "#e9e4da"], [1, POSITIVE]],
             colorbar={"title": {"text": LABELS.get(metric, metric).partition(",")[0]}, "thickness": 12},
             hoverongaps=False,
-            hovertemplate=f"alpha %{{x}}, control %{{y}}<br>%{{z:.{digits}f}}"
+            hovertemplate=f"{across} %{{x}}, {up} %{{y}}<br>%{{z:.{digits}f}}"
             f" (%{{customdata[1]:.{digits}f}} to %{{customdata[2]:.{digits}f}})<extra></extra>",
         )
     )
     figure.update_xaxes(type="category")
     figure.update_yaxes(type="category")
-    if current is not None and current in cells:
-        alpha, control = current
+    if current is not None and (here := (current.amounts[across], current.amounts[up])) in cells:
         ring = {"size": 16, "color": "rgba(0,0,0,0)", "line": {"width": 2, "color": BASE}}
-        here = {"x": [f"{alpha:g}"], "y": [f"{control:g}"], "name": "current", "hoverinfo": "skip"}
-        figure.add_trace(go.Scatter(**here, mode="markers", marker=ring))
+        x, y = ([f"{amount:g}"] for amount in here)
+        figure.add_trace(go.Scatter(x=x, y=y, name="current", hoverinfo="skip", mode="markers", marker=ring))
     return figure
 
 
 def reward_against_kl(
     points: Sequence[Point],
     metric: str = "reward",
-    current: tuple[float, float] | None = None,
+    current: Sliders | None = None,
     backdrop: Sequence[Point] = (),
     height: int = 320,
 ) -> go.Figure:
-    """What a nat buys: a metric against KL to the base, one way for each control, from low alpha to high.
+    """What a nat buys: a metric against KL to the base, one way for each line, from low to high.
 
-    `backdrop` is what the axis's card measured along alpha, drawn calm behind.
+    `backdrop` is what the axis's card measured along the first slider, drawn calm behind.
     """
     figure = go.Figure(layout=chart_layout(LABELS["kl"], LABELS.get(metric, metric), height))
-    marks = [mark for mark in _marks(points, "alpha", metric) if "kl" in mark.point.metrics]
-    behind = [p.metrics for p in findings.line(backdrop, "alpha") if {"kl", metric} <= set(p.metrics)]
+    marks = [mark for mark in _marks(points, MAIN, metric) if "kl" in mark.point.metrics]
+    behind = [p.metrics for p in findings.line(backdrop) if {"kl", metric} <= set(p.metrics)]
     digits = findings.digits([mark.estimate.mean for mark in marks] + [found[metric].mean for found in behind])
     if behind:
         figure.add_traces(_backdrop([(found["kl"].mean, found[metric]) for found in behind], "KL", digits)[1:])
-    controls = sorted({mark.point.control for mark in marks})
-    for number, control in enumerate(controls):
-        way = [mark for mark in marks if mark.point.control == control]
+    known = [mark.point for mark in marks]
+    lines, others = findings.lines(known), findings.others_of(known, MAIN)
+    for number, at in enumerate(lines):
+        way = [mark for mark in marks if mark.point.without(MAIN) == at]
         kl = [mark.point.metrics["kl"].mean for mark in way]
-        figure.add_trace(_line(kl, way, LINES[number % len(LINES)], f"control {control:g}", current, digits))
-    figure.update_layout(showlegend=bool(controls) and len(controls) + bool(behind) > 1)
-    return figure
+        figure.add_trace(_line(kl, way, LINES[number % len(LINES)], at.in_words(others), current, digits))
+    return figure.update_layout(showlegend=bool(lines) and len(lines) + bool(behind) > 1)
 
 
 class _Mark(NamedTuple):
@@ -340,9 +343,9 @@ class _Mark(NamedTuple):
     estimate: Estimate
 
 
-def _marks(points: Sequence[Point], along: Along, metric: str) -> list[_Mark]:
+def _marks(points: Sequence[Point], along: str, metric: str) -> list[_Mark]:
     marks = [_Mark(index, p, p.metrics[metric]) for index, p in enumerate(points) if metric in p.metrics]
-    return sorted(marks, key=lambda mark: getattr(mark.point, along))
+    return sorted(marks, key=lambda mark: mark.point.amounts[along])
 
 
 def _band(strengths: Sequence[float], estimates: Sequence[Estimate], colour: str) -> go.Scatter:
@@ -365,21 +368,23 @@ def _line(
     marks: Sequence[_Mark],
     colour: str,
     name: str,
-    current: tuple[float, float] | None,
+    current: Sliders | None,
     digits: int,
 ) -> go.Scatter:
+    told = ", ".join(f"{name} %{{customdata[{place}]:.4g}}" for place, name in enumerate(SLIDERS, start=1))
+    ends = len(SLIDERS) + 1
     return go.Scatter(
         x=list(x),
         y=[mark.estimate.mean for mark in marks],
         mode="lines+markers",
         name=name,
         line={"color": colour, "width": 2},
-        marker={"size": [14 if (mark.point.alpha, mark.point.control) == current else 7 for mark in marks]},
+        marker={"size": [14 if mark.point.at == current else 7 for mark in marks]},
         customdata=[
-            (mark.place, mark.point.alpha, mark.point.control, mark.estimate.low, mark.estimate.high) for mark in marks
+            (mark.place, *mark.point.amounts.values(), mark.estimate.low, mark.estimate.high) for mark in marks
         ],
-        hovertemplate="alpha %{customdata[1]:.4g}, control %{customdata[2]:.4g}"
-        f"<br>%{{y:.{digits}f}} (%{{customdata[3]:.{digits}f}} to %{{customdata[4]:.{digits}f}})<extra></extra>",
+        hovertemplate=f"{told}<br>%{{y:.{digits}f}} (%{{customdata[{ends}]:.{digits}f}}"
+        f" to %{{customdata[{ends + 1}]:.{digits}f}})<extra></extra>",
     )
 
 

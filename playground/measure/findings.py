@@ -1,15 +1,14 @@
 """What measured points say, in words and numbers: a sentence, a table, the strength that reaches a target. Pure."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from playground.cards import Estimate, Point
 from playground.errors import InvalidInput
-
-Along = Literal["alpha", "control"]
-OTHER: dict[Along, Along] = {"alpha": "control", "control": "alpha"}
+from playground.settings import MAIN, SLIDERS, UNSTEERED, Sliders
 
 LABELS = {
     "reward": "reward",
@@ -39,20 +38,36 @@ def measured(points: Sequence[Point]) -> list[str]:
     return [name for name in LABELS if points and all(name in point.metrics for point in points)]
 
 
-def line(points: Sequence[Point], along: Along = "alpha", at: float = 0.0) -> list[Point]:
-    """The points whose other strength is `at`, in order of this one."""
-    return sorted((p for p in points if getattr(p, OTHER[along]) == at), key=lambda p: getattr(p, along))
+def line(points: Sequence[Point], along: str = MAIN, at: Sliders = UNSTEERED) -> list[Point]:
+    """The points whose other sliders stand as `at` tells, in order of this one."""
+    others = at.without(along)
+    return sorted((p for p in points if p.without(along) == others), key=lambda p: p.amounts[along])
 
 
-def longest_line(points: Sequence[Point]) -> tuple[Along, float]:
-    """Along which strength, and at which value of the other, most was measured; alpha at control 0 where it is even."""
-    ways: list[tuple[Along, float]] = [
-        (along, at) for along, other in OTHER.items() for at in sorted({getattr(p, other) for p in points}, key=abs)
-    ]
-    return max(ways, key=lambda way: len(line(points, *way)), default=("alpha", 0.0))
+def longest_line(points: Sequence[Point]) -> tuple[str, Sliders]:
+    """Along which slider, and where the others stand, most was measured; the first at 0 of the others if it is even."""
+    nearest = sorted(points, key=lambda p: [abs(amount) for amount in p.order])
+    counts = Counter((along, point.without(along)) for along in SLIDERS for point in nearest)
+    return max(counts, key=counts.__getitem__, default=(MAIN, UNSTEERED))
 
 
-def target(points: Sequence[Point], metric: str, value: float, along: Along = "alpha", at: float = 0.0) -> Target:
+def varied(points: Sequence[Point]) -> list[str]:
+    """The sliders at which points stand differently."""
+    return [name for name in SLIDERS if len({point.amounts[name] for point in points}) > 1]
+
+
+def others_of(points: Sequence[Point], along: str) -> list[str]:
+    """The sliders that tell the lines along one apart: those that vary, or all others where none does."""
+    others = [name for name in SLIDERS if name != along]
+    return [name for name in others if name in varied(points)] or others
+
+
+def lines(points: Sequence[Point], along: str = MAIN) -> list[Sliders]:
+    """Where the other sliders stand on each line of points along one, in order."""
+    return sorted({point.without(along) for point in points}, key=lambda at: at.order)
+
+
+def target(points: Sequence[Point], metric: str, value: float, along: str = MAIN, at: Sliders = UNSTEERED) -> Target:
     """Where along a line of points a metric's mean has a value, straight between neighbours.
 
     Raises InvalidInput for a metric that these points do not have.
@@ -61,7 +76,7 @@ def target(points: Sequence[Point], metric: str, value: float, along: Along = "a
     if not on_line or any(metric not in point.metrics for point in on_line):
         known = ", ".join(on_line[0].metrics) if on_line else "none"
         raise InvalidInput(f"{metric} was not measured along {along}.", f"Measured there: {known}.")
-    where = [(getattr(point, along), point.metrics[metric].mean) for point in on_line]
+    where = [(point.amounts[along], point.metrics[metric].mean) for point in on_line]
     found = {strength for strength, mean in where if mean == value}
     for (left, low), (right, high) in pairwise(where):
         if min(low, high) < value < max(low, high):
@@ -80,14 +95,13 @@ def target(points: Sequence[Point], metric: str, value: float, along: Along = "a
     )
 
 
-def sentence(points: Sequence[Point], metric: str, along: Along = "alpha", at: float = 0.0) -> str:
+def sentence(points: Sequence[Point], metric: str, along: str = MAIN, at: Sliders = UNSTEERED) -> str:
     """What a metric does along a line of points, and where the texts break if they do."""
     on_line = [point for point in line(points, along, at) if metric in point.metrics]
     if len(on_line) < 2:
         return f"{_capital(_name(metric))} was measured at fewer than two strengths of {along}."
-    is_one_of_several = len({getattr(point, OTHER[along]) for point in points}) > 1
-    where = f"at {OTHER[along]} {at:g} " if is_one_of_several else ""
-    course = _course([(getattr(p, along), p.metrics[metric]) for p in on_line], along)
+    where = f"at {at.in_words(others_of(points, along))} " if len(lines(points, along)) > 1 else ""
+    course = _course([(p.amounts[along], p.metrics[metric]) for p in on_line], along)
     told = _capital(f"{where}{_name(metric)} {course}")
     breaks = _breaks(on_line, along) if metric in ("reward", "judge", "win_rate") else []
     if breaks:
@@ -128,13 +142,13 @@ def _course(where: Sequence[tuple[float, Estimate]], along: str) -> str:
     return f"falls from {side(top)} to {turn(bottom)}{more}"
 
 
-def _breaks(on_line: Sequence[Point], along: Along) -> list[float]:
+def _breaks(on_line: Sequence[Point], along: str) -> list[float]:
     """The nearest strength to either side of 0 at which perplexity is far above the base's."""
-    base = next((p for p in on_line if p.alpha == 0 and p.control == 0), None)
+    base = next((p for p in on_line if not p.steers), None)
     if base is None or "surprise" not in base.metrics:
         return []
     limit = base.metrics["surprise"].mean + math.log(BREAKING)
-    broken = [getattr(p, along) for p in on_line if p.metrics["surprise"].mean > limit]
+    broken = [p.amounts[along] for p in on_line if p.metrics["surprise"].mean > limit]
     return [
         *sorted((strength for strength in broken if strength < 0), reverse=True)[:1],
         *sorted(strength for strength in broken if strength > 0)[:1],
@@ -142,32 +156,29 @@ def _breaks(on_line: Sequence[Point], along: Along) -> list[float]:
 
 
 def summit(points: Sequence[Point], metric: str) -> str:
-    """Where over both strengths a metric's mean is highest and lowest."""
+    """Where over all strengths a metric's mean is highest and lowest."""
     known = [point for point in points if metric in point.metrics]
     if not known:
         return f"{_capital(_name(metric))} was not measured."
     ordered = sorted(known, key=lambda p: p.metrics[metric].mean)
     places = digits([point.metrics[metric].mean for point in known])
-    lowest, highest = (
-        f"{figure(p.metrics[metric].mean, places)} at alpha {p.alpha:g}, control {p.control:g}"
-        for p in (ordered[0], ordered[-1])
-    )
+    lowest, highest = (f"{figure(p.metrics[metric].mean, places)} at {p.in_words()}" for p in (ordered[0], ordered[-1]))
     return f"{_capital(_name(metric))} is highest, {highest}, and lowest, {lowest}."
 
 
 def price(points: Sequence[Point], metric: str = "reward") -> str:
-    """What each control's way from the base to its highest mean costs in KL, as sentences."""
-    base = next((p for p in points if p.alpha == 0 and p.control == 0), None)
+    """What each line's way from the base to its highest mean costs in KL, as sentences."""
+    base = next((p for p in points if not p.steers), None)
     if base is None or not {metric, "kl"} <= set(base.metrics):
         return "The base was not measured, so a gain cannot be told."
     told: list[str] = []
-    for control in sorted({p.control for p in points}):
-        best = max(line(points, "alpha", control), key=lambda p: p.metrics[metric].mean)
+    for at in lines(points):
+        best = max(line(points, MAIN, at), key=lambda p: p.metrics[metric].mean)
         gain = best.metrics[metric].mean - base.metrics[metric].mean
         nats = best.metrics["kl"].mean
         each = f", {gain / nats:.2g} a nat" if nats > 0 else ""
         told.append(
-            f"At control {control:g} {_name(metric)} is highest at alpha {best.alpha:g}: "
+            f"At {at.in_words(others_of(points, MAIN))} {_name(metric)} is highest at {best.in_words([MAIN])}: "
             f"{gain:+.2g} for {nats:.2g} nats per token{each}."
         )
     return " ".join(told)
@@ -175,15 +186,15 @@ def price(points: Sequence[Point], metric: str = "reward") -> str:
 
 def as_text(points: Sequence[Point], metric: str) -> str:
     """A chart in words, for whoever cannot see it: each strength with its mean and interval, a line each."""
-    lines = [f"{_capital(LABELS.get(metric, metric))}, mean and 95 % interval:"]
+    told = [f"{_capital(LABELS.get(metric, metric))}, mean and 95 % interval:"]
     places = digits([point.metrics[metric].mean for point in points if metric in point.metrics])
-    for point in sorted(points, key=lambda p: (p.control, p.alpha)):
+    for point in sorted(points, key=lambda p: p.order):
         if metric in point.metrics:
             found = point.metrics[metric]
             mean, low, high = (figure(value, places) for value in (found.mean, found.low, found.high))
             span = f"{mean}, {low} to {high}"
-            lines.append(f"alpha {point.alpha:g}, control {point.control:g}: {span}")
-    return "\n".join(lines)
+            told.append(f"{point.in_words()}: {span}")
+    return "\n".join(told)
 
 
 def digits(values: Sequence[float]) -> int:

@@ -13,7 +13,7 @@ from playground.errors import InvalidInput
 from playground.events import Finished
 from playground.rewards import Reward
 from playground.rewards.judges import wins
-from playground.settings import Message
+from playground.settings import SLIDERS, Message, Sliders
 
 LEAST_ON_A_LINE = 3
 """Fewer points than this have no rank correlation worth a name."""
@@ -78,7 +78,7 @@ def against(readings: Sequence[ReplyMetrics], base: Sequence[ReplyMetrics]) -> l
     return compared
 
 
-def point(alpha: float, control: float, readings: Sequence[ReplyMetrics]) -> Point:
+def point(at: Sliders, readings: Sequence[ReplyMetrics]) -> Point:
     """The means over prompts of one strength's readings, seeds averaged within a prompt first.
 
     Raises InvalidInput where a reply could not be measured.
@@ -87,15 +87,12 @@ def point(alpha: float, control: float, readings: Sequence[ReplyMetrics]) -> Poi
     for name, column in columns.items():
         if not all(map(math.isfinite, column)):
             raise InvalidInput(
-                f"Replies at alpha {alpha:g}, control {control:g} have no finite {name}.",
+                f"Replies at {at.in_words()} have no finite {name}.",
                 "Try strengths nearer to 0; while training, a smaller --set learning_rate.",
             )
     prompts = [reading.prompt for reading in readings]
-    return Point(
-        alpha=alpha,
-        control=control,
-        metrics={name: estimate(_means(column, prompts)) for name, column in columns.items()},
-    )
+    means = {name: estimate(_means(column, prompts)) for name, column in columns.items()}
+    return Point(**at.amounts, metrics=means)
 
 
 def _means(values: Sequence[float], groups: Sequence[int]) -> list[float]:
@@ -134,18 +131,19 @@ def _ranks(values: Sequence[float]) -> np.ndarray:
 
 
 def correlations(points: Sequence[Point]) -> list[dict[str, Any]]:
-    """Spearman's rank correlation of mean reward and mean judge with alpha at each control, and the other way round."""
+    """Spearman's rank correlation of mean reward and mean judge with each slider, at each setting of the others."""
     found: list[dict[str, Any]] = []
-    for along, fixed in (("alpha", "control"), ("control", "alpha")):
-        for value in sorted({getattr(at, fixed) for at in points}):
-            line = [at for at in points if getattr(at, fixed) == value]
+    for along in SLIDERS:
+        for others in sorted({at.without(along) for at in points}, key=lambda at: at.order):
+            line = [at for at in points if at.without(along) == others]
             if len(line) < LEAST_ON_A_LINE:
                 continue
-            strengths = [getattr(at, along) for at in line]
+            strengths = [at.amounts[along] for at in line]
             means = {
                 name: spearman(strengths, [at.metrics[name].mean for at in line])
                 for name in ("reward", "judge")
                 if name in line[0].metrics
             }
-            found.append({"along": along, fixed: value, "from": min(strengths), "to": max(strengths), **means})
+            fixed = {name: amount for name, amount in others.amounts.items() if name != along}
+            found.append({"along": along, **fixed, "from": min(strengths), "to": max(strengths), **means})
     return found

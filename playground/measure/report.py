@@ -13,6 +13,7 @@ from playground.files import in_one_piece, write_json
 from playground.measure import metrics
 from playground.measure.plan import SweepPlan
 from playground.measure.sweep import MeasuredReply, Sweep
+from playground.settings import MAIN
 
 REPLIES, POINTS, SUMMARY = "replies.parquet", "points.parquet", "summary.json"
 
@@ -41,19 +42,18 @@ def _reply_record(plan: SweepPlan, one: MeasuredReply) -> dict[str, Any]:
         "prompt": one.reading.prompt,
         "prompt_text": plan.prompts[one.reading.prompt],
         "seed": reply.seed,
-        "alpha": reply.alpha,
-        "control": reply.control,
+        **reply.at.amounts,
         "text": reply.text,
         "token_ids": list(reply.token_ids),
         "finish_reason": reply.finish_reason,
-        "alpha_low": low,
-        "alpha_high": high,
+        f"{MAIN}_low": low,
+        f"{MAIN}_high": high,
         **one.reading.numbers,
     }
 
 
 def _point_record(point: Point) -> dict[str, Any]:
-    record: dict[str, Any] = {"alpha": point.alpha, "control": point.control}
+    record: dict[str, Any] = {**point.amounts}
     for name, estimate in point.metrics.items():
         record |= {f"{name}_{part}": getattr(estimate, part) for part in ("mean", "low", "high")}
     return record

@@ -7,7 +7,7 @@ from plotly.offline import get_plotlyjs
 
 from playground.cards import Point, SafeRange
 from playground.measure import findings
-from playground.measure.figures import drawn, heat_map, metric_curve, reward_against_kl
+from playground.measure.figures import drawn, heat_map, heat_map_sliders, metric_curve, reward_against_kl
 from playground.measure.findings import LABELS, as_text, sentence
 from playground.templates import html
 
@@ -20,9 +20,10 @@ def sheet(points: Sequence[Point], title: str, about: str = "", safe: SafeRange 
     charts = [
         (f"{_heading(m)} against {along}", metric_curve(points, m, along, safe=safe), told[m], m) for m in metrics
     ]
-    if all(len({getattr(p, name) for p in points}) > 1 for name in ("alpha", "control")):
+    if len(findings.varied(points)) > 1:
+        across = " and ".join(heat_map_sliders(points))
         charts += [
-            (f"{_heading(m)} over alpha and control", heat_map(points, m), findings.summit(points, m), m)
+            (f"{_heading(m)} over {across}", heat_map(points, m), findings.summit(points, m), m)
             for m in metrics
             if m in ("reward", "judge")
         ]

@@ -10,13 +10,14 @@ from contextlib import closing
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from playground.errors import InvalidInput
 from playground.events import Finished, Spectrum
 from playground.settings import (
+    MAIN,
     Length,
     Level,
     Message,
@@ -25,6 +26,7 @@ from playground.settings import (
     Request,
     Row,
     Sampling,
+    Settings,
     Sliders,
     Strength,
 )
@@ -37,15 +39,18 @@ _AT_ONCE = 8  # alphas asked together
 Gap = tuple[float, float]
 
 
-class SpectrumPlan(Options, Length, Noise):
+_others: Any = {name: (Level, field) for name, field in Sliders.model_fields.items() if name != MAIN}
+_Others: type[Settings] = create_model("_Others", __base__=Settings, **_others)
+
+
+class SpectrumPlan(Options, Length, Noise, _Others):
     """Which replies to find: those to one conversation for alpha from `low` to `high` along an axis."""
 
     messages: tuple[Message, ...] = Field(min_length=1)
     axis: str = Field(min_length=1, description="An axis by its name or folder.")
-    low: Level = Field(default=-1.0, description="The lowest alpha.")
-    high: Level = Field(default=2.0, description="The highest alpha.")
+    low: Level = Field(default=-1.0, description=f"The lowest {MAIN}.", json_schema_extra={"option": "from"})
+    high: Level = Field(default=2.0, description=f"The highest {MAIN}.", json_schema_extra={"option": "to"})
     resolution: float = Field(default=0.01, ge=1e-6, description="Replies that hold in less than this may be missed.")
-    control: Level = Field(default=0.0, description=Sliders.model_fields["control"].description)
     temperature: float = Field(default=0.0, description=Sampling.model_fields["temperature"].description)
     budget: int = Field(default=4096, ge=1, description="Tokens that may be decoded; those replies share count once.")
 
@@ -70,10 +75,10 @@ def spectrum(player: "Player", stretch: SpectrumPlan) -> Generator[Finished | Sp
     """
     found: dict[tuple[int, ...], Finished] = {}
     decoded = 0
-    while alphas := _probes(
+    while probes := _probes(
         _gaps(stretch, found.values()), stretch, (stretch.budget - decoded) // stretch.max_new_tokens
     ):
-        with closing(player.run(_request(stretch, alphas))) as events:
+        with closing(player.run(_request(stretch, probes))) as events:
             for event in events:
                 if not isinstance(event, Finished):
                     continue
@@ -97,12 +102,12 @@ def spectrum(player: "Player", stretch: SpectrumPlan) -> Generator[Finished | Sp
     )
 
 
-def _request(stretch: SpectrumPlan, alphas: Sequence[float]) -> Request:
-    options = stretch.model_dump(include={"axis", "control", *Options.model_fields})
+def _request(stretch: SpectrumPlan, amounts: Sequence[float]) -> Request:
+    same = stretch.model_dump(include={"axis", *_Others.model_fields, *Options.model_fields})
     return Request(
         rows=tuple(
-            Row(messages=stretch.messages, strengths=(Strength(alpha=alpha, **options),), seed=stretch.seed)
-            for alpha in alphas
+            Row(messages=stretch.messages, strengths=(Strength(**{**same, MAIN: at}),), seed=stretch.seed)
+            for at in amounts
         ),
         sampling=Sampling(temperature=stretch.temperature),
         max_new_tokens=stretch.max_new_tokens,
@@ -124,13 +129,13 @@ def _probes(gaps: Sequence[Gap], stretch: SpectrumPlan, most: int) -> list[float
     """Some alphas, so many at most: the middle of the widest gap, which splits it, and so on."""
     parts = [(-_width(gap), gap) for gap in gaps]
     heapify(parts)
-    alphas: list[float] = []
-    while parts and -parts[0][0] >= stretch.resolution and len(alphas) < min(most, _AT_ONCE):
+    probes: list[float] = []
+    while parts and -parts[0][0] >= stretch.resolution and len(probes) < min(most, _AT_ONCE):
         _, (low, high) = heappop(parts)
-        alphas.append((low + high) / 2)
-        for part in ((low, alphas[-1]), (alphas[-1], high)):
+        probes.append((low + high) / 2)
+        for part in ((low, probes[-1]), (probes[-1], high)):
             heappush(parts, (-_width(part), part))
-    return sorted(alphas)
+    return sorted(probes)
 
 
 def _new_tokens(reply: Finished, found: Iterable[tuple[int, ...]]) -> int:

@@ -22,13 +22,15 @@ from playground.locks import LOCK, held
 from playground.measure import metrics
 from playground.measure.gather import ProgressMeter
 from playground.measure.metrics import ReplyMetrics
-from playground.measure.plan import SweepPlan
+from playground.measure.plan import GRID, SweepPlan
 from playground.player import Player
 from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
-from playground.settings import Request, Row, Sampling, conversation
+from playground.settings import SLIDERS, Request, Row, Sampling, Sliders, conversation
 
 PLAN, STORE = "sweep.json", "replies.jsonl"
+
+_ALWAYS_TOLD = 2  # of the sliders; others came later
 
 _readings: TypeAdapter[ReplyMetrics] = TypeAdapter(ReplyMetrics)
 
@@ -51,7 +53,7 @@ class MeasuredReply:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What was measured: the points, sorted by control, then alpha, and every reply behind them."""
+    """What was measured: the points in their order, and every reply behind them."""
 
     plan: SweepPlan
     points: tuple[Point, ...]
@@ -140,7 +142,7 @@ def _measure(
     numbers = [place[row.messages[-1].content] for row in rows]
     with player.scheduler.alone():
         readings = metrics.read([row.messages for row in rows], numbers, ends, scores)
-    base = [reading for reading, end in zip(readings, ends, strict=True) if _at(end) == (0.0, 0.0)]
+    base = [reading for reading, end in zip(readings, ends, strict=True) if not end.at.steers]
     return [
         MeasuredReply(replace(end, reward=reading.numbers["reward"]), reading)
         for end, reading in zip(ends, metrics.against(readings, base), strict=True)
@@ -165,17 +167,12 @@ def _answered(
     return sorted(ends, key=lambda end: end.row)
 
 
-def _at(reply: Finished) -> tuple[float, float]:
-    """A reply's strength as (control, alpha): the order of points."""
-    return reply.control, reply.alpha
-
-
 def _points(found: Sequence[MeasuredReply]) -> tuple[Point, ...]:
     """A point for each strength that has replies."""
-    by_strength: dict[tuple[float, float], list[ReplyMetrics]] = {}
+    by_strength: dict[Sliders, list[ReplyMetrics]] = {}
     for one in found:
-        by_strength.setdefault(_at(one.reply), []).append(one.reading)
-    return tuple(metrics.point(alpha, control, readings) for (control, alpha), readings in sorted(by_strength.items()))
+        by_strength.setdefault(one.reply.at, []).append(one.reading)
+    return tuple(metrics.point(at, by_strength[at]) for at in sorted(by_strength, key=lambda at: at.order))
 
 
 def _points_so_far(found: Sequence[MeasuredReply]) -> Generator[PointMeasured, None, None]:
@@ -201,7 +198,8 @@ def _kept(store: Path) -> list[list[MeasuredReply]]:
 def identity(player: Player, axis: Axis, plan: SweepPlan, encoder: Path | None) -> dict[str, Any]:
     """All that the numbers depend on; what was added to plans since is told where it changes them."""
     further = {"further": axis.card.further} if plan.method is not None else {}
-    added = {"method"} if plan.method is None else set()
+    added = {"method"} if plan.method is None else set[str]()
+    added |= {GRID.format(name) for name in SLIDERS[_ALWAYS_TOLD:] if plan.grids[name] == (0.0,)}
     return {
         **further,
         "plan": plan.model_dump(mode="json", exclude=added),

@@ -138,20 +138,18 @@ class ServerSettings(Settings):
                 "This page borrows its GPU for single replies; it cannot measure.",
                 "Measure on a machine of your own: copy the command below.",
             )
-        self.check_size(plan.alphas, plan.controls, plan.prompts, plan.seeds)
+        self.check_size(plan.grids, plan.prompts, plan.seeds)
         if plan.max_new_tokens > self.max_new_tokens:
             raise InvalidInput(
                 f"This page writes at most {self.max_new_tokens} tokens a reply (got {shown(plan.max_new_tokens)}).",
                 "Ask for fewer.",
             )
 
-    def check_size(
-        self, alphas: Sequence[float], controls: Sequence[float], prompts: Sequence[str], seeds: int
-    ) -> None:
+    def check_size(self, grids: Mapping[str, Sequence[float]], prompts: Sequence[str], seeds: int) -> None:
         """Refuse more replies than this page measures, before anything is built from these."""
         from playground.measure.plan import check_size
 
-        check_size(alphas, controls, prompts, seeds, self.max_replies, "this page")
+        check_size(grids, prompts, seeds, self.max_replies, "this page")
 
     def check_own(self, what: str) -> None:
         """Refuse on a public page what belongs on a person's own machine."""

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from playground.cards import Estimate
 from playground.errors import InvalidInput
+from playground.settings import MAIN
 from playground.study import described, family, fits, modelled, preferences
 from playground.study.comparisons import MeasureEffects, Threshold
 from playground.study.described import Result, Slider, StrengthEstimate, Table, Times, VerdictShares, found, of
@@ -128,7 +129,7 @@ def analyse(
     )
     return Analysis(
         study=_only(table["study"]),
-        method=_only(table["method"]) or "alpha",
+        method=_only(table["method"]) or MAIN,
         axis=_only(table["axis"]),
         strengths=strengths,
         rules=tuple(rules),

@@ -14,7 +14,7 @@ from playground.errors import InvalidInput
 from playground.events import Finished, Progress, from_json, to_json
 from playground.locks import held
 from playground.serving.handle import EngineHandle
-from playground.settings import Request, Row, Strength, conversation
+from playground.settings import UNSTEERED, Request, Row, Strength, conversation
 from playground.study import own_replies
 from playground.study import plan as plans
 from playground.study.parts import Condition, Prompt
@@ -123,7 +123,7 @@ def is_made_so(study: Study, plan: StudyPlan, player: PlayerOf) -> bool:
 def _freeze(folder: Path, source: str, stimuli: list[Stimulus], manifest: Manifest) -> Study:
     """Write a finished folder, and read it back."""
     with files.in_one_piece(folder / TABLE) as table:
-        pd.DataFrame([asdict(one) for one in stimuli]).to_parquet(table, index=False)
+        pd.DataFrame([one.as_row() for one in stimuli]).to_parquet(table, index=False)
     files.write_text(folder / plans.FILE_NAME, source)
     files.write_json(folder / MANIFEST, asdict(manifest))
     return load(folder)
@@ -158,12 +158,8 @@ def made_from(plan: StudyPlan, condition: Condition, player: EngineHandle) -> st
 def _batch(plan: StudyPlan, condition: Condition, player: EngineHandle, prompt: Prompt, seed: int) -> list[Finished]:
     """All strengths of one prompt under one seed, in one request."""
     messages = conversation(prompt.text, plan.system or None)
-    strengths = [
-        Strength(axis=condition.axis, alpha=strength)
-        if condition.method == "alpha"
-        else Strength(axis=condition.axis, control=strength)
-        for strength in plan.made(condition)
-    ]
+    steps = [UNSTEERED.to(str(condition.slider), strength) for strength in plan.made(condition)]
+    strengths = [Strength(axis=condition.axis, **at.amounts) for at in steps]
     rows = tuple(Row(messages=messages, strengths=(strength,), seed=seed) for strength in strengths)
     request = Request(rows=rows, sampling=plan.sampling, max_new_tokens=plan.max_new_tokens)
     return sorted((event for event in player.run(request) if isinstance(event, Finished)), key=lambda end: end.row)
@@ -183,10 +179,8 @@ def _stimulus(condition: Condition, prompt: Prompt, seed: int, strength: float, 
         practice=prompt.practice,
         prompt_text=prompt.text,
         axis=condition.axis,
-        method=str(condition.method),
+        slider=str(condition.slider),
         strength=strength,
-        alpha=end.alpha,
-        control=end.control,
         seed=seed,
         reply=reply,
         tokens=len(end.token_ids),
@@ -201,10 +195,9 @@ def _stimulus(condition: Condition, prompt: Prompt, seed: int, strength: float, 
 def _own(place: own_replies.Place, condition: Condition, prompt: Prompt, own: own_replies.OwnReply) -> Stimulus:
     """A reply that somebody brought."""
     _, _, seed, strength = place
-    by = {"alpha": 0.0, "control": 0.0} | {str(condition.method): strength}
     return Stimulus(
         id=name_of(condition.id, prompt.id, seed, strength), prompt=prompt.id, topic=prompt.topic,
-        practice=prompt.practice, prompt_text=prompt.text, axis=condition.axis, method=str(condition.method),
-        strength=strength, **by, seed=seed, reply=own.text, tokens=own.tokens, finish_reason="stop",
+        practice=prompt.practice, prompt_text=prompt.text, axis=condition.axis, slider=str(condition.slider),
+        strength=strength, seed=seed, reply=own.text, tokens=own.tokens, finish_reason="stop",
         reward=own.reward, kl=own.kl, perplexity=own.perplexity, sha256=sha256(own.text), condition=condition.id,
     )  # fmt: skip

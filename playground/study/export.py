@@ -19,6 +19,7 @@ from playground import __version__, spreadsheet
 from playground import comparator as llm_comparator
 from playground.comparator import Compared
 from playground.errors import InvalidInput
+from playground.settings import SLIDERS
 from playground.study import psych_ds, results
 from playground.study.records import Records
 from playground.study.stimuli import Stimulus, Study
@@ -30,10 +31,9 @@ REPLIES: dict[str, tuple[str, str]] = {
     "practice": ("bool", "Only shown for practice."),
     "prompt_text": ("string", f"The prompt. {spreadsheet.MEANING}"),
     "axis": ("string", "Name of the axis."),
-    "method": ("string", "alpha or control: what the strength is of."),
+    "method": ("string", f"{' or '.join(SLIDERS)}: what the strength is of."),
     "strength": ("float64", "Strength of the reply."),
-    "alpha": ("float64", "Its alpha; 0 if the study varies control."),
-    "control": ("float64", "Its control; 0 if the study varies alpha."),
+    **{name: ("float64", f"Its {name}; 0 if the study varies another slider.") for name in SLIDERS},
     "seed": ("int64", "Seed of its noise."),
     "reply": ("string", f"The reply; people read one that was cut with an ellipsis at its end. {spreadsheet.MEANING}"),
     "tokens": ("int64", "Its length in tokens."),
@@ -62,7 +62,7 @@ def write(study: Study, records: Records, folder: Path) -> list[Path]:
     if there is not None:
         raise InvalidInput(f"{there} is there already.", "Choose a new folder; an export overwrites nothing.")
     table, people = results.long_table(records, study), results.people_table(records, study)
-    replies = pd.DataFrame([asdict(one) for one in study.stimuli.values()])
+    replies = pd.DataFrame([one.as_row() for one in study.stimuli.values()])
     practice, events = results.long_table(records, study, counted=False), results.events_table(records)
     tables: dict[str, pd.DataFrame] = dict(zip(TABLES, (table, people, replies, practice, events), strict=True))
     about = {

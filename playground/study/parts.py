@@ -2,12 +2,11 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from playground.errors import InvalidInput
-from playground.settings import FURTHEST, Settings
+from playground.settings import FURTHEST, Settings, SliderName
 
-Method = Literal["alpha", "control"]
 Kind = Literal["pair", "adjustment", "single", "adaptive"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -22,6 +21,12 @@ CHOICES: dict[str, tuple[str, ...]] = {
 def later(default: Any, description: str = "", **bounds: Any) -> Any:
     """A field that the first studies did not have: at its default it is in no digest, so that theirs stay the same."""
     return Field(default=default, description=description, exclude_if=lambda value: value == default, **bounds)
+
+
+def slider_field(default: str | None, description: str) -> Any:
+    """What a study varies. The first study files call it method, and so do all digests."""
+    names = AliasChoices("slider", "method")
+    return Field(default=default, description=description, validation_alias=names, serialization_alias="method")
 
 
 class PlanTable(Settings):
@@ -49,7 +54,7 @@ class Condition(PlanTable):
 
     id: str = Field(max_length=16, pattern=r"^[A-Za-z0-9_-]*$", description="Names it in the results.")
     axis: str = Field(default="", description="Name or folder of its axis; empty for the study's.")
-    method: Method | None = Field(default=None, description="The study's unless given.")
+    slider: SliderName | None = slider_field(None, "The study's unless given.")
     model: str = Field(default="", description="Its base model; empty for the one it is built with.")
     strengths: tuple[float, ...] = Field(
         default=(), max_length=40, description="In rising order; empty for the study's."

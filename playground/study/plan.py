@@ -14,7 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from playground import files
 from playground.errors import InvalidInput, PlaygroundError
-from playground.settings import Sampling, Settings
+from playground.settings import MAIN, Sampling, Settings, SliderName
 from playground.study import coherence, words
 from playground.study.coherence import rising
 from playground.study.parts import (
@@ -24,12 +24,12 @@ from playground.study.parts import (
     Flags,
     Group,
     Kind,
-    Method,
     PlannedAnalysis,
     Prompt,
     Question,
     Task,
     later,
+    slider_field,
 )
 from playground.study.recruiting import Codes, Recruiting
 from playground.study.words import Words, in_language
@@ -60,7 +60,7 @@ class StudyPlan(Settings):
     contact: str = Field(default="", max_length=200, description="Shown on every page; whom to ask.")
 
     axis: str = Field(min_length=1, description="Name or folder of the axis.")
-    method: Method = "alpha"
+    slider: SliderName = slider_field(MAIN, "What is varied.")
     strengths: tuple[float, ...] = Field(min_length=2, max_length=40, description="In rising order.")
     system: str = Field(default="", description="System text of every prompt; empty for none.")
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="One reply per seed, prompt and strength.")
@@ -147,7 +147,7 @@ class StudyPlan(Settings):
             one.model_copy(
                 update={
                     "axis": one.axis or self.axis,
-                    "method": one.method or self.method,
+                    "slider": one.slider or self.slider,
                     "strengths": one.strengths or self.strengths,
                 }
             )
@@ -159,7 +159,7 @@ class StudyPlan(Settings):
         """What of it has several whose preferred strengths are compared: topics, conditions, groups."""
         several = {
             "topics": len({prompt.topic for prompt in self.scored_prompts}) > 1,
-            "conditions": any(count > 1 for count in Counter(one.method for one in self.compared).values()),
+            "conditions": any(count > 1 for count in Counter(one.slider for one in self.compared).values()),
             "groups": len(self.groups) > 1,
         }
         return tuple(what for what, there in several.items() if there)
@@ -205,13 +205,13 @@ class StudyPlan(Settings):
 
     def digest(self) -> str:
         """sha256 of everything but how people come and are paid: what a person's schedule and answers depend on."""
-        return hashlib.sha256(self.model_dump_json(exclude={"recruiting", "codes"}).encode()).hexdigest()
+        return hashlib.sha256(self.model_dump_json(exclude={"recruiting", "codes"}, by_alias=True).encode()).hexdigest()
 
     def replies_digest(self, condition: Condition) -> str:
         """sha256 of what a condition's reply to a prompt depends on, but for the prompt itself and the seed."""
-        fields = {"axis", "method", "system", "max_new_tokens", "sampling"}
-        told = self.model_copy(update={"axis": condition.axis, "method": condition.method})
-        text = told.model_dump_json(include=fields) + repr(self.made(condition))
+        fields = {"axis", "slider", "system", "max_new_tokens", "sampling"}
+        told = self.model_copy(update={"axis": condition.axis, "slider": condition.slider})
+        text = told.model_dump_json(include=fields, by_alias=True) + repr(self.made(condition))
         return hashlib.sha256(text.encode()).hexdigest()
 
 

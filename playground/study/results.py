@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from playground.settings import SLIDERS
 from playground.study.forms import TOO_STRONG
 from playground.study.records import Records
 from playground.study.stimuli import Stimulus, Study
@@ -30,7 +31,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "seed": ("Int64", "Seed of the replies' noise."),
     "condition": ("string", "Id of the condition; empty in a study without."),
     "axis": ("string", "Name of the axis."),
-    "method": ("string", "alpha or control: what the strengths are of."),
+    "method": ("string", f"{' or '.join(SLIDERS)}: what the strengths are of."),
     "left": ("Float64", "Pair: strength of the left reply."),
     "right": ("Float64", "Pair: strength of the right reply."),
     "strength": ("Float64", "Single and adaptive: strength shown. Adjustment: strength chosen."),
@@ -232,7 +233,7 @@ def _row(study: Study, row: Mapping[str, Any], first: Mapping[tuple[int, int], M
         "seed": prompt.seed if prompt else None,
         "condition": prompt.condition if prompt else "",
         "axis": study.made_of(prompt.condition)[0] if prompt else "",
-        "method": prompt.method if prompt else "",
+        "method": prompt.slider if prompt else "",
         "correct": _correct(row, first),
         "client_s": row["client_ms"] / 1000,
         "server_s": row["answered_at"] - row["last_shown_at"],

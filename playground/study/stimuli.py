@@ -6,7 +6,7 @@ A finished folder holds the plan, `stimuli.parquet` and `manifest.json`. Serving
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from playground.errors import InvalidInput
+from playground.settings import UNSTEERED
 from playground.study import plan as plans
 from playground.study.plan import StudyPlan
 
@@ -24,7 +25,7 @@ _NUMBERS = ("reward", "kl", "perplexity")
 
 @dataclass(frozen=True)
 class Stimulus:
-    """One frozen reply. `strength` is its alpha or its control, whichever the study varies; the other is 0."""
+    """One frozen reply. `strength` is how far along the slider that the study varies; all others are at 0."""
 
     id: str
     prompt: str
@@ -32,10 +33,8 @@ class Stimulus:
     practice: bool
     prompt_text: str
     axis: str
-    method: str
+    slider: str
     strength: float
-    alpha: float
-    control: float
     seed: int
     reply: str
     tokens: int
@@ -45,6 +44,20 @@ class Stimulus:
     perplexity: float | None
     sha256: str
     condition: str = ""
+
+    def as_row(self) -> dict[str, Any]:
+        """Its columns in a table, in which the slider is called method and each slider has a column."""
+        row: dict[str, Any] = {}
+        for name, value in asdict(self).items():
+            row["method" if name == "slider" else name] = value
+            row |= UNSTEERED.to(self.slider, self.strength).amounts if name == "strength" else {}
+        return row
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Stimulus":
+        """The reply that a row of a table tells of. Raises KeyError where a column is missing."""
+        known = {one.name for one in fields(cls)}
+        return cls(slider=row["method"], **{name: value for name, value in row.items() if name in known})
 
     @property
     def shown(self) -> str:
@@ -101,7 +114,7 @@ def load(folder: Path) -> Study:
             for row in pd.read_parquet(folder / TABLE).to_dict("records")
         ]
         rows = [{**row, **{name: _known(row[name]) for name in _NUMBERS}} for row in rows]
-        stimuli = {row["id"]: Stimulus(**row) for row in rows}
+        stimuli = {row["id"]: Stimulus.from_row(row) for row in rows}
     except FileNotFoundError as error:
         raise InvalidInput(
             f"{folder} holds no {Path(str(error.filename)).name}.", "Make the folder with: playground study build"
@@ -137,7 +150,7 @@ def unmade(plan: StudyPlan) -> Study:
     stimuli = {
         name: Stimulus(
             id=name, prompt=prompt.id, topic=prompt.topic, practice=prompt.practice, prompt_text=prompt.text,
-            axis=condition.axis, method=str(condition.method), strength=strength, alpha=0.0, control=0.0, seed=seed,
+            axis=condition.axis, slider=str(condition.slider), strength=strength, seed=seed,
             reply=name, tokens=1, finish_reason="stop", reward=None, kl=0.0, perplexity=1.0, sha256="",
             condition=condition.id,
         )

@@ -23,7 +23,7 @@ class GuardMeans(NamedTuple):
     """How steered replies compare with the base's own to the same prompts: means over the guard's prompts.
 
     KL and ratios are those of the guard's alpha; the reward is over the base's, or half the difference where both ends
-    are asked. An opposite pole that is less fluent by nature shows in the safe range instead.
+    are asked. An opposite pole that is less fluent by nature shows in the tested range instead.
     """
 
     reward: float
@@ -44,10 +44,11 @@ def answering(run: Run, reward: Reward, prompts: Sequence[str], both: bool = Fal
     whole, own, scratch = run.until(math.inf), measure.store("guard-base", prompts), "guard.jsonl"
 
     def answers(alpha: float, layer: IdentityLayer, file: str) -> Point:
-        grid = measure.Grid([Strength(axis="axis", alpha=alpha)], prompts)
+        strength = Strength(axis="axis", alpha=alpha)
+        grid = measure.Grid([strength], prompts)
         to = whole.gathering(file, "guard")
         steps = measure.measure(whole, {"axis": by_layer(layer)}, {"reward": reward}, grid, to)
-        return metrics.point(alpha, 0.0, exhaust(steps)[0])
+        return metrics.point(strength.at, exhaust(steps)[0])
 
     def anew(alpha: float, layer: IdentityLayer) -> Point:
         (run.work / scratch).unlink(missing_ok=True)

@@ -107,7 +107,7 @@ class TrainingStatus:
     pair: tuple[str, str, str] | None = None
     """A prompt, and how the two ends answer it."""
     says: tuple[tuple[float, str], ...] = ()
-    """(alpha, what the model answers there at present)."""
+    """(strength, what the model answers there at present)."""
 
 
 class TrainingJobs:
@@ -265,8 +265,8 @@ class TrainingJobs:
         """What the model under training answered when it was last checked, at either end."""
         said = self._says.setdefault(slug, {})
         for event in _events(_lines(out / "training" / "guard.jsonl")):
-            if isinstance(event, Finished) and event.row == 0 and event.alpha:
-                said[event.alpha] = event.text
+            if isinstance(event, Finished) and event.row == 0 and event.at.leading:
+                said[event.at.leading] = event.text
         return tuple(sorted(said.items()))
 
 

@@ -1,6 +1,6 @@
 """Measured points: replies to development prompts at chosen strengths, and what they say about an axis.
 
-From points come the calibrated step size, where reward stops rising, and the safe range.
+From points come the calibrated step size, where reward stops rising, and the tested range.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from playground.measure import metrics
 from playground.measure.gather import Gathering, gather
 from playground.measure.metrics import ReplyMetrics
 from playground.rewards import Reward
-from playground.settings import Request, Row, Sampling, Strength, conversation
+from playground.settings import MAIN, SLIDERS, UNSTEERED, Request, Row, Sampling, Strength, conversation
 from playground.training.recipe import Recipe
 from playground.training.run import Run
 
@@ -33,16 +33,20 @@ def wanted_strengths(axis: str, recipe: Recipe) -> list[Strength]:
     """What an axis's card is measured at, in the order in which it matters should time end.
 
     First the base, both sliders at 1 and the other end; then the alpha that `recipe.room` was left for, without which
-    the safe range would end at 1; then the rest outwards. An axis that was not trained at its other end is not measured
-    there, and its safe range begins at 0.
+    the tested range would end at 1; then the rest outwards. An axis that was not trained at its other end is not
+    measured there, and its tested range begins at 0.
     """
     lowest = -math.inf if recipe.opposite else 0.0
-    always = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), *([(-1.0, 0.0)] if recipe.opposite else [])]
-    others = [(alpha, 0.0) for alpha in recipe.alphas] + [(0.0, control) for control in recipe.controls]
-    room = (recipe.room, 0.0)
-    rest = sorted(set(others) - set(always), key=lambda at: (at != room, abs(at[0]) + abs(at[1])))
-    asked = [*always, *(at for at in rest if min(at) >= lowest)]
-    return [Strength(axis=axis, alpha=alpha, control=control) for alpha, control in asked]
+    ends = [(MAIN, -1.0)] if recipe.opposite else []
+    always = [
+        UNSTEERED,
+        *(UNSTEERED.to(name, amount) for name, amount in [*((one, 1.0) for one in recipe.grids), *ends]),
+    ]
+    others = {UNSTEERED.to(name, amount) for name, grid in recipe.grids.items() for amount in grid} - set(always)
+    room = UNSTEERED.to(MAIN, recipe.room)
+    rest = sorted(others, key=lambda at: (at != room, sum(map(abs, at.order)), at.order))
+    asked = [*always, *(at for at in rest if min(at.order) >= lowest)]
+    return [Strength(axis=axis, **at.amounts) for at in asked]
 
 
 class PointRow(NamedTuple):
@@ -102,7 +106,7 @@ def measure(
 def points(strengths: Sequence[Strength], readings: Sequence[Sequence[ReplyMetrics]]) -> list[Point]:
     """One point for each strength that has readings. The first strength is the base: others win or lose against it."""
     return [
-        metrics.point(strength.alpha, strength.control, metrics.against(found, readings[0]))
+        metrics.point(strength.at, metrics.against(found, readings[0]))
         for strength, found in zip(strengths, readings, strict=False)
     ]
 
@@ -126,7 +130,7 @@ def ratios(at: Point, base: Point) -> Ratios:
 def best_step_size(sizes: Sequence[float], points: Sequence[Point], base: Point, recipe: Recipe) -> float:
     """The step size with the highest reward among those whose replies stay fluent and varied (the paper's rule).
 
-    Where none passes the guard, those count that stay in the safe range; where none does, the smallest is taken.
+    Where none passes the guard, those count that stay in the tested range; where none does, the smallest is taken.
     """
     found = [(at.metrics["reward"].mean, size, ratios(at, base)) for size, at in zip(sizes, points, strict=False)]
     for perplexity, diversity in (
@@ -142,13 +146,13 @@ def best_step_size(sizes: Sequence[float], points: Sequence[Point], base: Point,
 
 
 def rises_until(points: Sequence[Point]) -> float:
-    """The alpha of the highest mean reward among points with control 0."""
-    return max((at.metrics["reward"].mean, at.alpha) for at in points if at.control == 0)[1]
+    """Where along the first slider, with the others at 0, mean reward is highest."""
+    return max((at.metrics["reward"].mean, at.amounts[MAIN]) for at in points if not at.without(MAIN).steers)[1]
 
 
 def safe_range(points: Sequence[Point], recipe: Recipe) -> SafeRange:
-    """From 0 outwards as far as perplexity and diversity hold, along alpha (control 0) and along control (alpha 0)."""
-    base = next(at for at in points if at.alpha == 0 and at.control == 0)
+    """From 0 outwards as far as perplexity and diversity hold, along each slider with the others at 0."""
+    base = next(at for at in points if not at.steers)
 
     def holds(at: Point) -> bool:
         perplexity, diversity = ratios(at, base)
@@ -166,10 +170,8 @@ def safe_range(points: Sequence[Point], recipe: Recipe) -> SafeRange:
             low = strength
         return low, high
 
-    return SafeRange(
-        alpha=ends({at.alpha: at for at in points if at.control == 0}),
-        control=ends({at.control: at for at in points if at.alpha == 0}),
-    )
+    lines = {name: [at for at in points if not at.without(name).steers] for name in SLIDERS}
+    return SafeRange(**{name: ends({at.amounts[name]: at for at in line}) for name, line in lines.items()})
 
 
 def store(stage: str, what: object) -> str:

@@ -202,7 +202,7 @@ def _curve(run: Run, job: Job, trained: Trained) -> Generator[Progress, None, li
     to = run.gathering(measure.store("curve", trained.steering.of(REControl).step_size), "curve")
     grid = measure.Grid(strengths, prompts)
     readings = yield from measure.measure(run, {job.name: trained.steering}, scores, grid, to)
-    return sorted(measure.points(strengths, readings), key=lambda at: (at.control, at.alpha))
+    return sorted(measure.points(strengths, readings), key=lambda at: at.order)
 
 
 def _write(run: Run, job: Job, data: pairs.Split, trained: Trained, curve: Sequence[Point]) -> Card:

@@ -82,7 +82,7 @@ class Recipe(Settings):
     room: float = Field(
         default=1.25,
         ge=1,
-        description="The alpha up to which replies stay in the safe range; it bounds the last scale.",
+        description="The alpha up to which replies stay in the tested range; it bounds the last scale.",
     )
     room_scales: tuple[float, ...] = Field(
         default=(0.95, 0.9, 0.85, 0.8, 0.7), description="What the layer is multiplied by until they do."
@@ -132,11 +132,16 @@ class Recipe(Settings):
     )
     controls: tuple[float, ...] = Field(default=(-1, -0.5, 0.5, 1, 1.5, 2))
     safe_perplexity: float = Field(
-        default=1.5, gt=1, description="Where the safe range ends: perplexity over the base's own."
+        default=1.5, gt=1, description="Where the tested range ends: perplexity over the base's own."
     )
     safe_diversity: float = Field(
-        default=0.9, gt=0, le=1, description="Where the safe range ends: diversity over the base's."
+        default=0.9, gt=0, le=1, description="Where the tested range ends: diversity over the base's."
     )
+
+    @property
+    def grids(self) -> dict[str, tuple[float, ...]]:
+        """What the card's curve is measured at along each slider that is trained, the others at 0."""
+        return {"alpha": self.alphas, "control": self.controls}
 
 
 WARM_UP = 10

@@ -19,7 +19,7 @@ from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.files import digest
 from playground.measure.gather import gather
-from playground.settings import Request, Row, Sampling, Strength, conversation
+from playground.settings import MAIN, UNSTEERED, Request, Row, Sampling, Strength, conversation
 from playground.training import measure, pairs
 from playground.training.pairs import Pair
 from playground.training.run import Run
@@ -83,11 +83,13 @@ def make(
 
 def _own(run: Run, axis: Axis, prompts: Sequence[str]) -> Generator[Progress, None, list[Pair]]:
     """The model's own replies to prompts at alpha 1 and at the other end, where the axis has one."""
-    ends = (1.0, -1.0 if axis.card.safe_range.alpha[0] < 0 else 0.0)
+    card = axis.card
+    amounts = (1.0, -1.0 if card.safe_range.of(MAIN)[0] < 0 else 0.0)
+    ends = [Strength(axis=card.name, **UNSTEERED.to(MAIN, amount).amounts) for amount in amounts]
     rows = tuple(
-        Row(messages=conversation(prompt), strengths=(Strength(axis=axis.card.name, alpha=alpha),), seed=seed)
+        Row(messages=conversation(prompt), strengths=(strength,), seed=seed)
         for seed, prompt in enumerate(prompts)
-        for alpha in ends
+        for strength in ends
     )
     sampling = Sampling(temperature=run.recipe.measured_temperature)
     request = Request(rows=rows, sampling=sampling, max_new_tokens=run.recipe.pair_tokens)

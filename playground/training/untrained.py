@@ -11,6 +11,7 @@ from playground.engine.methods.identity_layer import IdentityLayer
 from playground.engine.methods.value_function import ValueFunction
 from playground.measure import metrics
 from playground.rewards.preference import PreferenceReward, feature_layers
+from playground.settings import MAIN, SLIDERS, UNSTEERED, Sliders
 
 
 def write(folder: Path, model: LanguageModel, name: str, seed: int = 0, noise: float = 0.1) -> Path:
@@ -38,19 +39,20 @@ def write(folder: Path, model: LanguageModel, name: str, seed: int = 0, noise: f
         seed=seed,
         checks={},
         calibration=Calibration(step_size=0.5, updates=3),
-        curve=(*(_point(alpha, 0.0) for alpha in (-1.0, 0.0, 1.0, 2.0)), _point(0.0, 1.0)),
+        curve=(
+            *(_point(UNSTEERED.to(MAIN, amount)) for amount in (-1.0, 0.0, 1.0, 2.0)),
+            *(_point(UNSTEERED.to(name, 1.0)) for name in SLIDERS if name != MAIN),
+        ),
         rises_until=2.0,
-        safe_range=SafeRange(alpha=(-1.0, 1.5), control=(0.0, 1.0)),
+        safe_range=SafeRange(**{name: (-1.0, 1.5) if name == MAIN else (0.0, 1.0) for name in SLIDERS}),
         files={file: axes.digest(folder / file) for file in axes.WEIGHT_FILES},
         version=__version__,
     ).save(folder)
     return folder
 
 
-def _point(alpha: float, control: float) -> Point:
-    around = [alpha + control + wobble for wobble in (-0.2, 0.0, 0.2)]
+def _point(at: Sliders) -> Point:
+    around = [sum(at.order) + wobble for wobble in (-0.2, 0.0, 0.2)]
     flat = [1.0, 1.1, 0.9]
     metrics_of = {"reward": around, "kl": flat, "perplexity": flat, "diversity": flat, "length": flat}
-    return Point(
-        alpha=alpha, control=control, metrics={key: metrics.estimate(values) for key, values in metrics_of.items()}
-    )
+    return Point(**at.amounts, metrics={key: metrics.estimate(values) for key, values in metrics_of.items()})

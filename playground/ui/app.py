@@ -26,7 +26,7 @@ from playground.serving.previews import Preview
 from playground.serving.server import app_arguments
 from playground.templates import html
 from playground.training.jobs import TrainingJobs
-from playground.ui import endpoints, guide, markup, share
+from playground.ui import constants, endpoints, guide, markup
 from playground.ui.axes.page import AxesPage
 from playground.ui.blocks import CheckedBlocks
 from playground.ui.curves.page import CurvesPage
@@ -50,7 +50,7 @@ _OPEN = (
 )
 _QUICK_CALLS = 40  # calls that are answered at once, whoever waits meanwhile
 _SCRIPTS = [Markup((ASSETS / name).read_text(encoding="utf-8")) for name in ("page.js", "shown.js", "connection.js")]
-_HEAD = html("ui/head.html", shared={"always": share.ALWAYS, "maybe": share.MAYBE}, scripts=_SCRIPTS)
+_HEAD = html("ui/head.html", constants=constants.CONSTANTS, style=constants.style(), scripts=_SCRIPTS)
 
 
 def build(hosted: LimitedPlayer, jobs: TrainingJobs | None = None, length: int = pace.SLOW) -> gr.Blocks:
@@ -74,7 +74,7 @@ def build(hosted: LimitedPlayer, jobs: TrainingJobs | None = None, length: int =
                     longest,
                 )
             with gr.Tab("Curves", id="curves") as tab:
-                curves = CurvesPage(hosted, [play.widgets.alpha, play.widgets.control], play.widgets.axis.value)
+                curves = CurvesPage(hosted, [*play.widgets.dials.values()], play.widgets.axis.value)
             with gr.Tab("Axes", id="axes"):
                 axes = AxesPage(hosted, [play.widgets.axis, curves.axis], jobs)
             with gr.Tab("Guide", id="guide"):

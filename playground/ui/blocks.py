@@ -1,5 +1,6 @@
 """Blocks that take anything from anybody: what no page of ours can have sent is refused in a sentence."""
 
+import inspect
 from typing import Any
 
 import gradio as gr
@@ -20,6 +21,8 @@ class CheckedBlocks(gr.Blocks):
         """As in Blocks, but every refusal is a gr.Error that leaves no traceback."""
         if block_fn.fn is None:  # what only a browser's script answers
             raise gr.Error(_NOT_FROM_THE_PAGE, print_exception=False)
+        if block_fn.api_visibility == "public":
+            arguments = (_filled(block_fn.fn, arguments[0]), *arguments[1:])
         try:
             return await super().preprocess_data(block_fn, *arguments, **settings)
         except PlaygroundError as error:
@@ -33,3 +36,12 @@ class CheckedBlocks(gr.Blocks):
             return await super().call_function(*arguments, **settings)
         except PlaygroundError as error:
             raise gr.Error(str(error), print_exception=False) from None
+
+
+def _filled(endpoint: Any, values: list[Any]) -> list[Any]:
+    """The arguments of an endpoint, the last ones that were not sent at their defaults.
+
+    A program that sends a list goes on working when an argument is added.
+    """
+    taken = [one for one in inspect.signature(endpoint).parameters.values() if one.annotation is not gr.Request]
+    return [*values, *(one.default for one in taken[len(values) :] if one.default is not inspect.Parameter.empty)]

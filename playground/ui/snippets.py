@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from playground import presets
 from playground.comparator import Compared, comparator
 from playground.errors import InvalidInput
+from playground.measure.plan import GRID
 from playground.presets import Preset
-from playground.settings import SLIDERS, Options, Sampling, Settings, Strength, changed
+from playground.settings import MAIN, SLIDERS, Options, Sampling, Settings, Strength, changed
 from playground.ui import share
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def as_command(preset: Preset, model: str = "smollm2") -> str:
     for strength in strengths:
         # Several axes take their own values, by name; one alone needs none.
         of = f"{strength.axis}=" if len(strengths) > 1 else ""
-        told = [name for name in (*SLIDERS, *changed(strength, _OPTIONS)) if not of or name != "alpha"]
-        options.append(("--axis", f"{of}{_text(strength.alpha)}" if of else strength.axis))
+        told = [name for name in (*SLIDERS, *changed(strength, _OPTIONS)) if not of or name != MAIN]
+        options.append(("--axis", f"{of}{_text(strength.amounts[MAIN])}" if of else strength.axis))
         options += [(_option(name), f"{of}{_text(getattr(strength, name))}") for name in told]
     options += [(_option(name), getattr(preset, name)) for name in changed(preset, Sampling.model_fields)]
     options += [("--seed", preset.seed), ("--max-new-tokens", preset.max_new_tokens)]
@@ -65,8 +66,7 @@ def sweep_command(plan: "SweepPlan", prompts: str = "prompts.txt", out: str = "s
     """The `playground sweep` that measures this plan, its prompts in the file `prompts`."""
     options: list[tuple[str, object]] = [
         ("--axis", plan.axis),
-        ("--alphas", _grid(plan.alphas)),
-        ("--controls", _grid(plan.controls)),
+        *((_option(GRID.format(name)), _grid(grid)) for name, grid in plan.grids.items()),
         ("--prompts", prompts),
         *((_option(name), getattr(plan, name)) for name in ("seeds", "seed", "temperature", "max_new_tokens")),
         *((_option(name), getattr(plan, name)) for name in changed(plan, (*Options.model_fields, "batch"))),
@@ -95,7 +95,9 @@ def menu(preset: Preset, name: str, model: str, pairs: Sequence[Compared], live:
     found["python"] = as_python(preset, model)
     found["preset"] = presets.to_toml(preset)
     strengths = [*_first(preset), *preset.more]
-    strength = ", ".join(" ".join([s.axis, *(f"{n} {getattr(s, n):g}" for n in SLIDERS)]) for s in strengths)
+    strength = ", ".join(
+        f"{s.axis} {' '.join(f'{name} {amount:g}' for name, amount in s.amounts.items())}" for s in strengths
+    )
     models = (strength or "unsteered", "base")
     found["comparator"] = as_json(comparator(f"{name}, {models[0]}", models, pairs)) if pairs else ""
     found["why"]["comparator"] = "There is nothing to compare yet. Run the prompt first."

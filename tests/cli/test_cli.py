@@ -69,14 +69,14 @@ def test_say_prints_each_event_as_a_line_of_json(shell: Shell, tiny: list[str], 
     events = [from_json(line) for line in ran.out.splitlines()]
     assert isinstance(events[0], Started)
     ends = sorted((event for event in events if isinstance(event, Finished)), key=lambda end: end.row)
-    assert [(end.alpha, end.control) for end in ends] == [(-0.5, 0.0), (-0.5, 1.0), (2.0, 0.0), (2.0, 1.0)]
+    assert [(end.at.alpha, end.at.control) for end in ends] == [(-0.5, 0.0), (-0.5, 1.0), (2.0, 0.0), (2.0, 1.0)]
     for end in ends:
         tokens = [event for event in events if isinstance(event, Token) and event.row == end.row]
         assert "".join(token.text for token in tokens) == end.text
         assert tuple(token.id for token in tokens) == end.token_ids
         assert end.strengths[0].axis == str(cheer), "events speak of an axis as the request did"
         assert end.reward is not None
-        assert (end.alpha_interval is None) == (end.control != 0)
+        assert (end.alpha_interval is None) == (end.at.control != 0)
     wanted = {"event", "row", "alpha", "control", "text", "token_ids", "alpha_interval", "reward", "kl", "perplexity",
               "finish_reason"}  # fmt: skip
     assert wanted <= set(json.loads(ran.out.splitlines()[-1]))
@@ -93,7 +93,7 @@ def test_say_without_an_axis_is_the_base_model(shell: Shell, tiny: list[str]) ->
     ran = shell("say", "Hi", "--json", *tiny)
     end = from_json(ran.out.splitlines()[-1])
     assert isinstance(end, Finished)
-    assert (end.alpha, end.control, end.reward, end.strengths) == (0.0, 0.0, None, ())
+    assert (end.at.alpha, end.at.control, end.reward, end.strengths) == (0.0, 0.0, None, ())
     assert end.kl == 0
 
 
@@ -372,11 +372,11 @@ def test_the_command_that_a_new_axis_ends_with_can_be_run(shell: Shell, tiny_fol
     _, found, tried = ran.out.rpartition("Try: playground ")
     assert found
     asked = [float(value) for name, value in pairwise(shlex.split(tried)) if name == "--alpha"]
-    assert asked == sorted({*card.safe_range.alpha, 0.0}), "no strength beyond what was found safe"
+    assert asked == sorted({*card.safe_range.of("alpha"), 0.0}), "no strength beyond what was found safe"
     said = shell(*shlex.split(tried), "--dtype", "float32", "--max-new-tokens", "6", "--json")
     assert said.code == 0, said.err
     ends = [event for event in map(from_json, said.out.splitlines()) if isinstance(event, Finished)]
-    assert sorted(end.alpha for end in ends) == asked
+    assert sorted(end.at.alpha for end in ends) == asked
 
 
 def test_a_path_that_is_no_text_is_refused_before_any_work(shell: Shell, tmp_path: Path) -> None:

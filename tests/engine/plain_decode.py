@@ -18,7 +18,7 @@ from playground.engine.methods.base import InputLayer, Method
 from playground.engine.methods.value_function import ValueFunction
 from playground.engine.streams import Streams
 from playground.events import Finished, Started, Token
-from playground.settings import Request, Row, Sampling, Strength
+from playground.settings import Request, Row, Sampling, Sliders, Strength
 
 
 class Choice(NamedTuple):
@@ -260,8 +260,7 @@ class _Reply:
         first = self.row.strengths[0] if self.row.strengths else None
         return Finished(
             row=self.index,
-            alpha=first.alpha if first else 0.0,
-            control=first.control if first else 0.0,
+            at=first.at if first else Sliders(),
             text=self.text,
             token_ids=tuple(self.ids),
             alpha_interval=(_bounded(self.low), _bounded(self.high)) if has_interval else None,

@@ -4,6 +4,8 @@ import { test } from 'node:test';
 
 import { declared } from './scripts.mjs';
 
+globalThis.window = { playground: { dial: { low: -1, high: 3, step: 0.05, leap: 0.25, homes: [0, 1], snap: 0.03 } } };
+
 const { LOW, HIGH, SNAP, snapped, rounded, share, shown } = declared(
   ['scale.js'], 'LOW', 'HIGH', 'SNAP', 'snapped', 'rounded', 'share', 'shown',
 );

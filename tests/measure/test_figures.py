@@ -11,6 +11,7 @@ from playground.cards import Point, SafeRange
 from playground.measure import figures, findings
 from playground.measure.figures import ReplyReward
 from playground.measure.sheet import sheet
+from playground.settings import Sliders
 from tests.measure.test_findings import point
 from tests.ui.fake_player import card
 
@@ -41,14 +42,14 @@ def test_points_wear_the_colour_of_their_side_and_the_current_one_is_larger() ->
 
 def test_the_axes_do_not_move_while_alpha_or_an_ordinary_point_does() -> None:
     layouts = [
-        layout(figures.reward_curve(card(), [ReplyReward(a, a, current=True)], alpha=a)) for a in (-1.0, 0.3, 1.4)
+        layout(figures.reward_curve(card(), [ReplyReward(a, a, current=True)], here=a)) for a in (-1.0, 0.3, 1.4)
     ]
     assert len({(*one["xaxis"]["range"], *one["yaxis"]["range"]) for one in layouts}) == 1
 
 
 def test_alpha_is_a_line_that_stays_on_the_paper() -> None:
     for alpha in (0.5, 40.0, -40.0):
-        [line] = layout(figures.reward_curve(card(), alpha=alpha))["shapes"]
+        [line] = layout(figures.reward_curve(card(), here=alpha))["shapes"]
         assert figures.X_RANGE[0] <= line["x0"] == line["x1"] <= figures.X_RANGE[1]
     assert "shapes" not in layout(figures.reward_curve(card()))
 
@@ -93,12 +94,12 @@ def shown(figure: Figure, name: str) -> list[Point]:
 
 
 @pytest.mark.parametrize("along", ["alpha", "control"])
-def test_each_line_holds_its_own_points_in_order(along: findings.Along) -> None:
-    figure = figures.metric_curve(GRID, "reward", along, current=(1.0, 0.0))
+def test_each_line_holds_its_own_points_in_order(along: str) -> None:
+    figure = figures.metric_curve(GRID, "reward", along, current=Sliders(alpha=1.0))
     other = "control" if along == "alpha" else "alpha"
     for at in {getattr(p, other) for p in GRID}:
         trace = traces(figure)[f"{other} {at:g}"]
-        expected = findings.line(GRID, along, at)
+        expected = findings.line(GRID, along, Sliders(**{other: at}))
         assert shown(figure, f"{other} {at:g}") == expected
         assert trace["x"] == [getattr(p, along) for p in expected]
         assert trace["y"] == [p.metrics["reward"].mean for p in expected]
@@ -151,7 +152,7 @@ def test_all_numbers_of_a_chart_have_as_many_digits(means: tuple[float, ...], di
 
 
 def test_a_heat_map_leaves_empty_what_was_not_measured() -> None:
-    figure = figures.heat_map(GRID[:-1], "reward", current=(1.0, 1.0))
+    figure = figures.heat_map(GRID[:-1], "reward", current=Sliders(alpha=1.0, control=1.0))
     [heat, ring] = json.loads(figure.to_json() or "")["data"]
     assert (heat["x"], heat["y"]) == (["-1", "0", "1"], ["0", "1"])
     assert heat["z"] == [[-1, 0, 1], [0, None, 2]]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from playground.cards import Estimate, Point
 from playground.errors import InvalidInput
 from playground.measure import findings
+from playground.settings import Sliders
 
 
 def point(alpha: float, control: float = 0.0, spread: float = 0.1, **means: float) -> Point:
@@ -63,19 +64,25 @@ def test_a_target_out_of_reach_says_what_is_in_reach() -> None:
     with pytest.raises(InvalidInput, match="kl was not measured"):
         findings.target(rewards(0, 1), "kl", 0.5)
     with pytest.raises(InvalidInput, match="not measured along control"):
-        findings.target(rewards(0, 1), "reward", 0.5, "control", at=7.0)
+        findings.target(rewards(0, 1), "reward", 0.5, "control", at=Sliders(alpha=7.0))
 
 
 def test_the_longest_line_is_where_most_was_measured() -> None:
     grid = [point(a, c, reward=0) for a in (0, 1, 2) for c in (0, 1)]
-    assert findings.longest_line(grid) == ("alpha", 0)
-    assert findings.longest_line([point(0, 0, reward=0), *(point(a, 1, reward=0) for a in (0, 1, 2))]) == ("alpha", 1)
-    assert findings.longest_line([point(0, c, reward=0) for c in (0, 1, 2)]) == ("control", 0)
+    assert findings.longest_line(grid) == ("alpha", Sliders())
+    assert findings.longest_line([point(0, 0, reward=0), *(point(a, 1, reward=0) for a in (0, 1, 2))]) == (
+        "alpha",
+        Sliders(control=1),
+    )
+    assert findings.longest_line([point(0, c, reward=0) for c in (0, 1, 2)]) == ("control", Sliders())
 
 
 def test_one_line_of_several_is_named() -> None:
     points = [point(a, c, reward=a + 5 * c) for a in (0, 1, 2) for c in (0, 1)]
-    assert findings.sentence(points, "reward", at=1) == "At control 1 reward rises from 5.00 at 0 to 7.00 at alpha 2."
+    assert (
+        findings.sentence(points, "reward", at=Sliders(control=1))
+        == "At control 1 reward rises from 5.00 at 0 to 7.00 at alpha 2."
+    )
     assert findings.summit(points, "reward") == (
         "Reward is highest, 7.00 at alpha 2, control 1, and lowest, 0.00 at alpha 0, control 0."
     )

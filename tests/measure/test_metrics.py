@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from playground.errors import InvalidInput
 from playground.measure import metrics
 from playground.measure.metrics import ReplyMetrics, diversity, estimate
+from playground.settings import Sliders
 
 
 def test_diversity_is_the_product_of_distinct_ngram_shares() -> None:
@@ -42,7 +43,7 @@ def reading(prompt: int, seed: int, judge: float = 0.0, **numbers: float) -> Rep
 def test_seeds_are_averaged_within_a_prompt() -> None:
     """A prompt with many seeds weighs no more than one with few, and narrows the interval no further."""
     many = [reading(0, seed, judge=1.0) for seed in range(99)] + [reading(1, 0, judge=3.0)]
-    found = metrics.point(0.5, 0.0, many).metrics["judge"]
+    found = metrics.point(Sliders(alpha=0.5), many).metrics["judge"]
     assert (found.mean, found.low, found.high) == (2.0, 1.0, 3.0)
 
 
@@ -50,14 +51,14 @@ def test_wins_are_against_the_base_of_the_same_prompt_and_seed() -> None:
     base = [reading(0, 0, 1.0), reading(0, 1, 5.0), reading(1, 0, 2.0)]
     ours = [reading(1, 0, 2.0), reading(0, 1, 4.0), reading(0, 0, 2.0)]
     assert [found.numbers["win_rate"] for found in metrics.against(ours, base)] == [0.5, 0.0, 1.0]
-    assert metrics.point(1.0, 0.0, metrics.against(base, base)).metrics["win_rate"].mean == 0.5
+    assert metrics.point(Sliders(alpha=1.0), metrics.against(base, base)).metrics["win_rate"].mean == 0.5
     unjudged = [ReplyMetrics(0, 0, {"kl": 1.0})]
     assert metrics.against(unjudged, unjudged) == unjudged
 
 
 def test_what_cannot_be_measured_is_told() -> None:
     with pytest.raises(InvalidInput, match="alpha 7, control 0 have no finite kl"):
-        metrics.point(7.0, 0.0, [reading(0, 0, kl=float("nan"))])
+        metrics.point(Sliders(alpha=7.0), [reading(0, 0, kl=float("nan"))])
 
 
 @given(st.lists(st.tuples(st.floats(-10, 10), st.floats(-10, 10)), min_size=2, max_size=20))

@@ -71,7 +71,7 @@ def test_replies_hold_in_their_intervals_and_change_just_outside(player: Player,
     slack = 1e-4
     for reply in replies:
         low, high = reply.alpha_interval or (None, None)
-        inside = [low + slack if low is not None else -50.0, reply.alpha, high - slack if high is not None else 50.0]
+        inside = [low + slack if low is not None else -50.0, reply.at.alpha, high - slack if high is not None else 50.0]
         outside = [end for end in (low and low - slack, high and high + slack) if end is not None]
         if inside[0] < inside[2]:
             assert {end.token_ids for end in say(player, inside, asked)} == {reply.token_ids}
@@ -96,7 +96,7 @@ def test_the_order_and_the_breakpoints_are_those_of_alpha(player: Player) -> Non
     assert sorted(found.rows) == list(range(len(replies)))
     assert len(found.breakpoints) == len(replies) - 1
     for (left, right), at in zip(pairwise(found.rows), found.breakpoints, strict=True):
-        assert replies[left].alpha < at < replies[right].alpha
+        assert replies[left].at.alpha < at < replies[right].at.alpha
         assert (replies[left].alpha_interval or (0, 0))[1] == pytest.approx(at)
         assert (replies[right].alpha_interval or (0, 0))[0] == pytest.approx(at, abs=found.resolution)
         assert replies[left].token_ids != replies[right].token_ids

@@ -132,7 +132,7 @@ def test_too_much_is_refused_by_its_counts_alone(
 )
 def test_strengths_are_counted_as_they_are_built(alphas: tuple[float, ...], controls: tuple[float, ...]) -> None:
     what = plan(alphas=alphas, controls=controls)
-    assert plans.count_strengths(alphas, controls) == len(what.strengths())
+    assert plans.count_strengths({"alpha": alphas, "control": controls}) == len(what.strengths())
     assert what.replies() == sum(map(len, what.batches()))
 
 
@@ -216,7 +216,7 @@ def test_a_point_is_the_mean_of_its_own_replies(player: Player) -> None:
     assert [(p.alpha, p.control) for p in found.points] == [(-1, 0), (0, 0), (2, 0)]
     axis = player.axis("cheer")
     for point in found.points:
-        rows = [one for one in found.replies if one.reply.alpha == point.alpha]
+        rows = [one for one in found.replies if one.reply.at.alpha == point.alpha]
         assert len(rows) == len(PROMPTS) * 2
         rewards = [one.reply.reward or 0.0 for one in rows]
         assert point.metrics["reward"].mean == pytest.approx(sum(rewards) / len(rewards))
@@ -234,7 +234,7 @@ def test_its_replies_are_those_the_player_gives(player: Player) -> None:
     what = plan(alphas=(1.0,), controls=(0.0, 1.0))
     _, found = finish(player, what)
     for one in (found.replies[1], found.replies[-1]):
-        strength = Strength(axis="cheer", alpha=one.reply.alpha, control=one.reply.control)
+        strength = Strength(axis="cheer", alpha=one.reply.at.alpha, control=one.reply.at.control)
         row = Row(messages=conversation(PROMPTS[one.reading.prompt]), strengths=(strength,), seed=one.reply.seed)
         request = Request(rows=(row,), sampling=Sampling(temperature=0.7), max_new_tokens=6)
         (alone,) = [event for event in player.run(request) if isinstance(event, Finished)]
@@ -244,10 +244,10 @@ def test_its_replies_are_those_the_player_gives(player: Player) -> None:
 def test_wins_are_counted_against_the_base_with_the_same_noise(player: Player) -> None:
     _, found = finish(player, plan(alphas=(2.0,)))
     length = {
-        (one.reading.prompt, one.reply.seed, one.reply.alpha): len(one.reply.text.split()) for one in found.replies
+        (one.reading.prompt, one.reply.seed, one.reply.at.alpha): len(one.reply.text.split()) for one in found.replies
     }
     for one in found.replies:
-        ours = length[one.reading.prompt, one.reply.seed, one.reply.alpha]
+        ours = length[one.reading.prompt, one.reply.seed, one.reply.at.alpha]
         theirs = length[one.reading.prompt, one.reply.seed, 0.0]
         assert one.reading.numbers["win_rate"] == (1.0 if ours < theirs else 0.5 if ours == theirs else 0.0)
 

@@ -38,11 +38,12 @@ GIVEN: dict[str, dict[str, Any]] = {
     "axes": {},
     "say": {
         "prompt": "Hello.", "axis": "extraversion", "alphas": [0.0], "controls": [0.0], "system": "",
-        "temperature": 0.0, "seed": 0, "max_new_tokens": 4, "stop": [],
+        "temperature": 0.0, "seed": 0, "max_new_tokens": 4, "stop": [], "top_k": 0, "top_p": 1.0,
+        "repetition_penalty": 1.0, "updates": None, "step_size": None, "method": None,
     },
     "sweep": {
         "axis": "extraversion", "prompts": ["Hello."], "alphas": "0,1", "controls": "0", "seeds": 1, "seed": 0,
-        "temperature": 0.7, "max_new_tokens": 4,
+        "temperature": 0.7, "max_new_tokens": 4, "updates": None, "step_size": None, "method": None,
     },
 }  # fmt: skip
 """A call of each endpoint that is within all limits."""
@@ -59,6 +60,12 @@ OVER: dict[str, list[Any]] = {
     "seed": [2**63, 10**400, -1],
     "temperature": [1e308, -1],
     "max_new_tokens": [257, 10**400],
+    "top_k": [-1, 10**400],
+    "top_p": [0, 1.1],
+    "repetition_penalty": [0, 11],
+    "updates": [-1, 1001, 10**400],
+    "step_size": [-1, 1e308],
+    "method": ["x" * 61],
     "stop": [["."] * 5, "x" * 201, [""], [["."]]],
 }
 """Arguments over a limit, by name."""

@@ -125,8 +125,7 @@ class FakePlayer:
             )
             yield Finished(
                 row=number,
-                alpha=strength.alpha,
-                control=strength.control,
+                at=strength.at,
                 text=text,
                 token_ids=tuple(range(len(text.split()))),
                 alpha_interval=None,

@@ -36,7 +36,7 @@ prompts = [{ id = "work", text = "Describe your work." }, { id = "home", text = 
 id = "mixed"
 [[conditions]]
 id = "control"
-method = "control"
+slider = "control"
 strengths = [0.0, 3.0]
 [[conditions]]
 id = "other"
@@ -67,13 +67,13 @@ def grouped(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 def test_each_condition_has_its_own_replies(study: Study) -> None:
-    made = Counter((one.condition, one.axis, one.method) for one in study.stimuli.values())
+    made = Counter((one.condition, one.axis, one.slider) for one in study.stimuli.values())
     assert made == {
         ("mixed", "extraversion", "alpha"): 2 * 4,
         ("control", "extraversion", "control"): 2 * 3,
         ("other", "openness", "alpha"): 2 * 4,
     }
-    assert {one.control for one in study.stimuli.values() if one.condition == "control"} == {0.0, 3.0, 9.0}
+    assert {one.strength for one in study.stimuli.values() if one.condition == "control"} == {0.0, 3.0, 9.0}
     assert study.made_of("other")[0] == "openness"
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from playground.events import Finished
-from playground.settings import Row, conversation
+from playground.settings import Row, Sliders, conversation
 from playground.training import contrast
 from playground.training.recipe import Recipe
 
@@ -16,7 +16,7 @@ PROMPTS = ["What is new?", "And now?"]
 def answered(rows: list[Row]) -> list[tuple[Row, Finished]]:
     """Each row's number as its reply."""
     reply = Finished(
-        row=0, text="", token_ids=(), alpha=1.0, control=0.0, alpha_interval=None, reward=None, kl=0.0,
+        row=0, text="", token_ids=(), at=Sliders(alpha=1.0), alpha_interval=None, reward=None, kl=0.0,
         perplexity=1.0, finish_reason="length",
     )  # fmt: skip
     return [(row, replace(reply, row=index, text=f" {index}")) for index, row in enumerate(rows)]

@@ -12,7 +12,7 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.loading import load_model
 from playground.events import Finished, exhaust
 from playground.measure.gather import ROWS_PER_BATCH
-from playground.settings import Message, Row, conversation
+from playground.settings import Message, Row, Sliders, conversation
 from playground.sources import build_tiny
 from playground.training.invent import Pole, evidence, invent
 from playground.training.pairs import Pair
@@ -80,7 +80,7 @@ def test_evidence_is_the_gain_of_the_own_description_over_the_other(model: Langu
     logprob = [float(reply_logprobs(model, [model.prompt_ids(row.messages)], ids)) for row in (own, other)]
     perplexity = torch.tensor(-logprob[0] / 4).exp()
     reply = Finished(
-        row=0, alpha=0, control=0, text="x", token_ids=tuple(ids[0]), alpha_interval=None, reward=None, kl=0,
+        row=0, at=Sliders(), text="x", token_ids=tuple(ids[0]), alpha_interval=None, reward=None, kl=0,
         perplexity=float(perplexity), finish_reason="length", seed=0, strengths=(),
     )  # fmt: skip
     assert evidence(model, [other], [reply])[0] == pytest.approx(logprob[0] - logprob[1], abs=1e-4)

@@ -9,6 +9,7 @@ import pytest
 
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, to_json
+from playground.settings import Sliders
 from playground.training.jobs import TrainingJobs, TrainingRequest
 
 SENTENCES = {"positive": "a calm person", "negative": "a hectic person"}
@@ -194,4 +195,4 @@ def test_it_shows_what_is_learnt_and_what_the_model_says_meanwhile(shop: Trainin
 
 
 def said(alpha: float, text: str) -> str:
-    return to_json(Finished(0, alpha, 0.0, text, (), None, None, 0.0, 1.0, "length"))
+    return to_json(Finished(0, Sliders(alpha=alpha), text, (), None, None, 0.0, 1.0, "length"))

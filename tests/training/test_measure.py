@@ -1,4 +1,4 @@
-"""What is read off measured points: the step size, where reward stops rising, the safe range."""
+"""What is read off measured points: the step size, where reward stops rising, the tested range."""
 
 import time
 from pathlib import Path

@@ -3,18 +3,27 @@
 import hashlib
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from playground.cards import Base, Calibration, Card, Estimate, Point, Poles, SafeRange
 from playground.errors import AxisMismatch, InvalidInput
 from playground.events import Event, Finished, Started, Token
-from playground.settings import Request, Row
+from playground.settings import SLIDERS, Request, Row, Sliders
+from playground.ui.play.view import Inputs
 
 CALM = "The morning in the office is quiet and slow and I sit at my desk reading a letter while the rain falls on"
 LOUD = "The morning in the office is a party and everyone is here laughing and I cannot wait to tell you about all"
 SHY = "The lamps are grey and nobody speaks and I would rather stay behind the cabinets and wait until it is"
+
+
+def wish(start: Inputs | None = None, **change: Any) -> Inputs:
+    """Inputs that differ in some fields, or in how far a slider goes, which is given by its name."""
+    start = start or Inputs()
+    moved = {name: change.pop(name) for name in SLIDERS if name in change}
+    return replace(start, at=Sliders.model_construct(**{**start.at.amounts, **moved}), **change)
 
 
 def curve() -> tuple[Point, ...]:
@@ -114,8 +123,7 @@ class FakePlayer:
         reward = 2 * self.alpha(asked) - 0.2 if strength else None
         return Finished(
             row,
-            alpha,
-            control,
+            Sliders(alpha=alpha, control=control),
             "".join(words),
             tuple(range(len(words))),
             interval,

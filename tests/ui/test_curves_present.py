@@ -12,6 +12,7 @@ from playground import cards, places, presets
 from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.measure.plan import SweepPlan
+from playground.settings import Sliders
 from playground.training.pairs import is_development, load_prompts
 from playground.ui import share
 from playground.ui.curves import present
@@ -30,7 +31,7 @@ CARD = next(one for one in cards.shipped().values() if one.name == "extraversion
 
 
 def form(**change: object) -> dict:
-    start = {"axis": "cheer", "alphas": "0:1:0.5", "controls": "0", "prompts": ["Hello."], "seeds": 1, "seed": 0}
+    start = {"axis": "cheer", "grids": ("0:1:0.5", "0"), "prompts": ["Hello."], "seeds": 1, "seed": 0}
     return {**start, "temperature": 0.7, "max_new_tokens": 16, **change}
 
 
@@ -39,7 +40,7 @@ def drawn(figure: object) -> dict:
 
 
 def test_a_form_becomes_a_plan_whose_batches_are_a_prompt_or_two() -> None:
-    plan = present.plan(**form(alphas="0:3:0.1", prompts=["a", "b", "c"]))
+    plan = present.plan(**form(grids=("0:3:0.1", "0"), prompts=["a", "b", "c"]))
     assert len(plan.strengths()) == 31
     assert [len(batch) for batch in plan.batches()] == [31, 31, 31]
     assert present.plan(**form(seeds=None, seed=None)).seeds == 1
@@ -50,7 +51,7 @@ def test_a_form_becomes_a_plan_whose_batches_are_a_prompt_or_two() -> None:
     [
         ({"axis": None}, "no axis to measure"),
         ({"prompts": []}, "no prompts"),
-        ({"alphas": "one"}, "neither a number"),
+        ({"grids": ("one", "0")}, "neither a number"),
         ({"temperature": 0, "seeds": 2}, "the same for every seed"),
         ({"max_new_tokens": 0}, "max_new_tokens"),
     ],
@@ -102,7 +103,7 @@ def test_the_work_is_told_before_it_is_done() -> None:
     ],
 )
 def test_every_chart_of_any_points_can_be_drawn_and_told(kind: str, found: Measurement) -> None:
-    assert drawn(present.chart(found, "reward", kind, (0.3, 0.0)))["layout"]
+    assert drawn(present.chart(found, "reward", kind, Sliders(alpha=0.3)))["layout"]
     told = present.told(found, "reward", kind)
     assert "caption" in told
     assert ("As text" in told) == bool(found.shown)
@@ -160,11 +161,11 @@ def test_a_target_is_found_on_the_cards_curve_before_anything_is_measured() -> N
 
 
 def test_plays_strength_is_marked_where_it_lies_on_the_chart() -> None:
-    def marks(current: tuple[float, float]) -> list:
+    def marks(current: Sliders) -> list:
         return drawn(present.chart(FOUND, "reward", current=current))["layout"].get("shapes", [])
 
-    assert [line["x0"] for line in marks((0.3, 0.0))] == [0.3]
-    assert marks((2.5, 0.0)) == []
+    assert [line["x0"] for line in marks(Sliders(alpha=0.3))] == [0.3]
+    assert marks(Sliders(alpha=2.5)) == []
 
 
 def test_a_chart_without_points_says_so_and_keeps_its_axes() -> None:

@@ -98,4 +98,6 @@ def test_a_public_page_keeps_its_limits(stranger: Client, tmp_path_factory: pyte
     with pytest.raises(AppError, match="more than the 8"):
         stranger.predict("cheer", ["Hello.", "You?"], alphas="0:4:1", max_new_tokens=4, api_name="/sweep")
     with pytest.raises(AppError, match="no axis named"):
-        stranger.predict(str(tmp_path_factory.getbasetemp()), ["Hello."], max_new_tokens=4, api_name="/sweep")
+        stranger.predict(
+            str(tmp_path_factory.getbasetemp()), ["Hello."], alphas="0,1", max_new_tokens=4, api_name="/sweep"
+        )

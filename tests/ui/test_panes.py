@@ -9,12 +9,12 @@ import pytest
 from playground.settings import Row, Strength
 from playground.ui.play import captions, panes, present
 from playground.ui.play.view import BASE, STEERED, Inputs, View, strip_slot
-from tests.ui.fake_player import FakePlayer, card
+from tests.ui.fake_player import FakePlayer, card, wish
 from tests.ui.test_present import WISH, answered
 
 
 def inputs_of(**change: Any) -> Inputs:
-    return Inputs(**{**vars(WISH), **change})
+    return wish(WISH, **change)
 
 
 def texts(html: str) -> list[str]:

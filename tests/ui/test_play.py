@@ -21,9 +21,9 @@ from playground.ui.play.dial import Dial, marks
 from playground.ui.play.mixer import Mixer, listed
 from playground.ui.play.page import PlayPage
 from playground.ui.play.updates import menu
-from playground.ui.play.view import Inputs, View
+from playground.ui.play.view import View
 from playground.ui.play.widgets import ASKED
-from tests.ui.fake_player import FakePlayer, card
+from tests.ui.fake_player import FakePlayer, card, wish
 
 T = TypeVar("T")
 
@@ -33,7 +33,8 @@ def person(name: str = "one") -> Any:
 
 
 def values(**change: Any) -> list[Any]:
-    inputs = vars(Inputs(prompt="Describe a morning.", axis="extraversion", alpha=1.0, max_new_tokens=8)) | change
+    opened = wish(prompt="Describe a morning.", axis="extraversion", alpha=1.0, max_new_tokens=8)
+    inputs = {**vars(opened), **opened.at.amounts, **change}
     return [inputs[name] for name in ASKED]
 
 
@@ -101,7 +102,7 @@ def test_a_newer_wish_ends_the_older_run_and_closes_its_stream(page: PlayPage) -
     assert page.player.closed == 2  # type: ignore[attr-defined]
     assert view.phase == "done"
     assert view.inputs is not None
-    assert view.inputs.alpha == 0.25
+    assert view.inputs.at.alpha == 0.25
 
 
 def test_a_dial_moved_before_the_first_run_asks_nothing(page: PlayPage) -> None:
@@ -114,7 +115,7 @@ def test_a_dial_keeps_to_the_prompt_that_was_asked(page: PlayPage) -> None:
     page.moved(person(), view, *values(alpha=0.4, prompt="Half a new pro"))
     inputs = page.inbox.newest("one")
     assert inputs is not None
-    assert (inputs.prompt, inputs.alpha) == ("Describe a morning.", 0.4)
+    assert (inputs.prompt, inputs.at.alpha) == ("Describe a morning.", 0.4)
 
 
 def test_stop_keeps_what_is_written(page: PlayPage) -> None:
@@ -162,13 +163,13 @@ def test_who_comes_second_is_told_how_many_are_before(page: PlayPage) -> None:
 
 def test_a_card_of_the_strip_and_the_steps_set_alpha(page: PlayPage) -> None:
     view, _ = run(page)
-    chosen: Any = SimpleNamespace(alpha=-0.5)
-    assert page.adopt(chosen, person(), view, *values())[page.widgets.alpha] == -0.5
+    chosen: Any = SimpleNamespace(strength=-0.5)
+    assert page.adopt(chosen, person(), view, *values())[page.widgets.dials["alpha"]] == -0.5
     view, _ = last(page, page.serve(person(), view))
     assert len(page.player.requests) == 1, "the strip had that reply already"  # type: ignore[attr-defined]
     view, _ = run(page, view)
-    assert page.step_on(person(), view, *values())[page.widgets.alpha] == pytest.approx(1.101)
-    assert page.step_back(person(), view, *values())[page.widgets.alpha] == pytest.approx(0.899)
+    assert page.step_on(person(), view, *values())[page.widgets.dials["alpha"]] == pytest.approx(1.101)
+    assert page.step_back(person(), view, *values())[page.widgets.dials["alpha"]] == pytest.approx(0.899)
     assert page.step_on(person(), View(), *values()) == gr.skip()
 
 
@@ -213,7 +214,7 @@ def test_every_preset_fills_the_page_and_is_answered(monkeypatch: pytest.MonkeyP
 
 def test_another_axis_renames_the_poles(page: PlayPage) -> None:
     update = page.choose_axis(person(), View(), *values(axis="positivity"))
-    assert update[page.widgets.alpha].props["positive"] == "cheerful"
+    assert update[page.widgets.dials["alpha"]].props["positive"] == "cheerful"
 
 
 @pytest.mark.parametrize("change", [{"prompt": ""}, {"prompt": "word " * 3000}, {"max_new_tokens": None}, {"seed": -3}])

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from playground.errors import InvalidInput
 from playground.events import Candidate, Change, Event, Finished, Progress, Started, Token
-from playground.settings import Strength
+from playground.settings import Sliders, Strength
 from playground.ui.play import captions, derived, panes, present, tokens
 from playground.ui.play.view import BASE, STEERED, Inputs, View, strip_slot
-from tests.ui.fake_player import FakePlayer, card
+from tests.ui.fake_player import FakePlayer, card, wish
 
-WISH = Inputs(prompt="Describe a morning.", axis="extraversion", alpha=0.85, max_new_tokens=12)
+WISH = wish(prompt="Describe a morning.", axis="extraversion", alpha=0.85, max_new_tokens=12)
 
 
 def answered(view: View, inputs: Inputs, upto: int | None = None) -> View:
@@ -35,11 +35,11 @@ def html(view: View) -> str:
 def test_one_batch_answers_panes_and_strip_and_equal_rows_are_one() -> None:
     view = present.begin(View(), WISH)
     assert sorted(row.strengths[0].alpha for row in view.asked) == [-0.5, 0.0, 0.5, 0.85, 1.0, 1.5]
-    assert len(present.begin(View(), Inputs(prompt="x", axis="a", alpha=1.0)).asked) == 5
+    assert len(present.begin(View(), wish(prompt="x", axis="a", alpha=1.0)).asked) == 5
 
 
 def test_control_applies_to_the_strip_but_never_to_the_base_pane() -> None:
-    view = present.begin(View(), Inputs(prompt="x", axis="a", alpha=1.0, control=0.5, updates=7))
+    view = present.begin(View(), wish(prompt="x", axis="a", alpha=1.0, control=0.5, updates=7))
     base = view.slots[BASE].strengths[0]
     assert (base.alpha, base.control, base.updates) == (0, 0, None)
     assert view.slots[strip_slot(0)].strengths[0].control == 0.5
@@ -48,23 +48,23 @@ def test_control_applies_to_the_strip_but_never_to_the_base_pane() -> None:
 
 def test_moving_alpha_asks_for_the_one_new_row_only() -> None:
     view = answered(View(), WISH)
-    moved = present.begin(view, Inputs(**{**vars(WISH), "alpha": 0.3}))
+    moved = present.begin(view, wish(WISH, alpha=0.3))
     assert [row.strengths[0].alpha for row in moved.asked] == [0.3]
-    assert present.begin(view, Inputs(**{**vars(WISH), "alpha": 1.5})).phase == "done"
-    assert present.request(present.begin(view, Inputs(**{**vars(WISH), "alpha": 1.5}))) is None
+    assert present.begin(view, wish(WISH, alpha=1.5)).phase == "done"
+    assert present.request(present.begin(view, wish(WISH, alpha=1.5))) is None
 
 
 @pytest.mark.parametrize("change", [{"temperature": 0.5}, {"seed": 3}, {"max_new_tokens": 5}, {"prompt": "Else?"}])
 def test_what_changes_every_reply_asks_for_every_row_again(change: dict) -> None:
     view = answered(View(), WISH)
-    assert len(present.begin(view, Inputs(**{**vars(WISH), **change})).asked) == 6
+    assert len(present.begin(view, wish(WISH, **change)).asked) == 6
 
 
 def test_the_old_text_stays_faded_until_the_new_one_is_written_over_it() -> None:
     view = answered(View(), WISH)
     old = view.reply(STEERED)
     assert old is not None
-    moved = present.begin(view, Inputs(**{**vars(WISH), "alpha": 0.3}))
+    moved = present.begin(view, wish(WISH, alpha=0.3))
     faded = f'">{old.text}</p>'
     assert faded in panes.pane(moved, STEERED, card())
     assert "The reply at alpha 0.85, until" in panes.pane(moved, STEERED, card())
@@ -83,7 +83,7 @@ def test_what_an_interval_promises_is_there_at_once_and_only_its_kl_is_out() -> 
     view = answered(View(), WISH)
     old = view.reply(STEERED)
     assert old is not None
-    moved = present.begin(view, Inputs(**{**vars(WISH), "alpha": 0.8}))
+    moved = present.begin(view, wish(WISH, alpha=0.8))
     sure = moved.sure(STEERED)
     assert moved.reply(STEERED) is None
     assert sure is not None
@@ -100,7 +100,7 @@ def test_what_an_interval_promises_is_there_at_once_and_only_its_kl_is_out() -> 
 
 def test_under_a_dial_the_panes_go_first_and_the_strip_follows() -> None:
     view = answered(View(), WISH)
-    turned = present.begin(view, Inputs(**{**vars(WISH), "control": 1.0}))
+    turned = present.begin(view, wish(WISH, control=1.0))
     assert [row.strengths[0].alpha for row in turned.asked] == [0.85]
     assert sorted(row.strengths[0].alpha for row in turned.later) == [-0.5, 0.0, 0.5, 1.0, 1.5]
     whole = answered(view, turned.inputs or WISH)
@@ -113,23 +113,23 @@ def test_a_follow_up_keeps_two_histories() -> None:
     base, steered = view.reply(BASE), view.reply(STEERED)
     assert base is not None
     assert steered is not None
-    asked = Inputs(**{**vars(WISH), "follow_up": "And then?", "turn": 1})
+    asked = wish(WISH, follow_up="And then?", turn=1)
     view = answered(view, asked)
     assert [m.content for m in view.slots[BASE].messages] == [WISH.prompt, base.text, "And then?"]
     assert [m.content for m in view.slots[STEERED].messages] == [WISH.prompt, steered.text, "And then?"]
     assert view.slots[strip_slot(0)].messages == view.slots[STEERED].messages
     assert "And then?" in panes.pane(view, BASE, card())
-    again = present.begin(view, Inputs(**{**vars(WISH), "alpha": 0.2, "turn": 1}))
+    again = present.begin(view, wish(WISH, alpha=0.2, turn=1))
     assert again.prompt == "And then?"
-    assert present.begin(view, Inputs(**{**vars(WISH), "prompt": "Something else"})).turns == ()
+    assert present.begin(view, wish(WISH, prompt="Something else")).turns == ()
 
 
 @pytest.mark.parametrize("follow_up", ["", "   "])
 def test_an_empty_follow_up_and_one_without_a_reply_are_refused(follow_up: str) -> None:
     with pytest.raises(InvalidInput, match="empty"):
-        present.begin(answered(View(), WISH), Inputs(**{**vars(WISH), "follow_up": follow_up}))
+        present.begin(answered(View(), WISH), wish(WISH, follow_up=follow_up))
     with pytest.raises(InvalidInput, match="no reply"):
-        present.begin(View(), Inputs(**{**vars(WISH), "follow_up": "And?"}))
+        present.begin(View(), wish(WISH, follow_up="And?"))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_an_empty_follow_up_and_one_without_a_reply_are_refused(follow_up: str) 
 )
 def test_bad_input_is_one_sentence_and_a_way_out(change: dict, says: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        present.begin(View(), Inputs(**{**vars(WISH), **change}))
+        present.begin(View(), wish(WISH, **change))
     assert says in caught.value.message
     line = captions.status(present.fail(View(), caught.value))
     assert caught.value.hint
@@ -161,7 +161,8 @@ events = st.one_of(
         *[st.floats(-9, 0)] * 2, st.floats(0, 9),
     ),
     st.builds(
-        Finished, st.integers(-2, 9), st.floats(-3, 3), st.floats(-3, 3), st.text(max_size=20),
+        Finished, st.integers(-2, 9),
+        st.builds(Sliders, alpha=st.floats(-3, 3), control=st.floats(-3, 3)), st.text(max_size=20),
         st.lists(st.integers(0, 9), max_size=5).map(tuple),
         st.none() | st.tuples(st.none() | st.floats(-2, 2), st.none() | st.floats(-2, 2)),
         st.none() | st.floats(-5, 5) | st.just(math.nan), st.floats(0, 9), st.floats(1, 1e9) | st.just(math.inf),
@@ -173,7 +174,7 @@ events = st.one_of(
 
 @given(st.lists(events, max_size=12), st.sampled_from(["extraversion", ""]))
 def test_any_stream_folds_and_draws(stream: list[Event], axis: str) -> None:
-    view = present.begin(View(), Inputs(prompt="x", axis=axis, alpha=0.7))
+    view = present.begin(View(), wish(prompt="x", axis=axis, alpha=0.7))
     for event in stream:
         view = present.fold(view, event)
         assert html(view)
@@ -205,11 +206,11 @@ def test_what_differs_is_marked_in_runs_of_words() -> None:
 
 def test_model_output_and_prompts_are_never_html() -> None:
     evil = "<script>alert(1)</script><img src=x onerror=alert(1)>${value}{{value}}"
-    view = present.begin(View(), Inputs(prompt=evil, axis="extraversion", alpha=1.0))
+    view = present.begin(View(), wish(prompt=evil, axis="extraversion", alpha=1.0))
     for row in range(len(view.asked)):
         view = present.fold(view, Token(row, 0, 1, evil, -1, -1, 0.1))
-        view = present.fold(view, Finished(row, 1, 0, evil, (1,), None, 0.0, 0.1, 2.0, "stop"))
-    view = present.begin(view, Inputs(prompt=evil, axis="extraversion", alpha=1.0, follow_up=evil))
+        view = present.fold(view, Finished(row, Sliders(alpha=1), evil, (1,), None, 0.0, 0.1, 2.0, "stop"))
+    view = present.begin(view, wish(prompt=evil, axis="extraversion", alpha=1.0, follow_up=evil))
     assert "<script" not in html(view)
     assert "<img" not in html(view)
     error = InvalidInput(evil, evil)
@@ -217,7 +218,7 @@ def test_model_output_and_prompts_are_never_html() -> None:
 
 
 def test_steps_lead_just_beyond_the_interval() -> None:
-    view = answered(View(), Inputs(prompt="x", axis="extraversion", alpha=1.0))
+    view = answered(View(), wish(prompt="x", axis="extraversion", alpha=1.0))
     low, high = derived.holds(view) or (None, None)
     before, after = derived.steps(view)
     assert low is not None
@@ -233,7 +234,7 @@ def test_rewards_are_those_of_this_turn_and_this_control() -> None:
     view = answered(View(), WISH)
     assert [alpha for alpha, _, _ in derived.rewards(view)] == [-0.5, 0.0, 0.5, 0.85, 1.0, 1.5]
     assert [alpha for alpha, _, current in derived.rewards(view) if current] == [0.85]
-    turned = answered(view, Inputs(**{**vars(WISH), "control": 1.0}))
+    turned = answered(view, wish(WISH, control=1.0))
     assert len(derived.rewards(turned)) == 6
 
 
@@ -243,7 +244,7 @@ def test_figures_carry_their_explanation_and_absent_ones_are_absent() -> None:
     assert reply is not None
     assert panes.chips(reply).count("data-tip") == 4
     base = present.begin(View(), Inputs(prompt="x"))
-    base = present.fold(base, Finished(0, 0, 0, "hi", (1,), None, None, 0.0, 2.0, "stop"))
+    base = present.fold(base, Finished(0, Sliders(), "hi", (1,), None, None, 0.0, 2.0, "stop"))
     only = base.reply(BASE)
     assert only is not None
     assert "reward" not in panes.chips(only)
@@ -258,7 +259,7 @@ def test_stopping_keeps_what_is_written_and_says_how_much() -> None:
 def test_a_session_forgets_the_oldest_replies() -> None:
     view = View()
     for alpha in random.Random(0).sample(range(1000), 90):
-        view = answered(view, Inputs(**{**vars(WISH), "alpha": alpha / 100 + 2, "max_new_tokens": 2}))
+        view = answered(view, wish(WISH, alpha=alpha / 100 + 2, max_new_tokens=2))
     assert len(view.replies) < 80
 
 
@@ -267,17 +268,17 @@ def test_a_session_forgets_the_oldest_replies() -> None:
 )
 def test_the_strip_takes_3_to_7_numbers(typed: str) -> None:
     with pytest.raises(InvalidInput, match=r"strip|decimal sign"):
-        present.begin(View(), Inputs(**{**vars(WISH), "alphas": typed}))
-    view = present.begin(View(), Inputs(**{**vars(WISH), "alphas": "2; −1, 0.85"}))
+        present.begin(View(), wish(WISH, side_by_side=typed))
+    view = present.begin(View(), wish(WISH, side_by_side="2; −1, 0.85"))
     assert view.strip == (-1.0, 0.85, 2.0)
     for typed in ("0,5; 1; −1,25", "0.5,1,-1.25", "0.5, 1, -1.25"):
-        assert present.begin(View(), Inputs(**{**vars(WISH), "alphas": typed})).strip == (-1.25, 0.5, 1.0)
+        assert present.begin(View(), wish(WISH, side_by_side=typed)).strip == (-1.25, 0.5, 1.0)
     assert len(view.asked) == 4, "the pane's own strength is asked once"
 
 
 def test_other_axes_are_mixed_into_everything_but_the_base_pane() -> None:
     other = Strength(axis="positivity", alpha=0.5)
-    view = present.begin(View(), Inputs(**{**vars(WISH), "more": (other, Strength(axis="extraversion", alpha=9))}))
+    view = present.begin(View(), wish(WISH, more=(other, Strength(axis="extraversion", alpha=9))))
     assert view.slots[STEERED].strengths[1:] == (other,)
     assert view.slots[strip_slot(0)].strengths[1:] == (other,)
     assert view.slots[BASE].strengths[1:] == ()
@@ -286,8 +287,8 @@ def test_other_axes_are_mixed_into_everything_but_the_base_pane() -> None:
 
 def test_editing_the_last_turn_asks_it_anew_after_the_same_history() -> None:
     first = answered(View(), WISH)
-    second = answered(first, Inputs(**{**vars(WISH), "follow_up": "And then?", "turn": 1}))
-    edited = present.begin(second, Inputs(**{**vars(WISH), "follow_up": "And before?", "edits": True, "turn": 1}))
+    second = answered(first, wish(WISH, follow_up="And then?", turn=1))
+    edited = present.begin(second, wish(WISH, follow_up="And before?", edits=True, turn=1))
     assert edited.turns == second.turns
     assert edited.prompt == "And before?"
     assert edited.slots[BASE].messages[:-1] == second.slots[BASE].messages[:-1]
@@ -295,7 +296,7 @@ def test_editing_the_last_turn_asks_it_anew_after_the_same_history() -> None:
 
 def test_looking_at_tokens_asks_for_the_likeliest_of_the_steered_row_alone() -> None:
     view = answered(View(), WISH)
-    looking = present.begin(view, Inputs(**{**vars(WISH), "detail": True}))
+    looking = present.begin(view, wish(WISH, detail=True))
     assert [(row.strengths[0].alpha, row.alternatives) for row in looking.asked] == [(0.85, 5)]
     assert looking.sure(STEERED) is not None, "the text is known and stays"
     assert derived.holds(looking) == derived.holds(view)
@@ -308,16 +309,16 @@ def test_changes_seen_so_far_are_ticks_and_what_becomes_of_words_is_told() -> No
     assert all(-1 <= tick <= 3 for tick in ticks)
     low, high = derived.holds(view) or (None, None)
     assert {low, high} <= set(ticks)
-    view = present.begin(View(), Inputs(prompt="x", axis="a", alpha=0.85))
+    view = present.begin(View(), wish(prompt="x", axis="a", alpha=0.85))
     change = Change(0, 1, " friendly", 2, " <energetic>")
-    ended = Finished(0, 0.85, 0, "hi", (1,), (0.5, None), 0.0, 0.1, 2.0, "stop", changes=(change, None))
+    ended = Finished(0, Sliders(alpha=0.85), "hi", (1,), (0.5, None), 0.0, 0.1, 2.0, "stop", changes=(change, None))
     line = captions.holds(present.fold(view, ended))
     assert "below <q>friendly</q> becomes <q>&lt;energetic&gt;</q>" in line
     assert "above" not in line
 
 
 def ended(text: str, ids: tuple[int, ...], row: int = 0, kl: float = 0.1, perplexity: float = 8.0) -> Finished:
-    return Finished(row, 1, 0, text, ids, None, 0.0, kl, perplexity, "length")
+    return Finished(row, Sliders(alpha=1), text, ids, None, 0.0, kl, perplexity, "length")
 
 
 @pytest.mark.parametrize(
@@ -331,7 +332,7 @@ def ended(text: str, ids: tuple[int, ...], row: int = 0, kl: float = 0.1, perple
     ],
 )
 def test_a_reply_that_breaks_is_called_so_in_plain_words(steered: Finished, says: str) -> None:
-    view = present.begin(View(), Inputs(prompt="x", axis="a", alpha=1.0, alphas="-1, 1, 2"))
+    view = present.begin(View(), wish(prompt="x", axis="a", alpha=1.0, side_by_side="-1, 1, 2"))
     base = view.asked.index(view.slots[BASE])
     view = present.fold(present.fold(view, ended("x", tuple(range(40)), base)), steered)
     told = derived.troubles(view, STEERED)
@@ -340,15 +341,11 @@ def test_a_reply_that_breaks_is_called_so_in_plain_words(steered: Finished, says
 
 
 def test_a_wish_is_a_preset_and_back() -> None:
-    inputs = Inputs(
-        **{**vars(WISH), "prompt": "word " * 30, "more": (Strength(axis="positivity", alpha=1),), "seed": 4}
-    )
+    inputs = wish(WISH, prompt="word " * 30, more=(Strength(axis="positivity", alpha=1),), seed=4)
     preset = present.preset_of(inputs)
     assert len(preset.title) <= 42
     assert present.of_preset(preset, Inputs(), {"extraversion", "positivity"}) == inputs
-    assert present.of_preset(preset, Inputs(axis="mine"), set()) == Inputs(
-        **{**vars(inputs), "axis": "mine", "more": ()}
-    )
+    assert present.of_preset(preset, Inputs(axis="mine"), set()) == wish(inputs, axis="mine", more=())
 
 
 def test_both_panes_are_compared_once_they_are_finished() -> None:
@@ -361,7 +358,7 @@ def test_both_panes_are_compared_once_they_are_finished() -> None:
 
 
 def test_the_ribbon_tells_of_every_token_and_escapes_it() -> None:
-    view = present.begin(View(), Inputs(prompt="x", axis="a", alpha=1.0, detail=True))
+    view = present.begin(View(), wish(prompt="x", axis="a", alpha=1.0, detail=True))
     assert "appear here" in tokens.ribbon(view)
     likely = (Candidate(1, "<i>", -0.1), Candidate(2, "b", -3.0))
     for position, text in enumerate(["<b>", " and", "", "\n"]):

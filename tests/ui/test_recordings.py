@@ -1,7 +1,6 @@
 """Recordings: what ships is of the shipped axes and what the page would ask, and is shown only where it is true."""
 
 import dataclasses
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,10 @@ from playground import cards, presets
 from playground.errors import InvalidInput
 from playground.events import Finished, Token, to_json
 from playground.presets import Preset
+from playground.settings import Sliders
 from playground.ui.play import captions, panes, present, recordings
 from playground.ui.play.view import BASE, STEERED, Inputs, View
-from tests.ui.fake_player import FakePlayer, card
+from tests.ui.fake_player import FakePlayer, card, wish
 
 FIRST = presets.read_all()[0]
 CARDS = {found.name: found for found in cards.shipped().values()}
@@ -47,11 +47,11 @@ def test_a_dial_that_is_turned_leaves_the_recorded_base_and_run_asks_for_it() ->
     recording = recorded()
     inputs = present.of_preset(PRESET, Inputs(), {"extraversion"})
     view = present.recorded(inputs, recording.request, recording.events, recording.by)
-    turned = present.begin(view, replace(inputs, alpha=0.3))
+    turned = present.begin(view, wish(inputs, alpha=0.3))
     assert turned.reply(BASE) == view.reply(BASE), "another processor may say it in other words"
     assert BASE not in (*turned.asked_slots, *turned.later_slots)
     assert STEERED in turned.asked_slots
-    for asks in (inputs, replace(inputs, alpha=0.3, seed=1), replace(inputs, alpha=0.3, max_new_tokens=4)):
+    for asks in (inputs, wish(inputs, alpha=0.3, seed=1), wish(inputs, alpha=0.3, max_new_tokens=4)):
         assert present.begin(view, asks).reply(BASE) is None
 
 
@@ -103,7 +103,7 @@ def test_it_is_marked_as_recorded_and_the_first_touch_is_live() -> None:
 
 
 HEAD = '{"model":"m","version":"0","axes":{},"request":{"rows":[{"messages":[{"role":"user","content":"Hi"}]}]}}'
-END = Finished(7, 0.0, 0.0, "Hi", (1,), None, None, 0.0, 1.0, "stop")
+END = Finished(7, Sliders(), "Hi", (1,), None, None, 0.0, 1.0, "stop")
 
 
 def test_line_separators_inside_a_reply_are_no_line_ends(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from playground.comparator import against_base, comparator
 from playground.events import Event, Finished
 from playground.measure.plan import SweepPlan, parse_grid
 from playground.presets import Preset
-from playground.settings import Request, Row, Sampling, Strength, conversation
+from playground.settings import Request, Row, Sampling, Sliders, Strength, conversation
 from playground.ui import snippets
 
 SHOWN = Preset(
@@ -57,7 +57,7 @@ class Listener:
 
     def run(self, request: Request) -> Generator[Event, None, None]:
         Listener.heard = request
-        yield Finished(0, 0, 0, "Yes.", (1,), None, 1.5, 0.25, 8.0, "stop")
+        yield Finished(0, Sliders(), "Yes.", (1,), None, 1.5, 0.25, 8.0, "stop")
 
 
 @pytest.fixture

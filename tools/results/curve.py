@@ -41,7 +41,7 @@ def measure(lab: Lab, axis: str) -> dict[str, Any]:
 
 
 def breaks(points: Sequence[dict[str, Any]]) -> list[float]:
-    """The alphas nearest to 0, on either side, at which perplexity or diversity leaves the safe range."""
+    """The alphas nearest to 0, on either side, at which perplexity or diversity leaves the tested range."""
     outwards = sorted(points, key=lambda point: abs(point["alpha"]))
     broken = [point["alpha"] for point in outwards if not words.holds(point)]
     below, above = [alpha for alpha in broken if alpha < 0], [alpha for alpha in broken if alpha > 0]
@@ -86,7 +86,7 @@ def _broken(points: Sequence[dict[str, Any]]) -> str:
     where = [f"{alpha:g}" for alpha in breaks(points)]
     told = f"leave it at alpha {words.listed(where)}" if where else "stay in it throughout"
     span = f"{points[0]['alpha']:g} to {points[-1]['alpha']:g}"
-    return f"Perplexity and diversity, measured from {span} against the limits of a safe range, {told}."
+    return f"Perplexity and diversity, measured from {span} against the limits of a tested range, {told}."
 
 
 def _merging(points: Sequence[dict[str, Any]]) -> str:

@@ -206,7 +206,7 @@ class Lab:
         rows = {
             name: [Row(messages=conversation(prompt), strengths=along, seed=seed) for prompt, seed in asked]
             for name, way in {"base": Strength(axis=axis), **ways}.items()
-            for along in [(way,) if way.alpha or way.control else ()]
+            for along in [(way,) if way.steers else ()]
         }
         steering = {axis: self.player.axes[axis].steering}
         answers = self.ask(self.folder(axis) / "replies.jsonl", steering, rows, self.reader(axis))

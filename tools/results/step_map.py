@@ -48,7 +48,7 @@ def tell(found: dict[str, Any]) -> Section:
             words.table(head, rows),
             f"The calibrated step size is {at['step_size']:g} at {at['updates']} updates. Reward is highest at "
             f"{top['size']:g} times that and {top['count']} updates, {words.shown(top['gain'])} over the base. "
-            f"{len(broken)} of {len(cells)} cells leave the safe range. At the furthest, {far['size']:g} times and "
+            f"{len(broken)} of {len(cells)} cells leave the tested range. At the furthest, {far['size']:g} times and "
             f"{far['count']} updates, reward is {words.shown(far['gain'])} over the base, perplexity "
             f"{far['perplexity'][0]:.2f} and diversity {far['varied'][0]:.2f} of the base's.",
         ]

@@ -47,7 +47,7 @@ def beside(point: Measured) -> list[str]:
 
 
 def holds(point: Measured) -> bool:
-    """Whether perplexity and diversity are within what cards call the safe range."""
+    """Whether perplexity and diversity are within what cards call the tested range."""
     recipe = Recipe()
     return point["perplexity"][0] <= recipe.safe_perplexity and point["varied"][0] >= recipe.safe_diversity
 

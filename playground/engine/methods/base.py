@@ -1,9 +1,10 @@
 """What a method of steering is to the engine: which streams it needs, and how it moves the merged hidden state."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
+from weakref import ref
 
 import torch
 from jaxtyping import Float
@@ -23,6 +24,12 @@ class InputLayer(NamedTuple):
 
     layer: IdentityLayer
     alpha: float = 1.0
+
+    @property
+    def key(self) -> Hashable:
+        """Equal where the streams are."""
+        # Weak references: a layer loaded anew is another stream, even where the memory of the old one is used again.
+        return ref(self.layer), self.alpha
 
     def merge(self, embeddings: Float[Tensor, "*B D"], aligned: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
         """e and L(e) -> h [..., D], in the dtype of e; L(e) itself at alpha 1."""

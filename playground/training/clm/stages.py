@@ -62,9 +62,9 @@ def refinement(
 def with_room(
     run: Run, job: Job, reward: PreferenceReward, fitted: dpo.Fitted
 ) -> Generator[Progress, None, dpo.Fitted]:
-    """The layer, scaled down until replies at alpha `recipe.room` are in the safe range too: people go beyond 1.
+    """The layer, scaled down until replies at alpha `recipe.room` are in the tested range too: people go beyond 1.
 
-    Asked are training prompts and, as for control's step size, those that the card's safe range is read from. The
+    Asked are training prompts and, as for control's step size, those that the card's tested range is read from. The
     bounds are halfway between the guard's and that range's, since other draws may be less kind.
     """
     recipe = run.recipe

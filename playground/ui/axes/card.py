@@ -4,6 +4,7 @@ from html import escape
 
 from playground.cards import Card
 from playground.events import Progress
+from playground.settings import MAIN, SLIDERS
 from playground.training.jobs import STAGES, TrainingStatus
 from playground.ui.axes.examples import Example
 from playground.ui.numerals import side, signed
@@ -37,8 +38,8 @@ def details(card: Card) -> str:
 def _facts(card: Card) -> list[tuple[str, str]]:
     safe = card.safe_range
     facts = [
-        ("tested range", f"alpha {_span(safe.alpha)}, control {_span(safe.control)}"),
-        ("reward rises", f"until alpha {signed(card.rises_until)}"),
+        ("tested range", ", ".join(f"{name} {_span(safe.of(name))}" for name in SLIDERS)),
+        ("reward rises", f"until {MAIN} {signed(card.rises_until)}"),
         ("judge", _judge(card)),
         *([("coherence with the prompt", _coherence(card))] if card.coherence else []),
         ("control 1", f"{card.calibration.updates} updates of step size {card.calibration.step_size:g}"),
@@ -75,18 +76,18 @@ def _coherence(card: Card) -> str:
 def example(card: Card, example: Example) -> str:
     """One prompt answered at three strengths, each reply as far as it is written."""
     columns = "".join(
-        f'<article class="{side(alpha)}"><h3>{signed(alpha)} <span>{_towards(card, alpha)}</span></h3>'
+        f'<article class="{side(amount)}"><h3>{signed(amount)} <span>{_towards(card, amount)}</span></h3>'
         f'<p class="text">{escape(text) or "…"}</p></article>'
-        for alpha, text in example.replies
+        for amount, text in example.replies
     )
     return f'<p class="user">{escape(example.prompt)}</p><div class="three">{columns}</div>'
 
 
-def _towards(card: Card, alpha: float) -> str:
+def _towards(card: Card, amount: float) -> str:
     """What a strength is called: the pole it leads to, or the base model."""
-    if alpha == 0:
+    if amount == 0:
         return "base (unsteered)"
-    return escape(card.poles.positive if alpha > 0 else card.poles.negative)
+    return escape(card.poles.positive if amount > 0 else card.poles.negative)
 
 
 def making(one: TrainingStatus | None) -> str:
@@ -106,7 +107,7 @@ def making(one: TrainingStatus | None) -> str:
             f'<p class="text away">◂ {less}</p><p class="text toward">{more} ▸</p>'
         )
     if one.says and one.phase != "made":
-        said = "".join(f'<p class="text"><b>{signed(alpha)}</b> {escape(text)}</p>' for alpha, text in one.says)
+        said = "".join(f'<p class="text"><b>{signed(amount)}</b> {escape(text)}</p>' for amount, text in one.says)
         parts.append(f"<h4>What it says when it is checked</h4>{said}")
     return "".join([*parts, "</section>"])
 

@@ -11,21 +11,22 @@ from playground import cards
 from playground.cards import Card
 from playground.errors import PlaygroundError
 from playground.files import read_json, write_text
+from playground.settings import MAIN
 
 FILE_NAME = "example.json"
 
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt, and (alpha, reply) from the low end to the high one."""
+    """A prompt, and (strength, reply) from the low end to the high one."""
 
     prompt: str
     replies: tuple[tuple[float, str], ...]
 
 
 def strengths(card: Card) -> tuple[float, float, float]:
-    """Three alphas inside the tested range: either end as far as 1 and the base, or two steps on a one-sided axis."""
-    low, high = max(card.safe_range.alpha[0], -1.0), min(card.safe_range.alpha[1], 1.0)
+    """Three inside the tested range: either end as far as 1 and the base, or two steps on a one-sided axis."""
+    low, high = (max(min(end, 1.0), -1.0) for end in card.safe_range.of(MAIN))
     if low >= 0:
         return 0.0, high / 2, high
     return (low, low / 2, 0.0) if high <= 0 else (low, 0.0, high)
@@ -37,7 +38,7 @@ def of(card: Card) -> Example | None:
         try:
             found = read_json(folder / FILE_NAME)
             if found["of"] == card.digest:
-                replies = tuple((float(one["alpha"]), str(one["text"])) for one in found["replies"])
+                replies = tuple((float(one[MAIN]), str(one["text"])) for one in found["replies"])
                 return Example(str(found["prompt"]), replies)
         except (PlaygroundError, ValueError, KeyError, TypeError):
             continue  # missing or damaged: Show answers live
@@ -46,6 +47,6 @@ def of(card: Card) -> Example | None:
 
 def write(example: Example, card: Card, folder: Path) -> None:
     """Keep an example beside the weights of its axis."""
-    replies = [{"alpha": alpha, "text": text} for alpha, text in example.replies]
+    replies = [{MAIN: amount, "text": text} for amount, text in example.replies]
     found = {"prompt": example.prompt, "of": card.digest, "replies": replies}
     write_text(folder / FILE_NAME, json.dumps(found, ensure_ascii=False, indent=1) + "\n")

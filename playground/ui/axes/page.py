@@ -17,7 +17,7 @@ from playground.errors import AxisMismatch, InvalidInput, PlaygroundError
 from playground.events import Token, Waiting
 from playground.measure import figures
 from playground.serving.limits import LimitedPlayer
-from playground.settings import Request, Row, Strength, conversation
+from playground.settings import MAIN, UNSTEERED, Request, Row, Strength, conversation
 from playground.training.jobs import TrainingJobs, TrainingRequest, TrainingStatus
 from playground.ui import markup
 from playground.ui.axes import card as axis_card
@@ -156,12 +156,11 @@ class AxesPage:
         if card is None or name is None:
             yield ""
             return
-        alphas = examples.strengths(card)
-        texts = ["" for _ in alphas]
+        amounts = examples.strengths(card)
+        texts = ["" for _ in amounts]
         try:
-            rows = tuple(
-                Row(messages=conversation(prompt), strengths=(Strength(axis=name, alpha=alpha),)) for alpha in alphas
-            )
+            strengths = [Strength(axis=name, **UNSTEERED.to(MAIN, amount).amounts) for amount in amounts]
+            rows = tuple(Row(messages=conversation(prompt), strengths=(strength,)) for strength in strengths)
             with closing(
                 self.hosted.run(Request(rows=rows, max_new_tokens=_EXAMPLE_TOKENS), self.hosted.client(request))
             ) as events:
@@ -171,8 +170,8 @@ class AxesPage:
                     if isinstance(event, Token):
                         texts[event.row] += event.text
                         if event.row == 0:
-                            yield _written(card, prompt, alphas, texts)
-            yield _written(card, prompt, alphas, texts)
+                            yield _written(card, prompt, amounts, texts)
+            yield _written(card, prompt, amounts, texts)
         except PlaygroundError as error:
             yield markup.paragraph("status failed", markup.failed(error))
 
@@ -344,8 +343,8 @@ def _left_out(found: Mapping[Path, PlaygroundError]) -> str:
     return markup.left_out([(folder.name, error) for folder, error in found.items()])
 
 
-def _written(card: Card, prompt: str, alphas: Sequence[float], texts: Sequence[str]) -> str:
-    return axis_card.example(card, Example(prompt, tuple(zip(alphas, texts, strict=True))))
+def _written(card: Card, prompt: str, amounts: Sequence[float], texts: Sequence[str]) -> str:
+    return axis_card.example(card, Example(prompt, tuple(zip(amounts, texts, strict=True))))
 
 
 def _complaint(error: PlaygroundError) -> str:

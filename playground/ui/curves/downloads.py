@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playground.comparator import against_base, comparator
+from playground.settings import UNSTEERED, Sliders
 from playground.ui import snippets
 from playground.ui.curves.present import Measurement
 
@@ -34,7 +35,7 @@ def for_comparator(found: Measurement, replies: Sequence["MeasuredReply"]) -> st
     """The base against the strength of highest mean reward, for LLM Comparator."""
     assert found.plan is not None
     best = max(found.points, key=lambda point: point.metrics["reward"].mean)
-    there, plain = (_by_place(replies, strength) for strength in ((best.alpha, best.control), (0.0, 0.0)))
+    there, plain = (_by_place(replies, at) for at in (best.at, UNSTEERED))
     pairs = [
         against_base(
             found.plan.prompts[one.reading.prompt],
@@ -46,17 +47,11 @@ def for_comparator(found: Measurement, replies: Sequence["MeasuredReply"]) -> st
         for place, one in there.items()
         if place in plain
     ]
-    strength = f"alpha {best.alpha:g}, control {best.control:g}"
+    strength = best.in_words()
     source = f"{found.plan.axis} on {found.model}, {strength}"
     return snippets.as_json(comparator(source, (strength, "base"), pairs))
 
 
-def _by_place(
-    replies: Sequence["MeasuredReply"], strength: tuple[float, float]
-) -> dict[tuple[int, int], "MeasuredReply"]:
-    """The replies at one (alpha, control), by their prompt and seed."""
-    return {
-        (one.reading.prompt, one.reading.seed): one
-        for one in replies
-        if (one.reply.alpha, one.reply.control) == strength
-    }
+def _by_place(replies: Sequence["MeasuredReply"], at: Sliders) -> dict[tuple[int, int], "MeasuredReply"]:
+    """The replies at one strength, by their prompt and seed."""
+    return {(one.reading.prompt, one.reading.seed): one for one in replies if one.reply.at == at}

@@ -23,7 +23,7 @@ from playground.events import Progress, Waiting
 from playground.places import ASSETS
 from playground.serving.limits import LimitedPlayer
 from playground.serving.queue import Client
-from playground.settings import Row, Sampling
+from playground.settings import MAIN, SLIDERS, Row, Sampling, Sliders
 from playground.ui import markup, snippets
 from playground.ui.curves import downloads, present
 from playground.ui.curves.present import Measurement
@@ -64,7 +64,7 @@ class CurvesPage:
     """The Curves page of one player."""
 
     def __init__(self, hosted: LimitedPlayer, here: Sequence[Component] = (), axis: str | None = None) -> None:
-        """`here` are Play's alpha and control, which the charts mark; `axis` is the one that Play opens with."""
+        """`here` are Play's dials, whose strength the charts mark; `axis` is the one that Play opens with."""
         self.hosted, self.here = hosted, list(here)
         self.scratch = Path(tempfile.mkdtemp(prefix="playground-"))
         atexit.register(shutil.rmtree, self.scratch, ignore_errors=True)
@@ -91,15 +91,13 @@ class CurvesPage:
     def _form(self, axis: str | None) -> None:
         names = sorted(self.hosted.axes)
         self.axis = gr.Dropdown(names, value=axis, label="Axis", elem_id="curves_axis", filterable=False)
-        self.vary = gr.Radio(list(present.GRIDS), value="alpha", label="Vary", elem_id="vary")
+        self.vary = gr.Radio(list(present.VARY), value=MAIN, label="Vary", elem_id="vary")
         with gr.Row(elem_classes="numbers"):
             hint = "from:to:step, or numbers with commas"
-            self.alphas = gr.Textbox(
-                present.GRIDS["alpha"][0], label="alpha", info=hint, elem_id="curves_alphas", min_width=84
-            )
-            self.controls = gr.Textbox(
-                present.GRIDS["alpha"][1], label="control", info=hint, elem_id="curves_controls", min_width=84
-            )
+            self.grids = [
+                gr.Textbox(text, label=name, info=hint, elem_id=f"curves_{name}s", min_width=84)
+                for name, text in zip(SLIDERS, present.grids_for(MAIN), strict=True)
+            ]
         self.source = gr.Radio(list(present.PROMPTS), value=present.UNSEEN, label="Prompts", elem_id="source")
         self.count = NumberBox(12, label="How many", bounds=_COUNTED, elem_id="count")
         self.own = gr.Textbox(
@@ -182,13 +180,13 @@ class CurvesPage:
 
     # -- behaviour ---------------------------------------------------------------------------------------------------
 
-    def _plan(self, axis: str | None, alphas: str, controls: str, source: str, count: float | None, own: str,
-              file: str | None, *numbers: float | None) -> "SweepPlan":  # fmt: skip
+    def _plan(self, axis: str | None, *form: Any) -> "SweepPlan":
+        grids, (source, count, own, file, *numbers) = form[: len(SLIDERS)], form[len(SLIDERS) :]
         if file:
             self.hosted.hosting.check_own("Uploading")
         known = self.hosted.axes.get(axis or "")
         prompts = present.prompts_of(source, count, own, file, known.card if known else None)
-        return present.plan(axis, alphas, controls, prompts, *numbers, most=self.hosted.hosting.max_replies)
+        return present.plan(axis, grids, prompts, *numbers, most=self.hosted.hosting.max_replies)
 
     def describe(self, *form: Any) -> Update:
         """What the form asks for, in words and as a command, before anything is run."""
@@ -197,6 +195,10 @@ class CurvesPage:
         except PlaygroundError as error:
             return {self.size: markup.paragraph("note warning", markup.failed(error))}
         return {self.size: markup.paragraph("note", present.size(plan)), self.command: self._command(plan)}
+
+    def suggest(self, vary: str) -> Update:
+        """The grids that suit what is to vary."""
+        return dict(zip(self.grids, present.grids_for(vary), strict=True))
 
     def _command(self, plan: "SweepPlan") -> str:
         return snippets.sweep_command(plan, model=self.hosted.hosting.model)
@@ -248,7 +250,7 @@ class CurvesPage:
         out = self._folder() / present.folder_name(self.hosted.identity(plan, encoder))
         card = self.hosted.axes[plan.axis].card
         found = Measurement(plan, self.hosted.name, phase="measuring", command=self._command(plan), card=card)
-        count, fresh = count_strengths(plan.alphas, plan.controls), list[Any]()
+        count, fresh = count_strengths(plan.grids), list[Any]()
         next_drawing = 0.0
         with closing(self.hosted.sweep(plan, client, out, encoder, lambda: watch.stopping)) as steps:
             for event in steps:
@@ -314,7 +316,7 @@ class CurvesPage:
             return markup.paragraph("caption warning", markup.failed(error))
 
     def _charts(self, found: Measurement, first: str, kind: str, second: str, *here: float) -> Update:
-        current = (here[0], here[1]) if here else None
+        current = Sliders(**dict(zip(SLIDERS, here, strict=True))) if here else None
         return {
             self.chart: present.chart(found, first, kind, current),
             self.told: present.told(found, first, kind),
@@ -347,14 +349,14 @@ class CurvesPage:
 
     def _connect(self) -> None:
         form = self.form = [
-            self.axis, self.alphas, self.controls, self.source, self.count, self.own, self.file, self.seeds, self.seed,
+            self.axis, *self.grids, self.source, self.count, self.own, self.file, self.seeds, self.seed,
             self.temperature, self.length,
         ]  # fmt: skip
         choices = [self.first, self.kind, self.second]
         self.drawn: list[Any] = [*choices, *self.here]
         self.charts = [self.chart, self.told, self.below, self.below_told]
         public = self.hosted.hosting.public
-        self.vary.input(lambda vary: present.GRIDS[vary], self.vary, [self.alphas, self.controls], **_QUICK).then(
+        self.vary.input(self.suggest, self.vary, self.grids, **_QUICK).then(
             self.describe, form, [self.size, self.command], **_QUICK
         )
         self.source.input(
@@ -367,7 +369,7 @@ class CurvesPage:
             [self.count, self.own, self.file],
             **_QUICK,
         )
-        texts = (self.alphas, self.controls, self.own)
+        texts = (*self.grids, self.own)
         numbers = (self.count, self.seeds, self.seed, self.temperature, self.length)
         changes = [self.axis.input, self.source.input, self.file.change]
         changes += [*(box.change for box in texts), *(box.input for box in numbers)]

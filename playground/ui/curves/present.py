@@ -20,9 +20,9 @@ from playground.cards import Card, Point
 from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.measure import figures, findings
-from playground.measure.findings import LABELS, Along
+from playground.measure.findings import LABELS
 from playground.presets import Preset
-from playground.settings import SLIDER_RANGE
+from playground.settings import SLIDER_RANGE, SLIDERS, Sliders
 from playground.templates import macros
 from playground.texts import is_blank
 from playground.ui import markup, share
@@ -36,10 +36,22 @@ _PARTS = macros("ui/curves/present.html")
 
 Kind = Literal["Against strength", "Against KL", "Heat map"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""How a chart is drawn; a heat map is drawn over both strengths."""
+"""How a chart is drawn; a heat map is drawn over two sliders."""
 
-GRIDS = {"alpha": ("-1:2:0.25", "0"), "control": ("0", "-1:2:0.5"), "both": ("-1:2:0.5", "0,0.5,1")}
-"""What to vary -> the grids of alpha and control that suggests."""
+_FINE, _COARSE, _FEW = "-1:2:0.25", "-1:2:0.5", "0,0.5,1"
+
+
+def grids_for(vary: str) -> tuple[str, ...]:
+    """The grid that is suggested for each slider, where one of `VARY` is to vary."""
+    if vary in SLIDERS:
+        return tuple("0" if name != vary else _COARSE if place else _FINE for place, name in enumerate(SLIDERS))
+    return tuple((_COARSE, _FEW)[place] if place < _TOGETHER else "0" for place in range(len(SLIDERS)))
+
+
+_TOGETHER = 2  # sliders that vary with each other: what a heat map shows
+
+VARY = (*SLIDERS, "both")
+"""What may vary: one slider, or the first two with each other."""
 
 UNSEEN, FROM_PRESETS, OWN = "Held-out prompts", "Presets' prompts", "My prompts"
 PROMPTS = (UNSEEN, FROM_PRESETS, OWN)
@@ -49,7 +61,7 @@ SHOWN = 8
 
 _MOST_LINES = 100_000  # of prompts that are typed
 _FURTHEST_VALUE = 1e300  # of a metric that is asked for
-_TOGETHER = 16  # rows in a batch: a prompt or two, so that the chart grows every few seconds
+_ROWS = 16  # in a batch: a prompt or two, so that the chart grows every few seconds
 
 Phase = Literal["empty", "waiting", "measuring", "stopped", "done", "failed"]
 
@@ -79,8 +91,7 @@ class Measurement:
 
 def plan(
     axis: str | None,
-    alphas: str,
-    controls: str,
+    grids: Sequence[str],
     prompts: Sequence[str],
     seeds: float | None,
     seed: float | None,
@@ -88,19 +99,20 @@ def plan(
     max_new_tokens: float | None,
     most: int = 20_000,
 ) -> "SweepPlan":
-    """The plan a form describes. Raises InvalidInput for what cannot be measured, as `most` replies are at once."""
-    from playground.measure.plan import SweepPlan, check_size, parse_grid
+    """The plan a form describes, `grids` in the order of the sliders; at most so many replies. Raises InvalidInput."""
+    from playground.measure.plan import GRID, SweepPlan, check_size, parse_grid
 
     if not axis:
         raise InvalidInput("There is no axis to measure.", "Make or load one on the Axes page.")
     if not prompts:
         raise InvalidInput("There are no prompts.", "Type some, one a line.")
-    grid = parse_grid(alphas), parse_grid(controls)
-    check_size(*grid, prompts, 1 if seeds is None else seeds, most, "this page")
-    size = max(_TOGETHER, len(set(grid[0])) * len(set(grid[1])) + 1)
+    grid = {name: parse_grid(text) for name, text in zip(SLIDERS, grids, strict=True)}
+    check_size(grid, prompts, 1 if seeds is None else seeds, most, "this page")
+    size = max(_ROWS, math.prod(len(set(strengths)) for strengths in grid.values()) + 1)
     numbers = {"seeds": seeds, "seed": seed, "temperature": temperature, "max_new_tokens": max_new_tokens}
     given: dict[str, Any] = {name: value for name, value in numbers.items() if value is not None}
-    return SweepPlan(axis=axis, alphas=grid[0], controls=grid[1], prompts=tuple(prompts), batch=size, **given)
+    given |= {GRID.format(name): strengths for name, strengths in grid.items()}
+    return SweepPlan(axis=axis, prompts=tuple(prompts), batch=size, **given)
 
 
 def prompts_of(source: str, count: float | None, own: str, file: str | None, card: Card | None = None) -> list[str]:
@@ -148,13 +160,11 @@ def metrics_of(points: Sequence[Point]) -> list[tuple[str, str]]:
 def kinds_of(found: Measurement) -> tuple[Kind, ...]:
     """The kinds of charts that what was found can be drawn as: a map needs rows and columns."""
     plan = found.plan
-    return KINDS if plan is not None and len(plan.alphas) > 1 and len(plan.controls) > 1 else KINDS[:2]
+    return KINDS if plan is not None and sum(len(grid) > 1 for grid in plan.grids.values()) > 1 else KINDS[:2]
 
 
-def chart(
-    found: Measurement, metric: str, kind: str = KINDS[0], current: tuple[float, float] | None = None
-) -> go.Figure:
-    """A metric of what was found over the card's curve, with the `current` (alpha, control) of Play marked.
+def chart(found: Measurement, metric: str, kind: str = KINDS[0], current: Sliders | None = None) -> go.Figure:
+    """A metric of what was found over the card's curve, with the `current` strength of Play marked.
 
     A kind that it cannot be drawn as becomes a line along the strength.
     """
@@ -168,13 +178,13 @@ def chart(
         kind, way = KINDS[0], findings.longest_line(found.shown)[0]
         safe = card.safe_range if card is not None else None
         figure = figures.metric_curve(points, metric, way, current, safe, measured)
-        _mark(figure, [getattr(point, way) for point in found.shown], way, current)
+        _mark(figure, [point.amounts[way] for point in found.shown], way, current)
     return figure.update_layout(meta={"file": _file_name(found, metric, kind)})
 
 
-def _mark(figure: go.Figure, strengths: Sequence[float], way: Along, current: tuple[float, float] | None) -> None:
+def _mark(figure: go.Figure, strengths: Sequence[float], way: str, current: Sliders | None) -> None:
     """A line where Play's strength lies among these."""
-    here = None if current is None else current[way == "control"]
+    here = None if current is None else current.amounts[way]
     if not strengths:
         figure.update_xaxes(range=list(SLIDER_RANGE))
         figure.update_yaxes(range=[0, 1], showticklabels=False)
@@ -210,24 +220,25 @@ def behind(points: Sequence[Point], replies: Sequence["MeasuredReply"], prompts:
     """The replies behind each point; the page's script shows one point's at a time."""
     if not points:
         return markup.paragraph("hint", "Press Run, and the replies behind each point appear here.")
-    base = next((at for at, point in enumerate(points) if not point.alpha and not point.control), 0)
+    base = next((at for at, point in enumerate(points) if not point.steers), 0)
     return _PARTS.behind([_place(point, replies, prompts) for point in points], base)
 
 
 def _place(point: Point, replies: Sequence["MeasuredReply"], prompts: Sequence[str]) -> dict[str, Any]:
     """What is shown of a point: its strengths in short and in words, and its first replies."""
-    here = [one for one in replies if (one.reply.alpha, one.reply.control) == (point.alpha, point.control)]
+    here = [one for one in replies if one.reply.at == point.at]
     return {
-        "towards": side(point.alpha or point.control),
+        "towards": side(point.leading),
         "at": _at(point),
-        "label": minus(f"alpha {point.alpha:g}, control {point.control:g}"),
+        "label": minus(point.in_words()),
         "replies": [_one(one, prompts) for one in here[:SHOWN]],
         "more": len(here) - SHOWN,
     }
 
 
 def _at(point: Point) -> str:
-    return minus(f"{point.alpha:g}" if not point.control else f"{point.alpha:g} · {point.control:g}")
+    first, *others = point.amounts.values()
+    return minus(" · ".join(f"{amount:g}" for amount in (first, *(others if any(others) else ()))))
 
 
 def _one(one: "MeasuredReply", prompts: Sequence[str]) -> tuple[str, str, list[tuple[str, str]]]:
@@ -278,13 +289,13 @@ def target(found: Measurement, metric: str, value: float | None) -> Markup:
     return markup.caption(reached.sentence) + (_PARTS.links(links) if links else "")
 
 
-def _link(found: Measurement, way: Along, at: float, strength: float) -> str:
+def _link(found: Measurement, way: str, at: Sliders, strength: float) -> str:
     """The link that opens Play at a strength: with the first prompt that was measured, or the axis's first preset's."""
-    both: dict[str, Any] = {way: round(strength, 4), findings.OTHER[way]: at}
+    sliders = {**at.amounts, way: round(strength, 4)}
     if found.plan is not None:
         same = ("axis", "temperature", "seed", "max_new_tokens")
         asked: dict[str, Any] = {"prompt": found.plan.prompts[0], **{name: getattr(found.plan, name) for name in same}}
     else:
         assert found.card is not None
         asked = {"prompt": presets.prompt_for(found.card.name), "axis": found.card.name}
-    return share.encode(Preset(title="Target", **asked, **both), found.model)
+    return share.encode(Preset(title="Target", **asked, **sliders), found.model)

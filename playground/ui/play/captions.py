@@ -8,6 +8,8 @@ from html import escape
 
 from playground.cards import Card
 from playground.events import Change
+from playground.measure import figures
+from playground.settings import MAIN
 from playground.ui.markup import waiting
 from playground.ui.numerals import figure, signed
 from playground.ui.play import derived
@@ -17,24 +19,23 @@ from playground.ui.play.view import STEERED, View
 def curve_as_text(card: Card | None, rewards: Sequence[tuple[float, float, bool]]) -> str:
     """What the curve shows, as a table: the axis's measured means, and this prompt's own replies."""
     measured = [
-        (point.alpha, f"{figure(mean.mean)} ({figure(mean.low)} to {figure(mean.high)})", "measured mean")
-        for point in (card.curve if card else ())
-        if not point.control and (mean := point.metrics.get("reward"))
+        (amount, f"{figure(mean.mean)} ({figure(mean.low)} to {figure(mean.high)})", "measured mean")
+        for amount, mean in figures.mean_curve(card)
     ]
     own = [(a, figure(reward), "this prompt, now" if now else "this prompt") for a, reward, now in rewards]
     rows = "".join(
-        f"<tr><td>{signed(alpha)}</td><td>{reward}</td><td>{of}</td></tr>"
-        for alpha, reward, of in sorted([*measured, *own])
+        f"<tr><td>{signed(amount)}</td><td>{reward}</td><td>{of}</td></tr>"
+        for amount, reward, of in sorted([*measured, *own])
     )
     return (
         '<details class="astext"><summary>As a table</summary><div class="wide" tabindex="0"><table><thead><tr>'
-        '<th scope="col">alpha</th><th scope="col">reward</th><th scope="col">of</th></tr></thead>'
+        f'<th scope="col">{MAIN}</th><th scope="col">reward</th><th scope="col">of</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div></details>"
     )
 
 
 def holds(view: View) -> str:
-    """Where along alpha the steered reply stays exactly as it is."""
+    """Where along the first slider the steered reply stays exactly as it is."""
     if view.sure(STEERED) is None:
         return '<p class="holds"></p>'
     interval = derived.holds(view)
@@ -43,12 +44,12 @@ def holds(view: View) -> str:
         return f'<p class="holds">{why}</p>'
     low, high = interval
     if low is None:
-        span = "every alpha" if high is None else f"alpha up to <b>{figure(high)}</b>"
+        span = f"every {MAIN}" if high is None else f"{MAIN} up to <b>{figure(high)}</b>"
     elif high is None:
-        span = f"alpha from <b>{figure(low)}</b> on"
+        span = f"{MAIN} from <b>{figure(low)}</b> on"
     else:
         digits = 2 if high - low >= 0.02 else 3 if high - low >= 0.002 else 4
-        span = f"alpha <b>{figure(low, digits)}</b> to <b>{figure(high, digits)}</b>"
+        span = f"{MAIN} <b>{figure(low, digits)}</b> to <b>{figure(high, digits)}</b>"
     below, above = (_becomes(change) for change in derived.changes(view))
     told = [f"{name} {words}" for name, words in (("below", below), ("above", above)) if words]
     more = f'<span class="becomes">{"; ".join(told)}</span>' if told else ""

@@ -1,27 +1,27 @@
-"""What can be read off a view: where its reply holds along alpha, what it earns, and whether it is breaking. Pure."""
+"""What can be read off a view: where its reply holds, what it earns, and whether it is breaking. Pure."""
 
 import math
 
 from playground.comparator import Compared, against_base
 from playground.events import Change, Finished
-from playground.settings import SLIDER_RANGE
+from playground.settings import MAIN, SLIDER_RANGE
 from playground.ui.play.view import BASE, STEERED, ReplyView, View, comparable
 
 _LONG_ENOUGH = 12
 
 _REPEATED, _SURPRISE, _FAR = 0.25, 4.0, 2.5
 """A share of runs of four tokens said before, a perplexity over the base reply's, a KL in nats per token: beyond
-them a single reply reads as broken. Wider than an axis's safe range, which speaks of means over many prompts."""
+them a single reply reads as broken. Wider than an axis's tested range, which speaks of means over many prompts."""
 
 
 def holds(view: View) -> tuple[float | None, float | None] | None:
-    """The range of alpha in which the steered reply stays as it is, None where it is not known."""
+    """The range of the first slider in which the steered reply stays as it is, None where it is not known."""
     reply = view.sure(STEERED)
     return reply.finished.alpha_interval if reply and reply.finished else None
 
 
 def steps(view: View) -> tuple[float | None, float | None]:
-    """The alphas just beyond the steered reply's interval: (previous change, next change), None where there is none."""
+    """The strengths just beyond the steered reply's interval: (previous change, next change), None without one."""
     interval = holds(view)
     if interval is None:
         return None, None
@@ -39,23 +39,24 @@ def changes(view: View) -> tuple[Change | None, Change | None]:
 
 
 def breakpoints(view: View) -> tuple[float, ...]:
-    """The alphas on the slider at which replies seen so far give way to others, all else as on the page."""
+    """The strengths on the first slider at which replies seen so far give way to others, all else as on the page."""
     low, high = SLIDER_RANGE
     ends = {end for reply in _along(view) if reply.finished for end in reply.finished.alpha_interval or ()}
     return tuple(sorted(end for end in ends if end is not None and low <= end <= high))
 
 
 def rewards(view: View) -> list[tuple[float, float, bool]]:
-    """(alpha, reward, is it the steered pane's) of each finished reply of this turn at the present control."""
+    """(strength, reward, is it the steered pane's) of each finished reply of this turn along the first slider."""
     steered = view.slots.get(STEERED)
     found: dict[float, tuple[float, float, bool]] = {}
     for reply in _along(view):
         done = reply.finished
         if done is None or done.reward is None or not math.isfinite(done.reward):
             continue
-        if reply.row == steered or done.alpha not in found:
-            found[done.alpha] = (done.alpha, done.reward, reply.row == steered)
-    return [found[alpha] for alpha in sorted(found)]
+        at = done.at.amounts[MAIN]
+        if reply.row == steered or at not in found:
+            found[at] = (at, done.reward, reply.row == steered)
+    return [found[at] for at in sorted(found)]
 
 
 def compared(view: View) -> list[Compared]:
@@ -87,7 +88,7 @@ def troubles(view: View, slot: str) -> tuple[str, ...]:
 
 
 def _along(view: View) -> list[ReplyView]:
-    """The replies that differ from the steered pane's in alpha alone."""
+    """The replies that differ from the steered pane's along the first slider alone."""
     steered = view.slots.get(STEERED)
     if steered is None:
         return []

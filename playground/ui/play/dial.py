@@ -1,4 +1,4 @@
-"""The strength dial: a slider with a number box, marks, pole names and the zone beyond the safe range.
+"""The strength dial: a slider with a number box, marks, pole names and the zone beyond the tested range.
 
 A thin gradio component around `assets/dial.html` and `assets/dial.js`; the value is one float.
 """
@@ -10,12 +10,12 @@ import gradio as gr
 from playground.cards import Card
 from playground.errors import InvalidInput
 from playground.places import ASSETS
-from playground.settings import SLIDER_RANGE, Strength
+from playground.settings import MAIN, SLIDER_RANGE, Strength
 from playground.ui.number_box import READING, bounds_of
 
 _TEMPLATE = (ASSETS / "dial.html").read_text(encoding="utf-8")
 SCALE = (ASSETS / "scale.js").read_text(encoding="utf-8")
-"""The script that knows how far a dial for alpha goes and what it snaps to, for every component that has one."""
+"""The script that knows how far a dial goes and what it snaps to, for every component that has one."""
 
 _SCRIPT = READING + SCALE + (ASSETS / "dial.js").read_text(encoding="utf-8")
 
@@ -27,7 +27,7 @@ class Dial(gr.HTML):
     """
 
     def __init__(self, value: float = 0.0, **settings: Any) -> None:
-        bounds = bounds_of(Strength, "alpha")
+        bounds = bounds_of(Strength, MAIN)
         settings = {"padding": False, "apply_default_css": False, "bounds": bounds, **settings}
         super().__init__(value, html_template=_TEMPLATE, js_on_load=_SCRIPT, **settings)
 
@@ -43,11 +43,11 @@ class Dial(gr.HTML):
 
 
 def marks(card: Card | None, name: str) -> dict[str, Any]:
-    """What a dial called `alpha` or `control` says of an axis: its poles, its safe range, whether it can be turned."""
+    """What a dial for a slider says of an axis: its poles, its tested range, whether it can be turned."""
     low, high = SLIDER_RANGE
     if card is None:
         return {"negative": "", "positive": "", "safe": [low, high], "enabled": False}
-    poles, safe = card.poles, card.safe_range.alpha if name == "alpha" else card.safe_range.control
+    poles, safe = card.poles, card.safe_range.of(name)
     return {"negative": poles.negative, "positive": poles.positive, "safe": list(safe), "enabled": True}
 
 

@@ -8,7 +8,7 @@ import gradio as gr
 from playground.cards import Card
 from playground.errors import InvalidInput
 from playground.places import ASSETS
-from playground.settings import MOST_AXES, Strength
+from playground.settings import MAIN, MOST_AXES, Strength
 from playground.ui.number_box import READING, bounds_of
 from playground.ui.play.dial import SCALE
 
@@ -20,8 +20,14 @@ class Mixer(gr.HTML):
     """Fires `input` while a slider of it moves and `release` once it has come to rest."""
 
     def __init__(self, value: Iterable[Strength] = (), **settings: Any) -> None:
-        bounds = bounds_of(Strength, "alpha")
-        settings = {"padding": False, "apply_default_css": False, "axes": [], "bounds": bounds, **settings}
+        bounds = bounds_of(Strength, MAIN)
+        settings = {
+            "padding": False,
+            "apply_default_css": False,
+            "axes": [],
+            "bounds": bounds,
+            **settings,
+        }
         super().__init__(value, html_template=_TEMPLATE, js_on_load=_SCRIPT, **settings)
 
     def preprocess(self, payload: Any) -> Any:

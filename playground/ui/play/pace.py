@@ -6,6 +6,7 @@ from contextlib import closing
 
 from playground.events import Token
 from playground.serving.handle import EngineHandle
+from playground.settings import MAIN, UNSTEERED
 from playground.ui.play import present
 from playground.ui.play.view import Inputs, View
 
@@ -21,7 +22,12 @@ _BEGUN = 2  # after so many, since the first ones are slower
 
 def measured(player: EngineHandle, axes: Sequence[str], clock: Callable[[], float] = time.monotonic) -> int:
     """The length of a reply for this player: the page's usual batch is begun, timed by `clock`, and left."""
-    inputs = Inputs(prompt="Describe your morning.", axis=axes[0] if axes else "", alpha=0.85, max_new_tokens=_TRIED)
+    inputs = Inputs(
+        prompt="Describe your morning.",
+        axis=axes[0] if axes else "",
+        at=UNSTEERED.to(MAIN, 0.85),
+        max_new_tokens=_TRIED,
+    )
     request = present.request(present.begin(View(), inputs))
     assert request is not None  # an empty view has no reply yet
     with closing(player.run(request)) as events:

@@ -17,6 +17,7 @@ from playground.errors import AxisMismatch, PlaygroundError
 from playground.events import Waiting
 from playground.presets import Preset
 from playground.serving.limits import LimitedPlayer
+from playground.settings import MAIN, SLIDERS, Sliders
 from playground.ui import markup, share
 from playground.ui.number_box import NumberBox
 from playground.ui.play import captions, derived, present
@@ -87,15 +88,15 @@ class PlayPage:
         return self.drawing.editing(not edits) | {self.widgets.follow_up: "" if edits else view.prompt}
 
     def adopt(self, event: gr.EventData, request: gr.Request, view: View, *values: Any) -> Update:
-        """A card of the strip was chosen: its alpha becomes the page's."""
-        return self._at(float(event.alpha), request, view, values)
+        """A card of the strip was chosen: its strength becomes the page's."""
+        return self._at(float(event.strength), request, view, values)
 
     def step_back(self, request: gr.Request, view: View, *values: Any) -> Update:
-        """To the nearest lower alpha at which the reply is another."""
+        """To the nearest lower strength at which the reply is another."""
         return self._at(derived.steps(view)[0], request, view, values)
 
     def step_on(self, request: gr.Request, view: View, *values: Any) -> Update:
-        """To the nearest higher alpha at which the reply is another."""
+        """To the nearest higher strength at which the reply is another."""
         return self._at(derived.steps(view)[1], request, view, values)
 
     def go_on(self, request: gr.Request, view: View, *values: Any) -> Update:
@@ -276,8 +277,9 @@ class PlayPage:
 
     def _inputs(self, view: View, values: tuple[Any, ...]) -> Inputs:
         given: dict[str, Any] = dict(zip(ASKED, values, strict=True))
-        given |= {name: given[name] or "" for name in ("prompt", "axis", "system", "alphas")}
-        given |= {"turn": len(view.turns)}
+        given |= {name: given[name] or "" for name in ("prompt", "axis", "system", "side_by_side")}
+        given["at"] = Sliders.model_construct(**{name: given.pop(name) for name in SLIDERS})
+        given["turn"] = len(view.turns)
         if given["method"] not in (name for _, name in methods_of(self.player, given["axis"])):
             given["method"] = None  # another axis was chosen meanwhile
         given["method"] = given["method"] or None
@@ -297,21 +299,21 @@ class PlayPage:
             return {}
         return {self.widgets.status: captions.starting(ahead)}
 
-    def _at(self, alpha: float | None, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
-        if alpha is None:
+    def _at(self, amount: float | None, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
+        if amount is None:
             return gr.skip()
-        values = tuple(alpha if name == "alpha" else value for name, value in zip(ASKED, values, strict=True))
-        return {self.widgets.alpha: alpha} | self._moved(request, view, values)
+        values = tuple(amount if name == MAIN else value for name, value in zip(ASKED, values, strict=True))
+        return {self.widgets.dials[MAIN]: amount} | self._moved(request, view, values)
 
     def _connect(self) -> None:
         w = self.widgets
         asked = [w.view, *w.asked()]
         quick: dict[str, Any] = {**_QUICK, "outputs": self._everything()}
-        dials = [event for dial in (w.alpha, w.control, w.more) for event in (dial.input, dial.release)]
+        dials = [event for dial in (*w.dials.values(), w.more) for event in (dial.input, dial.release)]
         numbers = [box.submit for box in w.asked() if isinstance(box, NumberBox)]
         follow = [w.view, w.follow_up, w.editing, *w.asked()]
         asking = [
-            gr.on([w.run.click, w.prompt.submit, w.alphas.submit, *numbers], self.ask, asked, **quick),
+            gr.on([w.run.click, w.prompt.submit, w.side_by_side.submit, *numbers], self.ask, asked, **quick),
             gr.on([w.base.select, w.steered.select], self.go_on, asked, **quick),
             # A dial moves many times a second: one listener, latest wins, and nothing else to redraw.
             gr.on(dials, self.moved, asked, w.status, trigger_mode="always_last", **_QUICK),
@@ -333,7 +335,7 @@ class PlayPage:
         w.new_conversation.click(self.clear, w.axis, **quick)
 
     def _everything(self) -> list[Any]:
-        return list(vars(self.widgets).values())
+        return self.widgets.everything()
 
     def _drawn(self) -> list[Any]:
         """What changes while a reply is written."""

@@ -6,7 +6,7 @@ from html import escape
 from itertools import pairwise
 
 from playground.cards import Card
-from playground.settings import Strength
+from playground.settings import MAIN, Sliders, Strength
 from playground.ui.numerals import big, figure, side, signed
 from playground.ui.play import derived
 from playground.ui.play.view import BASE, STEERED, ReplyView, View, strip_slot
@@ -36,8 +36,8 @@ def pane(view: View, slot: str, card: Card | None) -> str:
 
 def strip(view: View, card: Card | None) -> str:
     """The same prompt at several strengths; each card is a button that adopts its strength."""
-    cards = "".join(_strip_card(view, alpha, card) for alpha in view.strip)
-    label = f"the same prompt at {len(view.strip)} strengths of alpha"
+    cards = "".join(_strip_card(view, amount, card) for amount in view.strip)
+    label = f"the same prompt at {len(view.strip)} strengths of {MAIN}"
     return (
         f'<h3 class="along">The same prompt at other strengths <small>{escape(_along(view))}</small></h3>'
         f'<div class="strip" style="--cards:{len(view.strip)}" role="group" aria-label="{label}">{cards}</div>'
@@ -176,19 +176,20 @@ def _marked(piece: str) -> str:
     return f"<mark>{escape(words)}</mark>{escape(piece[len(words) :])}" if words else escape(piece)
 
 
-def _strip_card(view: View, alpha: float, card: Card | None) -> str:
-    slot = strip_slot(alpha)
+def _strip_card(view: View, amount: float, card: Card | None) -> str:
+    slot = strip_slot(amount)
     reply, ghost = view.sure(slot) or view.reply(slot), view.ghosts.get(slot)
     base = view.reply(BASE)
     written = reply if reply and reply.tokens else None
     shown = written or (ghost if view.writing else None)
     text = shown.text if shown else ""
-    shared = _shared(base.text, text) if base is not None and alpha and written else 0
-    current = view.inputs is not None and view.inputs.alpha == alpha
+    shared = _shared(base.text, text) if base is not None and amount and written else 0
+    current = view.inputs is not None and view.inputs.at.amounts[MAIN] == amount
     figures = chips(shown, short=True, rewarded=view.writing and card is not None) if shown else ""
     return (
-        f'<button type="button" class="card {side(alpha)}" data-alpha="{alpha:g}" aria-label="set alpha to {alpha:g}"'
-        f' aria-pressed="{str(current).lower()}"><span class="at">{signed(alpha)}{_beyond(alpha, card)}</span>'
+        f'<button type="button" class="card {side(amount)}" data-strength="{amount:g}"'
+        f' aria-label="set {MAIN} to {amount:g}"'
+        f' aria-pressed="{str(current).lower()}"><span class="at">{signed(amount)}{_beyond(amount, card)}</span>'
         f'<span class="text{"" if written else " ghost"}"><i>{escape(text[:shared])}</i>{escape(text[shared:])}'
         f'{_cut(shown) if shown else ""}</span><span class="chips">{figures}</span></button>'
     )
@@ -239,20 +240,26 @@ def _strength(view: View, slot: str, card: Card | None) -> str:
     if view.inputs is None or not view.inputs.axis or slot not in view.slots:
         return ""
     at = escape(_at(view.slots[slot].strengths))
-    return f'<span class="strength">{at}{_beyond(view.inputs.alpha, card)}</span>'
+    return f'<span class="strength">{at}{_beyond(view.inputs.at.amounts[MAIN], card)}</span>'
 
 
 def _at(strengths: Sequence[Strength]) -> str:
     """Strengths in words: the first axis's by its dials, the others by their names."""
     if not strengths:
-        return "alpha 0"
+        return f"{MAIN} 0"
     first, *others = strengths
-    told = [f"alpha {signed(first.alpha)}", *([f"control {signed(first.control)}"] if first.control else [])]
-    return " · ".join([*told, *(f"{other.axis} {_amounts(other)}" for other in others)])
+    told = f"{MAIN} {signed(first.amounts[MAIN])}"
+    return " · ".join([told, *_besides(first), *(f"{other.axis} {_amounts(other)}" for other in others)])
 
 
 def _amounts(other: Strength) -> str:
-    return signed(other.alpha) + (f" (control {signed(other.control)})" if other.control else "")
+    told = ", ".join(_besides(other))
+    return signed(other.amounts[MAIN]) + (f" ({told})" if told else "")
+
+
+def _besides(strength: Sliders) -> list[str]:
+    """The sliders beside the first that are not at 0."""
+    return [f"{name} {signed(amount)}" for name, amount in strength.amounts.items() if amount and name != MAIN]
 
 
 def _along(view: View) -> str:
@@ -261,7 +268,7 @@ def _along(view: View) -> str:
     if steered is None:
         return "Choose one to set the dial."
     first, *others = steered.strengths
-    common = [f"with control {signed(first.control)}"] if first.control else []
+    common = [f"with {told}" for told in _besides(first)]
     common += [f"with {other.axis} {_amounts(other)} mixed in" for other in others]
     if view.turns:
         told = {_at(turn.strengths) for turn in view.turns}
@@ -272,11 +279,11 @@ def _along(view: View) -> str:
     return f"All {', '.join(common)}: the card at 0 is not the base reply."
 
 
-def _beyond(alpha: float, card: Card | None) -> str:
+def _beyond(amount: float, card: Card | None) -> str:
     """A mark for strengths at which replies were measured to come apart."""
-    if card is None or card.safe_range.alpha[0] <= alpha <= card.safe_range.alpha[1]:
+    if card is None or card.safe_range.holds(MAIN, amount):
         return ""
-    low, high = (signed(end) for end in card.safe_range.alpha)
+    low, high = (signed(end) for end in card.safe_range.of(MAIN))
     tip = f"Outside the tested range: replies stayed fluent from {low} to {high} when this axis was measured."
     return (
         f'<span class="beyond" role="note" data-tip="{tip}" aria-label="{tip}"><i>outside the tested range</i></span>'
@@ -296,4 +303,4 @@ def _chip(name: str, value: str, short: bool = False, stale: bool = False) -> st
 def _hue(view: View, slot: str) -> str:
     if slot == BASE or view.inputs is None or not view.inputs.axis:
         return "neutral"
-    return side(view.inputs.alpha or view.inputs.control)
+    return side(view.inputs.at.leading)

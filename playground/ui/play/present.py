@@ -10,7 +10,19 @@ from typing import Any
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Event, Finished, Started, Token, Waiting
 from playground.presets import Preset
-from playground.settings import Message, Options, Request, Row, Sampling, Strength, conversation
+from playground.settings import (
+    MAIN,
+    SLIDERS,
+    UNSTEERED,
+    Message,
+    Options,
+    Request,
+    Row,
+    Sampling,
+    Sliders,
+    Strength,
+    conversation,
+)
 from playground.ui.play.view import (
     BASE,
     STEERED,
@@ -18,9 +30,9 @@ from playground.ui.play.view import (
     ReplyView,
     Turn,
     View,
-    alphas_of,
     comparable,
     key_of,
+    strengths_of,
     strip_slot,
 )
 
@@ -112,9 +124,11 @@ def fail(view: View, error: PlaygroundError) -> View:
 def of_preset(preset: Preset, inputs: Inputs, axes: Container[str]) -> Inputs:
     """Inputs with a preset's settings; where its axis is not at hand they keep their own."""
     unsaid = {"max_new_tokens"} - preset.model_fields_set  # then the page's own stays
-    values = preset.model_dump(exclude={"title", "axis", "more", *unsaid})
+    values = preset.model_dump(exclude={"title", "axis", "more", *SLIDERS, *unsaid})
     more = tuple(strength for strength in preset.more if strength.axis in axes)
-    return replace(inputs, **values, axis=preset.axis if preset.axis in axes else inputs.axis, more=more, turn=0)
+    return replace(
+        inputs, **values, at=preset.at, axis=preset.axis if preset.axis in axes else inputs.axis, more=more, turn=0
+    )
 
 
 def preset_of(inputs: Inputs) -> Preset:
@@ -122,7 +136,8 @@ def preset_of(inputs: Inputs) -> Preset:
     title = " ".join(inputs.prompt.split())
     return Preset(
         title=title if len(title) <= _TITLE else f"{title[:_TITLE].rsplit(' ', 1)[0]} …",
-        **{name: getattr(inputs, name) for name in Preset.model_fields if name != "title"},
+        **inputs.at.amounts,
+        **{name: getattr(inputs, name) for name in Preset.model_fields if name not in ("title", *SLIDERS)},
     )
 
 
@@ -151,24 +166,26 @@ def _slots(inputs: Inputs, turns: tuple[Turn, ...], prompt: str) -> dict[str, Ro
         messages = conversation(prompt, system, _history(turns, own_history))
         return Row(messages=messages, strengths=strengths, seed=inputs.seed, alternatives=told)
 
-    base = row(_first(inputs, 0, 0), own_history=False)
+    base = row(_first(inputs, UNSTEERED), own_history=False)
     if not inputs.axis:
         return {BASE: base}
     more = tuple(strength for strength in inputs.more if strength.axis != inputs.axis)
     strip = {
-        strip_slot(alpha): row((*_first(inputs, alpha, inputs.control), *more)) for alpha in alphas_of(inputs.alphas)
+        strip_slot(amount): row((*_first(inputs, inputs.at.to(MAIN, amount)), *more))
+        for amount in strengths_of(inputs.side_by_side)
     }
-    steered = row((*_first(inputs, inputs.alpha, inputs.control), *more), told=_LIKELIEST if inputs.detail else 0)
+    steered = row((*_first(inputs, inputs.at), *more), told=_LIKELIEST if inputs.detail else 0)
     return {STEERED: steered, BASE: base, **strip}
 
 
-def _first(inputs: Inputs, alpha: float, control: float) -> tuple[Strength, ...]:
+def _first(inputs: Inputs, at: Sliders) -> tuple[Strength, ...]:
     """The strength along the page's axis, if there is one."""
     if not inputs.axis:
         return ()
-    # Without control its options change nothing; leaving them out lets equal rows be one row.
-    options: dict[str, Any] = {name: getattr(inputs, name) for name in Options.model_fields} if control else {}
-    return (Strength(axis=inputs.axis, alpha=alpha, control=control, **options),)
+    # They are options of the sliders beside the first; leaving them out at 0 lets equal rows be one row.
+    steers = at.without(MAIN).steers
+    options: dict[str, Any] = {name: getattr(inputs, name) for name in Options.model_fields} if steers else {}
+    return (Strength(axis=inputs.axis, **at.amounts, **options),)
 
 
 def _history(turns: tuple[Turn, ...], steered: bool) -> tuple[Message, ...]:
@@ -253,14 +270,14 @@ def _known(row: Row, replies: Iterable[ReplyView]) -> ReplyView | None:
 
 
 def _holds(reply: ReplyView, row: Row) -> bool:
-    return comparable(reply.row, row) and reply.holds_at(row.strengths[0].alpha)
+    return comparable(reply.row, row) and reply.holds_at(row.strengths[0].amounts[MAIN])
 
 
 def _alike(row: Row, other: Row) -> bool:
     """Whether two rows give the same words: they differ in what is told of tokens, or in the axis not gone along."""
     if (row.messages, row.seed) != (other.messages, other.seed):
         return False
-    return row.strengths == other.strengths or not any(s.alpha or s.control for s in (*row.strengths, *other.strengths))
+    return row.strengths == other.strengths or not any(one.steers for one in (*row.strengths, *other.strengths))
 
 
 def _grown(reply: ReplyView, event: Token | Finished) -> ReplyView:

@@ -7,6 +7,7 @@ import gradio as gr
 from playground.cards import Card
 from playground.measure import figures
 from playground.serving.handle import EngineHandle
+from playground.settings import MAIN, SLIDERS
 from playground.ui import markup, snippets
 from playground.ui.play import captions, derived, panes, present, tokens
 from playground.ui.play.dial import Dial, changes, marks
@@ -28,8 +29,13 @@ def card_of(player: EngineHandle, axis: str | None) -> Card | None:
 
 
 def methods_of(player: EngineHandle, axis: str | None) -> list[tuple[str, str]]:
-    """What a menu of the methods behind control offers; the first, which acts unless another is named, has no name."""
-    offered = player.axes[axis].methods_for("control") if axis and axis in player.axes else []
+    """What a menu of methods offers: those behind the first slider that has several.
+
+    The first, which acts unless another is named, has no name.
+    """
+    known = player.axes[axis] if axis and axis in player.axes else None
+    each = [known.methods_for(slider) for slider in SLIDERS] if known else []
+    offered = next((found for found in each if len(found) > 1), [])
     return [(title, name if place else "") for place, (title, name) in enumerate(offered)]
 
 
@@ -59,7 +65,7 @@ class PageUpdates:
             w.status: captions.status(view),
             w.reuse: menu(view, self.player, self.model),
             w.ribbon: tokens.ribbon(view),
-            w.alpha: seen,
+            w.dials[MAIN]: seen,
             w.curve_text: captions.curve_as_text(card, rewards),
             w.base: panes.pane(view, BASE, card),
             w.steered: panes.pane(view, STEERED, card),
@@ -79,8 +85,8 @@ class PageUpdates:
         update: Update = {widget: gr.update(interactive=v) if isinstance(v, bool) else v for widget, v in news.items()}
         if w.curve in update:
             update[w.curve] = figures.reward_curve(card, points)
-        if w.alpha in update:
-            update[w.alpha] = gr.update(**seen)
+        if w.dials[MAIN] in update:
+            update[w.dials[MAIN]] = gr.update(**seen)
         return update | {w.view: view}
 
     def of_axis(self, inputs: Inputs) -> Update:
@@ -89,10 +95,9 @@ class PageUpdates:
         note = self.player.axes[inputs.axis].note if inputs.axis in self.player.axes else ""
         return {
             w.axis: inputs.axis or None,
-            w.alpha: Dial(inputs.alpha, **marks(card, "alpha")),
-            w.control: Dial(inputs.control, **marks(card, "control")),
+            **{dial: Dial(inputs.at.amounts[name], **marks(card, name)) for name, dial in w.dials.items()},
             w.method: gr.update(**method_menu(methods_of(self.player, inputs.axis), inputs.method)),
-            **({w.second: True} if inputs.control else {}),
+            **({w.second: True} if inputs.at.without(MAIN).steers else {}),
             w.more: Mixer(inputs.more, axes=listed(cards_of(self.player), inputs.axis)),
             w.note: markup.axis_note(card, note),
             w.caption: markup.caption(figures.caption(card)),
@@ -101,7 +106,7 @@ class PageUpdates:
 
     def filled(self, inputs: Inputs) -> Update:
         """The page's fields as the inputs say."""
-        plain = [name for name in ASKED if name not in ("axis", "alpha", "control", "method", "more")]
+        plain = [name for name in ASKED if name not in ("axis", *SLIDERS, "method", "more")]
         return {getattr(self.widgets, name): getattr(inputs, name) for name in plain} | self.of_axis(inputs)
 
     def editing(self, edits: bool) -> Update:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from playground.errors import InvalidInput, PlaygroundError, shown
 from playground.events import Finished, Token
-from playground.settings import LENGTH, Row, Sampling, Strength
+from playground.settings import LENGTH, MAIN, UNSTEERED, Row, Sampling, Sliders, Strength
 
 STRIP = "-0.5, 0, 0.5, 1, 1.5"
 """The strengths at which the strip shows the same prompt, unless the person says others."""
@@ -33,8 +33,7 @@ class Inputs:
     prompt: str = ""
     system: str = ""
     axis: str = ""
-    alpha: float = 0.0
-    control: float = 0.0
+    at: Sliders = UNSTEERED
     temperature: float = 0.0
     seed: int = 0
     max_new_tokens: int = LENGTH
@@ -44,7 +43,8 @@ class Inputs:
     updates: int | None = None
     step_size: float | None = None
     method: str | None = None
-    alphas: str = STRIP
+    side_by_side: str = STRIP
+    """The strengths of the strip, as typed."""
     more: tuple[Strength, ...] = ()
     """Further axes mixed into everything but the base pane."""
     detail: bool = False
@@ -82,13 +82,13 @@ class ReplyView:
         surprise = -sum(token.base_logprob for token in self.pieces) / max(self.tokens, 1)
         return self.finished.perplexity if self.finished else math.exp(min(surprise, 50.0))
 
-    def holds_at(self, alpha: float) -> bool:
-        """Whether exactly this reply is given at another alpha, all else equal."""
+    def holds_at(self, amount: float) -> bool:
+        """Whether exactly this reply is given elsewhere along the first slider, all else equal."""
         interval = self.finished.alpha_interval if self.finished else None
         if interval is None:
             return False
         low, high = interval
-        return (low is None or low < alpha) and (high is None or alpha < high)
+        return (low is None or low < amount) and (high is None or amount < high)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class View:
         return None if key is None else self.replies.get(key)
 
     def sure(self, slot: str) -> ReplyView | None:
-        """A slot's whole reply: finished, or known from another alpha of its interval (whose KL differs)."""
+        """A slot's whole reply: finished, or known from elsewhere in its interval (whose KL differs)."""
         reply = self.reply(slot)
         return reply if reply is not None and reply.finished else self.promised.get(slot)
 
@@ -153,8 +153,8 @@ class View:
 
     @property
     def strip(self) -> tuple[float, ...]:
-        """The alphas of the strip."""
-        return alphas_of(self.inputs.alphas if self.inputs else STRIP)
+        """The strengths of the strip."""
+        return strengths_of(self.inputs.side_by_side if self.inputs else STRIP)
 
     @property
     def writing(self) -> bool:
@@ -168,12 +168,12 @@ class View:
         return reply.tokens if reply else 0
 
 
-def strip_slot(alpha: float) -> str:
+def strip_slot(amount: float) -> str:
     """The name of the strip's slot at a strength."""
-    return f"strip {alpha:g}"
+    return f"strip {amount:g}"
 
 
-def alphas_of(text: str) -> tuple[float, ...]:
+def strengths_of(text: str) -> tuple[float, ...]:
     """The strip's strengths as typed, in rising order. Raises InvalidInput.
 
     Between semicolons a comma is a decimal sign; where it may be either, it is refused.
@@ -187,25 +187,25 @@ def alphas_of(text: str) -> tuple[float, ...]:
         )
     parts = re.split(r";|,\s", text) if told else text.split(",")
     try:
-        alphas = {float(part.replace("−", "-").replace(",", ".")) for part in parts if part.strip()}
+        amounts = {float(part.replace("−", "-").replace(",", ".")) for part in parts if part.strip()}
     except ValueError:
         raise InvalidInput(
             f"The strip's strengths are not all numbers: {shown(text)}.", f"Type such as {STRIP}."
         ) from None
-    if not FEWEST <= len(alphas) <= MOST or not all(map(math.isfinite, alphas)):
+    if not FEWEST <= len(amounts) <= MOST or not all(map(math.isfinite, amounts)):
         raise InvalidInput(
-            f"The strip shows {FEWEST} to {MOST} strengths (got {len(alphas)}).", f"Type such as {STRIP}."
+            f"The strip shows {FEWEST} to {MOST} strengths (got {len(amounts)}).", f"Type such as {STRIP}."
         )
-    return tuple(sorted(alphas))
+    return tuple(sorted(amounts))
 
 
 def comparable(row: Row, other: Row) -> bool:
-    """Whether two rows differ in the alpha of their first axis alone, so that their rewards belong on one curve."""
+    """Whether two rows differ in their first axis's first slider alone, so that their rewards belong on one curve."""
     if not row.strengths or not other.strengths:
         return False
     ours, theirs = row.strengths[0], other.strengths[0]
     return (row.messages, row.seed, row.strengths[1:]) == (other.messages, other.seed, other.strengths[1:]) and (
-        ours.model_copy(update={"alpha": theirs.alpha}) == theirs
+        ours.model_copy(update={MAIN: theirs.amounts[MAIN]}) == theirs
     )
 
 

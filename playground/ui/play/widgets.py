@@ -10,7 +10,7 @@ from playground.cards import Card
 from playground.measure import figures
 from playground.places import ASSETS
 from playground.presets import Preset
-from playground.settings import Request, Row, Sampling, Settings, Strength
+from playground.settings import MAIN, SLIDERS, Request, Row, Sampling, Settings, Sliders, Strength
 from playground.ui import markup
 from playground.ui.fold import Fold, fold
 from playground.ui.number_box import NumberBox, bounds_of
@@ -19,8 +19,13 @@ from playground.ui.play.dial import Dial, changes, marks
 from playground.ui.play.mixer import Mixer, listed
 from playground.ui.play.view import BASE, FEWEST, MOST, STEERED, STRIP, Inputs, View
 
-ASKED = [field.name for field in fields(Inputs) if field.name not in ("follow_up", "edits", "turn")]
-"""The names of the components the inputs are read from, in the order of its fields."""
+ASKED = [
+    name
+    for field in fields(Inputs)
+    if field.name not in ("follow_up", "edits", "turn")
+    for name in (SLIDERS if field.name == "at" else [field.name])
+]
+"""The names of the components the inputs are read from, in the order of its fields; a dial for each slider."""
 
 _CARD_SCRIPT, _PANE_SCRIPT, _RIBBON_SCRIPT, _REUSE_SCRIPT, _REUSE = (
     (ASSETS / name).read_text(encoding="utf-8")
@@ -37,8 +42,7 @@ class Widgets:
     prompt: gr.Textbox
     system: gr.Textbox
     axis: gr.Dropdown
-    alpha: Dial
-    control: Dial
+    dials: Mapping[str, Dial]
     temperature: NumberBox
     seed: NumberBox
     max_new_tokens: NumberBox
@@ -48,7 +52,7 @@ class Widgets:
     method: gr.Dropdown
     updates: NumberBox
     step_size: NumberBox
-    alphas: gr.Textbox
+    side_by_side: gr.Textbox
     more: Mixer
     detail: gr.Checkbox
 
@@ -79,7 +83,11 @@ class Widgets:
 
     def asked(self) -> list[Any]:
         """The components the inputs are read from."""
-        return [getattr(self, name) for name in ASKED]
+        return [self.dials[name] if name in self.dials else getattr(self, name) for name in ASKED]
+
+    def everything(self) -> list[Any]:
+        """All components."""
+        return [*self.dials.values(), *(one for name, one in vars(self).items() if name != "dials")]
 
 
 def layout(
@@ -100,8 +108,10 @@ def layout(
     parts: dict[str, Any] = {"view": gr.State(view), "editing": gr.State(value=False)}
     with gr.Row(elem_id="play", equal_height=False):
         with gr.Column(elem_id="left", scale=0, min_width=280):
-            parts |= _asking(presets, start, sorted(cards), card, note) | _dials(start, card, view)
-            parts |= _settings(start, cards, card, methods, length)
+            parts |= _asking(presets, start, sorted(cards), card, note)
+            first, running = _running(start, card, view)
+            others, settings = _settings(start, cards, card, methods, length)
+            parts |= running | settings | {"dials": {MAIN: first, **others}}
         with gr.Column(elem_id="right", min_width=280):
             parts |= _answers(card, view, menu) | _strengths(card, view)
     return Widgets(**parts)
@@ -142,16 +152,21 @@ def _asking(
     return {"preset": preset, "prompt": prompt, "axis": axis, "note": notes}
 
 
-def _dials(start: Preset, card: Card | None, view: View) -> dict[str, Any]:
+def _dial(name: str, start: Preset, card: Card | None, **seen: Any) -> Dial:
+    hint = _hint(Sliders, name)
+    kind = ["main-dial"] if name == MAIN else []
+    return Dial(start.amounts[name], elem_id=name, elem_classes=kind, name=name, hint=hint, **marks(card, name), **seen)
+
+
+def _running(start: Preset, card: Card | None, view: View) -> tuple[Dial, dict[str, Any]]:
+    """The first dial, which always shows, and the buttons below it."""
     seen = changes(derived.holds(view), derived.breakpoints(view), derived.steps(view))
     with gr.Column(elem_id="dials"):
-        alpha = Dial(
-            start.alpha, elem_id="alpha", name="alpha", hint=_hint(Strength, "alpha"), **marks(card, "alpha"), **seen
-        )
+        first = _dial(MAIN, start, card, **seen)
         with gr.Row(elem_id="running"):
             run = gr.Button("Run", variant="primary", elem_id="run", min_width=64)
             stop = gr.Button("Stop", interactive=False, elem_id="stop", min_width=64)
-    return {"alpha": alpha, "run": run, "stop": stop}
+    return first, {"run": run, "stop": stop}
 
 
 def method_menu(offered: list[tuple[str, str]], chosen: str | None) -> dict[str, Any]:
@@ -163,18 +178,14 @@ def method_menu(offered: list[tuple[str, str]], chosen: str | None) -> dict[str,
 
 def _settings(
     start: Preset, cards: Mapping[str, Card], card: Card | None, methods: list[tuple[str, str]], length: int
-) -> dict[str, Any]:
-    """What is not needed at first sight, folded by subject."""
+) -> tuple[dict[str, Dial], dict[str, Any]]:
+    """The other dials, and what else is not needed at first sight, folded by subject."""
     parts: dict[str, Any] = {}
     with gr.Column(elem_id="settings"):
-        with fold("Control, the second dial", "second", bool(start.control)) as second:
-            parts["control"] = Dial(
-                start.control,
-                elem_id="control",
-                name="control",
-                hint=_hint(Strength, "control"),
-                **marks(card, "control"),
-            )
+        others = [name for name in SLIDERS if name != MAIN]
+        heading = f"{', '.join(others).capitalize()}, the {'other dials' if len(others) > 1 else 'second dial'}"
+        with fold(heading, "second", start.without(MAIN).steers) as second:
+            dials = {name: _dial(name, start, card) for name in others}
             parts["method"] = gr.Dropdown(
                 **method_menu(methods, start.method), label="Method", elem_id="method", filterable=False
             )
@@ -202,14 +213,14 @@ def _settings(
                 elem_id="system",
                 placeholder="Instructions the model keeps in mind; empty for none.",
             )
-            parts["alphas"] = gr.Textbox(
+            parts["side_by_side"] = gr.Textbox(
                 STRIP,
                 label="Strengths side by side",
-                info=f"{FEWEST} to {MOST} values of alpha, answered in one batch.",
+                info=f"{FEWEST} to {MOST} values of {MAIN}, answered in one batch.",
                 max_lines=1,
-                elem_id="alphas",
+                elem_id="side_by_side",
             )
-    return parts
+    return dials, parts
 
 
 def _answers(card: Card | None, view: View, menu: dict[str, Any]) -> dict[str, Any]:
