@@ -242,12 +242,12 @@ def test_figures_carry_their_explanation_and_absent_ones_are_absent() -> None:
     view = answered(View(), WISH)
     reply = view.reply(STEERED)
     assert reply is not None
-    assert panes.chips(reply).count("data-tip") == 4
+    assert panes.pane(view, STEERED, None).count("data-tip") == 4
     base = present.begin(View(), Inputs(prompt="x"))
     base = present.fold(base, Finished(0, Sliders(), "hi", (1,), None, None, 0.0, 2.0, "stop"))
     only = base.reply(BASE)
     assert only is not None
-    assert "reward" not in panes.chips(only)
+    assert "reward" not in panes.pane(base, BASE, None)
 
 
 def test_stopping_keeps_what_is_written_and_says_how_much() -> None:

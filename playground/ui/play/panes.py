@@ -1,16 +1,21 @@
-"""Replies as HTML: the two panes, the strip's cards, their figures, and what differs from the base. Pure strings."""
+"""Replies as HTML: the two panes, the strip's cards, their figures, and what differs from the base. Pure."""
 
 from collections.abc import Collection, Sequence
 from difflib import SequenceMatcher
-from html import escape
 from itertools import pairwise
+
+from markupsafe import Markup
 
 from playground.cards import Card
 from playground.settings import MAIN, Sliders, Strength
+from playground.templates import macros
+from playground.ui import markup
 from playground.ui.numerals import big, figure, side, signed
 from playground.ui.play import derived
 from playground.ui.play.view import BASE, STEERED, ReplyView, View, strip_slot
 
+_PARTS = macros("ui/play/panes.html")
+_OLD = " At the strength before; the new number is being measured."
 _EXPLAINED = {
     "reward": "reward: how much of the trained pole the axis's own scorer reads in this reply. Higher is more.",
     "KL": "KL, in nats per token: how far steering moved the model away from itself. 0 is not at all.",
@@ -19,48 +24,39 @@ _EXPLAINED = {
 }
 
 
-def pane(view: View, slot: str, card: Card | None) -> str:
+def pane(view: View, slot: str, card: Card | None) -> Markup:
     """One of the two large panes: earlier turns, the present prompt, the reply and its figures."""
-    sure = view.sure(slot)
-    copy = (
-        f'<button type="button" class="copy" data-copy=".text" title="Copy this reply"'
-        f' aria-label="copy the {slot} reply">copy</button>'
-    )
-    return (
-        f'<section class="pane {_hue(view, slot)}" aria-label="{slot} reply">'
-        f"<h2>{slot}{_strength(view, slot, card)}{copy if sure else ''}</h2>"
-        f'<div class="scroll" tabindex="0">{_turns(view, slot)}{_body(view, slot, card)}</div>{_warning(view, slot)}'
-        f'<footer class="chips">{_figures(view, slot, card)}</footer></section>'
-    )
+    steered = slot == STEERED
+    strength, beyond = _strength(view, slot, card)
+    turns = [
+        (turn.user, _at(turn.strengths) if steered else "", turn.steered if steered else turn.base)
+        for turn in view.turns
+    ]
+    troubles = ", ".join(derived.troubles(view, slot))
+    way_out = "Turn the strength towards 0." if steered else "The model itself does this here."
+    copies, body, chips = view.sure(slot) is not None, _body(view, slot, card), _figures(view, slot, card)
+    hue = _hue(view, slot)
+    return _PARTS.pane(slot, hue, strength, beyond, copies, turns, view.prompt, body, troubles, way_out, chips)
 
 
-def strip(view: View, card: Card | None) -> str:
+def strip(view: View, card: Card | None) -> Markup:
     """The same prompt at several strengths; each card is a button that adopts its strength."""
-    cards = "".join(_strip_card(view, amount, card) for amount in view.strip)
-    label = f"the same prompt at {len(view.strip)} strengths of {MAIN}"
-    return (
-        f'<h3 class="along">The same prompt at other strengths <small>{escape(_along(view))}</small></h3>'
-        f'<div class="strip" style="--cards:{len(view.strip)}" role="group" aria-label="{label}">{cards}</div>'
-    )
+    cards = [_strip_card(view, amount, card) for amount in view.strip]
+    return _PARTS.strip(cards, f"the same prompt at {len(cards)} strengths of {MAIN}", _along(view))
 
 
-def chips(reply: ReplyView, short: bool = False, rewarded: bool = False) -> str:
-    """A reply's figures, each with its explanation on hover and focus. A figure that has no meaning is absent.
+def _figures(view: View, slot: str, card: Card | None) -> list[tuple[str, str, str, bool]]:
+    """A pane's figures: name, value, explanation, and whether it is the strength's before.
 
-    `rewarded` keeps a place for the reward that comes when the reply ends, so that nothing beside it moves.
+    While new ones are made the old ones stay, faded, rather than come and go. One that has no meaning is absent.
     """
-    return "".join(_chip(name, value, short) for name, value in _numbers(reply, short, rewarded))
-
-
-def _figures(view: View, slot: str, card: Card | None) -> str:
-    """A pane's figures. While new ones are made the old ones stay, faded, rather than come and go."""
     reply, sure = view.reply(slot), view.sure(slot)
     shown = sure or (reply if reply and reply.tokens else None) or (view.ghosts.get(slot) if view.writing else None)
     if shown is None:
-        return ""
+        return []
     stale = _stale(view, slot, shown)
-    rewarded = view.writing and card is not None
-    return "".join(_chip(name, value, stale=name in stale) for name, value in _numbers(shown, False, rewarded))
+    numbers = _numbers(shown, False, view.writing and card is not None)
+    return [(name, value, _EXPLAINED[name] + _OLD * (name in stale), name in stale) for name, value in numbers]
 
 
 def _stale(view: View, slot: str, shown: ReplyView) -> Collection[str]:
@@ -111,72 +107,47 @@ def _words(text: str) -> list[str]:
     return words
 
 
-def _warning(view: View, slot: str) -> str:
-    """A plain word where the numbers say that the reply is coming apart."""
-    troubles = derived.troubles(view, slot)
-    if not troubles:
-        return ""
-    way_out = "Turn the strength towards 0." if slot == STEERED else "The model itself does this here."
-    return f'<p class="breaking" role="note"><b>This reply is breaking:</b> {", ".join(troubles)}. {way_out}</p>'
-
-
-def _body(view: View, slot: str, card: Card | None) -> str:
+def _body(view: View, slot: str, card: Card | None) -> Markup:
     """What a pane says to the present prompt, over what it said before, which stands still until it is covered."""
     reply, ghost, sure = view.reply(slot), view.ghosts.get(slot), view.sure(slot)
     if sure is not None:
-        return _whole(sure, view.sure(BASE) if slot == STEERED else None) + _goes_on(view, sure)
+        return _whole(sure, view.sure(BASE) if slot == STEERED else None, not view.writing and _is_cut(sure))
     if not view.writing and (reply is None or not reply.tokens):
-        return f'<p class="text hint">{escape(_invitation(slot, card))}</p>'
-    written = escape(reply.text) if reply else ""
-    caret = '<span class="caret"></span>' if view.writing else ""
-    text = f'<p class="text">{written}{caret}</p>' if written or not ghost else ""
+        return markup.paragraph("text hint", _invitation(slot, card))
+    written = reply.text if reply else ""
+    text = _PARTS.writing(written, view.writing) if written or not ghost else Markup("")
     if ghost is None or not view.writing:
         return text
-    return f'<div class="over">{_faded(ghost)}{text}</div>'
-
-
-def _faded(ghost: ReplyView) -> str:
     at = f" at {_at(ghost.row.strengths)}" if ghost.row.strengths else ""
-    tip = f"The reply{at}, until the new one is there"
-    return f'<p class="text ghost" aria-hidden="true" title="{tip}">{escape(ghost.text)}</p>'
+    return _PARTS.over(ghost.text, f"The reply{at}, until the new one is there", text)
 
 
-def _whole(reply: ReplyView, base: ReplyView | None) -> str:
-    """A whole reply's text; where there is a base to compare with, what differs from it is marked."""
+def _whole(reply: ReplyView, base: ReplyView | None, goes_on: bool) -> Markup:
+    """A whole reply's text, what differs from the base marked where there is one, and a button to go on."""
     if not reply.text.strip():
-        return '<p class="text hint">(nothing but white space)</p>'
-    if base is None or base.text == reply.text:
-        return f'<p class="text">{escape(reply.text)}{_cut(reply)}</p>'
-    pieces = changed(base.text, reply.text)
-    text = "".join(_marked(piece) if differs else escape(piece) for piece, differs in pieces)
-    return f'<p class="text">{text}{_cut(reply)}</p>'
+        return _PARTS.nothing(goes_on)
+    pieces = [(reply.text, False)] if base is None or base.text == reply.text else changed(base.text, reply.text)
+    marked = [_marked(piece) if differs else ("", piece) for piece, differs in pieces]
+    return _PARTS.whole(marked, _cut(reply), goes_on)
 
 
 def _cut(reply: ReplyView) -> str:
-    """A mark behind a reply that its limit cut short; the style sheet writes it, so that it is no part of the text."""
-    if not _is_cut(reply):
-        return ""
-    tip = f"Cut at {reply.tokens} tokens, the limit that Max new tokens sets."
-    return f'<span class="cut" role="img" aria-label="{tip}" title="{tip}"></span>'
+    """What the mark behind a reply that its limit cut short tells; the style sheet writes it, so it is no text."""
+    return f"Cut at {reply.tokens} tokens, the limit that Max new tokens sets." if _is_cut(reply) else ""
 
 
 def _is_cut(reply: ReplyView) -> bool:
     return reply.finished is not None and reply.finished.finish_reason == "length"
 
 
-def _goes_on(view: View, reply: ReplyView) -> str:
-    if view.writing or not _is_cut(reply):
-        return ""
-    return '<button type="button" class="goon" data-more>Continue</button>'
-
-
-def _marked(piece: str) -> str:
-    """A changed piece, its mark ending with its last word rather than the space behind it."""
+def _marked(piece: str) -> tuple[str, str]:
+    """A changed piece cut where its mark ends: with its last word rather than the space behind it."""
     words = piece.rstrip()
-    return f"<mark>{escape(words)}</mark>{escape(piece[len(words) :])}" if words else escape(piece)
+    return words, piece[len(words) :]
 
 
-def _strip_card(view: View, amount: float, card: Card | None) -> str:
+def _strip_card(view: View, amount: float, card: Card | None) -> tuple[str | bool | list[tuple[str, str, str]], ...]:
+    """What a card of the strip shows, in the order of its template."""
     slot = strip_slot(amount)
     reply, ghost = view.sure(slot) or view.reply(slot), view.ghosts.get(slot)
     base = view.reply(BASE)
@@ -185,14 +156,13 @@ def _strip_card(view: View, amount: float, card: Card | None) -> str:
     text = shown.text if shown else ""
     shared = _shared(base.text, text) if base is not None and amount and written else 0
     current = view.inputs is not None and view.inputs.at.amounts[MAIN] == amount
-    figures = chips(shown, short=True, rewarded=view.writing and card is not None) if shown else ""
+    numbers = _numbers(shown, True, view.writing and card is not None) if shown else []
+    chips = [(name, value, _EXPLAINED[name]) for name, value in numbers]
+    at = f"{amount:g}"
     return (
-        f'<button type="button" class="card {side(amount)}" data-strength="{amount:g}"'
-        f' aria-label="set {MAIN} to {amount:g}"'
-        f' aria-pressed="{str(current).lower()}"><span class="at">{signed(amount)}{_beyond(amount, card)}</span>'
-        f'<span class="text{"" if written else " ghost"}"><i>{escape(text[:shared])}</i>{escape(text[shared:])}'
-        f'{_cut(shown) if shown else ""}</span><span class="chips">{figures}</span></button>'
-    )
+        at, f"set {MAIN} to {at}", side(amount), current, signed(amount), _beyond(amount, card), written is not None,
+        text[:shared], text[shared:], _cut(shown) if shown else "", chips,
+    )  # fmt: skip
 
 
 def _shared(base: str, text: str) -> int:
@@ -203,24 +173,6 @@ def _shared(base: str, text: str) -> int:
             break
         shared += len(ours)
     return shared
-
-
-def _turns(view: View, slot: str) -> str:
-    """The conversation so far as a pane had it, each steered reply with the strength it was given at."""
-    told = "".join(
-        f"{_bubble(turn.user)}{_past(turn.steered, _at(turn.strengths)) if slot == STEERED else _past(turn.base)}"
-        for turn in view.turns
-    )
-    return told + _bubble(view.prompt, now=True) if view.turns else ""
-
-
-def _past(text: str, at: str = "") -> str:
-    label = f'<small class="past">{escape(at)}</small>' if at else ""
-    return f'{label}<p class="text past">{escape(text)}</p>'
-
-
-def _bubble(user: str, now: bool = False) -> str:
-    return f'<p class="user{" now" if now else ""}"><span class="unseen">You: </span>{escape(user)}</p>'
 
 
 def _invitation(slot: str, card: Card | None) -> str:
@@ -234,13 +186,13 @@ def _invitation(slot: str, card: Card | None) -> str:
     return f"The same model answers here, turned towards {card.poles.negative} or {card.poles.positive}."
 
 
-def _strength(view: View, slot: str, card: Card | None) -> str:
+def _strength(view: View, slot: str, card: Card | None) -> tuple[str, str]:
+    """What a pane is steered by, and what is told where that lies outside the tested range."""
     if slot == BASE:
-        return '<span class="strength">unsteered</span>'
+        return "unsteered", ""
     if view.inputs is None or not view.inputs.axis or slot not in view.slots:
-        return ""
-    at = escape(_at(view.slots[slot].strengths))
-    return f'<span class="strength">{at}{_beyond(view.inputs.at.amounts[MAIN], card)}</span>'
+        return "", ""
+    return _at(view.slots[slot].strengths), _beyond(view.inputs.at.amounts[MAIN], card)
 
 
 def _at(strengths: Sequence[Strength]) -> str:
@@ -280,24 +232,11 @@ def _along(view: View) -> str:
 
 
 def _beyond(amount: float, card: Card | None) -> str:
-    """A mark for strengths at which replies were measured to come apart."""
+    """What is told of strengths at which replies were measured to come apart."""
     if card is None or card.safe_range.holds(MAIN, amount):
         return ""
     low, high = (signed(end) for end in card.safe_range.of(MAIN))
-    tip = f"Outside the tested range: replies stayed fluent from {low} to {high} when this axis was measured."
-    return (
-        f'<span class="beyond" role="note" data-tip="{tip}" aria-label="{tip}"><i>outside the tested range</i></span>'
-    )
-
-
-def _chip(name: str, value: str, short: bool = False, stale: bool = False) -> str:
-    tip = _EXPLAINED[name]
-    if short:  # inside a button nothing else may take the focus
-        return f'<span class="chip" title="{tip}">{name} <b>{value}</b></span>'
-    note = f"{tip} At the strength before; the new number is being measured." if stale else tip
-    label = f'role="note" aria-label="{name} {value}. {note}"'
-    kind = "chip stale" if stale else "chip"
-    return f'<span class="{kind}" tabindex="0" data-tip="{note}" {label}>{name} <b>{value}</b></span>'
+    return f"Outside the tested range: replies stayed fluent from {low} to {high} when this axis was measured."
 
 
 def _hue(view: View, slot: str) -> str:
