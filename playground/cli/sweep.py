@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from playground import files
 from playground.cli.fields import of, only, with_fields
 from playground.cli.options import Answering, encoder_folder
 from playground.cli.progress import ProgressPrinter
@@ -50,7 +51,8 @@ def sweep(
         found = _measure(player, plan, out, folder, tell)
         summary = report.write(found, out, player.name, command)
         safe = player.axis(plan.axis).card.safe_range
-        (out / "curve.html").write_text(sheet.sheet(found.points, f"{axis} on {player.name}", command, safe), "utf-8")
+        page = sheet.sheet(found.points, f"{axis} on {player.name}", command, safe)
+        files.write_text(out / "curve.html", page)
     except OSError as error:
         raise InvalidInput(
             f"The sweep had to stop: {error}.", "Make room on the disk, then run the same command to go on."

@@ -70,20 +70,6 @@ def reward_curve(
     return figure
 
 
-def win_rates(points: Sequence[tuple[float, Estimate]], strength: str = MAIN, height: int = 250) -> go.Figure:
-    """Share of pairs won against strength, with its intervals; one half is what chance would give."""
-    figure = go.Figure(layout=_layout(0.0, 1.0, height))
-    if points:
-        room = max((points[-1][0] - points[0][0]) / 20, 0.05)
-        figure.update_xaxes(range=[points[0][0] - room, points[-1][0] + room], dtick=None)
-        for trace in _backdrop(points):
-            figure.add_trace(trace)
-    figure.update_xaxes(title_text=strength)
-    figure.update_yaxes(title_text="share won", tickformat=".0%")
-    figure.add_hline(y=0.5, line={"color": BASE, "width": 1, "dash": "dot"})
-    return figure
-
-
 def mean_curve(card: Card | None, metric: str = "reward") -> list[tuple[float, Estimate]]:
     """What the card measured of `metric` along the first slider with the others at 0, in order."""
     measured = findings.line(card.curve) if card is not None else ()
@@ -149,17 +135,6 @@ def _ends(estimates: Iterable[Estimate]) -> list[float]:
 def _backdrop(curve: Sequence[tuple[float, Estimate]], strength: str = MAIN, digits: int = 2) -> list[go.Scatter]:
     """The card's interval as a band and its mean as a line, both calm."""
     amounts = [amount for amount, _ in curve]
-    band = go.Scatter(
-        x=amounts + amounts[::-1],
-        y=[e.high for _, e in curve] + [e.low for _, e in reversed(curve)],
-        mode="lines",
-        line={"width": 0},
-        fill="toself",
-        fillcolor="rgba(125,131,140,.18)",
-        hoverinfo="skip",
-        showlegend=False,
-        name="95 % interval",
-    )
     mean = go.Scatter(
         x=amounts,
         y=[e.mean for _, e in curve],
@@ -170,7 +145,7 @@ def _backdrop(curve: Sequence[tuple[float, Estimate]], strength: str = MAIN, dig
         hovertemplate=f"{strength} %{{x:.2f}}<br>measured mean %{{y:.{digits}f}}"
         f" (%{{customdata[0]:.{digits}f}} to %{{customdata[1]:.{digits}f}})<extra></extra>",
     )
-    return [band, mean]
+    return [band(amounts, [e for _, e in curve], BASE), mean]
 
 
 def _points(points: Sequence[ReplyReward]) -> go.Scatter:
@@ -241,7 +216,7 @@ def metric_curve(
     for number, at in enumerate(lines):
         marks = [mark for mark in _marks(points, along, metric) if mark.point.without(along) == at]
         colour = LINES[number % len(LINES)]
-        figure.add_trace(_band([m.point.amounts[along] for m in marks], [mark.estimate for mark in marks], colour))
+        figure.add_trace(band([m.point.amounts[along] for m in marks], [mark.estimate for mark in marks], colour))
         x_of = [mark.point.amounts[along] for mark in marks]
         name = at.in_words(others) if len(lines) > 1 or not behind else "this run"
         figure.add_trace(_line(x_of, marks, colour, name, current, digits))
@@ -348,7 +323,8 @@ def _marks(points: Sequence[Point], along: str, metric: str) -> list[_Mark]:
     return sorted(marks, key=lambda mark: mark.point.amounts[along])
 
 
-def _band(strengths: Sequence[float], estimates: Sequence[Estimate], colour: str) -> go.Scatter:
+def band(strengths: Sequence[float], estimates: Sequence[Estimate], colour: str) -> go.Scatter:
+    """The intervals of a line as an area behind it."""
     return go.Scatter(
         x=[*strengths, *reversed(strengths)],
         y=[*(e.high for e in estimates), *(e.low for e in reversed(estimates))],

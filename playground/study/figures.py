@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from scipy.special import expit
 
 from playground.cards import Estimate
-from playground.measure.figures import BASE, NEGATIVE, POSITIVE, UNSAFE, chart_layout
+from playground.measure.figures import BASE, NEGATIVE, POSITIVE, UNSAFE, band, chart_layout
 from playground.study.analysis import Analysis, Findings
 from playground.study.described import VERDICTS, Result
 from playground.study.differences import Differences
@@ -212,20 +212,10 @@ def _error(found: Sequence[Estimate]) -> dict[str, Any]:
 
 def _curve(rising: Sequence[tuple[float, Estimate]], name: str) -> list[go.Scatter]:
     along = [at for at, _ in rising]
-    band = go.Scatter(
-        x=[*along, *reversed(along)],
-        y=[*(one.high for _, one in rising), *(one.low for _, one in reversed(rising))],
-        mode="lines",
-        line={"width": 0},
-        fill="toself",
-        fillcolor="rgba(125,131,140,.18)",
-        hoverinfo="skip",
-        showlegend=False,
-    )
     line = go.Scatter(
         x=along, y=[one.mean for _, one in rising], mode="lines", line={"color": BASE, "width": 2}, name=name
     )
-    return [band, line]
+    return [band(along, [one for _, one in rising], BASE), line]
 
 
 def _chance(score: Estimate) -> Estimate:
