@@ -50,4 +50,4 @@ def serve(
         if hosting.api_key_env == "none" and not is_local(host):
             print(_OPEN, flush=True)  # noqa: T201
         with suppress(KeyboardInterrupt):  # uvicorn raises it again once all is closed
-            web_server(application(player, keys, host)).run(sockets=[line])
+            web_server(application(player, keys, host), proxy_headers=False).run(sockets=[line])

@@ -9,12 +9,11 @@ from http.client import HTTPConnection
 from threading import Thread
 from typing import Any
 
-import uvicorn
-
 from playground.api.keys import Keys
 from playground.api.server import application
 from playground.player import Player
 from playground.serving.limits import LimitedPlayer, ServerSettings
+from playground.serving.running import web_server
 
 _HOST = "127.0.0.1"
 _TIMEOUT_S = 600
@@ -24,7 +23,7 @@ _TIMEOUT_S = 600
 def served(player: Player) -> Iterator[int]:
     """A server of a player, in a thread of this process; the value is its port."""
     app = application(LimitedPlayer(player, ServerSettings()), Keys(), _HOST)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="off"))
+    server = web_server(app, proxy_headers=False)
     with socket.create_server((_HOST, 0)) as listening:
         thread = Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()

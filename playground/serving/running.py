@@ -7,8 +7,12 @@ PATIENCE_S = 5
 """For answers that are under way when a server is stopped."""
 
 
-def web_server(app: ASGIApp) -> uvicorn.Server:
-    """A server without websockets that logs no address of anybody."""
+def web_server(app: ASGIApp, proxy_headers: bool = True) -> uvicorn.Server:
+    """A server without websockets that logs no address of anybody.
+
+    `proxy_headers` lets a proxy on this machine say who asks; without, whoever counts proxies by a setting of their own
+    hears who has really connected.
+    """
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -18,5 +22,6 @@ def web_server(app: ASGIApp) -> uvicorn.Server:
             ws="none",
             lifespan="off",
             timeout_graceful_shutdown=PATIENCE_S,
+            proxy_headers=proxy_headers,
         )
     )

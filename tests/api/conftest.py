@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from openai import OpenAI
 
 from playground.api.keys import Keys
@@ -18,6 +17,7 @@ from playground.engine.loading import load_model
 from playground.events import Finished, Token
 from playground.player import Player
 from playground.serving.limits import LimitedPlayer, ServerSettings
+from playground.serving.running import web_server
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from tests.conftest import FolderOf
 from tests.tiny_axis import make_tiny_axis
@@ -66,8 +66,7 @@ def serving(player: Any, hosting: ServerSettings | None = None, keys: Sequence[s
     """A server of a player for the length of a `with`, made as `playground serve` makes it."""
     hosting = hosting or ServerSettings(model=MODEL)
     guarded = application(LimitedPlayer(player, hosting), Keys(keys), "127.0.0.1")
-    config = uvicorn.Config(guarded, log_level="error", access_log=False, lifespan="off")
-    server = uvicorn.Server(config)
+    server = web_server(guarded, proxy_headers=False)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()

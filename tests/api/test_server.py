@@ -96,6 +96,20 @@ def test_when_it_is_full_the_last_is_told_to_come_back(player: Player) -> None:
         assert httpx.get(f"{served.url}/ready").status_code == 200
 
 
+@pytest.mark.parametrize(("proxies", "host"), [(0, "127.0.0.1"), (1, "1.2.3.4")])
+def test_whom_a_proxy_speaks_for_is_believed_where_there_is_one(
+    player: Player, monkeypatch: pytest.MonkeyPatch, proxies: int, host: str
+) -> None:
+    asked: list[Any] = []
+    run = player.run
+    monkeypatch.setattr(player, "run", lambda request, client=None: asked.append(client) or run(request, client))
+    with serving(player, ServerSettings(model=MODEL, proxies=proxies)) as served:
+        for _ in range(2):
+            ask(served.client(default_headers={"X-Forwarded-For": "6.6.6.6, 1.2.3.4"}), max_tokens=2)
+    assert [client.host for client in asked] == [host] * 2
+    assert len({client.session for client in asked}) == 2, "connections are sessions"
+
+
 def test_a_public_server_keeps_its_limits(player: Player) -> None:
     limits = ServerSettings.read({"PLAYGROUND_PUBLIC": "1", "PLAYGROUND_MAX_NEW_TOKENS": "12"}, model=MODEL)
     with serving(player, limits) as served:
