@@ -273,7 +273,7 @@ class Sampling(Settings):
     """How tokens are chosen from the logits."""
 
     temperature: Temperature = Field(default=0.0, description="0 is greedy; above, noise shared by all strengths.")
-    top_k: int = Field(default=0, ge=0, description="Keep the k likeliest tokens; 0 keeps all.")
+    top_k: int = Field(default=0, ge=0, lt=2**31, description="Keep the k likeliest tokens; 0 keeps all.")
     top_p: float = Field(
         default=1.0, gt=0, le=1, description="Keep the likeliest tokens that hold this much probability."
     )
