@@ -7,8 +7,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from pydantic import TypeAdapter
 
 from playground.cards import Estimate
 from playground.errors import InvalidInput
@@ -136,8 +138,6 @@ def test_the_json_is_strict(analysed: Analysis) -> None:
 
 
 def test_the_json_is_of_its_schema_and_can_be_read_back(analysed: Analysis) -> None:
-    from pydantic import TypeAdapter
-
     assert TypeAdapter(Analysis).validate_python(analysed.as_json()) == analysed
     described = analysis.schema()
     assert set(described["required"]) == set(analysed.as_json())
@@ -204,6 +204,30 @@ def test_hardly_any_answers_make_a_report_of_plain_sentences(study: Study, peopl
     if people == 0:
         found = analysis.analyse(table, persons, study.plan.strengths)
         assert sentences.summary(found)[0] == "Nobody has answered yet."
+
+
+SEVERAL = PLAN.replace(
+    "seed = 3",
+    """seed = 3
+conditions = [{ id = "a" }, { id = "b", method = "control" }, { id = "c" }]
+groups = [{ id = "one", conditions = ["a"] }, { id = "two", conditions = ["a", "b", "c"] }]
+analysis = { equivalent_within = 0.5 }""",
+)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_few_careless_people_in_conditions_of_one_make_a_report_without_nan(tmp_path: Path, seed: int) -> None:
+    """What is left of a study by chance: some answers of a few people, one of them in a condition of their own."""
+    several = make_study(tmp_path, SEVERAL)
+    table, persons = tables_of(several, 3 + seed, careless=0.5, preferred=2.5, sharpness=40.0, spread=0.0)
+    some = table[np.random.default_rng(seed).random(len(table)) < 0.5].reset_index(drop=True)
+    for condition in several.plan.compared:
+        mine = results.of_condition(some, condition.id)
+        found = analysis.analyse(mine, persons, condition.strengths, (), several.plan.analysis, some)
+        shown = re.sub(r"<script.*?</script>", "", report.page(found, "Few"), flags=re.DOTALL)
+        assert not re.search(r"\b(nan|inf|None)\b", shown)
+        json.dumps(found.as_json(), allow_nan=False)
+        TypeAdapter(Analysis).validate_python(found.as_json())
 
 
 def test_everybody_excluded_leaves_sentences(study: Study) -> None:

@@ -11,11 +11,12 @@ from scipy.stats import norm
 from playground.study import comparisons, differences, preferences
 from playground.study.adaptive import Quest
 from playground.study.crowd import Crowd, Schedules, draw_pairs
+from playground.study.model.ordinal import Places
 from playground.study.model.pairs import Pairs, TooLittleError
 from playground.study.preferences import PreferenceModel
 
 STRENGTHS = (-0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
-TOP, SHARPNESS, LIMIT = 0.8, 1.28, 1.1
+TOP, SHARPNESS, LIMIT, MARGIN = 0.8, 1.28, 1.1, 0.4
 NOISE = 0.3  # of a verdict, beside a person's own threshold
 
 Kind = Literal["interval", "test", "finds"]
@@ -24,7 +25,10 @@ Kind = Literal["interval", "test", "finds"]
 
 @dataclass(frozen=True)
 class Cell:
-    """One kind of study. `spread` is the standard deviation of people's tops; `measures` are what is asked of it."""
+    """One kind of study. `spread` is the standard deviation of people's tops; `measures` are what is asked of it.
+
+    `parts` are two "conditions", which everybody sees, or two "groups" of people; `crowd` says how far apart they lie.
+    """
 
     name: str
     people: int
@@ -36,6 +40,7 @@ class Cell:
     topics: int = 0
     degrees: bool = False
     ties: bool = True
+    parts: str = ""
 
 
 class Study:
@@ -53,13 +58,25 @@ class Study:
         size = (cell.people, cell.pairs)
         left = rng.integers(6, size=size)
         right = (left + rng.integers(1, 6, size=size)) % 6
-        shown = Schedules(np.array(STRENGTHS)[np.stack([left, right], axis=-1)], rng.integers(cell.prompts, size=size))
+        strengths, prompt = np.array(STRENGTHS)[np.stack([left, right], axis=-1)], rng.integers(cell.prompts, size=size)
+        shown = Schedules(strengths, prompt, condition=self.part, group=self.part)
         drawn = draw_pairs(self.about, shown, rng, cell.degrees)
         noise = {"noise": rng.standard_normal(len(drawn.answer))}
         if cell.ties:
             return replace(drawn, covariates=noise)
         coin = np.where(drawn.decided, drawn.won, rng.integers(2, size=len(drawn.answer))).astype(np.int64)
         return replace(drawn, covariates=noise, answer=coin, categories=2)
+
+    @property
+    def part(self) -> Places:
+        """Which of two conditions, or groups, each answer is of, [people, pairs]."""
+        person, pair = np.indices((self.cell.people, self.cell.pairs))
+        return (person if self.cell.parts == "groups" else pair) % 2
+
+    @cached_property
+    def parts(self) -> differences.Differences:
+        """How the two differ, and whether they are the same within the margin."""
+        return differences.parts(self.model, [str(one) for one in self.part.ravel()], MARGIN)
 
     @cached_property
     def model(self) -> PreferenceModel:
@@ -153,6 +170,14 @@ def _order(study: Study) -> float:
     return float(comparisons.order(study.model, position) < 0.05)
 
 
+def _difference(study: Study) -> float | None:
+    return _holds(study.parts.each[0].apart, study.about.conditions + study.about.groups)
+
+
+def _equivalent(study: Study) -> float:
+    return float((study.parts.equivalent or 0.0) < 0.05)
+
+
 _TOPS = float(norm.ppf(0.75))
 
 MEASURES: Mapping[str, tuple[Kind, Callable[[Study], float | None]]] = {
@@ -177,6 +202,10 @@ MEASURES: Mapping[str, tuple[Kind, Callable[[Study], float | None]]] = {
         "test",
         lambda one: None if one.topics.in_general is None else float(one.topics.in_general < 0.05),
     ),
+    "difference": ("interval", _difference),
+    "parts differ": ("test", lambda one: float(one.parts.chance < 0.05)),
+    "equivalent, at the margin": ("test", _equivalent),
+    "finds them equivalent": ("finds", _equivalent),
     "order": ("test", _order),
     "question": ("test", _answered),
     "noise beside strength": ("test", _noise),
@@ -231,6 +260,16 @@ CELLS = (
     Cell("20 people, 4 topics", 20, 10, ("topics", "order", "question"), topics=4),
     Cell("20 people, 6 topics", 20, 12, ("topics", "question"), topics=6),
     Cell("12 prompts differ, 2 topics do not", 40, 20, ("topics in general",), topics=2, crowd=(("prompts", 0.3),)),
+    Cell("two conditions alike", 30, 20, ("difference", "parts differ", "finds them equivalent"), parts="conditions"),
+    Cell(
+        "two conditions, the margin apart", 30, 20, ("difference", "equivalent, at the margin"), parts="conditions",
+        crowd=(("conditions", MARGIN),),
+    ),
+    Cell("two groups alike", 60, 20, ("difference", "parts differ", "finds them equivalent"), parts="groups"),
+    Cell(
+        "two groups, the margin apart", 60, 20, ("difference", "equivalent, at the margin"), parts="groups",
+        crowd=(("groups", MARGIN),),
+    ),
     Cell("a measure that is but noise", 30, 20, ("noise beside strength", "preferred")),
 )  # fmt: skip
 """What is simulated."""

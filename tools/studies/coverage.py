@@ -1,6 +1,7 @@
 """How often intervals hold the truth and tests reject under their null: `python -m tools.studies.coverage`.
 
-Goes on where it was stopped: each batch of simulated studies is a line of `coverage.jsonl`. `--page` only writes
+Goes on where it was stopped: each batch of simulated studies is a line of `coverage.jsonl`. When a statistic changes,
+take its counts out of the lines, and they are made anew. `--page` only writes
 docs/studies-coverage.md from what there is.
 """
 
@@ -10,6 +11,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from scipy.stats import binomtest
@@ -22,7 +24,7 @@ PAGE = HERE.parent.parent / "docs" / "studies-coverage.md"
 BATCH = 20
 
 Counts = dict[str, list[float]]
-"""By measure: the sum of what held, and in how many studies it was told."""
+"""By measure: the sum of what held, in how many studies it was told, and of how many it was asked."""
 
 
 def main() -> None:
@@ -36,8 +38,10 @@ def main() -> None:
         cells = [cell for cell in CELLS if wanted.only in cell.name]
         for batch in range(wanted.studies // BATCH):
             for cell in cells:
-                if (cell.name, batch) not in done():
-                    keep(cell, batch)
+                there = done(cell.name, batch)
+                missing = tuple(name for name in cell.measures if name not in there)
+                if missing:
+                    keep(replace(cell, measures=missing), batch)
     PAGE.write_text(page(), encoding="utf-8")
     print(f"Wrote {PAGE}.")
 
@@ -48,9 +52,9 @@ def lines() -> Iterator[dict]:
         yield from (json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines())
 
 
-def done() -> set[tuple[str, int]]:
-    """The batches that are there."""
-    return {(line["cell"], line["batch"]) for line in lines()}
+def done(cell: str, batch: int) -> set[str]:
+    """The measures of a batch that are there."""
+    return {name for line in lines() if (line["cell"], line["batch"]) == (cell, batch) for name in line["counts"]}
 
 
 def keep(cell: Cell, batch: int) -> None:
@@ -70,48 +74,70 @@ def keep(cell: Cell, batch: int) -> None:
     print(line, flush=True)
 
 
-def summed() -> tuple[dict[str, Counts], dict[str, int]]:
-    """Counts by cell and measure, and the number of studies of each cell."""
-    counts: dict[str, Counts] = defaultdict(lambda: defaultdict(lambda: [0.0, 0.0]))
-    studies: dict[str, int] = defaultdict(int)
+def summed() -> dict[str, Counts]:
+    """Counts by cell and measure."""
+    counts: dict[str, Counts] = defaultdict(lambda: defaultdict(lambda: [0.0, 0.0, 0.0]))
     for line in lines():
-        studies[line["cell"]] += line["studies"]
         for name, (held, told) in line["counts"].items():
-            counts[line["cell"]][name][0] += held
-            counts[line["cell"]][name][1] += told
-    return counts, studies
+            counts[line["cell"]][name] = [
+                sum(pair) for pair in zip(counts[line["cell"]][name], (held, told, line["studies"]), strict=True)
+            ]
+    return counts
 
 
 def page() -> str:
     """The page of what was found."""
-    counts, studies = summed()
-    rows = [
-        _row(cell, name, counts[cell.name][name], studies[cell.name])
-        for cell in CELLS
-        if cell.name in counts
-        for name in cell.measures
+    counts = summed()
+    told = [
+        (cell, name, counts[cell.name][name]) for cell in CELLS for name in cell.measures if name in counts[cell.name]
     ]
-    return _PAGE.format(cells=len(counts), studies=sum(studies.values()), seconds=_hours(), rows="\n".join(rows))
+    rows = [_row(cell, name, count) for cell, name, count in told]
+    verdicts = [_verdict(MEASURES[name][0], count) for _, name, count in told if MEASURES[name][0] != "finds"]
+    return _PAGE.format(
+        cells=sum(bool(counts[cell.name]) for cell in CELLS),
+        studies=int(sum(max(count[2] for count in counts[cell.name].values()) for cell in CELLS if counts[cell.name])),
+        seconds=_hours(),
+        held=sum(one in ("", _CHANCE) for one in verdicts),
+        off=sum(one == _OFF for one in verdicts),
+        few=sum(one == _FEW for one in verdicts),
+        all=len(verdicts),
+        enough=_ENOUGH,
+        rows="\n".join(rows),
+    )
 
 
-def _row(cell: Cell, name: str, count: list[float], studies: int) -> str:
-    held, told = count
+_CHANCE, _OFF, _FEW = " (within chance)", " **off**", " (too few yet)"
+_ENOUGH = 100
+
+
+def _interval(count: list[float]) -> tuple[float, float]:
+    held, told, _ = count
+    return binomtest(round(held), int(told)).proportion_ci(0.95, "wilson")
+
+
+def _verdict(kind: str, count: list[float]) -> str:
+    """Whether a share lies where it should, as far as so many studies tell."""
+    held, told, asked = count
+    low, high = _ENDS[kind]
+    if not told or kind == "finds":
+        return ""
+    ends = _interval(count)
+    if ends[0] > high or ends[1] < low:
+        return _OFF
+    if asked < _ENOUGH:
+        return _FEW
+    return "" if low <= held / told <= high else _CHANCE
+
+
+def _row(cell: Cell, name: str, count: list[float]) -> str:
+    held, told, asked = count
     kind = MEASURES[name][0]
     if not told:
-        return f"| {cell.name} | {name} | {_SHOULD[kind]} | – | – | refused in all {studies} |"
-    low, high = binomtest(round(held), int(told)).proportion_ci(0.95, "wilson")
-    share, verdict = held / told, ""
-    if kind != "finds":
-        ends = _ENDS[kind]
-        verdict = (
-            ""
-            if ends[0] <= share <= ends[1]
-            else " (within chance)"
-            if low <= ends[1] and high >= ends[0]
-            else " **off**"
-        )
-    refused = f"{1 - told / studies:.0%}" if told < studies else ""
-    return f"| {cell.name} | {name} | {_SHOULD[kind]} | {share:.3f}{verdict} | {low:.2f} to {high:.2f} | {refused} |"
+        return f"| {cell.name} | {name} | {_SHOULD[kind]} | – | – | {asked:.0f} | all |"
+    low, high = _interval(count)
+    verdict, refused = _verdict(kind, count), f"{1 - told / asked:.0%}" if told < asked else ""
+    share = f"{held / told:.3f}{verdict}"
+    return f"| {cell.name} | {name} | {_SHOULD[kind]} | {share} | {low:.2f} to {high:.2f} | {asked:.0f} | {refused} |"
 
 
 def _hours() -> str:
@@ -132,11 +158,16 @@ core. `python -m tools.studies.coverage` makes this page and goes on where it wa
 
 People like strength x by -1.28 (x - top)^2 log-odds, with logistic noise, ties and a pull to the right side of 0.1, at
 six strengths from -0.5 to 2; the mean top is 0.8. An interval should hold the truth in .92 to .98 of the studies, a
-test whose null is true should reject in .03 to .07. The last but one column is what chance leaves open, given so many
-studies; the last one tells in how many the analysis refused to say it.
+test whose null is true should reject in .03 to .07. Equivalence is tested where the truth lies just at the margin, 0.4.
 
-| study | what | should | did | 95 % of chance | refused |
-|---|---|---|---|---|---|
+How it is judged: the interval of chance is Wilson's 95 % for so many studies. A share is **off** where that interval
+lies outside the range, so that chance does not explain it; it is within chance where the share lies outside and the
+interval reaches in; with fewer than {enough} studies nothing is said for it, only against it. Of {all} shares {held}
+hold so, {off} are off, and {few} have too few studies yet. One in forty is told off by chance alone. The last column
+tells in how many studies the analysis refused to say it.
+
+| study | what | should | did | 95 % of chance | studies | refused |
+|---|---|---|---|---|---|---|
 {rows}
 """
 
