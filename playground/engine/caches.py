@@ -1,13 +1,13 @@
 """What a decoder remembers of the streams of a request, and its two ways to go on token by token: stock and fused."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from playground.engine.fused_step import FusedDecoder
+from playground.engine.fused_step import FusedDecoder, Span
 from playground.engine.kv_memory import KVMemory
 
 
@@ -36,31 +36,12 @@ class KVCache(Protocol):
         ...
 
 
-@runtime_checkable
-class ResumableCache(KVCache, Protocol):
-    """A cache whose streams can begin alike, be copied out, and be taken up in another request."""
-
-    def prefill_after(
-        self, beginnings: Tensor, of: Sequence[int], embeddings: Tensor, mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Instead of prefill: stream i reads beginnings[of[i]], then its own embeddings, padded on the left.
-
-        beginnings [G, N, D], embeddings [S, T, D], mask [S, T] -> their hidden states [G, N, D] and [S, T, D].
-        """
-        ...
-
-    def take(self, stream: int) -> Tensor:
-        """A copy of what a stream has read [..., positions, head_dim]."""
-        ...
-
-    def resume(self, taken: Sequence[Tensor]) -> None:
-        """Instead of prefill: let stream i go on from taken[i], maybe cut to its first positions."""
-        ...
-
-
 def cache_maker(decoder: Any, in_int8: bool = False) -> Callable[[], KVCache]:
-    """What makes empty caches for a stock decoder: fused ones if its family has a fused step."""
-    return FusedCaches(decoder, in_int8) if FusedDecoder.fits(decoder.config) else lambda: StockCache(decoder)
+    """What makes empty caches for a stock decoder: fused ones if its family has a fused step and it is in one place."""
+    devices = {weight.device for weight in decoder.parameters()}
+    if FusedDecoder.fits(decoder.config) and len(devices) == 1:
+        return FusedCaches(decoder, in_int8)
+    return lambda: StockCache(decoder)
 
 
 def run_decoder(decoder: nn.Module, embeddings: Tensor, mask: Tensor, cache: DynamicCache | None = None) -> Tensor:
@@ -77,7 +58,7 @@ def run_decoder(decoder: nn.Module, embeddings: Tensor, mask: Tensor, cache: Dyn
         past_key_values=cache,
         use_cache=cache is not None,
     )
-    return output.last_hidden_state
+    return output.last_hidden_state.to(embeddings.device)  # the last layer may be on another one
 
 
 _JOINABLE = (DynamicLayer, DynamicSlidingWindowLayer)
@@ -162,7 +143,7 @@ class FusedCaches:
         if state != self.state:
             self.fused = FusedDecoder(self.decoder, self.in_int8)
             self.state = self._state()
-        return FusedCache(self.decoder, self.fused)
+        return FusedCache(self.fused)
 
     def _state(self) -> list[tuple[int, int]]:
         """Changes when a weight is written to or replaced."""
@@ -170,38 +151,31 @@ class FusedCaches:
 
 
 class FusedCache:
-    """Prompts are read by the stock decoder, the rest token by token by the fused step."""
+    """A cache whose texts are laid out and read piece by piece, can be copied out, and be gone on from elsewhere."""
 
     joins = True
 
-    def __init__(self, decoder: Any, fused: FusedDecoder) -> None:
-        self.decoder, self.fused = decoder, fused
+    def __init__(self, fused: FusedDecoder) -> None:
+        self.fused = fused
+
+    def lay_out(self, lengths: Sequence[int], taken: Sequence[Tensor | None], like: Tensor) -> None:
+        """Make room for texts of these lengths; text i begins with what `take` gave, if anything: taken[i].
+
+        `like` has the embeddings' dtype and device. All of the texts must be read by `FusedDecoder.read` before a step.
+        """
+        self.memory = KVMemory.laid_out(self.fused.kv_shape, lengths, like)
+        for row, part in enumerate(taken):
+            if part is not None:
+                self.memory.put(row, part)
 
     def prefill(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """See KVCache."""
-        cache = DynamicCache(config=self.decoder.config)
-        hidden = run_decoder(self.decoder, embeddings, mask, cache)
-        self._take_over(cache, mask)
+        lengths = mask.sum(1).tolist()
+        self.lay_out(lengths, [None] * len(lengths), embeddings)
+        hidden = torch.zeros_like(embeddings)
+        spans = [Span(self.memory, row, 0, length) for row, length in enumerate(lengths)]
+        hidden[mask.bool()] = self.fused.read(embeddings[mask.bool()], spans)
         return hidden
-
-    def prefill_after(
-        self, beginnings: Tensor, of: Sequence[int], embeddings: Tensor, mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """See ResumableCache."""
-        cache = DynamicCache(config=self.decoder.config)
-        whole = mask.new_ones(beginnings.shape[:2])
-        begun = run_decoder(self.decoder, beginnings, whole, cache)
-        which: Any = torch.tensor(of, device=mask.device)
-        cache.reorder_cache(which)
-        hidden = run_decoder(self.decoder, embeddings, torch.cat([whole[which], mask], 1), cache)
-        self._take_over(cache, mask, after=beginnings.shape[1])
-        return begun, hidden
-
-    def _take_over(self, cache: DynamicCache, mask: Tensor, after: int = 0) -> None:
-        """Go on from what the stock decoder has read; what is padded stands after the first `after` positions."""
-        layers: Any = cache.layers
-        starts = (mask.shape[1] - mask.sum(1)).tolist()
-        self.memory = KVMemory.of_layers([(layer.keys, layer.values) for layer in layers], starts, after)
 
     def select(self, parents: Sequence[int]) -> None:
         """See KVCache."""
@@ -216,12 +190,8 @@ class FusedCache:
         return self.fused.step(embeddings[streams], self.memory)[places]
 
     def take(self, stream: int) -> Tensor:
-        """See ResumableCache."""
+        """A copy of what a stream has read [layers, 2 * kv_heads, positions, head_dim]."""
         return self.memory.row(stream)
-
-    def resume(self, taken: Sequence[Tensor]) -> None:
-        """See ResumableCache."""
-        self.memory = KVMemory.of_rows(taken)
 
     def join(self, other: "FusedCache") -> None:
         """See KVCache."""

@@ -1,9 +1,11 @@
-"""One decoding step of a Llama-like decoder over the weights of the stock one, in as few and large calls as it takes.
+"""A Llama-like decoder over the weights of the stock one, in as few and large calls as it takes.
 
-One token a stream: no causal mask is needed, the queries that share a key are treated as query positions, and
-keys and values are written where they stay.
+Tokens of any number of texts stand in one matrix; only attention tells them apart, and keys and values are written
+where they stay.
 """
 
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +16,15 @@ from playground.engine.kv_memory import KVMemory
 from playground.engine.linear import Product, fused
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
+
+
+class Span(NamedTuple):
+    """Tokens of one text that are read in one pass: where it is kept, how many come before them, how many they are."""
+
+    memory: KVMemory
+    row: int
+    before: int
+    tokens: int
 
 
 class FusedLayer(NamedTuple):
@@ -67,13 +78,66 @@ class FusedDecoder:
             fused([mlp.down_proj], in_int8),
         )
 
+    @property
+    def kv_shape(self) -> tuple[int, int, int]:
+        """Layers, 2 * kv_heads and head_dim of the memory that its texts take."""
+        return len(self.layers), 2 * self.kv_heads, self.head_dim
+
     def step(self, hidden: Tensor, memory: KVMemory) -> Tensor:
-        """Embeddings [S, D] in the order of the memory's rows -> hidden states after the final norm [S, D]."""
-        streams, width = hidden.shape
+        """Embeddings [S, D], a token of each row in the memory's order -> hidden states after the final norm [S, D].
+
+        No causal mask is needed, and the queries that share a key are treated as query positions.
+        """
         column = memory.grow()
         runs, mask = self._runs(memory, hidden)
-        cos, sin = self._rotation(memory, hidden)
-        for layer, kept in zip(self.layers, memory.tensor[:, :streams], strict=True):
+
+        def attend(layer: int, qkv: Tensor) -> Tensor:
+            kept = memory.tensor[layer, : memory.rows]
+            kept[:, :, column] = qkv[:, self.heads :]
+            queries = qkv[:, : self.heads].unflatten(1, (self.kv_heads, -1))
+            attended: list[Tensor] = []
+            for row, end, start in runs:
+                keys, values = kept[row:end, :, start : column + 1].split(self.kv_heads, 1)
+                attended.append(scaled_dot_product_attention(queries[row:end], keys, values, mask))
+            return (attended[0] if len(attended) == 1 else torch.cat(attended)).flatten(1)
+
+        starts = memory.starts if len(set(memory.starts)) > 1 else memory.starts[:1]
+        return self._through(hidden, [memory.length - 1 - start for start in starts], attend)
+
+    def read(self, hidden: Tensor, spans: Sequence[Span]) -> Tensor:
+        """Embeddings [N, D] of spans, one after the other -> hidden states after the final norm [N, D].
+
+        Products are made for all tokens at once; each text attends to its own, so that it has the same bits in any
+        company where products have.
+        """
+        ends = list(accumulate(span.tokens for span in spans))
+        masks = [_causal(span, hidden) for span in spans]
+
+        def attend(layer: int, qkv: Tensor) -> Tensor:
+            attended: list[Tensor] = []
+            for (memory, row, before, count), end, mask in zip(spans, ends, masks, strict=True):
+                own = qkv[end - count : end].transpose(0, 1)
+                start = memory.starts[row]
+                column = start + before
+                memory.tensor[layer, row, :, column : column + count] = own[self.heads :]
+                keys, values = memory.tensor[layer, row, :, start : column + count].unsqueeze(0).split(self.kv_heads, 1)
+                queries = own[None, : self.heads]
+                causal = before == 0 and count > 1
+                read = scaled_dot_product_attention(queries, keys, values, mask, is_causal=causal, enable_gqa=True)
+                attended.append(read[0].transpose(0, 1).flatten(1))
+            return torch.cat(attended)
+
+        positions = [place for span in spans for place in range(span.before, span.before + span.tokens)]
+        return self._through(hidden, positions, attend)
+
+    def _through(self, hidden: Tensor, positions: Sequence[int], attend: Callable[[int, Tensor], Tensor]) -> Tensor:
+        """Embeddings [N, D] at positions [N or 1] -> hidden states [N, D].
+
+        attend(layer, qkv [N, heads + 2 kv_heads, head_dim]) keeps keys and values, and tells what was read [N, ...].
+        """
+        width = hidden.shape[1]
+        cos, sin = self._rotation(positions, hidden)
+        for index, layer in enumerate(self.layers):
             qkv = layer.qkv(rms_norm(hidden, (width,), layer.attention_norm, self.epsilon))
             qkv = qkv.unflatten(1, (-1, self.head_dim))
             turned = qkv[:, : self.heads + self.kv_heads]
@@ -81,26 +145,17 @@ class FusedDecoder:
                 turned.copy_(rms_norm(turned, (self.head_dim,), None, self.epsilon) * layer.head_norms)
             swapped = turned.roll(self.head_dim // 2, -1)
             turned.mul_(cos).addcmul_(swapped, sin)
-            kept[:, :, column] = qkv[:, self.heads :]
-            queries = qkv[:, : self.heads].unflatten(1, (self.kv_heads, -1))
-            attended: list[Tensor] = []
-            for row, end, start in runs:
-                keys, values = kept[row:end, :, start : column + 1].split(self.kv_heads, 1)
-                attended.append(scaled_dot_product_attention(queries[row:end], keys, values, mask))
-            read = attended[0] if len(attended) == 1 else torch.cat(attended)
-            hidden = layer.out(read.flatten(1)).add_(hidden)
+            hidden = layer.out(attend(index, qkv)).add_(hidden)
             gate, up = layer.gate_up(rms_norm(hidden, (width,), layer.mlp_norm, self.epsilon)).chunk(2, -1)
             hidden = layer.down(silu(gate).mul_(up)).add_(hidden)
         return hidden if self.norm is None else rms_norm(hidden, (width,), self.norm, self.epsilon)
 
-    def _rotation(self, memory: KVMemory, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosines and signed sines [1 or S, 1, head_dim] of the newest positions, by the stock decoder's own rule.
+    def _rotation(self, positions: Sequence[int], like: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and signed sines [N or 1, 1, head_dim] of positions, by the stock decoder's own rule.
 
         rotate_half(x) = (-x2, x1) is x with its halves swapped, times a sine whose first half is negated.
         """
-        starts = memory.starts if len(set(memory.starts)) > 1 else memory.starts[:1]
-        positions = torch.tensor([[memory.length - 1 - start] for start in starts], device=like.device)
-        cos, sin = self.rotary(like, positions)
+        cos, sin = self.rotary(like, torch.tensor(positions, device=like.device).unsqueeze(1))
         half = self.head_dim // 2
         return cos, torch.cat([-sin[..., :half], sin[..., half:]], -1)
 
@@ -122,3 +177,12 @@ class FusedDecoder:
         mask = torch.zeros(columns.shape, dtype=like.dtype, device=like.device)
         masked = mask.where(columns >= starts, -torch.inf).expand(-1, -1, self.heads // self.kv_heads, -1)
         return [(0, memory.rows, first)], masked
+
+
+def _causal(span: Span, like: Tensor) -> Tensor | None:
+    """Which columns each of a span's tokens reads [count, before + count]; None where there is nothing before them, or
+    but one of them."""
+    if span.before == 0 or span.tokens == 1:
+        return None
+    width = span.before + span.tokens
+    return torch.ones(span.tokens, width, dtype=torch.bool, device=like.device).tril(span.before)

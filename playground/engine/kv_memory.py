@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
 from torch import Tensor
 
 COLUMNS, ROWS = 64, 8
@@ -24,32 +23,17 @@ class KVMemory:
         self.places = list(range(len(starts)))
 
     @classmethod
-    def of_layers(cls, layers: Sequence[tuple[Tensor, Tensor]], starts: Sequence[int], after: int = 0) -> "KVMemory":
-        """Take over each layer's keys and values [S, kv_heads, T, head_dim].
-
-        What a stream is padded with may stand after its first `after` positions; these are moved up to the others.
-        """
-        keys = layers[0][0]
-        _, heads, length, width = keys.shape
-        tensor = keys.new_empty(len(layers), len(starts), 2 * heads, _up(length + 1, COLUMNS), width)
-        for kept, pair in zip(tensor, layers, strict=True):
-            torch.cat(pair, 1, out=kept[:, :, :length])
-        for row, start in enumerate(starts):
-            if start and after:
-                tensor[:, row, :, start : start + after] = tensor[:, row, :, :after].clone()
-        return cls(tensor, length, starts)
-
-    @classmethod
-    def of_rows(cls, rows: Sequence[Tensor]) -> "KVMemory":
-        """Go on from what `row` gave, maybe with its last positions cut off."""
-        layers, heads, _, width = rows[0].shape
-        length = max(row.shape[2] for row in rows)
+    def laid_out(cls, shape: tuple[int, int, int], lengths: Sequence[int], like: Tensor) -> "KVMemory":
+        """Room for texts of these lengths: shape is layers, 2 * kv_heads, head_dim; `like` tells dtype and device."""
+        layers, heads, width = shape
         # What is padding is never read, but must not hold nan: masked out is multiplied by 0.
-        tensor = rows[0].new_zeros(layers, len(rows), heads, _up(length + 1, COLUMNS), width)
-        starts = [length - row.shape[2] for row in rows]
-        for place, (row, start) in enumerate(zip(rows, starts, strict=True)):
-            tensor[:, place, :, start:length] = row
-        return cls(tensor, length, starts)
+        tensor = like.new_zeros(layers, len(lengths), heads, _up(max(lengths) + 1, COLUMNS), width)
+        return cls(tensor, max(lengths), [max(lengths) - length for length in lengths])
+
+    def put(self, row: int, taken: Tensor) -> None:
+        """Let a row begin with what `row` gave."""
+        start = self.starts[row]
+        self.tensor[:, row, :, start : start + taken.shape[2]] = taken
 
     def row(self, stream: int) -> Tensor:
         """A copy of a stream's keys and values [layers, 2 * kv_heads, T, head_dim], without padding."""

@@ -5,6 +5,7 @@ The stock `transformers` decoder is used unmodified; nothing here knows of axes 
 
 import hashlib
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import torch
@@ -19,7 +20,10 @@ from playground.engine.head import Head
 from playground.engine.linear import round_to_int8
 from playground.engine.plain_text import PlainText
 from playground.errors import ModelUnavailable
-from playground.settings import Message, check_letters
+from playground.settings import Message, check_letters, conversation
+
+_OPENINGS = 256
+"""System messages whose openings are remembered."""
 
 
 class Check(NamedTuple):
@@ -51,6 +55,7 @@ class LanguageModel:
         self.tokenizer = tokenizer
         self.name = name
         self._texts = PlainText(tokenizer, name)
+        self._openings: dict[str | None, list[int]] = {}
         self.decoder: Any = model.get_decoder()
         if in_int8:
             for linear in self.decoder.layers.modules():
@@ -118,6 +123,18 @@ class LanguageModel:
         """
         check_letters(messages, self.context_length)
         return self._texts.prompt_ids(messages)
+
+    def opening(self, messages: Sequence[Message], prompt: Sequence[int]) -> int:
+        """How many tokens a conversation's prompt has in common with any other under the same system message."""
+        system = messages[0].content if messages and messages[0].role == "system" else None
+        found = self._openings.get(system)
+        if found is None:
+            two = [self._texts.prompt_ids(conversation(letter, system)) for letter in "ab"]
+            alike = takewhile(lambda pair: pair[0] == pair[1], zip(*two, strict=False))
+            if len(self._openings) >= _OPENINGS:
+                self._openings.clear()
+            found = self._openings[system] = [token for token, _ in alike]
+        return len(found) if list(prompt[: len(found)]) == found else 0
 
     def reply_ids(self, text: str, ends: bool = True) -> list[int]:
         """A reply's text -> the token ids the model would write; with its end of turn unless the reply was cut off."""

@@ -5,13 +5,16 @@ from collections.abc import Generator, Hashable, Mapping, Sequence
 from itertools import islice, takewhile, zip_longest
 from typing import NamedTuple
 
+import torch
+
 from playground.engine.language_model import LanguageModel
 from playground.engine.methods import Steering
 from playground.engine.next_token import Choice, choose
 from playground.engine.plan import plan_row
+from playground.engine.prefill import Prefill
 from playground.engine.prefix_tree import Node, PrefixTree
 from playground.engine.reply import Reply
-from playground.errors import AxisMismatch, InvalidInput
+from playground.errors import AxisMismatch, Busy, InvalidInput
 from playground.events import Finished, Started, Token, Waiting
 from playground.settings import Request
 
@@ -48,7 +51,7 @@ class LiveRequest:
         self.replies = [
             Reply(
                 index, row, plan_row(model, axes, row), request.sampling, request.max_new_tokens, request.stop, prompt,
-                self.tree, [self.tree.root(model, prompt)],
+                model.opening(row.messages, prompt), self.tree, [self.tree.root(model, prompt)],
             )
             for index, (row, prompt) in enumerate(zip(request.rows, prompts, strict=True))
         ]  # fmt: skip
@@ -62,6 +65,10 @@ class LiveRequest:
         self.replay: Generator[None, None, None] | None = self._read_off()
         self.waiting: list[Reply] = []
         """Rows that are to join a running batch."""
+        self.prefill: Prefill | None = None
+        """Those of them whose texts are being read."""
+        self.passes = 0
+        """How many passes that took so far."""
 
     def tell(self, event: Waiting | Started) -> None:
         """Tell where it stands before it is started, unless that is known."""
@@ -107,6 +114,16 @@ class LiveRequest:
             first = first or text
         return Slice(rows, cost)
 
+    def fail(self, error: Exception) -> None:
+        """End here, and tell why."""
+        self.prefill = None
+        self.error = error
+        if out_of_memory(error):
+            self.error = Busy(
+                "There is no memory left for this request beside the others.",
+                "Ask for fewer or shorter replies, or try again in a moment.",
+            )
+
     def leave(self) -> None:
         """Remember where the replies went."""
         for reply in self.replies:
@@ -144,6 +161,11 @@ class LiveRequest:
         """The tokens and prefixes that probably come next: one fewer than the choices they allow, `reach` at most."""
         left = reply.most - len(reply.ids)
         return self.tree.ahead(reply.path[-1], reply.plan.streams, min(reach, left) - 1)
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether a device or this machine has no memory left."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _agreed(guess: Sequence[tuple[int, Node]], choices: Sequence[Choice]) -> list[Choice]:

@@ -39,6 +39,8 @@ class Reply:
     stops: tuple[str, ...]
     """Texts that end it."""
     prompt: list[int]
+    opening: int
+    """How many of the prompt's tokens come before what a person wrote; see LanguageModel.opening."""
     tree: PrefixTree
     path: list[Node]
     ids: list[int] = field(default_factory=list)

@@ -4,18 +4,18 @@ Nothing here knows of requests or strengths: those act after the decoder.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import takewhile
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from playground.engine.caches import KVCache, ResumableCache
+from playground.engine.caches import FusedCache, KVCache
+from playground.engine.fused_step import Span
 from playground.engine.language_model import LanguageModel, left_pad
 from playground.engine.methods.base import InputLayer
 
-LEAST_COMMON = 8
-"""Tokens that different texts must begin with alike (a system prompt, a chat so far) to be read by themselves."""
+PIECE = 128
+"""Tokens of a text that are read in one pass at most."""
 
 Reading = tuple[Any, Any]
 """A stream, and the name of what it has read; both are hashable."""
@@ -25,7 +25,7 @@ States = dict[Reading, Tensor]
 
 
 class Streams:
-    """Owns the caches. `prefill` or `resume` once, then `advance` token by token; `join` takes in what others hold.
+    """Owns the caches. `lay_out` texts and `read` them, then `advance` by tokens; `join` takes in what others hold.
 
     fronts: what makes each stream, None for the base. A stream need not read every text.
     """
@@ -42,29 +42,107 @@ class Streams:
         """What is held."""
         return list(self._places)
 
-    @torch.inference_mode()
+    @property
+    def resumable(self) -> bool:
+        """Whether texts can be read piece by piece, and gone on from elsewhere."""
+        return isinstance(self.cache, FusedCache)
+
+    @property
+    def left(self) -> int:
+        """How many tokens of the texts laid out are still to be read."""
+        return sum(len(ids) for ids in self._unread.values())
+
     def prefill(self, texts: Mapping[Reading, Sequence[int]]) -> States:
-        """Read the texts, token ids, in one pass; what they begin with alike is read once in each stream."""
+        """Read the texts, token ids, in one go."""
+        self.lay_out(texts, {})
+        while self.left:
+            read([self], self.left)
+        return self.states
+
+    def lay_out(self, texts: Mapping[Reading, Sequence[int]], taken: Mapping[Reading, tuple[Tensor, ...]]) -> None:
+        """Take up texts, token ids, that begin with what was taken, if anything; `read` reads them, `states` tells.
+
+        What was taken is cut, so that at least a token of each text is left to be read.
+        """
         order = self._ordered(texts)
-        distinct = list({tuple(texts[reading]) for reading in order})
-        common = _common_beginning(distinct) if isinstance(self.cache, ResumableCache) else 0
-        ids, mask = left_pad([texts[reading][common:] for reading in order], self.model.device)
-        first = torch.tensor([texts[order[0]][:common]], dtype=torch.long, device=self.model.device)
-        beginning, embeddings = self.model.embed(first), self.model.embed(ids)
-        beginnings, of, parts = [], [], []
+        self.states: States = {}
+        self._unread = {reading: list(texts[reading]) for reading in order}
+        self._lengths = {reading: len(texts[reading]) for reading in order}
+        self._hold(order)
+        if not self.resumable:
+            return
+        parts = {
+            reading: tuple(part[..., : len(texts[reading]) - 1, :] for part in taken[reading]) for reading in taken
+        }
+        lengths = [len(texts[reading]) for reading in order]
+        like = self.model.embed(torch.zeros(1, 1, dtype=torch.long, device=self.model.device))
+        _fused(self.cache).lay_out(lengths, [parts[one][0] if one in parts else None for one in order], like)
         for stream, rows in _spans(order):
-            begun, read = beginning, embeddings[rows]
             if (front := self.fronts[stream]) is not None:
                 cache = self.layer_caches[stream] = front.layer.new_cache()
-                dtype = front.layer.dtype
-                begun, aligned = _read(cache, begun.to(dtype), [0] * len(read), read.to(dtype), mask[rows])
-                begun, read = front.merge(beginning, begun), front.merge(read, aligned)
-            of += [len(beginnings)] * len(read)
-            beginnings.append(begun)
-            parts.append(read)
-        hidden = _read(self.cache, torch.cat(beginnings), of, torch.cat(parts), mask)[1][:, -1]
-        self._hold(order)
-        return dict(zip(order, hidden, strict=True))
+                own = [parts[one][1] if one in parts else None for one in order[rows]]
+                _fused(cache).lay_out(lengths[rows], own, like.to(front.layer.dtype))
+        for reading, part in parts.items():
+            del self._unread[reading][: part[0].shape[-2]]
+
+    def pieces(self, most: int) -> dict[Reading, int]:
+        """How many tokens of which texts are read next: of one after the other until `most` or somewhat more are found.
+
+        A text is cut at multiples of PIECE of its own tokens, so that it falls into the same pieces in any company.
+        """
+        found: dict[Reading, int] = {}
+        for reading, ids in self._unread.items():
+            if most <= 0:
+                break
+            if ids:
+                found[reading] = min(len(ids), PIECE - self._before(reading) % PIECE)
+                most -= found[reading]
+        return found
+
+    def _before(self, reading: Reading) -> int:
+        return self._lengths[reading] - len(self._unread[reading])
+
+    def _embedded(self, pieces: Mapping[Reading, int]) -> Tensor:
+        """What the decoder reads of pieces [N, D], one after the other."""
+        flat = [token for reading, count in pieces.items() for token in self._unread[reading][:count]]
+        embeddings = self.model.embed(torch.tensor(flat, device=self.model.device))
+        order, parts, at = list(pieces), [], 0
+        for stream, rows in _spans(order):
+            own = {reading: pieces[reading] for reading in order[rows]}
+            part, at = embeddings[at : at + sum(own.values())], at + sum(own.values())
+            if (front := self.fronts[stream]) is not None:
+                cache = _fused(self.layer_caches[stream])
+                spans = self._spans_in(cache, self._layer_places, own)
+                part = front.merge(part, cache.fused.read(part.to(front.layer.dtype), spans))
+            parts.append(part)
+        return torch.cat(parts)
+
+    def _spans_in(self, cache: FusedCache, places: Mapping[Reading, int], pieces: Mapping[Reading, int]) -> list[Span]:
+        return [Span(cache.memory, places[one], self._before(one), count) for one, count in pieces.items()]
+
+    def _took(self, pieces: Mapping[Reading, int], hidden: Tensor) -> None:
+        """The decoder made these states [N, D] of pieces."""
+        at = 0
+        for reading, count in pieces.items():
+            at += count
+            del self._unread[reading][:count]
+            if not self._unread[reading]:
+                self.states[reading] = hidden[at - 1]
+
+    def _read_whole(self) -> None:
+        """The stock way: all texts in one pass, padded on the left."""
+        order = list(self._unread)
+        ids, mask = left_pad([self._unread[reading] for reading in order], self.model.device)
+        embeddings, parts = self.model.embed(ids), []
+        for stream, rows in _spans(order):
+            part = embeddings[rows]
+            if (front := self.fronts[stream]) is not None:
+                cache = self.layer_caches[stream] = front.layer.new_cache()
+                part = front.merge(part, cache.prefill(part.to(front.layer.dtype), mask[rows]))
+            parts.append(part)
+        hidden = self.cache.prefill(torch.cat(parts), mask)[:, -1]
+        self._unread = {reading: [] for reading in order}
+        self.states = dict(zip(order, hidden, strict=True))
 
     @torch.inference_mode()
     def advance(self, following: Mapping[Reading, tuple[Hashable, int]]) -> States:
@@ -89,28 +167,13 @@ class Streams:
         return dict(zip(order, self.cache.step(torch.cat(parts)), strict=True))
 
     def take(self, reading: Reading) -> tuple[Tensor, ...] | None:
-        """A copy of keys and values, in the decoder and in the layer before it, for `resume`; None if none can."""
-        if not isinstance(self.cache, ResumableCache):
+        """A copy of keys and values, in the decoder and in the layer before it, for `lay_out`; None if none can."""
+        if not self.resumable:
             return None
-        taken = (self.cache.take(self._places[reading]),)
+        taken = (_fused(self.cache).take(self._places[reading]),)
         if self.fronts[reading[0]] is None:
             return taken
-        return *taken, _resumable(self.layer_caches[reading[0]]).take(self._layer_places[reading])
-
-    @torch.inference_mode()
-    def resume(self, texts: Mapping[Reading, Sequence[int]], taken: Mapping[Reading, tuple[Tensor, ...]]) -> None:
-        """Instead of prefill: what was taken begins with these texts, and is cut to their length."""
-        order = self._ordered(texts)
-
-        def cut(part: int, readings: Iterable[Reading]) -> list[Tensor]:
-            return [taken[reading][part][..., : len(texts[reading]), :] for reading in readings]
-
-        _resumable(self.cache).resume(cut(0, order))
-        for stream, rows in _spans(order):
-            if (front := self.fronts[stream]) is not None:
-                cache = self.layer_caches[stream] = front.layer.new_cache()
-                _resumable(cache).resume(cut(1, order[rows]))
-        self._hold(order)
+        return *taken, _fused(self.layer_caches[reading[0]]).take(self._layer_places[reading])
 
     def can_join(self, other: "Streams") -> bool:
         """Whether all caches can take in the other's."""
@@ -157,24 +220,37 @@ def _spans(order: Sequence[Reading]) -> Iterator[tuple[Hashable, slice]]:
             start = place
 
 
-def _common_beginning(texts: Sequence[Sequence[int]]) -> int:
-    """How many tokens different texts begin with alike, short of the whole of any; 0 where reading them once is
-    not worth a pass of its own."""
-    alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*(text[:-1] for text in texts), strict=False))
-    common = sum(1 for _ in alike)
-    return common if len(texts) > 1 and common >= LEAST_COMMON else 0
+@torch.inference_mode()
+def read(parts: Sequence[Streams], most: int) -> int:
+    """Read some tokens more of all that is laid out, at most about `most`, in one pass -> how many they were.
+
+    Where texts cannot be read piece by piece, each of `parts` is read whole.
+    """
+    resumable = [part for part in parts if part.resumable]
+    told = 0
+    for part in parts:
+        if not part.resumable:
+            told += part.left
+            part._read_whole()
+    work: list[tuple[Streams, dict[Reading, int]]] = []
+    for part in resumable:
+        if pieces := part.pieces(most - told):
+            work.append((part, pieces))
+            told += sum(pieces.values())
+    if not work:
+        return told
+    cache = _fused(work[0][0].cache)
+    embeddings = torch.cat([part._embedded(pieces) for part, pieces in work])
+    spans = [s for part, pieces in work for s in part._spans_in(_fused(part.cache), part._places, pieces)]
+    hidden, at = cache.fused.read(embeddings, spans), 0
+    for part, pieces in work:
+        end = at + sum(pieces.values())
+        part._took(pieces, hidden[at:end])
+        at = end
+    return told
 
 
-def _read(
-    cache: KVCache, beginnings: Tensor, of: Sequence[int], embeddings: Tensor, mask: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Prefill a cache whose rows may have beginnings [G, N, D] in common (N may be 0); see ResumableCache."""
-    if beginnings.shape[1] == 0:
-        return beginnings, cache.prefill(embeddings, mask)
-    return _resumable(cache).prefill_after(beginnings, of, embeddings, mask)
-
-
-def _resumable(cache: KVCache) -> ResumableCache:
+def _fused(cache: KVCache) -> FusedCache:
     """A layer's cache is of the same kind as its model's, and what was taken came from one that can."""
-    assert isinstance(cache, ResumableCache)
+    assert isinstance(cache, FusedCache)
     return cache

@@ -103,6 +103,13 @@ def test_a_sliding_window_and_other_families_take_the_stock_step(labs: dict[str,
     assert isinstance(IdentityLayer(labs["llama"].model).new_cache(), FusedCache)
 
 
+def test_a_decoder_in_several_places_takes_the_stock_step() -> None:
+    decoder = decoder_of("llama")
+    assert isinstance(cache_maker(decoder)(), FusedCache)
+    decoder.layers[1].to("meta")
+    assert isinstance(cache_maker(decoder)(), StockCache)
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_row_has_the_same_bits_in_any_batch(dtype: torch.dtype) -> None:
@@ -139,12 +146,13 @@ def test_weights_that_moved_are_made_ready_anew(labs: dict[str, Lab]) -> None:
 
 
 def test_memory_grows_in_blocks_and_stays_compact() -> None:
-    pair = torch.randn(2, 3, 1, 5, 4)
-    memory = KVMemory.of_layers([(pair[0], pair[1])], [0, 0, 0])
+    kept = torch.randn(3, 1, 2, 5, 4)
+    memory = KVMemory.laid_out((1, 2, 4), [5, 5, 5], kept)
+    for place, part in enumerate(kept):
+        memory.put(place, part)
     assert memory.tensor.shape == (1, 3, 2, COLUMNS, 4)
     memory.select([0, 1, 2, 1])
     assert memory.tensor.shape[1] == 8 and memory.places == [0, 1, 2, 3]
     memory.select([3, 0])
     assert sorted(memory.places) == [0, 1] and memory.tensor.shape[1] == 8
-    kept = memory.tensor[0, memory.places, :, :5]
-    torch.testing.assert_close(kept, torch.cat([pair[0], pair[1]], 1)[[1, 0]])
+    assert torch.equal(memory.tensor[:, memory.places, :, :5].transpose(0, 1), kept[[1, 0]])

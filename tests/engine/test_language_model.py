@@ -81,3 +81,13 @@ def test_the_head_of_a_bfloat16_model_answers_in_float32(folder: Path) -> None:
     exact = hidden.double() @ model.model.get_output_embeddings().weight.double().T
     torch.testing.assert_close(model.head(hidden).double(), exact, atol=1e-4, rtol=1e-4)
     assert torch.backends.mkldnn.matmul.fp32_precision == before
+
+
+def test_an_opening_is_what_all_prompts_under_a_system_text_begin_with(folder: Path) -> None:
+    model = load_model(folder)
+    for system in (None, "Be brief.", "Be long."):
+        asked = [conversation(prompt, system) for prompt in ("Hi.", "How was it?", "aaa", "bbb")]
+        prompts = [model.prompt_ids(messages) for messages in asked]
+        (length,) = {model.opening(messages, prompt) for messages, prompt in zip(asked, prompts, strict=True)}
+        assert length > 0 and len({tuple(prompt[:length]) for prompt in prompts}) == 1
+        assert model.opening(asked[0], [0, *prompts[0]]) == 0, "of what begins otherwise nothing is said"

@@ -4,6 +4,8 @@ import random
 from collections import Counter
 from collections.abc import Container, Generator, Iterable
 from contextlib import closing
+from copy import copy
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -11,18 +13,20 @@ from typing import Any
 import pytest
 import torch
 
-from playground.engine import scheduler as module
-from playground.engine.caches import StockCache
+from playground.engine import core as module
+from playground.engine.caches import FusedCache, FusedCaches, StockCache
 from playground.engine.decode import decode
+from playground.engine.fused_step import FusedDecoder
 from playground.engine.linear import can_be_packed
 from playground.engine.live_request import Step
 from playground.engine.methods import CLM, REControl, Steering
 from playground.engine.methods.base import Edited
 from playground.engine.methods.identity_layer import IdentityLayer
+from playground.engine.prefill import LEAST_COMMON
 from playground.engine.prefix_tree import PrefixTree
 from playground.engine.running_batch import RunningBatch
 from playground.engine.scheduler import Scheduler
-from playground.engine.streams import Streams
+from playground.engine.streams import PIECE, Streams
 from playground.errors import Busy, InvalidInput
 from playground.events import Finished, Started, Token, Waiting
 from playground.settings import Request, Sampling
@@ -173,19 +177,29 @@ class Log:
     """What the scheduler does: how many tokens of newcomers were read, or that the batch took a step."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.done: list[int | str] = []
-        prefill, advance = Streams.prefill, RunningBatch.advance
+        self.done: list[Any] = []
+        read, advance = module.read, RunningBatch.advance
 
-        def logged_prefill(streams: Streams, texts: Any) -> Any:
-            self.done.append(sum(map(len, texts.values())))
-            return prefill(streams, texts)
+        def logged_read(parts: Any, most: int) -> int:
+            self.done.append(read(parts, most))
+            return self.done[-1]
 
         def logged_advance(batch: RunningBatch) -> None:
             self.done.append("step")
             advance(batch)
 
-        monkeypatch.setattr(Streams, "prefill", logged_prefill)
+        monkeypatch.setattr(module, "read", logged_read)
         monkeypatch.setattr(RunningBatch, "advance", logged_advance)
+
+    def read_between(self) -> list[int]:
+        """How many tokens of newcomers were read before, between and after the steps."""
+        found = [0]
+        for done in self.done:
+            if done == "step":
+                found.append(0)
+            else:
+                found[-1] += done
+        return found
 
 
 def started(scheduler: Scheduler, lab: Lab, request: Request, **more: Any) -> Steps:
@@ -208,28 +222,62 @@ def test_a_long_request_is_admitted_in_slices_with_steps_between(labs: Labs, mon
     with closing(started(scheduler, lab, request)) as sweep:
         while scheduler.running < 17:
             next(sweep)
-        longest = max(len(lab.model.prompt_ids(one.messages)) for one in request.rows)
-        reads = [done for done in log.done if isinstance(done, int)]
+        reads = [tokens for tokens in log.read_between() if tokens]
         assert len(reads) > 2, "slices"
-        assert max(reads) < module._READ_BETWEEN + 2 * longest
-        between = "".join("s" if done == "step" else "r" for done in log.done)
-        assert "rrr" not in between, "never more than 256 tokens and what one text has more"
+        assert max(reads) < module._READ_BETWEEN + PIECE, "never more than 256 tokens and a piece"
     ids = rest(short)
     assert ids == expected(lab, POOL[5])[0][-len(ids) :]
 
 
 def test_slices_of_one_alone_wait_for_no_step(labs: Labs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And are the same slices as among strangers: what they are depends on the request alone."""
     lab, log = labs["llama"], Log(monkeypatch)
     alone = tokens(list(Scheduler(lab.model).run(lab.axes, of_prompts(16, 4))))
-    first = log.done.index("step")
-    assert log.done[first:] == ["step"] * 3
-    reads, log.done = log.done[:first], []
+    assert log.done[log.done.index("step") :] == ["step"] * 3
     scheduler = Scheduler(lab.model)
     with closing(started(scheduler, lab, POOL[5])):
-        log.done.clear()
         assert tokens(list(scheduler.run(lab.axes, of_prompts(16, 4)))) == alone
-    assert [done for done in log.done if done != "step"] == reads
+
+
+def test_who_come_together_are_read_in_one_pass(labs: Labs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What all begin with, the template's first words, is read before, once in each stream."""
+    lab, scheduler, log = labs["llama"], Scheduler(labs["llama"].model), Log(monkeypatch)
+    system = "Say it in a few plain words."
+    asked = [
+        Request(rows=(row(prompt, at(alpha), system=system),), max_new_tokens=6)
+        for prompt, alpha in (("Hi.", 0.5), ("Hi.", 0.9), ("Why?", -0.5))
+    ]
+    here = [scheduler.run(lab.axes, request) for request in asked]
+    for steps in here:
+        next(steps)
+    told = [events(steps) for steps in here]
+    prompts = [lab.model.prompt_ids(request.rows[0].messages) for request in asked]
+    opening = lab.model.opening(asked[0].rows[0].messages, prompts[0])
+    assert opening >= LEAST_COMMON
+    reads = [done for done in log.done if done != "step"]
+    assert reads == [2 * opening, sum(2 * (len(prompt) - opening) for prompt in prompts)]
+    for request, events_of in zip(asked, told, strict=True):
+        assert tokens([events_of]) == expected(lab, request)
+
+
+def test_a_long_prompt_holds_nobody_up(labs: Labs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read in pieces, with steps of those who run and the prompts of those who come later between them."""
+    lab, scheduler = labs["llama"], Scheduler(labs["llama"].model)
+    long = Request(rows=(row(f"{LONG} " * 8, at(0.7)),), max_new_tokens=4)
+    length = len(lab.model.prompt_ids(long.rows[0].messages))
+    assert length > 3 * PIECE
+    first = started(scheduler, lab, POOL[5])
+    log = Log(monkeypatch)
+    later = scheduler.run(lab.axes, long)
+    early = [next(later)]
+    newcomer = scheduler.run(lab.axes, POOL[0])
+    next(newcomer)
+    while not any(isinstance(event, Token) for step in early for event in step):
+        early.append(next(later))
+    assert max(log.read_between()) < module._READ_BETWEEN + PIECE and log.done.count("step") >= 2
+    assert tokens([*early, *later]) == expected(lab, long)
+    assert rest(newcomer) == expected(lab, POOL[0])[0]
+    ids = rest(first)
+    assert ids == expected(lab, POOL[5])[0][-len(ids) :]
 
 
 def test_a_newcomer_is_answered_before_the_next_step_of_the_others(labs: Labs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,18 +291,21 @@ def test_a_newcomer_is_answered_before_the_next_step_of_the_others(labs: Labs, m
             assert "step" not in log.done
 
 
-def test_who_asks_for_much_is_admitted_no_sooner(labs: Labs) -> None:
+def test_who_asks_for_much_is_admitted_no_sooner(labs: Labs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of those who come at once the client with the fewest running rows is next, and then who came first."""
     lab, scheduler = labs["llama"], Scheduler(labs["llama"].model)
-    with closing(started(scheduler, lab, of_prompts(2), client="many")):
+    with closing(started(scheduler, lab, of_prompts(2), client="many")) as first:
+        while scheduler.running < 2:
+            next(first)
+        monkeypatch.setattr(module, "_READ_BETWEEN", 100)  # so that two are never read in one pass
         asked = ["many", "many", "one", "other", "many", "one"]
         here = [scheduler.run(lab.axes, of_prompts(1), client=name) for name in asked]
         for steps in here:
             assert isinstance(next(steps)[0], Started)
         order: dict[int, Any] = {}
         for _ in range(40):
-            scheduler._step()
-            order |= {id(live): live.client for live in scheduler._live[1:] if live.steps}
+            scheduler.core.step()
+            order |= {id(live): live.client for live in scheduler.core.live[1:] if live.steps}
         assert list(order.values()) == ["one", "other", "one", "many", "many", "many"]
         for steps in here:
             steps.close()
@@ -333,7 +384,7 @@ def test_two_on_one_text_are_read_once(labs: Labs, monkeypatch: pytest.MonkeyPat
     second = started(scheduler, lab, POOL[0], tree=tree)
     next(second)
     assert log.done == ["step"] and scheduler.running == 2
-    (batch,) = scheduler._batches
+    (batch,) = scheduler.core.batches
     assert len(batch.streams.readings) == 2
     assert rest(first)[-4:] == rest(second)[-4:] == expected(lab, POOL[0])[0][-4:]
 
@@ -350,14 +401,23 @@ def failing(lab: Lab, monkeypatch: pytest.MonkeyPatch, where: str, after: int) -
     layer, value = IdentityLayer(lab.model), lab.axes["random"].of(REControl)
     calls = Counter[str]()
 
-    def failed(*_: Any) -> Any:
+    made, through = FusedCaches.__call__, FusedDecoder._through
+
+    def failed(*arguments: Any) -> Any:
         calls[where] += 1
         if calls[where] > after:
             raise Broken
+        return through(*arguments) if where == "layer" else None
 
     if where == "layer":
-        layer.decoder.register_forward_pre_hook(failed)
-        layer.new_cache = lambda: StockCache(layer.decoder)  # whose every step is the decoder's
+        monkeypatch.setattr(FusedCaches, "__call__", lambda caches: breaking(caches, made(caches)))
+
+        def breaking(caches: FusedCaches, cache: FusedCache) -> FusedCache:
+            if caches is layer.new_cache:
+                cache.fused = copy(cache.fused)
+                monkeypatch.setattr(cache.fused, "_through", partial(failed, cache.fused))
+            return cache
+
         return {**lab.axes, "broken": Steering((CLM(layer),))}
 
     class Fragile(REControl):
@@ -507,7 +567,7 @@ def test_families_whose_caches_cannot_join_take_turns(labs: Labs, monkeypatch: p
     monkeypatch.setattr(StockCache, "joins", False)
     scheduler = Scheduler(lab.model)
     here = [started(scheduler, lab, request) for request in (POOL[0], POOL[5], POOL[3])]
-    assert len(scheduler._batches) == 3
+    assert len(scheduler.core.batches) == 3
     steps_of = [len(list(steps)) for steps in here]
     assert max(steps_of) <= 14
     monkeypatch.undo()
@@ -519,6 +579,6 @@ def test_what_cannot_be_run_leaves_nothing_behind(labs: Labs) -> None:
     lab, scheduler = labs["llama"], Scheduler(labs["llama"].model)
     with pytest.raises(InvalidInput):
         next(scheduler.run(lab.axes, Request(rows=(row("☃" * 600),))))
-    assert scheduler.under_way == 0 and not scheduler._owner
+    assert scheduler.under_way == 0 and not scheduler.core._owner
     list(scheduler.run(lab.axes, POOL[0]))
-    assert not scheduler._owner
+    assert not scheduler.core._owner

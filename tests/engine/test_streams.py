@@ -1,6 +1,6 @@
 """Readings that branch, end, change places, are padded and join others are what each would be alone."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pytest
@@ -8,7 +8,7 @@ import torch
 
 from playground.engine.methods import CLM
 from playground.engine.methods.base import InputLayer
-from playground.engine.streams import Reading, States, Streams
+from playground.engine.streams import PIECE, Reading, States, Streams, read
 from tests.engine.conftest import Lab
 
 Text = tuple[int, ...]
@@ -150,7 +150,7 @@ SYSTEM = tuple(range(30, 42))
 
 
 def test_texts_that_begin_alike_are_each_read_as_if_alone(any_lab: Lab) -> None:
-    """Their common beginning is read once, and padding then stands in their middle."""
+    """They end at the same position, and begin at their own."""
     texts = [(*SYSTEM, *SHORT), (*SYSTEM, *LONG), (*SYSTEM, 50)]
     readings = [(BASE, text) for text in texts] + [(RANDOM, texts[0]), (RANDOM, texts[1]), (SECOND, texts[1])]
     streams = Streams(any_lab.model, fronts(any_lab))
@@ -166,7 +166,10 @@ def test_what_was_read_of_such_a_text_can_be_taken_up(lab: Lab) -> None:
     streams.prefill(these(*readings))
     taken = {reading: streams.take(reading) for reading in readings}
     again = Streams(lab.model, fronts(lab))
-    again.resume(these(*readings), _all(taken))
+    again.lay_out(these(*readings), _all(taken))
+    assert again.left == len(readings), "but the last token of each"
+    assert read([again], again.left) == len(readings)
+    check(lab, again.states)
     check(lab, again.advance(after(*((stream, (*text, 20)) for stream, text in readings))))
 
 
@@ -174,12 +177,17 @@ def _all(taken: Mapping[Reading, tuple[torch.Tensor, ...] | None]) -> dict[Readi
     return {reading: parts for reading, parts in taken.items() if parts is not None}
 
 
-def test_what_texts_begin_with_alike_is_read_once_for_each_stream(lab: Lab) -> None:
-    read: list[Sequence[int]] = []
-    counting = lab.model.decoder.register_forward_pre_hook(
-        lambda _, args, named: read.append(tuple(named["inputs_embeds"].shape[:2])), with_kwargs=True
-    )
-    readings = [(stream, (*SYSTEM, token)) for stream in (BASE, RANDOM) for token in range(50, 59)]
-    with counting:
-        Streams(lab.model, fronts(lab)).prefill(these(*readings))
-    assert read == [(2, len(SYSTEM)), (18, 1)]
+def test_texts_are_read_in_pieces_and_many_in_one_pass(lab: Lab) -> None:
+    """However long: pieces end at the same tokens of a text in any company, and passes at about what was asked for."""
+    long = tuple(place % 90 + 5 for place in range(2 * PIECE + 40))
+    one = Streams(lab.model, fronts(lab))
+    other = Streams(lab.model, fronts(lab))
+    one.lay_out(these((BASE, long), (RANDOM, long)), {})
+    other.lay_out(these((BASE, SHORT), (SECOND, LONG), (BASE, LONG)), {})
+    lengths, passes = 2 * len(long) + len(SHORT) + 2 * len(LONG), list[int]()
+    while one.left or other.left:
+        passes.append(read([other, one], PIECE))
+    assert sum(passes) == lengths and max(passes) < 2 * PIECE and len(passes) >= 4
+    check(lab, one.states)
+    check(lab, other.states)
+    check(lab, one.advance(after((BASE, (*long, 20)), (RANDOM, (*long, 21)))))
