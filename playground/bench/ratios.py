@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 
 from playground.bench import baselines, endpoint
+from playground.bench.load import Load, under_load
 from playground.engine.decode import decode
 from playground.engine.forced import reply_states
 from playground.engine.language_model import LanguageModel
@@ -126,6 +127,15 @@ class Bench:
                 found[name] = self.measures[name]()
             except PlaygroundError as error:
                 found[name] = {"missing": f"{error.message} {error.hint}".strip()}
+        yield found
+
+    def run_load(self, people: Sequence[int]) -> Iterator[Progress | Numbers]:
+        """Load tests of so many people each, in the same way as `run`."""
+        found: Numbers = {"machine": self.machine(), "load": []}
+        for done, count in enumerate(people):
+            yield Progress(f"answering {count} at once", done, len(people))
+            told = self.load(count)
+            found["load"].append({**told._asdict(), "first_token": told.first_token._asdict()})
         yield found
 
     def machine(self) -> Numbers:
@@ -272,6 +282,14 @@ class Bench:
                 return asking.result()
 
             return self._ratio(beside_the_sweep, lambda: first_token(Scheduler(self.model)))
+
+    def load(self, people: int) -> Load:
+        """What so many people at once get, each with a prompt and a strength of their own."""
+        asked = [
+            self._steered([f"{PROMPTS[place % len(PROMPTS)]} ({place + 1})"], [0.5 + place / (2 * people)])
+            for place in range(people)
+        ]
+        return under_load(self.model, self.axis, asked, self.scale.rounds, self.clock)
 
     def train(self) -> Numbers:
         """Seconds of TRL's DPO for a step of pairs against ours: same layer, objective, batch and dtype."""

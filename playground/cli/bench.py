@@ -6,13 +6,18 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.options import Dtype, Model
+from playground.cli.options import Device, Dtype, Model
 from playground.cli.progress import ProgressPrinter
+from playground.errors import InvalidInput
 from playground.events import Progress
 
 
 def bench(
     only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Measure this alone; repeat.")] = None,
+    people: Annotated[
+        str | None,
+        typer.Option(metavar="N,N,...", help="Instead: a load test of so many people at once, such as 1,8,32."),
+    ] = None,
     axis: Annotated[str | None, typer.Option(metavar="NAME", help="An axis by its name or folder.")] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Try everything out on short replies; measures little.")
@@ -22,6 +27,7 @@ def bench(
     ] = False,
     model: Model = "smollm2",
     dtype: Dtype = "auto",
+    device: Device = "auto",
     as_json: Annotated[  # noqa: ARG001
         bool, typer.Option("--json", help="Print JSON, as this command does in any case.")
     ] = False,
@@ -34,17 +40,22 @@ def bench(
 
     from playground import sources
 
-    sources.check_dtype(dtype)
+    sources.check_placement(dtype, device)
+    from playground.bench.load import counts
+
+    crowds = None if people is None else counts(people)
+    if crowds and only:
+        raise InvalidInput("--people and --only measure different things.", "Give one of them.")
     tell = ProgressPrinter(as_json=False)
     sources.resolve(model, tell)
     from playground.bench.ratios import QUICK, Bench, BenchSize
     from playground.player import Player
 
     clock = time.process_time if busy else time.perf_counter
-    bench = Bench(Player.open(model, dtype, tell), model, axis, QUICK if quick else BenchSize(), clock)
+    bench = Bench(Player.open(model, dtype, tell, device), model, axis, QUICK if quick else BenchSize(), clock)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the libraries it is compared with
-        for found in bench.run(only or ()):
+        for found in bench.run_load(crowds) if crowds else bench.run(only or ()):
             if isinstance(found, Progress):
                 tell(found)
             else:
