@@ -9,8 +9,6 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from playground import axes, cards, sources
 from playground.axes import Axis
 from playground.cards import Base
@@ -48,13 +46,17 @@ class Player:
 
     @classmethod
     def open(
-        cls, model: str = sources.DEFAULT, dtype: str = "auto", report: Callable[[Progress], None] | None = None
+        cls,
+        model: str = sources.DEFAULT,
+        dtype: str = "auto",
+        report: Callable[[Progress], None] | None = None,
+        device: str = "auto",
     ) -> "Player":
-        """Load base weights by name, folder or Hub id, with the shipped axes that fit them.
+        """Load base weights by name, folder or Hub id, with the shipped axes that fit them; see settings.Placement.
 
         Raises ModelUnavailable or InvalidInput when the weights cannot be had.
         """
-        language_model = open_model(model, dtype, report)
+        language_model = open_model(model, dtype, report, device)
         found = axes.load_all(cards.shipped_folders(), language_model)
         return cls(language_model, dict(found.axes), found.damaged)
 
@@ -134,12 +136,15 @@ class Player:
         return scored
 
 
-def open_model(name: str, dtype: str = "auto", report: Callable[[Progress], None] | None = None) -> LanguageModel:
-    """Base weights by name, folder or Hub id, on the GPU if there is one."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+def open_model(
+    name: str, dtype: str = "auto", report: Callable[[Progress], None] | None = None, device: str = "auto"
+) -> LanguageModel:
+    """Base weights by name, folder or Hub id; see settings.Placement."""
+    where = sources.pick_device(device)
+    number_format = sources.pick_dtype(dtype, where)
     folder = sources.resolve(name, report or (lambda progress: None))
     with no_bars():
-        return load_model(folder, sources.pick_dtype(dtype, device), device, sources.display_name(name))
+        return load_model(folder, number_format, where, sources.display_name(name))
 
 
 def _is_folder(path: str) -> bool:

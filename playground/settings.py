@@ -269,6 +269,21 @@ class Row(Noise):
         return strengths
 
 
+class Placement(Settings):
+    """Where a base model is held, and in which numbers."""
+
+    dtype: str = Field(
+        default="auto",
+        description="auto (the fast one of float32 and bfloat16), either, float16, or int8.",
+        json_schema_extra={"metavar": "TYPE"},
+    )
+    device: str = Field(
+        default="auto",
+        description="auto (a GPU if there is one), cpu, cuda, cuda:N, mps, or split (over all GPUs).",
+        json_schema_extra={"metavar": "DEVICE"},
+    )
+
+
 class Sampling(Settings):
     """How tokens are chosen from the logits."""
 

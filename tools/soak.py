@@ -18,6 +18,7 @@ from playground import sources
 from playground.engine.decode import decode
 from playground.engine.language_model import LanguageModel
 from playground.engine.live_request import Step
+from playground.engine.loading import load_model
 from playground.engine.methods import CLM, REControl, Steering
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.engine.methods.value_function import ValueFunction
@@ -120,7 +121,7 @@ def main() -> int:
     asked.add_argument("--minutes", type=float, default=10.0)
     asked.add_argument("--model", default="tiny")
     options = asked.parse_args()
-    model = LanguageModel.load(sources.resolve(options.model))
+    model = load_model(sources.resolve(options.model))
     model.stop_ids = frozenset()
     scheduler, axis = Scheduler(model), random_axis(model)
     start, sizes, count = time.monotonic(), list[int](), Soaked()

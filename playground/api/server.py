@@ -43,7 +43,7 @@ def serve(
     keys = Keys.of(os.environ, hosting.api_key_env)
     from playground.player import Player  # loads torch
 
-    player = LimitedPlayer(Player.open(hosting.model, hosting.dtype, report), hosting)
+    player = LimitedPlayer(Player.open(hosting.model, hosting.dtype, report, hosting.device), hosting)
     address = Address(host, port)
     with listen(address) as line:
         print(f"Loaded {player.name}.\nThe endpoint is at {address.url}v1 (Ctrl-C stops it).", flush=True)  # noqa: T201

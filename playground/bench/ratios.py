@@ -362,7 +362,7 @@ class Bench:
     def _int8(self) -> LanguageModel:
         if self.model.device.type != "cpu":
             raise InvalidInput("int8 works on a CPU only.")
-        model = open_model(self.model_name, "int8")
+        model = open_model(self.model_name, "int8", device="cpu")
         model.stop_ids = frozenset()
         return model
 

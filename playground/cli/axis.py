@@ -174,7 +174,7 @@ def vector(
     from playground.training.run import Run
 
     tell = ProgressPrinter(how.as_json)
-    player = Player.open(how.model, how.dtype, tell)
+    player = Player.open(how.model, how.dtype, tell, how.device)
     found = player.axis(name)
     folders = [Path(name), *(folder for folder in cards.all_folders() if folder.is_dir())]
     folder = next(one for one in folders if (one / cards.FILE_NAME).is_file() and cards.Card.load(one) == found.card)
@@ -211,7 +211,7 @@ def _run(making: Making, how: Answering, **job: Any) -> None:
     tell = ProgressPrinter(how.as_json)
     encoder = making.encoder or ("minilm" if making.judge == "length" else None)
     folder = encoder_folder(encoder, lambda name: sources.resolve_encoder(name, tell))
-    language_model = open_model(how.model, how.dtype, tell)
+    language_model = open_model(how.model, how.dtype, tell, how.device)
     ready = Job(
         prompts=asked,
         poles=Poles(negative=making.negative_pole, positive=making.positive_pole),

@@ -2,12 +2,14 @@
 
 import os
 import platform
+import re
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playground import cards, places, presets, sources
@@ -17,10 +19,15 @@ from playground.places import cache_directory
 from playground.settings import Request, Row, conversation
 
 if TYPE_CHECKING:
+    import torch
+
+    from playground.engine.language_model import LanguageModel
     from playground.player import Player
 
 _PACKAGES = ("torch", "transformers", "gradio", "plotly", "safetensors")
 _GIGABYTE = 1e9
+_ROW_TOKENS = 256
+"""A row as it is counted: a prompt and a reply together."""
 _MEMORY_NEEDED, _DISK_NEEDED = 3 * _GIGABYTE, 1 * _GIGABYTE
 
 
@@ -34,13 +41,13 @@ class DoctorCheck:
     fix: str = ""
 
 
-def examine(model: str, dtype: str) -> list[DoctorCheck]:
+def examine(model: str, dtype: str, device: str = "auto") -> list[DoctorCheck]:
     """Look at the machine, then load `model` and say a few tokens, unless that would need a download.
 
     What fails becomes a finding; nothing is raised.
     """
     looks: list[Callable[[], DoctorCheck]] = [_python, _packages, _memory, _disk, _processor, _axes, _presets, _cache]
-    return [*(_attempt(look) for look in looks), *_model(model, dtype)]
+    return [*(_attempt(look) for look in looks), *_model(model, dtype, device)]
 
 
 def _attempt(look: Callable[[], DoctorCheck]) -> DoctorCheck:
@@ -95,10 +102,13 @@ def _disk() -> DoctorCheck:
 def _processor() -> DoctorCheck:
     import torch
 
-    if torch.cuda.is_available():
-        device, seen, more = "cuda", torch.cuda.get_device_name(), ""
+    device, more = sources.pick_device(), ""
+    if device == "cuda":
+        seen = torch.cuda.get_device_name()
+    elif device == "mps":
+        seen = "an Apple GPU"
     else:
-        device, seen = "cpu", f"{platform.machine()}, {torch.get_num_threads()} threads, no GPU in use"
+        seen = f"{platform.machine()}, {torch.get_num_threads()} threads, no GPU in use"
         more = ", int8 answers one row faster and less exactly"
     fast = str(sources.pick_dtype("auto", device)).removeprefix("torch.")
     return DoctorCheck("processor", True, f"{seen}; dtype auto is {fast}{more}")
@@ -128,7 +138,7 @@ def _presets() -> DoctorCheck:
     return DoctorCheck("presets", bool(count) and not damaged, detail, fix)
 
 
-def _model(name: str, dtype: str) -> Iterator[DoctorCheck]:
+def _model(name: str, dtype: str, device: str) -> Iterator[DoctorCheck]:
     try:
         from playground.player import Player
 
@@ -136,11 +146,12 @@ def _model(name: str, dtype: str) -> Iterator[DoctorCheck]:
             yield DoctorCheck("model", False, f"{name} is not on this machine.", f"Run: playground model fetch {name}")
             return
         start = time.perf_counter()
-        player = Player.open(name, dtype)
+        player = Player.open(name, dtype, device=device)
         loaded = time.perf_counter() - start
         yield DoctorCheck("model", True, f"{player.name}, loaded in {loaded:.1f} s")
         checks = player.model.checks
         yield DoctorCheck("fit", bool(checks), ", ".join(f"{check.name} off by {check.error:.1g}" for check in checks))
+        yield from _room(player.model)
         # What only shows beside the model: weights of another shape, or with no finite numbers.
         yield from (
             DoctorCheck("axis", False, error.message, error.hint)
@@ -152,6 +163,58 @@ def _model(name: str, dtype: str) -> Iterator[DoctorCheck]:
         yield DoctorCheck("model", False, error.message, error.hint)
     except Exception as error:  # see _attempt
         yield DoctorCheck("model", False, f"{type(error).__name__}: {error}", "Run: make install")
+
+
+def _room(model: "LanguageModel") -> Iterator[DoctorCheck]:
+    """On each device of this machine: what the weights take there, and how many rows there is room for beside them."""
+    import torch
+
+    from playground.engine.linear import can_be_packed
+    from playground.engine.scheduler import KV_BUDGET
+
+    numbers = sum(weight.numel() for weight in model.model.parameters())
+    for device, free in _devices():
+        is_here = (device.type, device.index or 0) == (model.device.type, model.device.index or 0)
+        dtype = model.dtype if is_here else sources.pick_dtype("auto", device)
+        # A processor's own layout of the weights is a copy.
+        copies = 2 if device.type == "cpu" and can_be_packed(torch.zeros(1, dtype=dtype)) else 1
+        weights, kv_bytes = copies * numbers * dtype.itemsize, model.kv_bytes // model.dtype.itemsize * dtype.itemsize
+        memory = free + (weights if is_here else 0)  # they are loaded there, and so not free
+        rows = rows_beside(weights, kv_bytes, memory, KV_BUDGET)
+        yield DoctorCheck(
+            f"room on {device}",
+            rows > 0 or not is_here,
+            f"{weights / _GIGABYTE:.2f} GB of weights in {str(dtype).removeprefix('torch.')}, {kv_bytes} bytes a token "
+            f"and stream; of {memory / _GIGABYTE:.1f} GB that leaves "
+            + (f"{rows} rows of {_ROW_TOKENS} tokens in two streams" if rows else "no room for a row"),
+            "Take a smaller model, another --device, or --dtype bfloat16.",
+        )
+
+
+def rows_beside(weights: int, kv_bytes: int, memory: float, budget: int) -> int:
+    """How many rows of _ROW_TOKENS tokens in two streams can run at once beside the weights, within a budget of keys
+    and values; all in bytes."""
+    return max(0, int(min(memory - weights, budget) // (2 * _ROW_TOKENS * kv_bytes)))
+
+
+def _devices() -> "Iterator[tuple[torch.device, float]]":
+    """What torch can compute on here, and the bytes that are free there."""
+    import torch
+
+    yield torch.device("cpu"), _free_memory()
+    for place in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        yield torch.device("cuda", place), float(torch.cuda.mem_get_info(place)[0])
+    if torch.backends.mps.is_available():
+        yield torch.device("mps"), float(torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory())
+
+
+def _free_memory() -> float:
+    """Bytes of this machine's memory that nobody needs; all of it where the system does not tell."""
+    try:
+        told = Path("/proc/meminfo").read_text(encoding="ascii")
+    except OSError:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return 1024.0 * int(re.findall(r"MemAvailable: *(\d+)", told)[0])
 
 
 def _reply(player: "Player") -> str:

@@ -58,7 +58,7 @@ def generate(
     rows = tuple(Row(messages=talk, strengths=own, seed=given["seed"]) for own in used)
     ends = only(given, Length) | only(given, Stopping)
     request = Request(rows=rows, sampling=Sampling(**only(given, Sampling)), **ends)
-    events = _open(given["model"], given["dtype"]).run(request)
+    events = _open(given["model"], given["dtype"], given["device"]).run(request)
     with contextlib.closing(events):  # pyright: ignore[reportArgumentType]
         for piece in (f"{to_json(event)}\n" for event in events) if given["as_json"] else _as_text(events, request):
             sys.stdout.write(piece)
@@ -148,17 +148,17 @@ def _check_base(grid: Mapping[str, Sequence[str]], options: Mapping[str, str]) -
         raise InvalidInput("A strength other than 0 needs an axis.", hint)
 
 
-def _open(model: str, dtype: str) -> "Player":
+def _open(model: str, dtype: str, device: str) -> "Player":
     # What is wrong with these two is told before seconds go into importing torch.
     from playground import sources
 
-    sources.check_dtype(dtype)
+    sources.check_placement(dtype, device)
     with on_stderr() as report:
         sources.resolve(model, report)
         report(Progress("loading the model", 0, 1))
         from playground.player import Player
 
-        return Player.open(model, dtype, report)
+        return Player.open(model, dtype, report, device)
 
 
 def _as_text(events: Iterator[Event], request: Request) -> Iterator[str]:

@@ -12,7 +12,7 @@ import typer
 from playground.cli.axis import axis as axis_commands
 from playground.cli.bench import bench as bench_command
 from playground.cli.generate import generate
-from playground.cli.options import DEFAULT_MODEL, Dtype, Json, Model, PromptCommand
+from playground.cli.options import DEFAULT_MODEL, Device, Dtype, Json, Model, PromptCommand
 from playground.cli.progress import check_arguments, on_stderr, print_anywhere
 from playground.cli.serve import serve as serve_command
 from playground.cli.spectrum import spectrum as spectrum_command
@@ -98,13 +98,17 @@ def page(
         str | None,
         typer.Option("--dtype", metavar="TYPE", help="As for `generate`. [default: PLAYGROUND_DTYPE or auto]"),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", metavar="DEVICE", help="As for `generate`. [default: PLAYGROUND_DEVICE or auto]"),
+    ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser window.")] = False,
 ) -> None:
     """Open the page. Environment variables set its limits; see docs/space.md."""
     from playground.serving.limits import ServerSettings
     from playground.ui.app import serve
 
-    hosting = ServerSettings.read(os.environ, model=model, dtype=dtype)
+    hosting = ServerSettings.read(os.environ, model=model, dtype=dtype, device=device)
     with on_stderr() as report:
         serve(hosting, host=host, port=port, open_browser=not no_browser, report=report)
 
@@ -188,11 +192,11 @@ def _span(ends: tuple[float, float]) -> str:
 
 
 @app.command("doctor")
-def doctor(model: Model = DEFAULT_MODEL, dtype: Dtype = "auto", as_json: Json = False) -> None:
+def doctor(model: Model = DEFAULT_MODEL, dtype: Dtype = "auto", device: Device = "auto", as_json: Json = False) -> None:
     """Say what works on this machine and what does not, with the fix."""
     from playground.cli.doctor import examine
 
-    findings = examine(model, dtype)
+    findings = examine(model, dtype, device)
     if as_json:
         checks = [{"name": f.name, "ok": f.ok, "detail": f.detail, "fix": "" if f.ok else f.fix} for f in findings]
         print(json.dumps({"ok": all(f.ok for f in findings), "checks": checks}, indent=1))

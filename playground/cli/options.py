@@ -12,23 +12,18 @@ from typer.core import TyperCommand
 
 from playground.errors import InvalidInput
 from playground.fields import told_of
-from playground.settings import Settings
+from playground.settings import Placement
 
 DEFAULT_MODEL = "smollm2"
 
 
-class Answering(Settings):
+class Answering(Placement):
     """Which model answers, how it is held, and for whom what it says is printed."""
 
     model: str = Field(
         default=DEFAULT_MODEL,
         description="smollm2, tiny, a folder, or a Hub id owner/name[@revision].",
         json_schema_extra={"metavar": "NAME"},
-    )
-    dtype: str = Field(
-        default="auto",
-        description="auto (the fast one of float32 and bfloat16), either, float16, or int8.",
-        json_schema_extra={"metavar": "TYPE"},
     )
     as_json: bool = Field(
         default=False,
@@ -45,6 +40,7 @@ def _shared(name: str) -> Any:
 
 Model = Annotated[str, _shared("model")]
 Dtype = Annotated[str, _shared("dtype")]
+Device = Annotated[str, _shared("device")]
 Json = Annotated[bool, _shared("as_json")]
 
 _OPTION = re.compile(r"--?[A-Za-z][A-Za-z0-9-]*(?==|$)")

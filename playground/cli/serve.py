@@ -22,6 +22,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     model: Annotated[str | None, _of("model", "NAME")] = None,
     dtype: Annotated[str | None, _of("dtype", "TYPE")] = None,
+    device: Annotated[str | None, _of("device", "DEVICE")] = None,
     api_key_env: Annotated[str | None, _of("api_key_env", "VARIABLE")] = None,
     steering: Annotated[str | None, _of("steering", "AXIS=ALPHA,...")] = None,
     reply_tokens: Annotated[int | None, _of("reply_tokens", "TOKENS")] = None,
@@ -35,7 +36,8 @@ def serve(
     from playground.serving.limits import ServerSettings
 
     given = {
-        "model": model, "dtype": dtype, "api_key_env": api_key_env, "steering": steering, "reply_tokens": reply_tokens,
+        "model": model, "dtype": dtype, "device": device, "api_key_env": api_key_env,
+        "steering": steering, "reply_tokens": reply_tokens,
         "origins": origins,
     }  # fmt: skip
     hosting = ServerSettings.read(os.environ, **given)

@@ -29,10 +29,10 @@ def spectrum(
     from playground.player import Player
 
     how = of(given, Answering)
-    sources.check_dtype(how.dtype)
+    sources.check_placement(how.dtype, how.device)
     stretch = SpectrumPlan(messages=conversation(prompt, system), axis=axis, **only(given, SpectrumPlan))
     print(f"Looking for every reply for {MAIN} from {stretch.low:g} to {stretch.high:g}.", file=sys.stderr)
-    player = Player.open(how.model, how.dtype, ProgressPrinter(as_json=False))
+    player = Player.open(how.model, how.dtype, ProgressPrinter(as_json=False), how.device)
     found: list[Finished] = []
     with contextlib.closing(find(player, stretch)) as events:
         for event in events:

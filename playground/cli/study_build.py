@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from playground import files
-from playground.cli.options import Dtype, Model
+from playground.cli.options import Device, Dtype, Model
 from playground.cli.progress import ProgressPrinter
 from playground.cli.study import simulate
 from playground.cli.study_analysis import analyse
@@ -71,6 +71,7 @@ def build(
     out: Annotated[Path, typer.Option(help="A new folder for the study; the same one again goes on after a stop.")],
     model: Model = "smollm2",
     dtype: Dtype = "auto",
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Make all replies of a study, once; they never change after that."""
@@ -93,7 +94,7 @@ def build(
             raise _answered_otherwise(out)
         made = building.take(asked, source, path.parent / asked.replies, out)
     else:
-        players = _players(model, dtype, tell)
+        players = _players(model, dtype, device, tell)
         if begun is not None and not building.is_made_so(begun, asked, players):
             raise _answered_otherwise(out)
         made = exhaust(building.build(asked, source, players, out), tell)
@@ -109,13 +110,13 @@ def build(
     print(f"{len(made.stimuli)} replies in {out}, {_visit(asked)}.\nNow: playground study serve {out}")
 
 
-def _players(model: str, dtype: str, tell: Callable[[Progress], None]) -> "PlayerOf":
+def _players(model: str, dtype: str, device: str, tell: Callable[[Progress], None]) -> "PlayerOf":
     """The player of each condition; a model is loaded once. Where it is a tiny one, an axis of another is played."""
     from playground.player import Player  # loads torch; what is wrong with the file is told before
 
     @cache
     def opened(name: str) -> Player:
-        return Player.open(name, dtype, tell)
+        return Player.open(name, dtype, tell, device)
 
     def player(condition: Any) -> Player:
         name = condition.model or model

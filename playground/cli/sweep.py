@@ -40,12 +40,12 @@ def sweep(
     from playground.training.pairs import load_prompts
 
     how = of(given, Answering)
-    sources.check_dtype(how.dtype)
+    sources.check_placement(how.dtype, how.device)
     plan = SweepPlan(axis=axis, prompts=tuple(load_prompts(prompts)), **only(given, SweepPlan))
     print(f"Measuring {plan.in_words()}.", file=sys.stderr)
     tell = ProgressPrinter(as_json=False)
     folder = encoder_folder(encoder, lambda name: sources.resolve_encoder(name, tell))
-    player = Player.open(how.model, how.dtype, tell)
+    player = Player.open(how.model, how.dtype, tell, how.device)
     command = shlex.join(["playground", *sys.argv[1:]])
     try:
         found = _measure(player, plan, out, folder, tell)

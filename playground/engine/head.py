@@ -26,13 +26,13 @@ class Head:
 
     def __call__(self, hidden: Float[Tensor, "*B D"]) -> Float[Tensor, "*B V"]:
         """Hidden states [..., D], which may be merged or moved in float32 -> logits [..., V]."""
-        hidden = hidden.float()
+        asked, hidden = hidden.device, hidden.float().to(self.weight.device)
         if torch.is_grad_enabled() and hidden.requires_grad:
             with self.products():
                 logits = linear(hidden, self._exact)
         else:
             logits = self._product(hidden)
-        return logits if self.bias is None else logits + self.bias
+        return (logits if self.bias is None else logits + self.bias).to(asked)
 
     @cached_property
     def _exact(self) -> Tensor:

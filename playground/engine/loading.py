@@ -1,6 +1,7 @@
 """A folder of weights becomes a language model, once it has passed the checks of `admission`."""
 
 import hashlib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ _GET_IT_WHOLE = "Point to a complete Hugging Face folder with safetensors weight
 _LARGEST_WEIGHT = 65_504.0
 """What float16 can hold, in which models are passed on; damaged bytes read as numbers up to 1e38."""
 
+SPLIT = "split"
+"""The device that stands for all GPUs together."""
+
 _WHERE_INT8_WORKS = (
     "int8 works on a CPU for models of the families Llama, Mistral, Qwen2 and Qwen3 without sliding windows; "
     "take --dtype auto."
@@ -32,6 +36,7 @@ def load_model(
     """Read a Hugging Face folder of safetensors weights. Raises ModelUnavailable when it cannot be used.
 
     Any decoder will do that passes the checks of `admission`; of a multimodal model the text part is used.
+    `device` is torch's name of one, or SPLIT: then the layers are spread over all GPUs, and read by the stock step.
     torch.int8 is bfloat16 with the decoder's weights rounded to int8, which single steps then read: CPU only, and
     only where there is a fused step.
     """
@@ -42,9 +47,14 @@ def load_model(
         _refuse_capped(config.get_text_config(), name)
         if in_int8 and not (FusedDecoder.fits(config) and device == "cpu"):
             raise InvalidInput(f"{name} cannot be held in int8 here.", _WHERE_INT8_WORKS)
+        if device == SPLIT and find_spec("accelerate") is None:
+            raise InvalidInput(
+                "To split a model, the package accelerate is needed.", "Run: pip install 'alignment-playground[split]'"
+            )
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=torch.bfloat16 if in_int8 else dtype,
+            device_map="auto" if device == SPLIT else None,
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
@@ -63,7 +73,9 @@ def load_model(
             f"{len(missing)} weights are missing from {folder} or of another shape, {missing[0]} for one.",
             _GET_IT_WHOLE,
         )
-    torch.nn.Module.to(model, device)  # in place; the model's own `to` has types that checkers do not follow
+    if device != SPLIT:
+        torch.nn.Module.to(model, device)  # in place; the model's own `to` has types that checkers do not follow
+    refuse_offloaded(model, name)
     refuse_damaged(model, folder)
     language_model = LanguageModel(model, tokenizer, name, digest, in_int8)
     language_model.checks = admit(language_model)
@@ -77,6 +89,12 @@ def _refuse_capped(config: Any, name: str) -> None:
             f"{name} caps its logits after the head, so they are no straight lines in alpha.",
             "Use a model without final_logit_softcapping.",
         )
+
+
+def refuse_offloaded(model: torch.nn.Module, name: str) -> None:
+    """Raise ModelUnavailable if some weights found no place on a device: they would be read anew in each step."""
+    if any(weights.is_meta for weights in model.parameters()):
+        raise ModelUnavailable(f"{name} does not fit into the GPUs here.", "Take a smaller model, or --device cpu.")
 
 
 def refuse_damaged(model: torch.nn.Module, folder: Path) -> None:

@@ -20,6 +20,7 @@ from playground.engine.methods.base import Edited
 from playground.engine.methods.clm import Interval, alpha_interval, merge
 from playground.engine.plan import RowPlan, Stream, edit
 from playground.engine.prefix_tree import Node
+from playground.engine.sampling import exact
 from playground.settings import Sampling
 
 _Reading = tuple[Node, Stream]
@@ -119,7 +120,7 @@ def choose(model: LanguageModel, stands: Sequence[Position]) -> list[Choice]:
         stand = stands[index]
         drawn = noise(stand.seed, len(stand.written)) if stand.how.temperature > 0 else None
         decided[index] = _decide(stand, lines(stand.node, stand.plan.base), of_moved.get(index), drawn)
-    values = torch.stack([edited.before, edited.after], 1)
+    values = exact(torch.stack([edited.before, edited.after], 1)).double()
     rows = pad_sequence([decided[index] for index in range(len(stands))], batch_first=True)
     found = torch.cat([rows[:, :_NUMBERS], values, rows[:, _NUMBERS:]], 1)
     return [_choice(numbers, stand.told) for numbers, stand in zip(found.tolist(), stands, strict=True)]
@@ -149,7 +150,10 @@ def _edited(stands: Sequence[Position], where: Mapping[_Reading, int], states: T
 
 
 def _decide(stand: Position, lines: _Lines, moved: Tensor | None, noise: Tensor | None) -> Tensor:
-    """The numbers of a Choice without its values [8 + 4 told], in float64; left on the device: none is waited for."""
+    """The numbers of a Choice without its values [8 + 4 told], in float64.
+
+    They are left on the device where it can be: none is waited for.
+    """
     weights, how = stand.plan.weights, stand.how
     base = lines.base
     logits = merge(base, ((weight, lines.slopes[k]) for k, weight in weights.items())) if moved is None else moved
@@ -168,13 +172,15 @@ def _decide(stand: Position, lines: _Lines, moved: Tensor | None, noise: Tensor 
         )
     kl = (gained - log_total + lines.log_total).clamp(min=0)
     logprob, base_logprob = logits.take(token) - log_total, base.take(token) - lines.log_total
-    numbers = [token, interval.low_token, interval.high_token, interval.low, interval.high, logprob, base_logprob, kl]
-    row = torch.stack([number.to(logits.device, torch.float64) for number in numbers])
+    # In float32 a token's number is whole up to 2^24, far beyond any vocabulary.
+    told = exact(torch.stack([token.float(), logprob, base_logprob, kl])).double()
+    ends = [interval.low_token, interval.high_token, interval.low, interval.high]
+    row = torch.cat([told[:1], torch.stack([end.to(told) for end in ends]), told[1:]])
     if not stand.told:
         return row
     (best, ids), (base_best, base_ids) = logits.topk(stand.told), base.topk(stand.told)
     likeliest = [ids, best - log_total, base_ids, base_best - lines.log_total]
-    return torch.cat([row, *(part.to(row) for part in likeliest)])
+    return torch.cat([row, exact(torch.cat([part.float() for part in likeliest])).double()])
 
 
 def _interval(
@@ -190,14 +196,16 @@ def _interval(
 
     What moved the state moves the lines alike, so that the row's own logits [V] take the place of those merged.
     """
-    slopes = {k: lines.slopes[k].double() for k in weights}
+    slopes = {k: exact(lines.slopes[k]).double() for k in weights}
     if moved is None:
-        scores = merge(lines.base, ((weight, slopes[k]) for k, weight in weights.items()))  # float64 like the slopes
+        scores = merge(
+            exact(lines.base), ((weight, slopes[k]) for k, weight in weights.items())
+        )  # float64 like the slopes
     else:
-        scores = moved.double()
+        scores = exact(moved).double()
     if noise is not None:
-        scores.add_(noise, alpha=temperature)
-    return alpha_interval(scores, slopes[along], weights[along], token)
+        scores.add_(exact(noise), alpha=temperature)
+    return alpha_interval(scores, slopes[along], weights[along], exact(token))
 
 
 def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ class Scheduler:
     """Lets threads take turns at the steps of one model."""
 
     def __init__(self, model: LanguageModel, kv_budget: int = KV_BUDGET) -> None:
-        self.model, self.core = model, Core(model, kv_budget)
+        self.model, self.kv_budget, self.core = model, kv_budget, Core(model, kv_budget)
         self._changed = Condition()
         self._line: deque[object] = deque()  # who wants the model next, in the order of asking
         self._busy = False

@@ -18,7 +18,7 @@ from playground.serving import imports
 from playground.serving.handle import NOBODY
 from playground.serving.origins import AllowedOrigins, callers, frame_ancestors
 from playground.serving.queue import Client, Queue, client_of
-from playground.settings import LENGTH, Request, Settings, check_letters, conversation
+from playground.settings import LENGTH, Placement, Request, check_letters, conversation
 
 if TYPE_CHECKING:
     from playground.axes import Axis
@@ -35,11 +35,10 @@ PLACES = 16
 """Requests of a page that are answered at once, taking turns."""
 
 
-class ServerSettings(Settings):
+class ServerSettings(Placement):
     """One page's settings; each is also an environment variable, such as PLAYGROUND_PUBLIC=1."""
 
     model: str = Field(default="smollm2", min_length=1, description="smollm2, tiny, a folder, or a Hub id.")
-    dtype: str = Field(default="auto", description="auto, float32, bfloat16, float16 or int8.")
     public: bool = Field(default=False, description="For strangers: limits, no training, no upload, no paths.")
     max_new_tokens: int = Field(default=2048, ge=1, description="Longest reply anybody may ask for, in tokens.")
     max_rows: int = Field(default=64, ge=8, description="Replies written at once in one request.")

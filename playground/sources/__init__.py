@@ -21,7 +21,7 @@ from playground.sources.catalogue import (
     resolve,
     resolve_encoder,
 )
-from playground.sources.precision import DTYPES, check_dtype, pick_dtype
+from playground.sources.precision import DTYPES, check_placement, pick_device, pick_dtype
 from playground.sources.tiny import ARCHITECTURES, build_tiny
 
 __all__ = [
@@ -33,11 +33,12 @@ __all__ = [
     "Report",
     "build_tiny",
     "cached",
-    "check_dtype",
+    "check_placement",
     "display_name",
     "fetch",
     "installed",
     "is_here",
+    "pick_device",
     "pick_dtype",
     "resolve",
     "resolve_encoder",

@@ -1,7 +1,8 @@
-"""The number format of the weights: which one is fast on this machine."""
+"""Where the weights are held and in which numbers: which device, and which format is fast on it."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from playground.errors import InvalidInput
@@ -11,13 +12,37 @@ if TYPE_CHECKING:
 
 DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")
 
+_DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,3})?|mps|split")
 _FAST_BFLOAT16_CPU = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
 
 
-def check_dtype(name: str) -> None:
-    """Raise InvalidInput for any other word than those in DTYPES, before torch is imported."""
-    if name not in DTYPES:
-        raise InvalidInput(f"dtype: {name!r} is not known.", f"Choose one of {', '.join(DTYPES)}.")
+def check_placement(dtype: str, device: str) -> None:
+    """Raise InvalidInput for words that mean nothing, before torch is imported."""
+    if dtype not in DTYPES:
+        raise InvalidInput(f"dtype: {dtype!r} is not known.", f"Choose one of {', '.join(DTYPES)}.")
+    if not _DEVICE.fullmatch(device):
+        raise InvalidInput(f"device: {device!r} is not known.", "Choose auto, cpu, cuda, cuda:N, mps or split.")
+
+
+def pick_device(name: str = "auto") -> str:
+    """The device to hold base weights on: `auto` is a GPU where there is one, Apple's included, else the CPU.
+
+    Raises InvalidInput for any other word than settings.Placement names, and for a device that is not here.
+    """
+    import torch
+
+    check_placement("auto", name)
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    kind, _, number = name.partition(":")
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind in ("cuda", "split") and not gpus:
+        raise InvalidInput("torch finds no CUDA GPU on this machine.", "Take --device cpu, or install torch for CUDA.")
+    if number and int(number) >= gpus:
+        raise InvalidInput(f"There is no {name}; the GPUs here are 0 to {gpus - 1}.", f"Take --device cuda:{gpus - 1}.")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise InvalidInput("torch finds no Apple GPU on this machine.", "Take --device cpu.")
+    return name
 
 
 def pick_dtype(name: str, device: str | torch.device = "cpu") -> torch.dtype:
@@ -29,10 +54,12 @@ def pick_dtype(name: str, device: str | torch.device = "cpu") -> torch.dtype:
     """
     import torch
 
-    check_dtype(name)
+    check_placement(name, "auto")
     if name != "auto":
         return getattr(torch, name)
-    return torch.bfloat16 if _is_fast_at_bfloat16(torch.device(device)) else torch.float32
+    return (
+        torch.bfloat16 if _is_fast_at_bfloat16(torch.device("cuda" if device == "split" else device)) else torch.float32
+    )
 
 
 def _is_fast_at_bfloat16(device: torch.device) -> bool:

@@ -143,7 +143,7 @@ def serve(
     from playground.player import Player  # loads torch
 
     keys = Keys.of(os.environ, hosting.api_key_env)
-    player = Player.open(hosting.model, hosting.dtype, report)
+    player = Player.open(hosting.model, hosting.dtype, report, hosting.device)
     hosted = LimitedPlayer(player, hosting)
     endpoint = api.build(hosted, keys)
     # A GPU that is lent call by call cannot be timed at the start.

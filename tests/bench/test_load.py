@@ -21,7 +21,7 @@ def lab(tmp_path: Path) -> Lab:
 
 
 def asked(people: int) -> list[Request]:
-    return [Request(rows=(row(f"Tell me {n}.", at(0.5)),), max_new_tokens=6) for n in range(people)]
+    return [Request(rows=(row(f"Tell me {n}.", at(0.5, axis="axis")),), max_new_tokens=6) for n in range(people)]
 
 
 def test_rate_and_waits_are_what_the_clock_says(lab: Lab) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from playground.cards import Card
 from playground.cli import main as cli
+from playground.cli.doctor import rows_beside
 from playground.cli.progress import printable
 from playground.events import Finished, Started, Token, from_json
 from playground.player import Player
@@ -239,10 +240,26 @@ def test_the_doctor_tries_the_model(shell: Shell, tiny: list[str]) -> None:
     checks = {check["name"]: check for check in report["checks"]}
     assert report["ok"] == all(check["ok"] for check in report["checks"])
     names = {"python", "packages", "memory", "disk", "processor", "axes", "presets", "cache", "model", "fit", "reply"}
+    names |= {"room on cpu"}
     assert names == set(checks)
     assert checks["reply"]["ok"] and checks["fit"]["ok"]
+    assert "rows of 256 tokens in two streams" in checks["room on cpu"]["detail"]
     assert checks["fit"]["detail"].startswith("identity off by 0, logits off by ")
     assert all(check["fix"] for check in report["checks"] if not check["ok"])
+
+
+def test_rows_are_what_keys_and_values_leave_room_for() -> None:
+    """100 bytes a token in each of two streams: 51,200 a row of 256 tokens."""
+    assert rows_beside(weights=1000, kv_bytes=100, memory=1000 + 3 * 51_200, budget=10**9) == 3
+    assert rows_beside(weights=1000, kv_bytes=100, memory=1000 + 3 * 51_200 - 1, budget=10**9) == 2
+    assert rows_beside(weights=1000, kv_bytes=100, memory=10**12, budget=7 * 51_200) == 7
+    assert rows_beside(weights=1000, kv_bytes=100, memory=999, budget=10**9) == 0
+
+
+@pytest.mark.parametrize(("device", "finding"), [("cuda:999", "GPU"), ("gpu", "is not known")])
+def test_a_device_that_is_not_here_is_told_and_no_model_is_loaded(shell: Shell, device: str, finding: str) -> None:
+    told = shell("generate", "Hi.", "--model", "tiny", "--device", device)
+    assert told.code == 2 and finding in told.err and "Traceback" not in told.err
 
 
 def test_the_doctor_finds_the_missing_model_and_says_how_to_get_it(shell: Shell, own_cache: Path) -> None:

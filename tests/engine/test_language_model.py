@@ -7,8 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from playground.engine.loading import load_model
-from playground.errors import ModelUnavailable
+from playground.engine import loading
+from playground.engine.loading import SPLIT, load_model, refuse_offloaded
+from playground.errors import InvalidInput, ModelUnavailable
 from playground.settings import conversation
 from playground.sources import build_tiny
 
@@ -91,3 +92,27 @@ def test_an_opening_is_what_all_prompts_under_a_system_text_begin_with(folder: P
         (length,) = {model.opening(messages, prompt) for messages, prompt in zip(asked, prompts, strict=True)}
         assert length > 0 and len({tuple(prompt[:length]) for prompt in prompts}) == 1
         assert model.opening(asked[0], [0, *prompts[0]]) == 0, "of what begins otherwise nothing is said"
+
+
+def test_a_model_that_is_split_answers_as_it_does_whole(folder: Path) -> None:
+    """Without GPUs accelerate leaves all of it on the CPU."""
+    pytest.importorskip("accelerate")
+    whole, split = load_model(folder), load_model(folder, device=SPLIT)
+    ids = torch.arange(100, 120).unsqueeze(0)
+    states = [model.decode(model.embed(ids), torch.ones_like(ids)) for model in (whole, split)]
+    assert torch.equal(whole.head(states[0]), split.head(states[1]))
+
+
+def test_splitting_needs_a_package_and_says_which(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
+    with pytest.raises(InvalidInput, match="accelerate is needed") as told:
+        load_model(folder, device=SPLIT)
+    assert "pip install" in told.value.hint
+
+
+def test_weights_that_found_no_place_are_refused(folder: Path) -> None:
+    model = load_model(folder).model
+    refuse_offloaded(model, "tiny")
+    model.get_submodule("model.norm").to("meta")
+    with pytest.raises(ModelUnavailable, match="does not fit into the GPUs"):
+        refuse_offloaded(model, "tiny")

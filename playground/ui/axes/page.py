@@ -40,7 +40,7 @@ class AxesPage:
     def __init__(self, hosted: LimitedPlayer, listed: Sequence[gr.Dropdown], jobs: TrainingJobs | None = None) -> None:
         self.hosted, self.listed = hosted, list(listed)
         hosting = hosted.hosting
-        self.jobs = jobs or TrainingJobs(places.own_axes(), hosting.model, hosting.dtype)
+        self.jobs = jobs or TrainingJobs(places.own_axes(), hosting.model, hosting.dtype, ["--device", hosting.device])
         self.may_add = not hosting.public
         self.left_out: dict[Path, AxisMismatch] = {}
         if self.may_add:
