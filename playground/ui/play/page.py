@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import gradio as gr
+from markupsafe import escape
 
 from playground import presets
 from playground.errors import AxisMismatch, PlaygroundError
@@ -127,7 +128,7 @@ class PlayPage:
             preset = presets.parse(str(event.text)[:_LONGEST_FILE], str(event.name))
             self._check_axes(preset, "preset")
         except PlaygroundError as error:
-            gr.Warning(markup.failed(error), title="The preset was not opened")  # shown as HTML
+            gr.Warning(escape(f"{error.message} {error.hint}"), title="The preset was not opened")  # shown as HTML
             return gr.skip()
         return self._from(preset, request, view, values) | {self.widgets.preset: None}
 
