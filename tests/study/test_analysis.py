@@ -124,6 +124,15 @@ def test_a_score_out_of_all_measure_is_drawn(analysed: Analysis) -> None:
     assert figures.liking(analysed, kept) is not None
 
 
+def test_a_two_sided_top_from_few_pairs_comes_with_a_warning(analysed: Analysis) -> None:
+    fitted = analysed.kept.preference.value
+    assert fitted is not None
+    two_sided = Result(replace(fitted, curve="two-sided", misfit=0.1))
+    for pairs, warned in ((500, True), (750, False)):
+        kept = replace(analysed.kept, preference=two_sided, pairs=pairs)
+        assert ("too narrow" in sentences.fit(analysed, kept)) == warned
+
+
 def test_no_number_is_less_than_nothing_by_a_hair() -> None:
     assert [wording.number(one) for one in (-0.004, 0.0, -0.006, 1.0)] == ["0.00", "0.00", "-0.01", "1.00"]
 
