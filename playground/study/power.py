@@ -179,7 +179,7 @@ class _Simulation:
         if what == "groups":
             mine = labels.ravel()[here]
             return differences.parts(model, _names(mine), margin) if len(np.unique(mine)) > 1 else None
-        same = [place for place, one in enumerate(self.plan.compared) if one.method == self.condition.method]
+        same = [place for place, one in enumerate(self.plan.compared) if one.slider == self.condition.slider]
         kept = np.isin(labels.ravel(), same)
         strengths = sorted({at for place in same for at in self.plan.compared[place].strengths})
         both = PreferenceModel(pairs.only(kept), strengths)

@@ -14,7 +14,7 @@ from playground.engine.methods import by_layer
 from playground.events import Finished
 from playground.measure import metrics
 from playground.measure.metrics import ReplyMetrics
-from playground.settings import Row, Strength, conversation
+from playground.settings import UNSTEERED, Row, Sliders, Strength, conversation
 from playground.sources.quiet import no_bars
 from playground.training import measure as points
 from playground.training import pairs
@@ -35,7 +35,7 @@ def measure(lab: Lab, axis: str) -> dict[str, Any]:
     asked, rehearsed = lab.prompts(), lab.training_prompts()
     untaught = Tuned(contest.base, None)
     unsteered = contest.replies(untaught, "base", asked)
-    before = metrics.point(0.0, 0.0, contest.replies(untaught, "base", rehearsed))
+    before = metrics.point(UNSTEERED, contest.replies(untaught, "base", rehearsed))
     found: dict[str, Any] = {"base": numbers.means(unsteered), "pairs": len(pairs.load(lab.pairs(axis)))}
     replies: dict[str, list[ReplyMetrics]] = {}
     for learner, rates in lab.sizes.rates:
@@ -44,7 +44,7 @@ def measure(lab: Lab, axis: str) -> dict[str, Any]:
             tuning.trained(job, lab.sizes.apart)
         best = jobs[0]
         if len(jobs) > 1:
-            tried = [metrics.point(1.0, 0.0, contest.of(job, rehearsed)) for job in jobs]
+            tried = [metrics.point(Sliders(alpha=1.0), contest.of(job, rehearsed)) for job in jobs]
             best = jobs[rates.index(points.best_step_size(rates, tried, before, Recipe()))]
         replies[learner] = contest.of(best, asked)
         spent = tuning.trained(best, lab.sizes.apart)

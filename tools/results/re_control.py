@@ -17,7 +17,7 @@ from playground.measure.gather import save_in_one_piece
 from playground.measure.metrics import ReplyMetrics
 from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
-from playground.settings import Row, Sampling, Strength, conversation
+from playground.settings import Row, Sampling, Sliders, Strength, conversation
 from playground.training import measure as points
 from playground.training import pairs, steering_vector
 from playground.training.recipe import Recipe
@@ -88,7 +88,7 @@ def _vector(lab: Lab, axis: str) -> tuple[Tensor, float]:
         for size in (0.0, *sizes)
     }
     answers = lab.ask(store, {"vector": Steering((SteeringVector(vector),))}, rows, lab.reader(axis))
-    base, *tried = [metrics.point(0.0, 1.0, answer.readings) for answer in answers.values()]
+    base, *tried = [metrics.point(Sliders(control=1.0), answer.readings) for answer in answers.values()]
     return vector, points.best_step_size(sizes, tried, base, Recipe())
 
 
