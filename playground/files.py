@@ -235,9 +235,12 @@ def _inside(value: object) -> list[object]:
 
 
 @contextlib.contextmanager
-def in_one_piece(path: Path) -> Generator[Path]:
-    """A file to write in the place of `path`, which is the old one or the new one, whatever happens meanwhile."""
-    scratch = path.with_name(f"{path.name}.part")
+def in_one_piece(path: Path, mark: str = "") -> Generator[Path]:
+    """A file to write in the place of `path`, which is the old one or the new one, whatever happens meanwhile.
+
+    Its own name ends in `.part`, after a `mark` in folders of people's own, where that may be a file of theirs.
+    """
+    scratch = path.with_name(f"{path.name}{mark}.part")
     try:
         yield scratch
         scratch.replace(path)

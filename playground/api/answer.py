@@ -15,7 +15,7 @@ from playground.errors import PlaygroundError
 from playground.events import Event, Started, Token, Waiting
 
 
-class Answer(Response):
+class CompletionResponse(Response):
     """Runs a request and tells its events. What keeps it from starting is raised before anything is sent."""
 
     def __init__(self, events: Generator[Event, None, None], builder: CompletionBuilder, metrics: Metrics) -> None:

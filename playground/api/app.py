@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from playground.api import failures
-from playground.api.answer import Answer
+from playground.api.answer import CompletionResponse
 from playground.api.chat import ChatRequest
 from playground.api.completion import ChatCompletion, CompletionBuilder
 from playground.api.entrance import Entrance
@@ -63,7 +63,7 @@ class Endpoint:
         # A machine's connections are its sessions: places are shared among them.
         client = self.player.client(http)._replace(session=str(http.client.port if http.client else ""))
         events = self.player.run(request, client)
-        return Answer(events, CompletionBuilder(asked, self.player.piece), self.metrics)
+        return CompletionResponse(events, CompletionBuilder(asked, self.player.piece), self.metrics)
 
     async def health(self) -> Response:
         """Whether the server runs."""

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from playground import bootstrap
 from playground.cards import Estimate, Point
 from playground.errors import InvalidInput
 from playground.events import Finished
@@ -103,17 +103,11 @@ def _means(values: Sequence[float], groups: Sequence[int]) -> list[float]:
     return [sum(group) / len(group) for group in gathered.values()]
 
 
-def estimate(values: Sequence[float], seed: int = 0, resamples: int = 1000) -> Estimate:
+def estimate(values: Sequence[float], seed: int = 0, resamples: int = bootstrap.TIMES) -> Estimate:
     """The mean of one value per prompt, with a 95 % interval from resampling prompts."""
     array = np.asarray(values, dtype=np.float64)
-    low, high = np.quantile(array[_picks(len(array), seed, resamples)].mean(1), [0.025, 0.975])
-    return Estimate(mean=float(array.mean()), low=float(low), high=float(high))
-
-
-@lru_cache(maxsize=4)
-def _picks(size: int, seed: int, resamples: int) -> np.ndarray:
-    """Which of `size` prompts each resample takes [resamples, size]: the same for all metrics and strengths."""
-    return np.random.default_rng(seed).integers(0, size, (resamples, size))
+    low, high = bootstrap.interval(array[bootstrap.picks(len(array), seed, resamples)].mean(1))
+    return Estimate(mean=float(array.mean()), low=low, high=high)
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float:

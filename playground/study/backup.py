@@ -79,8 +79,7 @@ def _archive(tables: Mapping[str, list[dict[str, Any]]], path: Path) -> None:
     except OSError as error:
         raise _unwritten(path, error) from None
     try:
-        with in_one_piece(path) as scratch:
-            scratch.unlink(missing_ok=True)  # of a process that was killed
+        with in_one_piece(path, f".{os.getpid()}") as scratch:
             descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
                 archive.writestr(_REVISION, REVISION)

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import pandas as pd
 
+from playground import bootstrap
 from playground.cards import Estimate
 from playground.study import fits
 from playground.study.model.ordinal import Array, Places
@@ -140,7 +141,7 @@ def slider(rows: Table) -> Slider:
     ends, starts = (rows[name].to_numpy(dtype=float) for name in ("strength", "start"))
     mean = fits.mean(person, people, ends)
     own = np.bincount(person, ends) / np.bincount(person)
-    weights = fits.resampled(people)[:, person]
+    weights = bootstrap.counts(people)[:, person]
     total = weights.sum(axis=1)
     from_start = starts - (weights @ starts / total)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -7,13 +7,13 @@ import plotly.graph_objects as go
 from scipy.special import expit
 
 from playground.cards import Estimate
-from playground.measure.figures import BASE, NEGATIVE, POSITIVE, UNSAFE, band, chart_layout
+from playground.measure.figures import BASE, LINES, NEGATIVE, POSITIVE, UNSAFE, band, chart_layout
 from playground.study.analysis import Analysis, Findings
 from playground.study.described import VERDICTS, Result
 from playground.study.differences import Differences
 
 _VERDICTS = {
-    "weak": ("too weak", "#5a7fc0"),
+    "weak": ("too weak", LINES[3]),
     "right": ("just right", POSITIVE),
     "strong": ("too strong", UNSAFE),
     "broken": ("makes no sense", NEGATIVE),

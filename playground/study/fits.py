@@ -9,18 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from playground import bootstrap
 from playground.cards import Estimate
 from playground.study.model.ordinal import Array, Places
 from playground.study.model.pairs import Pairs, TooLittleError
 
-RESAMPLES = 1000
 _HALF_A_TIE = 0.5
-
-
-def resampled(people: int, times: int = RESAMPLES, seed: int = 0) -> Array:
-    """How often each person is drawn, [R, people]; the first row is everybody once, for the estimate itself."""
-    drawn = np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=times)
-    return np.vstack([np.ones(people), drawn]).astype(float)
 
 
 def estimate(values: Array) -> Estimate:
@@ -31,7 +25,7 @@ def estimate(values: Array) -> Estimate:
     rest = values[1:][np.isfinite(values[1:])]
     if not np.isfinite(values[0]) or not len(rest):
         raise TooLittleError("The answers differ too little for a number.")
-    low, high = (float(end) for end in np.percentile(rest, [2.5, 97.5]))
+    low, high = bootstrap.interval(rest)
     return Estimate(mean=float(values[0]), low=low, high=high)
 
 
@@ -41,7 +35,7 @@ def mean(person: Places, people: int, values: Array) -> Estimate:
         raise TooLittleError("That takes answers of at least two people.")
     sums = np.bincount(person, values, people)
     counts = np.bincount(person, minlength=people).astype(float)
-    weights = resampled(people)
+    weights = bootstrap.counts(people)
     with np.errstate(invalid="ignore"):
         return estimate((weights @ sums) / (weights @ counts))
 
@@ -68,7 +62,7 @@ def bradley_terry(pairs: Pairs, strengths: Sequence[float]) -> tuple[tuple[float
     xs, ys, winners = (list(part) for part in zip(*distinct, *added, strict=True))
     nearest = place[min(strengths, key=abs)]
     scores = np.empty((201, len(place)))
-    for row, weights in enumerate(resampled(pairs.people, len(scores) - 1) @ counts):
+    for row, weights in enumerate(bootstrap.counts(pairs.people, times=len(scores) - 1) @ counts):
         found = evalica.bradley_terry(xs, ys, winners, weights=[*weights, *[_HALF_A_TIE] * len(added)], limit=1000)
         scores[row] = np.log(found.scores.sort_index().to_numpy())
     scores -= scores[:, [nearest]]

@@ -24,6 +24,7 @@ from playground.training.clm.dpo import encode, loss, read
 from playground.training.pairs import Pair
 from playground.training.re_control.fit import ReplyStates, fit
 from playground.training.recipe import Recipe
+from playground.training.run import Run
 from tests.engine.conftest import Lab, at, row
 from tests.engine.layouts import LAYOUTS, Kernels
 from tests.engine.test_fused_step import decoder_of, embeddings, padded
@@ -105,7 +106,8 @@ def trained(model: LanguageModel, folder: Path) -> dict[str, Any]:
     loss(read(model, data, [0, 1], layer, (1.0, -1.0)), Recipe()).backward()
     states = [torch.randn(6, model.width, generator=generator) for _ in range(8)]
     replies = ReplyStates(states, states, torch.arange(8.0))
-    function = exhaust(fit(model, replies, replies, Recipe(value_epochs=2, hidden=16, climb_steps=2))).function
+    run = Run(model, Recipe(value_epochs=2, hidden=16, climb_steps=2), folder)
+    function = exhaust(fit(run, replies, replies)).function
     function.save(folder)
     return {
         "gradients": {name: parameter.grad for name, parameter in layer.layer.named_parameters()},

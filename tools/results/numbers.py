@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from playground import bootstrap
 from playground.cards import Estimate
 from playground.measure import metrics
 from playground.measure.metrics import ReplyMetrics
@@ -18,8 +19,6 @@ Measured = dict[str, Told]
 
 COLUMNS = ("reward", "judge", "win_rate", "kl", "diversity", "coherence", "length")
 """The metrics whose means results keep, where they were measured."""
-
-RESAMPLES = 1000
 
 
 def by_prompt(readings: Sequence[ReplyMetrics], name: str) -> dict[int, float]:
@@ -78,13 +77,10 @@ def beside(ours: Sequence[ReplyMetrics], base: Sequence[ReplyMetrics]) -> Measur
 
 def apart(ours: Sequence[float], theirs: Sequence[float]) -> Told:
     """The difference of the means of two independent samples."""
-    draws = np.random.default_rng(0)
     first, second = (
-        np.asarray(sample)[draws.integers(0, len(sample), (RESAMPLES, len(sample)))].mean(1)
-        for sample in (ours, theirs)
+        np.asarray(sample)[bootstrap.picks(len(sample), seed)].mean(1) for seed, sample in enumerate((ours, theirs))
     )
-    low, high = np.quantile(first - second, [0.025, 0.975])
-    return told(float(np.mean(ours) - np.mean(theirs)), float(low), float(high))
+    return told(float(np.mean(ours) - np.mean(theirs)), *bootstrap.interval(first - second))
 
 
 Line = Sequence[Sequence[ReplyMetrics]]
@@ -99,11 +95,10 @@ def furthest_kl(line: Line) -> float:
 def at_same_kl(ours: Line, theirs: Line, kl: float) -> dict[str, Told]:
     """Both lines' gains in reward at one KL, and by how much ours is higher, over the same resamples of prompts."""
     count = len(by_prompt(ours[0], "reward"))
-    picks = np.random.default_rng(0).integers(0, count, (RESAMPLES, count))
-    picks = np.concatenate([np.arange(count)[None], picks])  # first all prompts as they are
+    picks = np.concatenate([np.arange(count)[None], bootstrap.picks(count)])  # first all prompts as they are
     found = {"ours": _reward_at(ours, kl, picks), "theirs": _reward_at(theirs, kl, picks)}
     found["difference"] = found["ours"] - found["theirs"]
-    return {name: told(draws[0], *np.quantile(draws[1:], [0.025, 0.975])) for name, draws in found.items()}
+    return {name: told(draws[0], *bootstrap.interval(draws[1:])) for name, draws in found.items()}
 
 
 def _reward_at(line: Line, kl: float, picks: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtr
 
+from playground import bootstrap
 from playground.study.model import inference, multilevel, pairs, utility
 from playground.study.model.design import Layout, Shape
 from playground.study.model.multilevel import Fit
@@ -190,10 +191,7 @@ def shares(found: Utility, scale: Scale) -> Array:
     top = log.max(axis=1, keepdims=True)
     person = np.log(np.exp(log - top) @ mass.T + 1e-300) + top  # [P, C]
     person = np.logaddexp(person, careless[:, None])
-    drawn = np.random.default_rng(0).multinomial(
-        fitted.design.people, np.full(fitted.design.people, 1 / fitted.design.people), size=_RESAMPLES
-    )
-    best = (np.vstack([np.ones(fitted.design.people), drawn]) @ person).argmax(axis=1)
+    best = (bootstrap.counts(fitted.design.people, times=_RESAMPLES) @ person).argmax(axis=1)
     at = scale.to(np.array(scale.strengths))
     between = np.concatenate([[-np.inf], (at[1:] + at[:-1]) / 2, [np.inf]])
     return np.diff(ndtr((between - mean[best][:, None]) / np.maximum(spread[best], 1e-3)[:, None]), axis=1)
