@@ -94,7 +94,7 @@ def test_a_table_of_replies_becomes_a_study(shell: Shell, tmp_path: Path) -> Non
     study = stimuli.load(tmp_path / "out")
     one = study.at("home", 0, 2.0)
     assert one.reply == own_table().iloc[-1]["reply"]
-    assert (one.alpha, one.control, one.reward, one.kl) == (2.0, 0.0, None, None)
+    assert (one.slider, one.strength, one.reward, one.kl) == ("alpha", 2.0, None, None)
     assert one.tokens == len(one.reply.split())
     assert shell("study", "simulate", str(tmp_path / "out"), "--people", "3").code == 0
     database = f"sqlite:///{tmp_path / 'out' / 'simulated.sqlite'}"

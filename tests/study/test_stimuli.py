@@ -37,7 +37,7 @@ def test_control_is_steered_where_the_plan_says_so(tmp_path: Path) -> None:
     study = make_study(tmp_path, PLAN.replace("seed = 3", 'seed = 3\nmethod = "control"'), player)
     assert [row.strengths[0].control for row in player.asked[0].rows] == [-1, 0, 1, 2, 9]
     assert all(row.strengths[0].alpha == 0 for row in player.asked[0].rows)
-    assert study.at("home", 0, 2.0).control == 2.0
+    assert (study.at("home", 0, 2.0).slider, study.at("home", 0, 2.0).strength) == ("control", 2.0)
 
 
 def test_the_folder_tells_how_the_replies_came_about(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ class Listener:
 @pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch) -> type[Listener]:
     monkeypatch.setattr(player, "Player", Listener)
-    monkeypatch.setattr(generate, "_open", lambda model, dtype: Listener.open(model))
+    monkeypatch.setattr(generate, "_open", lambda model, *rest: Listener.open(model))
     return Listener
 
 
