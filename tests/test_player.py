@@ -6,9 +6,9 @@ from threading import Thread
 
 import pytest
 
+from playground.engine.core import Core
 from playground.engine.language_model import LanguageModel
 from playground.engine.loading import load_model
-from playground.engine.scheduler import Scheduler
 from playground.errors import InvalidInput
 from playground.events import Event, Finished, Started, Token
 from playground.player import Player
@@ -90,8 +90,8 @@ def test_a_request_that_cannot_be_run_holds_no_place(player: Player) -> None:
 def test_one_alone_takes_no_step_that_nobody_asks_for(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a stop takes effect within a step."""
     taken: list[int] = []
-    step = Scheduler._step
-    monkeypatch.setattr(Scheduler, "_step", lambda scheduler: taken.append(1) or step(scheduler))
+    step = Core.step
+    monkeypatch.setattr(Core, "step", lambda core: taken.append(1) or step(core))
     events = player.run(asked(0.0, 1.0, new_tokens=50))
     assert isinstance(next(events), Started) and not taken
     while not isinstance(next(events), Token):
