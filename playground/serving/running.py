@@ -3,7 +3,7 @@
 import uvicorn
 from starlette.types import ASGIApp
 
-PATIENCE_S = 5
+PATIENCE_S = 3
 """For answers that are under way when a server is stopped."""
 
 

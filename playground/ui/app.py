@@ -23,6 +23,7 @@ from playground.serving.bodies import Bodies
 from playground.serving.limits import PLACES, LimitedPlayer, ServerSettings
 from playground.serving.origins import callers, is_local
 from playground.serving.previews import Preview
+from playground.serving.running import PATIENCE_S
 from playground.serving.server import app_arguments
 from playground.templates import html
 from playground.training.jobs import TrainingJobs
@@ -157,4 +158,6 @@ def serve(
     print(f"Loaded {loaded}.\nThe page is at {url} (Ctrl-C stops it).", flush=True)  # noqa: T201
     if not (hosting.public or is_local(host)):
         print(_OPEN, flush=True)  # noqa: T201
+    blocks.server.config.timeout_graceful_shutdown = PATIENCE_S
     blocks.block_thread()
+    blocks.server.thread.join()  # a thread that serves while Python is torn down can keep that from ending
