@@ -12,8 +12,11 @@ from typing import Any
 
 import httpx
 
+from playground.study.words import shipped
 from tests.ports import free_port
 
+PRACTISED = shipped("en")["practice_over"]
+"""What the page says once a part is practised."""
 ROOT = Path(__file__).parents[2]
 
 

@@ -45,7 +45,7 @@ def test_whom_to_pay_is_listed_with_ids_only_when_asked(shell: Shell, answered: 
     assert [row["id"] for row in rows] == ["'=1+1", "pid-2", ""]  # no spreadsheet runs it
     assert [row["session"] for row in rows] == ["session-1", "", ""]
     assert [(row["outcome"], row["code"]) for row in rows] == [("completed", "C-DONE"), ("", ""), ("", "")]
-    assert [row["answered"] for row in rows] == ["15", "1", "0"]
+    assert [row["answered"] for row in rows] == ["15", "4", "0"]
     plain = shell("study", "people", str(answered))
     assert "pid-2" not in plain.out
     lines = [json.loads(line) for line in shell("study", "people", str(answered), "--ids", "--json").out.splitlines()]

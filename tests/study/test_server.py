@@ -17,9 +17,8 @@ from playground.study.database import sqlite_url
 from playground.study.records import Records
 from playground.study.results import long_table
 from playground.study.stimuli import Study
-from playground.study.words import shipped
 from tests.ports import free_port
-from tests.study.browser import ROOT, Browser, Server
+from tests.study.browser import PRACTISED, ROOT, Browser, Server
 from tests.study.made import SHORT, make_study
 from tests.study.postgres import Server as Postgres
 
@@ -29,9 +28,6 @@ def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     where = tmp_path_factory.mktemp("server")
     with Server(folder, sqlite_url(where / "study.sqlite"), where / "log") as server:
         yield server
-
-
-PRACTISED = shipped("en")["practice_over"]
 
 
 def walk(url: str, query: str) -> tuple[str, list[str]]:
