@@ -55,7 +55,7 @@ def test_replies_do_not_depend_on_how_kernels_lay_out_what_they_return(any_lab: 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("family", FAMILIES)
 @torch.no_grad()
-def test_a_lean_step_does_not_depend_on_how_kernels_lay_out_what_they_return(family: str, layout: str) -> None:
+def test_a_fused_step_does_not_depend_on_how_kernels_lay_out_what_they_return(family: str, layout: str) -> None:
     """Without a sliding window every family with a fused step takes it; rows begin at different positions."""
     decoder = decoder_of(family)
     prompts, mask, tokens = embeddings(3, 9), padded((0, 4, 7), 9), embeddings(3, seed=1)

@@ -126,7 +126,7 @@ def numbers(steps: Iterable[Step], rows: Container[int]) -> list[tuple[float, ..
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen2"])
-def test_in_bfloat16_too_where_there_is_a_lean_step(tmp_path: Path, family: str) -> None:
+def test_in_bfloat16_too_where_there_is_a_fused_step(tmp_path: Path, family: str) -> None:
     """Each attends to what is its own, and products have the same bits in any batch: so strangers change nothing.
 
     Values are told, and states moved, by products in float32, which are rounded as the batch has it. Compared with the
