@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
-from threading import Thread
 from typing import Any
 
 from playground.api.keys import Keys
 from playground.api.server import application
 from playground.player import Player
 from playground.serving.limits import LimitedPlayer, ServerSettings
-from playground.serving.running import web_server
+from playground.serving.running import running_beside, web_server
 
 _HOST = "127.0.0.1"
 _TIMEOUT_S = 600
@@ -24,16 +23,10 @@ def served(player: Player) -> Iterator[int]:
     """A server of a player, in a thread of this process; the value is its port."""
     app = application(LimitedPlayer(player, ServerSettings()), Keys(), _HOST)
     server = web_server(app, proxy_headers=False)
-    with socket.create_server((_HOST, 0)) as listening:
-        thread = Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
+    with socket.create_server((_HOST, 0)) as listening, running_beside(server, listening):
         port = int(listening.getsockname()[1])
-        try:
-            _read(port, "GET", "/health")  # connections wait until it listens
-            yield port
-        finally:
-            server.should_exit = True
-            thread.join()
+        _read(port, "GET", "/health")  # connections wait until it listens
+        yield port
 
 
 def answer(port: int, asked: Sequence[dict[str, Any]]) -> int:

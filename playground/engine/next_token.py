@@ -41,7 +41,7 @@ class Position(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """A stand's next token, its numbers (see events.Token), and where along alpha another token takes over.
+    """A position's next token, its numbers (see events.Token), and where along alpha another token takes over.
 
     `before` and `after` are nan without a value function. `low` and `high` are infinite where no token ever takes over,
     which leaves their tokens without meaning, and nan where there is no closed form.

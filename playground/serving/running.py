@@ -1,5 +1,10 @@
 """Running a server of our own: uvicorn, which says nothing of who asks, and leaves in time."""
 
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -25,3 +30,15 @@ def web_server(app: ASGIApp, proxy_headers: bool = True) -> uvicorn.Server:
             proxy_headers=proxy_headers,
         )
     )
+
+
+@contextmanager
+def running_beside(server: uvicorn.Server, line: socket.socket) -> Iterator[None]:
+    """Run a server on a thread of its own, for the length of a `with`."""
+    thread = threading.Thread(target=server.run, args=([line],), name="server", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(2 * PATIENCE_S)

@@ -3,20 +3,15 @@
 import os
 import secrets
 import signal
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from starlette.types import ASGIApp
 
 from playground.serving.address import Address, listen
 from playground.serving.limits import ServerSettings
 from playground.serving.origins import is_local
 from playground.serving.passwords import check_token
-from playground.serving.running import PATIENCE_S, web_server
+from playground.serving.running import running_beside, web_server
 from playground.study import stimuli
 from playground.study.copies import EVERY_S, Copies
 from playground.study.database import located, told
@@ -58,25 +53,12 @@ def serve(folder: Path, database: str, address: Address, staff: Staff | None = N
         if staff is not None and beside is not None:
             token = staff.token or secrets.token_urlsafe(12)
             app = staff_app(study, store, token, hosting.access(staff.address.host))
-            stack.enter_context(_running_beside(app, beside))
+            stack.enter_context(running_beside(web_server(app), beside))
             _say_staff(staff, token)
         _say_study(study, database, address)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends it that way, too, gets a last copy
         with suppress(KeyboardInterrupt):
             web_server(study_app(study, store, hosting.access(address.host))).run(sockets=[line])
-
-
-@contextmanager
-def _running_beside(app: ASGIApp, line: socket.socket) -> Iterator[None]:
-    """A server on a thread of its own."""
-    server = web_server(app)
-    thread = threading.Thread(target=server.run, args=([line],), name="staff", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(2 * PATIENCE_S)
 
 
 def _copies(study: Study, store: Store, database: str, dataset: str) -> Copies:
