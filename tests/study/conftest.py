@@ -1,7 +1,10 @@
 """Studies on disk, and the databases they are kept in: a file each, and a PostgreSQL server of the tests' own."""
 
+import hashlib
 import os
+import secrets
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,22 @@ from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.study.made import make_study
 from tests.study.postgres import Server, binaries
+
+
+@pytest.fixture(autouse=True)
+def same_tokens(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens and schedules are a test's own and the same each time.
+
+    They are of hexadecimal digits alone: one of letters spells a word that a page must not tell ("axis") once in a
+    few thousand runs.
+    """
+    number = count()
+
+    def digits(length: int) -> str:
+        return hashlib.sha256(f"{request.node.nodeid} {next(number)}".encode()).hexdigest()[:length]
+
+    monkeypatch.setattr(secrets, "token_hex", lambda size: digits(2 * size))
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda size: digits(-(-size * 4 // 3)))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-from itertools import count
 from pathlib import Path
 from typing import get_args
 
@@ -134,11 +133,8 @@ def test_the_script_for_r_reads_what_is_there(store: Store, study: Study, tmp_pa
 
 
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="no R")
-def test_r_remakes_the_main_estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_r_remakes_the_main_estimate(tmp_path: Path) -> None:
     """By ordinal's clmm, whose sharpness is everybody's and whose approximation is Laplace's."""
-    number = count()  # schedules are drawn afresh; the same ones each time
-    monkeypatch.setattr("playground.study.enrolment.secrets.token_hex", lambda size: "5" * 2 * size)
-    monkeypatch.setattr("playground.study.enrolment.secrets.token_urlsafe", lambda size: f"{next(number):0{size}d}")
     asked = 'requireNamespace("ordinal", quietly = TRUE)'
     if subprocess.run(["Rscript", "-e", f"q(status = !{asked})"], check=False).returncode:
         pytest.skip("no ordinal")
