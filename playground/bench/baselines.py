@@ -46,55 +46,71 @@ def dpo(
     except ImportError as error:
         raise InvalidInput("TRL is not installed.", 'Run: pip install -e ".[bench]"') from error
 
-    their_times: list[float] = []
-    our_times: list[float] = []
+    times = _Times(clock, ours)
 
     class StepTimer(TrainerCallback):
         """Times TRL's steps and has ours done between them."""
 
         def on_step_begin(self, *_: Any, **__: Any) -> None:
-            self.began = clock()
+            times.begin()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            their_times.append(clock() - self.began)
-            our_times.append(ours())
+            times.end()
 
-    def turn(role: str, content: str) -> list[dict[str, str]]:
-        return [{"role": role, "content": content}]
-
-    rows = [
-        {
-            "prompt": [message.model_dump() for message in pair.prompt],
-            "chosen": turn("assistant", pair.chosen),
-            "rejected": turn("assistant", pair.rejected),
-        }
-        for pair in pairs
-    ]
     with tempfile.TemporaryDirectory() as folder:
-        settings = DPOConfig(
-            output_dir=folder,
-            max_steps=steps + 1,
-            per_device_train_batch_size=len(pairs),
-            use_cpu=model.device.type == "cpu",
-            bf16=False,  # the weights are in the model's dtype already
-            gradient_checkpointing=False,
-            report_to="none",
-            save_strategy="no",
-            logging_strategy="no",
-            disable_tqdm=True,
-            dataloader_pin_memory=False,
-        )
         trainer = DPOTrainer(
             model=_deepened(model),
             ref_model=model.model,
-            args=settings,
-            train_dataset=Dataset.from_list(rows),
+            args=DPOConfig(output_dir=folder, **_settings(model, len(pairs), steps + 1)),
+            train_dataset=Dataset.from_list([_row(pair) for pair in pairs]),
             processing_class=model.tokenizer,
             callbacks=[StepTimer()],
         )
         with contextlib.redirect_stdout(sys.stderr):  # where TRL tells of its losses
             trainer.train()
-    return their_times[1:], our_times[1:]  # the first step of each warms up
+    return times.theirs[1:], times.ours[1:]  # the first step of each warms up
+
+
+class _Times:
+    """Seconds of their steps and, done after each, of ours."""
+
+    def __init__(self, clock: Callable[[], float], ours: Callable[[], float]) -> None:
+        self.clock, self.step = clock, ours
+        self.theirs: list[float] = []
+        self.ours: list[float] = []
+
+    def begin(self) -> None:
+        self.began = self.clock()
+
+    def end(self) -> None:
+        self.theirs.append(self.clock() - self.began)
+        self.ours.append(self.step())
+
+
+def _settings(model: LanguageModel, batch: int, steps: int) -> dict[str, Any]:
+    """What TRL is told beside its defaults."""
+    return {
+        "max_steps": steps,
+        "per_device_train_batch_size": batch,
+        "use_cpu": model.device.type == "cpu",
+        "bf16": False,  # the weights are in the model's dtype already
+        "gradient_checkpointing": False,
+        "report_to": "none",
+        "save_strategy": "no",
+        "logging_strategy": "no",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+    }
+
+
+def _row(pair: Pair) -> dict[str, list[dict[str, str]]]:
+    """A pair as TRL's data sets have it."""
+
+    def turn(content: str) -> list[dict[str, str]]:
+        return [{"role": "assistant", "content": content}]
+
+    prompt = [message.model_dump() for message in pair.prompt]
+    return {"prompt": prompt, "chosen": turn(pair.chosen), "rejected": turn(pair.rejected)}
 
 
 def _deepened(model: LanguageModel) -> Any:

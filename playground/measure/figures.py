@@ -1,36 +1,36 @@
 """Plotly figures from cards and measured points: any metric against a slider or KL.
 
-Pure: values in, figure out. Colours are middle tones that read on light and dark paper alike.
+Pure: values in, figure out.
 """
 
-import math
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import plotly.graph_objects as go
-from markupsafe import Markup
 
+from playground import palette
 from playground.cards import Card, Estimate, Point, SafeRange
 from playground.measure import findings
+from playground.measure.charts import (
+    BASE,
+    LINES,
+    NEGATIVE,
+    POSITIVE,
+    band,
+    chart_layout,
+    fix_axes,
+    hue,
+    interval_ends,
+    room,
+    zones,
+)
 from playground.measure.findings import LABELS
 from playground.settings import MAIN, SLIDER_RANGE, SLIDERS, Sliders
 
-POSITIVE, NEGATIVE, BASE, UNSAFE = "#12908a", "#b8508f", "#7d838c", "#c98a1b"
-"""One colour per meaning: towards the trained pole, towards the other, the base model, outside the tested range."""
-
-OUTSIDE = "outside the tested range"
-
-LINES = (POSITIVE, NEGATIVE, UNSAFE, "#5a7fc0", BASE)
-"""Colours of several lines in one figure."""
-
 MARGIN = {"l": 46, "r": 14, "t": 10, "b": 38}
 """Fixed, so that a line drawn over the figure meets its axis at every width."""
-
-LOGARITHMIC = ("perplexity",)
-"""Metrics drawn on a logarithmic axis: a text that breaks is a hundred times as surprising as one that does not."""
 
 X_RANGE = (SLIDER_RANGE[0] - 0.1, SLIDER_RANGE[1] + 0.1)
 
@@ -44,11 +44,6 @@ class ReplyReward:
     current: bool = False
 
 
-def hue(amount: float) -> str:
-    """The colour of a strength: grey at 0, one hue above it, its complement below."""
-    return BASE if amount == 0 else POSITIVE if amount > 0 else NEGATIVE
-
-
 def reward_curve(
     card: Card | None, points: Sequence[ReplyReward] = (), here: float | None = None, height: int = 250
 ) -> go.Figure:
@@ -57,9 +52,9 @@ def reward_curve(
     The axes depend on the card, not on where the slider stands, so nothing moves while it is dragged.
     """
     backdrop = mean_curve(card)
-    low, high = _room(_ends(mean for _, mean in backdrop) + [point.reward for point in points])
+    low, high = room(interval_ends(mean for _, mean in backdrop) + [point.reward for point in points])
     figure = go.Figure(layout=_layout(low, high, height))
-    figure.add_traces(_zones(X_RANGE, card.safe_range.of(MAIN) if card else X_RANGE, (low, high)))
+    figure.add_traces(zones(X_RANGE, card.safe_range.of(MAIN) if card else X_RANGE, (low, high)))
     if backdrop:
         for trace in _backdrop(backdrop):
             figure.add_trace(trace)
@@ -88,48 +83,6 @@ def caption(card: Card | None) -> str:
         f"Over the axis's test prompts, mean reward rises from {bottom} to {top} "
         f"at {MAIN} {card.rises_until:g}; replies stayed fluent from {low:g} to {high:g}."
     )
-
-
-def _room(values: Sequence[float]) -> tuple[float, float]:
-    """Room for these values, widened in coarse steps so that a new point rarely moves the axis."""
-    finite = [value for value in values if math.isfinite(value)]
-    low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
-    step = 10 ** math.floor(math.log10(max(high - low, 1e-3))) / 2
-    return math.floor(low / step - 0.5) * step, math.ceil(high / step + 0.5) * step
-
-
-def _zones(x: tuple[float, float], safe: tuple[float, float], y: tuple[float, float]) -> list[go.Scatter]:
-    """The stretches of a strength's axis outside the `safe` range, hatched over the whole height."""
-    return [_zone(start, end, *y) for start, end in ((x[0], safe[0]), (safe[1], x[1])) if start < end]
-
-
-def _zone(start: float, end: float, low: float, high: float) -> go.Scatter:
-    return go.Scatter(
-        x=[start, end, end, start, start],
-        y=[low, low, high, high, low],
-        mode="lines",
-        line={"width": 0},
-        fill="toself",
-        fillcolor="rgba(0,0,0,0)",
-        hoveron="fills",
-        name=OUTSIDE,
-        text=OUTSIDE,
-        hoverinfo="text",
-        showlegend=False,
-        fillpattern={
-            "shape": "/",
-            "fgcolor": UNSAFE,
-            "bgcolor": "rgba(0,0,0,0)",
-            "size": 9,
-            "solidity": 0.1,
-            "fgopacity": 0.55,
-        },
-    )
-
-
-def _ends(estimates: Iterable[Estimate]) -> list[float]:
-    """Where the intervals begin and end."""
-    return [end for estimate in estimates for end in (estimate.low, estimate.high)]
 
 
 def _backdrop(curve: Sequence[tuple[float, Estimate]], strength: str = MAIN, digits: int = 2) -> list[go.Scatter]:
@@ -166,18 +119,13 @@ def _points(points: Sequence[ReplyReward]) -> go.Scatter:
 
 
 def _layout(low: float, high: float, height: int) -> go.Layout:
-    grid = {"gridcolor": "rgba(125,131,140,.18)", "zeroline": False, "fixedrange": True, "tickfont": {"size": 12}}
-    return go.Layout(
-        height=height,
+    """One that stays as it is while a slider is dragged."""
+    still = {"fixedrange": True, "automargin": False}
+    return chart_layout(MAIN, "reward", height).update(
         margin=MARGIN,
         showlegend=False,
-        hovermode="closest",
-        dragmode=False,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "ui-sans-serif, system-ui, sans-serif", "size": 12, "color": BASE},
-        xaxis={**grid, "range": list(X_RANGE), "dtick": 0.5, "title": {"text": MAIN, "standoff": 6}},
-        yaxis={**grid, "range": [low, high], "nticks": 6, "title": {"text": "reward", "standoff": 4}},
+        xaxis={**still, "range": list(X_RANGE), "dtick": 0.5},
+        yaxis={**still, "range": [low, high], "nticks": 6},
     )
 
 
@@ -205,11 +153,11 @@ def metric_curve(
     digits = findings.digits([estimate.mean for estimate in estimates])
     if strengths:
         x = min(strengths) - 0.1, max(strengths) + 0.1
-        y = _frame(figure, metric, x, _ends(estimates))
+        y = fix_axes(figure, metric, x, interval_ends(estimates))
         if safe is not None:
             low, high = safe.of(along)
             edges = x[0] if min(strengths) < low else low, x[1] if max(strengths) > high else high
-            figure.add_traces(_zones(edges, (low, high), y))
+            figure.add_traces(zones(edges, (low, high), y))
     lines, others = findings.lines(known, along), findings.others_of(known, along)
     if behind:
         figure.add_traces(_backdrop(behind, along, digits))
@@ -221,26 +169,6 @@ def metric_curve(
         name = at.in_words(others) if len(lines) > 1 or not behind else "this run"
         figure.add_trace(_line(x_of, marks, colour, name, current, digits))
     return figure.update_layout(showlegend=bool(lines) and len(lines) + bool(behind) > 1)
-
-
-def _frame(figure: go.Figure, metric: str, x: tuple[float, float], values: Sequence[float]) -> tuple[float, float]:
-    """Fix both axes, so that a point that is added to a curve moves neither; returns the lowest and highest value."""
-    figure.update_xaxes(range=list(x))
-    if metric not in LOGARITHMIC:
-        low, high = _room(values)
-        figure.update_yaxes(range=[low, high])
-        return low, high
-    low, high = min(values) / 1.25, max(values) * 1.25
-    ticks = _ticks(low, high)
-    names = [f"{tick:g}" for tick in ticks]
-    figure.update_yaxes(type="log", tickvals=ticks, ticktext=names, range=[math.log10(low), math.log10(high)])
-    return low, high
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times the powers of ten between two numbers above 0. Plotly's own would tell the digits alone."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [step * 10.0**power for power in powers for step in (1, 2, 5) if low <= step * 10.0**power <= high]
 
 
 def heat_map_sliders(points: Sequence[Point]) -> tuple[str, str]:
@@ -268,7 +196,7 @@ def heat_map(points: Sequence[Point], metric: str, current: Sliders | None = Non
             customdata=[
                 [(mark.place, mark.estimate.low, mark.estimate.high) if mark else None for mark in row] for row in grid
             ],
-            colorscale=[[0, NEGATIVE], [0.5, "#e9e4da"], [1, POSITIVE]],
+            colorscale=[[0, NEGATIVE], [0.5, palette.colour("middle-mark")], [1, POSITIVE]],
             colorbar={"title": {"text": LABELS.get(metric, metric).partition(",")[0]}, "thickness": 12},
             hoverongaps=False,
             hovertemplate=f"{across} %{{x}}, {up} %{{y}}<br>%{{z:.{digits}f}}"
@@ -323,22 +251,6 @@ def _marks(points: Sequence[Point], along: str, metric: str) -> list[_Mark]:
     return sorted(marks, key=lambda mark: mark.point.amounts[along])
 
 
-def band(strengths: Sequence[float], estimates: Sequence[Estimate], colour: str) -> go.Scatter:
-    """The intervals of a line as an area behind it."""
-    return go.Scatter(
-        x=[*strengths, *reversed(strengths)],
-        y=[*(e.high for e in estimates), *(e.low for e in reversed(estimates))],
-        mode="lines",
-        line={"width": 0},
-        fill="toself",
-        fillcolor=colour,
-        opacity=0.18,
-        hoverinfo="skip",
-        showlegend=False,
-        name="95 % interval",
-    )
-
-
 def _line(
     x: Sequence[float],
     marks: Sequence[_Mark],
@@ -362,31 +274,3 @@ def _line(
         hovertemplate=f"{told}<br>%{{y:.{digits}f}} (%{{customdata[{ends}]:.{digits}f}}"
         f" to %{{customdata[{ends + 1}]:.{digits}f}})<extra></extra>",
     )
-
-
-def chart_layout(x: str, y: str, height: int) -> go.Layout:
-    """The look of every chart, on a page or in a report: quiet grid, no background, names of both axes."""
-    grid = {"gridcolor": "rgba(125,131,140,.18)", "zeroline": False, "tickfont": {"size": 12}, "automargin": True}
-    return go.Layout(
-        height=height,
-        margin={"l": 56, "r": 14, "t": 10, "b": 44},
-        hovermode="closest",
-        dragmode=False,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "ui-sans-serif, system-ui, sans-serif", "size": 12, "color": BASE},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        xaxis={**grid, "title": {"text": x, "standoff": 6}},
-        yaxis={**grid, "title": {"text": y, "standoff": 4}},
-    )
-
-
-def drawn(figure: go.Figure, heading: str) -> Markup:
-    """A figure as HTML, the same each time; its id comes from the heading it stands under, which no other has."""
-    drawing = figure.to_html(
-        full_html=False,
-        include_plotlyjs=False,
-        config={"displayModeBar": False, "responsive": True},
-        div_id=re.sub(r"\W+", "-", heading).strip("-").lower(),
-    )
-    return Markup(drawing)

@@ -7,7 +7,8 @@ from plotly.offline import get_plotlyjs
 
 from playground.cards import Point, SafeRange
 from playground.measure import findings
-from playground.measure.figures import drawn, heat_map, heat_map_sliders, metric_curve, reward_against_kl
+from playground.measure.charts import drawn
+from playground.measure.figures import heat_map, heat_map_sliders, metric_curve, reward_against_kl
 from playground.measure.findings import LABELS, as_text, sentence
 from playground.templates import html
 

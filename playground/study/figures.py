@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from scipy.special import expit
 
 from playground.cards import Estimate
-from playground.measure.figures import BASE, LINES, NEGATIVE, POSITIVE, UNSAFE, band, chart_layout
+from playground.measure.charts import BASE, LINES, NEGATIVE, POSITIVE, UNSAFE, band, chart_layout
 from playground.study.analysis import Analysis, Findings
 from playground.study.described import VERDICTS, Result
 from playground.study.differences import Differences

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from playground.cards import Estimate
-from playground.measure.figures import drawn
+from playground.measure.charts import drawn
 from playground.study import asides, citing, differences, family, figures, sentences
 from playground.study.analysis import Analysis, Findings
 from playground.study.described import Result

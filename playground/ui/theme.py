@@ -3,37 +3,17 @@
 from gradio.themes import Base
 from gradio.themes.utils import colors, sizes
 
+from playground import palette
+
 _SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
-_ACCENT = colors.Color(
-    name="lagoon",
-    c50="#effaf9",
-    c100="#d5f1ef",
-    c200="#ade3df",
-    c300="#7acec9",
-    c400="#43b1ab",
-    c500="#14938c",
-    c600="#0c7872",
-    c700="#0d605c",
-    c800="#104d4a",
-    c900="#11403e",
-    c950="#042625",
-)
-_INK = colors.Color(
-    name="ink",
-    c50="#f7f8f8",
-    c100="#eff0f1",
-    c200="#e1e3e5",
-    c300="#cbced2",
-    c400="#9aa0a7",
-    c500="#6d747c",
-    c600="#525960",
-    c700="#3a4046",
-    c800="#23282d",
-    c900="#191d21",
-    c950="#111417",
-)
+_TONES = (50, *range(100, 1000, 100), 950)
+
+
+def _hue(name: str) -> colors.Color:
+    """A scale of the palette's, from its lightest tone to its darkest."""
+    return colors.Color(name=name, **{f"c{tone}": palette.colour(f"{name}-{tone}") for tone in _TONES})
 
 
 _LIGHT_AND_DARK = {
@@ -88,9 +68,9 @@ _ALIKE = {
 def theme() -> Base:
     """The playground's theme; nothing in it is fetched from anywhere."""
     base = Base(
-        primary_hue=_ACCENT,
-        secondary_hue=_ACCENT,
-        neutral_hue=_INK,
+        primary_hue=_hue("accent"),
+        secondary_hue=_hue("accent"),
+        neutral_hue=_hue("gray"),
         radius_size=sizes.radius_md,
         text_size=sizes.text_md,
         spacing_size=sizes.spacing_md,

@@ -8,7 +8,7 @@ import pytest
 from plotly.graph_objects import Figure
 
 from playground.cards import Point, SafeRange
-from playground.measure import figures, findings
+from playground.measure import charts, figures, findings
 from playground.measure.figures import ReplyReward
 from playground.measure.sheet import sheet
 from playground.settings import Sliders
@@ -36,7 +36,7 @@ def test_points_wear_the_colour_of_their_side_and_the_current_one_is_larger() ->
     )
     marker = figure["this prompt"]["marker"]
     assert figure["this prompt"]["x"] == [-1, 0, 1]
-    assert marker["color"] == [figures.NEGATIVE, figures.BASE, figures.POSITIVE]
+    assert marker["color"] == [charts.NEGATIVE, charts.BASE, charts.POSITIVE]
     assert marker["size"][2] > marker["size"][0]
 
 
@@ -63,7 +63,7 @@ def test_the_zone_begins_where_the_safe_range_ends() -> None:
     data = json.loads(figures.reward_curve(card()).to_json() or "")["data"]
     zones = [trace for trace in data if trace["name"] == "outside the tested range"]
     assert [zone["x"][:2] for zone in zones] == [[figures.X_RANGE[0], -1.0], [2.0, figures.X_RANGE[1]]]
-    assert all(zone["fillpattern"]["fgcolor"] == figures.UNSAFE for zone in zones)
+    assert all(zone["fillpattern"]["fgcolor"] == charts.UNSAFE for zone in zones)
 
 
 @pytest.mark.parametrize("points", [(), (ReplyReward(1, 0.5),)])
@@ -122,10 +122,10 @@ def test_what_was_measured_outside_the_tested_range_is_hatched_as_on_play(
     safe: tuple[float, float], hatched: list[tuple[float, float]]
 ) -> None:
     figure = figures.metric_curve(GRID, "reward", safe=SafeRange(alpha=safe, control=(0.0, 1.0)))
-    zones = [trace for trace in json.loads(figure.to_json() or "")["data"] if trace["name"] == figures.OUTSIDE]
+    zones = [trace for trace in json.loads(figure.to_json() or "")["data"] if trace["name"] == charts.OUTSIDE]
     assert [tuple(zone["x"][:2]) for zone in zones] == hatched
     ours = json.loads(figures.reward_curve(card()).to_json() or "")["data"]
-    style = next(trace["fillpattern"] for trace in ours if trace["name"] == figures.OUTSIDE)
+    style = next(trace["fillpattern"] for trace in ours if trace["name"] == charts.OUTSIDE)
     assert all(zone["fillpattern"] == style for zone in zones)
     assert "shapes" not in layout(figure)
 

@@ -19,7 +19,7 @@ from playground import places, presets
 from playground.cards import Card, Point
 from playground.errors import InvalidInput
 from playground.events import Progress
-from playground.measure import figures, findings
+from playground.measure import charts, figures, findings
 from playground.measure.findings import LABELS
 from playground.presets import Preset
 from playground.settings import SLIDER_RANGE, SLIDERS, Sliders
@@ -189,7 +189,7 @@ def _mark(figure: go.Figure, strengths: Sequence[float], way: str, current: Slid
         figure.update_xaxes(range=list(SLIDER_RANGE))
         figure.update_yaxes(range=[0, 1], showticklabels=False)
     elif here is not None and min(strengths) <= here <= max(strengths):
-        line = {"color": figures.BASE, "width": 1.5, "dash": "dot"}
+        line = {"color": charts.BASE, "width": 1.5, "dash": "dot"}
         figure.add_vline(x=here, line=line, annotation_text="Play", annotation_position="top right")
 
 
