@@ -192,5 +192,5 @@ def test_the_sheet_needs_no_network_and_says_it_in_words_too() -> None:
 
 
 def test_a_logarithmic_axis_writes_its_numbers_out() -> None:
-    assert figures._ticks(3.2, 61.0) == [5, 10, 20, 50]
-    assert figures._ticks(0.9, 1.1) == [1]
+    assert charts._ticks(3.2, 61.0) == [5, 10, 20, 50]
+    assert charts._ticks(0.9, 1.1) == [1]
