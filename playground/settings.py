@@ -332,6 +332,11 @@ def check_letters(messages: Sequence[Message], context_length: int) -> None:
         )
 
 
+def as_system(description: str) -> str:
+    """The system text that lets a model reply as whom a description describes, who is named or told in a clause."""
+    return f"You are {description.strip().rstrip('.')}."
+
+
 def conversation(prompt: str, system: str | None = None, history: tuple[Message, ...] = ()) -> tuple[Message, ...]:
     """The messages that ask `prompt` after `history`, under `system` text if any is given."""
     opening = () if system is None else (Message(role="system", content=system),)

@@ -36,6 +36,16 @@ class Recipe(Settings):
         default=40, ge=0, description="Invented replies take only the k likeliest tokens; 0 takes all."
     )
 
+    distil_prompts: int = Field(default=96, ge=1, description="Prompts whose replies teach the contrast.")
+    distil_tokens: int = Field(default=40, ge=8, description="Length of these replies, in tokens.")
+    distil_strength: float = Field(
+        default=5.0, gt=0, description="How strong a contrast of the two descriptions the layer is taught."
+    )
+    distil_steps: int = Field(
+        default=0, ge=0, description="Steps in which it learns the contrast before it learns of pairs; 0 for none."
+    )
+    distil_learning_rate: float = Field(default=4e-4, gt=0, description="Of these steps.")
+
     ridge: float = Field(default=0.01, gt=0, description="Ridge penalty of the reward head.")
 
     pair_tokens: int = Field(default=64, ge=1, description="The layer learns from each reply up to this many tokens.")

@@ -12,7 +12,8 @@ from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import exhaust
 from playground.settings import conversation
 from playground.sources import build_tiny
-from playground.training.clm.dpo import Fitted, Margins, _State, encode, fit, loss, read, strengthen
+from playground.training.clm.dpo import Margins, encode, fit, loss, read
+from playground.training.clm.fitting import Fitted, _State, strengthen
 from playground.training.guards import GuardMeans
 from playground.training.pairs import Pair, Split
 from playground.training.recipe import Recipe

@@ -12,7 +12,7 @@ from playground.events import exhaust
 from playground.settings import conversation
 from playground.sources import build_tiny
 from playground.training.clm import stages as alpha
-from playground.training.clm.dpo import Fitted
+from playground.training.clm.fitting import Fitted
 from playground.training.guards import GuardMeans
 from playground.training.pairs import Pair, Split
 from playground.training.recipe import Recipe
@@ -104,3 +104,38 @@ def test_the_layer_gives_way_until_replies_beyond_1_are_safe(tmp_path: Path, mon
         assert strength(found.layer) == pytest.approx(0.9), "1.93 x .9^3 = 1.41, and 1.93 x .95^3 = 1.65"
         assert found.checks["room_scale"] == 0.9
         assert {**found.checks, **checks} == found.checks, "what was measured at alpha 1 stays told"
+
+
+@pytest.mark.parametrize(("pairs_gain", "kept"), [(2.0, "layer"), (1.0, "distilled")])
+def test_pairs_train_the_distilled_layer_on_and_are_kept_only_where_they_gain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pairs_gain: float, kept: str
+) -> None:
+    model = load_model(build_tiny(tmp_path / "model"))
+    recipe = Recipe(distil_steps=2, distil_prompts=8, distil_tokens=8, steps=1, batch=2, scales=(1.2,), guard_prompts=1)
+    pairs = [Pair(prompt=conversation("Hello?"), chosen="Oh, hello there!", rejected="No.")] * 8
+    job = Job(
+        name="warmth", description="", poles=Poles(negative="cold", positive="warm"), out=tmp_path / "axis",
+        prompts=[f"What about {number}?" for number in range(40)], command="", data=(), given=pairs, recipe=recipe,
+        descriptions=("a warm person", "a cold person"),
+    )  # fmt: skip
+    fits: list[str] = []
+
+    def guard(*_: object, **__: object) -> object:
+        def means(layer: IdentityLayer) -> GuardMeans:
+            return GuardMeans(pairs_gain if (tmp_path / "layer").exists() else 1.0, 0.1, 1.0, 1.0)
+
+        return means
+
+    monkeypatch.setattr(alpha.guards, "answering", guard)
+    fit = alpha.dpo.fit
+
+    def begun(run: Run, data: Split, guard: object, folder: Path, start: IdentityLayer | None) -> object:
+        assert start is not None
+        fits.append(folder.name)
+        return fit(run, data, guard, folder, start)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(alpha.dpo, "fit", begun)
+    found = exhaust(alpha.layer(Run(model, recipe, tmp_path), job, Split(pairs, pairs), None))  # type: ignore[arg-type]
+    assert fits == ["layer"], "once, from the distilled one"
+    assert ("pair_accuracy" in found.checks) == (kept == "layer")
+    assert ("distil_kl" in found.checks) == (kept == "distilled")

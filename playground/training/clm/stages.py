@@ -9,7 +9,8 @@ from pathlib import Path
 from playground.events import Progress
 from playground.rewards.preference import PreferenceReward
 from playground.training import contrast, guards, rollouts
-from playground.training.clm import dpo
+from playground.training.clm import distil, dpo
+from playground.training.clm.fitting import Fitted, strengthen
 from playground.training.pairs import Split, some
 from playground.training.rollouts import Rollouts
 from playground.training.run import Run
@@ -19,17 +20,30 @@ GuardOf = Callable[[Run, int, bool], guards.Guard]
 """A guard that answers so many training prompts, at one end or at both."""
 
 
-def layer(run: Run, job: Job, data: Split, reward: PreferenceReward) -> Generator[Progress, None, dpo.Fitted]:
-    """Fit the identity layer to the pairs and choose its scale, each under a guard that answers some prompts."""
-    guard_of = partial(_guard, job, reward)
+def layer(run: Run, job: Job, data: Split, reward: PreferenceReward) -> Generator[Progress, None, Fitted]:
+    """Fit the identity layer and choose its scale, each under a guard that answers some prompts.
+
+    Of two descriptions it first learns the contrast (`distil`); then of the pairs, from there on, if that gains.
+    """
+    guard_of, recipe = partial(_guard, job, reward), run.recipe
+    taught = None
+    if job.descriptions is not None and recipe.distil_steps:
+        folder = run.work / "distilled"
+        lessons = yield from distil.lessons(run, job.descriptions, prompts_for(job, development=False))
+        steps = {"steps": recipe.distil_steps, "learning_rate": recipe.distil_learning_rate}
+        teaching = replace(run, recipe=recipe.model_copy(update={**steps, "check_every": recipe.distil_steps}))
+        fitted = yield from distil.fit(teaching, lessons, guard_of(run, recipe.guard_prompts, True), folder)
+        taught = yield from _scaled(run, guard_of, fitted, folder, "distilled layer's scale")
     folder = run.work / "layer"
-    fitted = yield from dpo.fit(run, data, guard_of(run, run.recipe.guard_prompts, True), folder)
-    return (yield from _scaled(run, guard_of, fitted, folder, "layer's scale"))
+    start = taught.layer if taught is not None else None
+    fitted = yield from dpo.fit(run, data, guard_of(run, recipe.guard_prompts, True), folder, start)
+    fitted = yield from _scaled(run, guard_of, fitted, folder, "layer's scale")
+    return fitted if taught is None or guards.is_better(fitted.checks, taught.checks) else taught
 
 
 def refinement(
-    run: Run, job: Job, data: Split, reward: PreferenceReward, fitted: dpo.Fitted
-) -> Generator[Progress, None, tuple[dpo.Fitted, Rollouts]]:
+    run: Run, job: Job, data: Split, reward: PreferenceReward, fitted: Fitted
+) -> Generator[Progress, None, tuple[Fitted, Rollouts]]:
     """Rounds of going on with the best and the worst of the steered model's own replies beside the pairs.
 
     Ends where a round makes the layer no better, and returns the layer before it. Returns the first round's replies as
@@ -55,13 +69,11 @@ def refinement(
         if not guards.is_better(refined.checks, fitted.checks):
             break
         trained = fitted.checks["steps"] + refined.checks["steps"]
-        fitted = dpo.Fitted(refined.layer, {**refined.checks, "steps": trained})
+        fitted = Fitted(refined.layer, {**refined.checks, "steps": trained})
     return fitted, first
 
 
-def with_room(
-    run: Run, job: Job, reward: PreferenceReward, fitted: dpo.Fitted
-) -> Generator[Progress, None, dpo.Fitted]:
+def with_room(run: Run, job: Job, reward: PreferenceReward, fitted: Fitted) -> Generator[Progress, None, Fitted]:
     """The layer, scaled down until replies at alpha `recipe.room` are in the tested range too: people go beyond 1.
 
     Asked are training prompts and, as for control's step size, those that the card's tested range is read from. The
@@ -81,14 +93,12 @@ def with_room(
     ]
     guard = guards.answering(run, reward, prompts, alpha=recipe.room)
     record = run.work / "room.json"
-    found = yield from dpo.strengthen(replace(run, recipe=halfway), fitted, guard, record, "room beyond 1")
+    found = yield from strengthen(replace(run, recipe=halfway), fitted, guard, record, "room beyond 1")
     room = {name.replace("guard", "room"): found.checks[name] for name in found.checks if name.startswith("guard")}
-    return dpo.Fitted(found.layer, {**fitted.checks, **room, "room_scale": found.checks["scale"]})
+    return Fitted(found.layer, {**fitted.checks, **room, "room_scale": found.checks["scale"]})
 
 
-def _refined(
-    run: Run, guard_of: GuardOf, data: Split, fitted: dpo.Fitted, name: str
-) -> Generator[Progress, None, dpo.Fitted]:
+def _refined(run: Run, guard_of: GuardOf, data: Split, fitted: Fitted, name: str) -> Generator[Progress, None, Fitted]:
     """The layer trained on and scaled anew."""
     steps, folder = run.recipe.refine_steps, run.work / name
     more = run.recipe.model_copy(
@@ -100,12 +110,10 @@ def _refined(
     return (yield from _scaled(run, guard_of, refined, folder, "refined layer's scale"))
 
 
-def _scaled(
-    run: Run, guard_of: GuardOf, fitted: dpo.Fitted, folder: Path, stage: str
-) -> Generator[Progress, None, dpo.Fitted]:
+def _scaled(run: Run, guard_of: GuardOf, fitted: Fitted, folder: Path, stage: str) -> Generator[Progress, None, Fitted]:
     """The layer as strong as replies at alpha 1 stay fluent."""
     guard = guard_of(run, run.recipe.scale_prompts, False)
-    return (yield from dpo.strengthen(run, fitted, guard, folder / "scale.json", stage))
+    return (yield from strengthen(run, fitted, guard, folder / "scale.json", stage))
 
 
 def _guard(job: Job, reward: PreferenceReward, run: Run, count: int, both: bool) -> guards.Guard:
