@@ -1,109 +1,25 @@
-"""`playground axis`: make an axis from preference pairs or from two sentences."""
+"""`playground axis`: make an axis from preference pairs, from two sentences, or from a recipe that tells either."""
 
 import shlex
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 from pydantic import Field
 
+from playground.cli import recipes
 from playground.cli.fields import of, with_fields
-from playground.cli.options import Answering, encoder_folder
+from playground.cli.making import Inventing, Making, Source, from_descriptions, from_pairs, load
+from playground.cli.options import Answering
 from playground.cli.progress import ProgressPrinter
-from playground.errors import InvalidInput
 from playground.events import exhaust
-from playground.files import trouble
-from playground.settings import MAIN, Settings
-from playground.texts import is_blank
-from playground.training.recipe import STAGES
-
-if TYPE_CHECKING:
-    from playground.cards import Card, Data
-    from playground.training.pairs import Pair
-    from playground.training.recipe import Recipe
-    from playground.training.spec import Job
+from playground.settings import Settings
 
 axis = typer.Typer(help="Make an axis of your own.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Option(help="What to call the axis.")]
 Out = Annotated[Path, typer.Option(help="A new folder for the axis; the same one again goes on after a stop.")]
-
-
-class Source(Settings):
-    """Of a file of pairs: which lines, and what the card says about it."""
-
-    where: str | None = Field(
-        default=None,
-        description="Use only those lines of a pairs file that hold this value.",
-        json_schema_extra={"metavar": "KEY=VALUE"},
-    )
-    licence: str = Field(default="unknown", description="Licence of the pairs, for the card.")
-    attribution: str = Field(default="", description="Whom the pairs are from, for the card.")
-
-
-class Judging(Settings):
-    """Who scores the axis independently, and what from."""
-
-    judge: str = Field(
-        default="words",
-        description="Who scores the axis independently: words, sentiment or length.",
-        json_schema_extra={"metavar": "KIND"},
-    )
-    judge_pairs: Path | None = Field(
-        default=None,
-        description="Pairs for the judge alone. [default: words keeps a share of the other pairs]",
-    )
-    judge_where: str | None = Field(
-        default=None,
-        description="Use only those lines of the judge's pairs that hold this value.",
-        json_schema_extra={"metavar": "KEY=VALUE"},
-    )
-    judge_licence: str = Field(default="unknown", description="Licence of the judge's pairs, for the card.")
-    judge_attribution: str = Field(default="", description="Whom the judge's pairs are from, for the card.")
-
-
-class Making(Judging, Source):
-    """What every axis that is trained may be told."""
-
-    description: str = Field(default="", description="One sentence on what the axis is.")
-    positive_pole: str = Field(default="more", description=f"A word for {MAIN} above 0.")
-    negative_pole: str = Field(default="less", description=f"A word for {MAIN} below 0.")
-    encoder: str | None = Field(
-        default=None,
-        description="Measure coherence with minilm, an encoder in a folder, or none. "
-        "[default: minilm if --judge length]",
-        json_schema_extra={"metavar": "NAME"},
-    )
-    prompts: Path | None = Field(
-        default=None, description="Prompts to reply to (.txt or .jsonl, maybe .gz). [default: the shipped set]"
-    )
-    minutes: float = Field(
-        default=90,
-        ge=1,
-        description="Stay inside this much time; where it runs out, a slow machine has learnt from less.",
-    )
-    seed: int = Field(default=0, ge=0, description="Fixes every draw.")
-    settings: tuple[str, ...] = Field(
-        default=(),
-        description="Change a setting of the recipe; repeat.",
-        json_schema_extra={"option": "set", "metavar": "NAME=VALUE"},
-    )
-    until: str = Field(
-        default="card",
-        description=f"Stop after one of the stages: {', '.join(STAGES)}.",
-        json_schema_extra={"metavar": "STAGE"},
-    )
-
-
-class Inventing(Making):
-    """The same of an axis that the model invents."""
-
-    pairs: Path | None = Field(
-        default=None,
-        description="Pairs to learn from beside the invented ones; short replies also show who speaks.",
-    )
 
 
 @axis.command("train")
@@ -117,9 +33,7 @@ def train(
     ],
 ) -> None:
     """Train an axis from a file of preference pairs; beside short statements the model writes replies of its own."""
-    making = of(given, Making)
-    found, source = _load(pairs, making)
-    _run(making, of(given, Answering), name=name, out=out, description=making.description, data=(source,), given=found)
+    from_pairs(of(given, Making), of(given, Answering), name, out, pairs)
 
 
 @axis.command("invent")
@@ -132,15 +46,23 @@ def invent(
     negative: Annotated[str, typer.Option(help="Who answers at the negative pole.")],
 ) -> None:
     """Train an axis from two sentences: the model itself plays both poles."""
-    if is_blank(positive) or is_blank(negative):
-        raise InvalidInput("A description is empty.", "Describe both poles, such as: an outgoing, sociable person.")
-    making = of(given, Inventing)
-    found, source = _load(making.pairs, making) if making.pairs is not None else ([], None)
-    _run(
-        making, of(given, Answering),
-        name=name, out=out, description=making.description or f"From {negative} to {positive}.",
-        data=() if source is None else (source,), descriptions=(positive, negative), given=found,
-    )  # fmt: skip
+    from_descriptions(of(given, Inventing), of(given, Answering), name, out, (positive, negative))
+
+
+@axis.command("make")
+@with_fields(Answering)
+def make(
+    given: Mapping[str, Any],
+    files: Annotated[list[Path], typer.Argument(metavar="RECIPE...", help="Recipes, such as presets/axes/*.toml.")],
+    out: Annotated[Path, typer.Option(help="The folder that gets a folder for each axis, by its name.")],
+) -> None:
+    """Make axes from recipes: TOML files that tell what `axis invent` or `axis train` would be told."""
+    how = of(given, Answering)
+    for one in [recipes.read(path) for path in files]:  # all are checked before the first is begun
+        if one.pairs is not None and not one.positive:
+            from_pairs(one.making(), how, one.name, out / one.name, one.pairs)
+        else:
+            from_descriptions(one.making(), how, one.name, out / one.name, (one.positive, one.negative))
 
 
 class Reading(Settings):
@@ -166,7 +88,7 @@ def vector(
 
     source, how = of(given, Reading), of(given, Answering)
     asked = load_prompts(source.prompts or places.PRESETS / "prompts.jsonl")
-    pairs = None if source.pairs is None else _load(source.pairs, Source(where=source.where))[0]
+    pairs = None if source.pairs is None else load(source.pairs, Source(where=source.where))[0]
 
     from playground.player import Player
     from playground.training import steering_vector
@@ -191,111 +113,3 @@ def vector(
         f"Try: playground generate 'Tell me about yourself.' --axis {shlex.quote(name)} --control 1 "
         "--method steering_vector"
     )
-
-
-def _run(making: Making, how: Answering, **job: Any) -> None:
-    """Check everything that can be checked before the model is loaded, then train and tell how it goes."""
-    from playground import places, sources
-    from playground.cards import Poles
-    from playground.training.pairs import load_prompts
-
-    if making.until not in STAGES:
-        raise InvalidInput(f"There is no stage {making.until!r}.", f"Choose one of: {', '.join(STAGES)}.")
-    job |= _judge(making) | {"recipe": _recipe(making.seed, making.settings), "minutes": making.minutes}
-    asked = load_prompts(making.prompts or places.PRESETS / "prompts.jsonl")
-
-    from playground.player import open_model
-    from playground.training.pipeline import train as run
-    from playground.training.spec import Job
-
-    tell = ProgressPrinter(how.as_json)
-    encoder = making.encoder or ("minilm" if making.judge == "length" else None)
-    folder = encoder_folder(encoder, lambda name: sources.resolve_encoder(name, tell))
-    language_model = open_model(how.model, how.dtype, tell, how.device)
-    ready = Job(
-        prompts=asked,
-        poles=Poles(negative=making.negative_pole, positive=making.positive_pole),
-        encoder=folder,
-        command=shlex.join(["playground", *sys.argv[1:]]),
-        until=making.until,  # pyright: ignore[reportArgumentType]
-        **job,
-    )
-    try:
-        card = exhaust(run(language_model, ready), tell)
-    except Exception as error:
-        if (found := trouble(error)) is None:
-            raise
-        raise InvalidInput(
-            f"The training had to stop: {found}.", "Make room on the disk, then run the same command to go on."
-        ) from error
-    _end(ready, card, how)
-
-
-def _judge(making: Judging) -> dict[str, Any]:
-    """What a job must know of its judge."""
-    from playground.cards import JudgeKind
-
-    kinds = get_args(JudgeKind)
-    if making.judge not in kinds:
-        raise InvalidInput(f"There is no judge {making.judge!r}.", f"Choose one of: {', '.join(kinds)}.")
-    if making.judge_pairs is None:
-        if making.judge_where is not None:
-            raise InvalidInput("--judge-where needs --judge-pairs.", "Name the file whose lines it chooses.")
-        return {"judge": making.judge}
-    source = Source(where=making.judge_where, licence=making.judge_licence, attribution=making.judge_attribution)
-    found, told = _load(making.judge_pairs, source)
-    return {"judge": making.judge, "judge_pairs": found, "judge_data": (told,)}
-
-
-def _load(path: Path, source: Source) -> tuple[list["Pair"], "Data"]:
-    """The pairs of a file, and what the card will say about it."""
-    from playground.cards import Data
-    from playground.files import digest
-    from playground.training import pairs
-
-    key, _, value = (source.where or "").partition("=")
-    if source.where is not None and not (key and value):
-        raise InvalidInput(f"{source.where!r} is not KEY=VALUE.", "Write it like: --where trait=openness")
-    found = pairs.load(path, (key, value) if source.where else None)
-    about = {"licence": source.licence, "attribution": source.attribution, "sha256": digest(path)}
-    name = path.name + (f", lines with {key} {value}" if source.where else "")
-    return found, Data(name=name, rows=len(found), **about)
-
-
-def _recipe(seed: int, settings: Sequence[str]) -> "Recipe":
-    """The default recipe with what was asked to be changed."""
-    import json
-
-    from playground.training.recipe import Recipe
-
-    changed: dict[str, Any] = {}
-    for setting in settings:
-        name, sign, value = setting.partition("=")
-        if not sign or name not in Recipe.model_fields:
-            raise InvalidInput(
-                f"--set {setting!r} names no setting.", f"Choose from: {', '.join(sorted(Recipe.model_fields))}."
-            )
-        try:
-            changed[name] = json.loads(value)
-        except (ValueError, RecursionError):
-            raise InvalidInput(f"--set {setting!r} has no number.", "Write it like: --set steps=60") from None
-    return Recipe(**{"seed": seed, **changed})
-
-
-def _end(job: "Job", card: "Card | None", how: Answering) -> None:
-    """The card, or what to do next."""
-    if card is None:
-        print(f"Stopped after the stage {job.until}. Run it again without --until to go on.", file=sys.stderr)
-    elif how.as_json:
-        print(card.model_dump_json(), flush=True)
-    else:
-        from playground.sources import DEFAULT
-
-        low, high = card.safe_range.of(MAIN)
-        tried = " ".join(f"--{MAIN} {amount:g}" for amount in sorted({low, 0.0, high}))
-        of_model = "" if how.model == DEFAULT else f" --model {shlex.quote(how.model)}"
-        print(
-            f"{card.name} is ready in {job.out}. Tested from {MAIN} {low:g} to {high:g}; reward rises until "
-            f"{MAIN} {card.rises_until:g}.\nTry: playground generate 'Tell me about yourself.' "
-            f"--axis {shlex.quote(str(job.out))} {tried}{of_model}"
-        )

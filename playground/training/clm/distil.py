@@ -58,11 +58,12 @@ def lessons(run: Run, descriptions: tuple[str, str], prompts: Sequence[str]) -> 
     replies = yield from gather(model, {}, request, run.gathering("distilled.jsonl", "replies that teach"))
 
     @cache
-    def ids(prompt: str, system: str | None) -> list[int]:
-        return model.prompt_ids(conversation(prompt, system=system))
+    def three_ways(prompt: str) -> tuple[list[int], list[int], list[int]]:
+        plain, positive, negative = (model.prompt_ids(conversation(prompt, system=system)) for system in systems)
+        return plain, positive, negative
 
     return [
-        Lesson(*(ids(rows[reply.row].messages[-1].content, system) for system in systems), list(reply.token_ids))
+        Lesson(*three_ways(rows[reply.row].messages[-1].content), list(reply.token_ids))
         for reply in sorted(replies, key=lambda reply: reply.row)
         if len(reply.token_ids) >= FEWEST_TOKENS
     ]
