@@ -27,7 +27,8 @@ class AxisRecipe(Inventing):
 
     def making(self) -> Inventing:
         """What `axis invent` would have been told."""
-        told: dict[str, Any] = self.model_dump(exclude={"name", "positive", "negative", "set", "sha256"}, exclude_defaults=True)
+        own = {"name", "positive", "negative", "set", "sha256"}
+        told: dict[str, Any] = self.model_dump(exclude=own, exclude_defaults=True)
         settings = tuple(f"{name}={json.dumps(value)}" for name, value in self.set.items())
         return Inventing(**{**told, "settings": (*self.settings, *settings)})
 
