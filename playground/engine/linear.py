@@ -33,8 +33,8 @@ def fused(linears: Sequence[nn.Linear], in_int8: bool = False) -> Product:
     plain: Product = lambda x: nn.functional.linear(x, weight, bias)  # noqa: E731
     if not in_int8:
         return plain
-    few = int8(weight, bias)
-    return lambda x: few(x) if len(x) <= _INT8_ROWS else plain(x)
+    few, many = int8(weight, bias), _in_few_sizes(plain)
+    return lambda x: few(x) if len(x) <= _INT8_ROWS else many(x)
 
 
 def can_be_packed(weight: Tensor) -> bool:
@@ -51,7 +51,30 @@ def can_be_packed(weight: Tensor) -> bool:
 def packed(weight: Tensor, bias: Tensor | None = None) -> Product:
     """A product with weights [out, in] in oneDNN's layout. In bfloat16 a row's result is the same bits in any batch."""
     blocked = torch.ops.mkldnn._reorder_linear_weight(weight)
-    return lambda x: torch.ops.mkldnn._linear_pointwise(x, blocked, bias, "none", [], "")
+    return _in_few_sizes(lambda x: torch.ops.mkldnn._linear_pointwise(x, blocked, bias, "none", [], ""))
+
+
+def size_for(rows: int) -> int:
+    """How many rows a product of oneDNN's is asked for where these are wanted: all up to 16, then eight sizes for each
+    doubling.
+
+    oneDNN makes a kernel for each number of rows and keeps a thousand of them, half a megabyte each.
+    """
+    step = 2 ** max(0, (rows - 1).bit_length() - 4)
+    return -(-rows // step) * step
+
+
+def _in_few_sizes(product: Product) -> Product:
+    """The product of x [..., in], with rows of zeros behind it up to one of few sizes."""
+
+    def sized(x: Tensor) -> Tensor:
+        rows = x.shape[:-1].numel()
+        if (size := size_for(rows)) == rows:
+            return product(x)
+        padded = nn.functional.pad(x.reshape(rows, -1), (0, 0, 0, size - rows))
+        return product(padded)[:rows].unflatten(0, x.shape[:-1])
+
+    return sized
 
 
 def half(weight: Tensor) -> Product:

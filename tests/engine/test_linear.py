@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from playground.engine.linear import fused, int8, round_to_int8, to_int8
+from playground.engine.linear import fused, int8, round_to_int8, size_for, to_int8
 from playground.engine.loading import load_model
 from playground.errors import InvalidInput
 from playground.sources import build_tiny
@@ -30,6 +30,26 @@ def test_a_fused_product_is_its_layers_side_by_side(dtype: torch.dtype, bias: bo
     slack = 1e-5 if dtype == torch.float32 else 1e-2
     torch.testing.assert_close(fused(layers)(x), expected, atol=slack, rtol=slack)
     torch.testing.assert_close(torch.cat([layer(x) for layer in layers], -1), expected)
+
+
+def test_rows_come_in_few_sizes_that_are_hardly_larger() -> None:
+    sizes = {rows: size_for(rows) for rows in range(1, 4097)}
+    assert all(rows <= size <= rows * 9 / 8 for rows, size in sizes.items())
+    assert all(sizes[rows] == rows for rows in range(1, 17))
+    assert len(set(sizes.values())) == 16 + 8 * 8
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("in_int8", [False, True])
+def test_a_product_of_any_number_of_rows_is_the_plain_one(dtype: torch.dtype, in_int8: bool) -> None:
+    layer = linear(32, True, 0, dtype)
+    if in_int8:
+        round_to_int8(layer)
+    product = fused([layer], in_int8 and dtype == torch.bfloat16)
+    slack = 1e-5 if dtype == torch.float32 else 2e-2
+    for shape in ((1,), (17,), (33,)) if in_int8 else ((1,), (17,), (3, 7), (2, 3, 11)):
+        x = torch.randn(*shape, WIDTH, generator=torch.Generator().manual_seed(0)).to(dtype)
+        torch.testing.assert_close(product(x), layer(x), atol=slack, rtol=slack)
 
 
 def test_rounding_to_int8_again_changes_nothing() -> None:
