@@ -274,7 +274,7 @@ class Placement(Settings):
 
     dtype: str = Field(
         default="auto",
-        description="auto (the fast one of float32 and bfloat16), either, float16, or int8.",
+        description="auto (the fast one of float32 and bfloat16), either, float16, int8, or int4 (CUDA).",
         json_schema_extra={"metavar": "TYPE"},
     )
     device: str = Field(

@@ -167,28 +167,39 @@ def _model(name: str, dtype: str, device: str) -> Iterator[DoctorCheck]:
 
 def _room(model: "LanguageModel") -> Iterator[DoctorCheck]:
     """On each device of this machine: what the weights take there, and how many rows there is room for beside them."""
-    import torch
-
-    from playground.engine.linear import can_be_packed
     from playground.engine.scheduler import KV_BUDGET
 
-    numbers = sum(weight.numel() for weight in model.model.parameters())
     for device, free in _devices():
         is_here = (device.type, device.index or 0) == (model.device.type, model.device.index or 0)
         dtype = model.dtype if is_here else sources.pick_dtype("auto", device)
-        # A processor's own layout of the weights is a copy.
-        copies = 2 if device.type == "cpu" and can_be_packed(torch.zeros(1, dtype=dtype)) else 1
-        weights, kv_bytes = copies * numbers * dtype.itemsize, model.kv_bytes // model.dtype.itemsize * dtype.itemsize
+        weights, rounded = _weight_bytes(model, device, dtype, is_here)
+        kv_bytes = model.kv_bytes // model.dtype.itemsize * dtype.itemsize
         memory = free + (weights if is_here else 0)  # they are loaded there, and so not free
         rows = rows_beside(weights, kv_bytes, memory, KV_BUDGET)
         yield DoctorCheck(
             f"room on {device}",
             rows > 0 or not is_here,
-            f"{weights / _GIGABYTE:.2f} GB of weights in {str(dtype).removeprefix('torch.')}, {kv_bytes} bytes a token "
-            f"and stream; of {memory / _GIGABYTE:.1f} GB that leaves "
+            f"{weights / _GIGABYTE:.2f} GB of weights in {str(dtype).removeprefix('torch.')}{rounded}, {kv_bytes} "
+            f"bytes a token and stream; of {memory / _GIGABYTE:.1f} GB that leaves "
             + (f"{rows} rows of {_ROW_TOKENS} tokens in two streams" if rows else "no room for a row"),
             "Take a smaller model, another --device, or --dtype bfloat16.",
         )
+
+
+def _weight_bytes(
+    model: "LanguageModel", device: "torch.device", dtype: "torch.dtype", is_here: bool
+) -> tuple[int, str]:
+    """What a model's weights take on a device, and whether most are rounded there."""
+    import torch
+
+    from playground.engine.linear import can_be_packed, held_bytes, is_plain
+
+    weights = list(model.model.parameters())
+    if is_here and not all(map(is_plain, weights)):
+        return sum(map(held_bytes, weights)), ", most rounded to fewer bits"
+    # A processor's own layout of the weights is a copy.
+    copies = 2 if device.type == "cpu" and can_be_packed(torch.zeros(1, dtype=dtype)) else 1
+    return copies * dtype.itemsize * sum(weight.numel() for weight in weights), ""
 
 
 def rows_beside(weights: int, kv_bytes: int, memory: float, budget: int) -> int:

@@ -9,6 +9,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingW
 
 from playground.engine.fused_step import FusedDecoder, Span
 from playground.engine.kv_memory import KVMemory
+from playground.engine.linear import is_plain
 
 
 class KVCache(Protocol):
@@ -37,9 +38,10 @@ class KVCache(Protocol):
 
 
 def cache_maker(decoder: Any, in_int8: bool = False) -> Callable[[], KVCache]:
-    """What makes empty caches for a stock decoder: fused ones if its family has a fused step and it is in one place."""
+    """What makes empty caches for a stock decoder: fused ones if its family has a fused step, and all its numbers are
+    plain ones in one place."""
     devices = {weight.device for weight in decoder.parameters()}
-    if FusedDecoder.fits(decoder.config) and len(devices) == 1:
+    if FusedDecoder.fits(decoder.config) and len(devices) == 1 and all(map(is_plain, decoder.parameters())):
         return FusedCaches(decoder, in_int8)
     return lambda: StockCache(decoder)
 

@@ -37,6 +37,28 @@ def fused(linears: Sequence[nn.Linear], in_int8: bool = False) -> Product:
     return lambda x: few(x) if len(x) <= _INT8_ROWS else many(x)
 
 
+def is_plain(weight: Tensor) -> bool:
+    """Whether a weight holds its numbers themselves, and not others that stand for them, as torchao's do."""
+    return type(weight) in (Tensor, nn.Parameter)
+
+
+def plain(weight: Tensor) -> Tensor:
+    """A weight's numbers, whatever stands for them. Raises TypeError where nothing tells them."""
+    if is_plain(weight):
+        return weight
+    if not weight.is_floating_point():
+        raise TypeError(f"weights of {type(weight).__name__} in {weight.dtype} cannot be read")
+    return weight.dequantize()
+
+
+def held_bytes(weight: Tensor) -> int:
+    """The bytes that a weight takes."""
+    if is_plain(weight) or not hasattr(weight, "__tensor_flatten__"):
+        return weight.nbytes
+    parts, _ = weight.__tensor_flatten__()  # pyright: ignore[reportAttributeAccessIssue]
+    return sum(held_bytes(getattr(weight, part)) for part in parts)
+
+
 def can_be_packed(weight: Tensor) -> bool:
     """Whether oneDNN has a layout of its own for this matrix, and kernels that read it."""
     if weight.device.type != "cpu" or platform.machine() not in ("x86_64", "AMD64"):

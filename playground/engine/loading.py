@@ -14,20 +14,24 @@ from transformers.models.auto.tokenization_auto import AutoTokenizer
 from playground.engine.admission import admit
 from playground.engine.fused_step import FusedDecoder
 from playground.engine.language_model import LanguageModel
+from playground.engine.linear import plain
 from playground.errors import InvalidInput, ModelUnavailable, PlaygroundError
 
 _GET_IT_WHOLE = "Point to a complete Hugging Face folder with safetensors weights, or fetch the model again."
 
+_INT4_GROUP = 64
+"""Weights that share a factor in int4."""
+
 _LARGEST_WEIGHT = 65_504.0
 """What float16 can hold, in which models are passed on; damaged bytes read as numbers up to 1e38."""
+
+PACKED = (torch.int8, torch.int4)  # pyright: ignore[reportAttributeAccessIssue]
+"""What weights are rounded to; all else is then bfloat16."""
 
 SPLIT = "split"
 """The device that stands for all GPUs together."""
 
-_WHERE_INT8_WORKS = (
-    "int8 works on a CPU for models of the families Llama, Mistral, Qwen2 and Qwen3 without sliding windows; "
-    "take --dtype auto."
-)
+_GET_TORCHAO = "Run: pip install 'alignment-playground[quantize]', or take --dtype auto."
 
 
 def load_model(
@@ -37,24 +41,26 @@ def load_model(
 
     Any decoder will do that passes the checks of `admission`; of a multimodal model the text part is used.
     `device` is torch's name of one, or SPLIT: then the layers are spread over all GPUs, and read by the stock step.
-    torch.int8 is bfloat16 with the decoder's weights rounded to int8, which single steps then read: CPU only, and
-    only where there is a fused step.
+    torch.int8 is bfloat16 with the decoder's weights rounded to int8: for the fused step on a CPU, where a family has
+    one, elsewhere by torchao. torch.int4 is torchao's, on CUDA.
     """
     name = name or folder.name
-    in_int8 = dtype == torch.int8
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         _refuse_capped(config.get_text_config(), name)
-        if in_int8 and not (FusedDecoder.fits(config) and device == "cpu"):
-            raise InvalidInput(f"{name} cannot be held in int8 here.", _WHERE_INT8_WORKS)
+        if dtype in PACKED and getattr(config, "quantization_config", None) is not None:
+            raise InvalidInput(f"The weights of {name} are packed already.", "Take --dtype auto.")
+        in_int8 = dtype == torch.int8 and device == "cpu" and FusedDecoder.fits(config)
+        packing = _packing(dtype, name) if dtype in PACKED and not in_int8 else None
         if device == SPLIT and find_spec("accelerate") is None:
             raise InvalidInput(
                 "To split a model, the package accelerate is needed.", "Run: pip install 'alignment-playground[split]'"
             )
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
-            dtype=torch.bfloat16 if in_int8 else dtype,
-            device_map="auto" if device == SPLIT else None,
+            dtype=torch.bfloat16 if dtype in PACKED else dtype,
+            quantization_config=packing,
+            device_map="auto" if device == SPLIT else device if packing is not None else None,
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
@@ -82,6 +88,20 @@ def load_model(
     return language_model
 
 
+def _packing(dtype: torch.dtype, name: str) -> Any:
+    """How torchao holds the weights of all layers but the head. Raises InvalidInput where it is not here."""
+    if find_spec("torchao") is None or find_spec("accelerate") is None:
+        raise InvalidInput(
+            f"To hold {name} in {str(dtype).removeprefix('torch.')} here, the package torchao is needed.", _GET_TORCHAO
+        )
+    from torchao.quantization import Int4WeightOnlyConfig, Int8WeightOnlyConfig  # pyright: ignore[reportMissingImports]
+    from transformers.utils.quantization_config import TorchAoConfig
+
+    if dtype == torch.int8:
+        return TorchAoConfig(Int8WeightOnlyConfig())
+    return TorchAoConfig(Int4WeightOnlyConfig(group_size=_INT4_GROUP, int4_packing_format="tile_packed_to_4d"))
+
+
 def _refuse_capped(config: Any, name: str) -> None:
     """Small logits are nearly the same with a cap and without, so that trying a model on a text may not show one."""
     if getattr(config, "final_logit_softcapping", None):
@@ -102,7 +122,10 @@ def refuse_damaged(model: torch.nn.Module, folder: Path) -> None:
     for name, weights in model.named_parameters():
         if not weights.numel():
             continue
-        low, high = (float(end) for end in weights.detach().aminmax())
+        try:
+            low, high = (float(end) for end in plain(weights.detach()).aminmax())
+        except TypeError as error:
+            raise ModelUnavailable(f"The model in {folder} is packed: its {error}.", _GET_IT_WHOLE) from error
         if not max(-low, high) <= _LARGEST_WEIGHT:  # also where they are nan
             raise ModelUnavailable(
                 f"The weights in {folder} are damaged: {name} holds numbers from {low:.3g} to {high:.3g}.",

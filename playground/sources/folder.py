@@ -1,6 +1,7 @@
 """Is this folder a base model that may be loaded? Looks at names, sizes and headers; loads and unpickles nothing."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from playground.errors import InvalidInput, ModelUnavailable
@@ -10,6 +11,7 @@ SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _PICKLE_STARTS = (b"\x80", b"PK\x03\x04")
+_UNPACKED_WHEN_LOADED = ("mxfp4",)
 _HEADER_LIMIT = 100_000_000
 """Bytes; the format's own limit on its header."""
 
@@ -26,13 +28,28 @@ def check_model_folder(folder: Path) -> Path:
             f"{folder} is a file, not a model folder.",
             "Give the folder that holds config.json, the tokenizer and the safetensors weights.",
         )
-    if "model_type" not in _json(folder / "config.json"):
+    config = read_json(folder / "config.json")
+    if "model_type" not in config:
         raise ModelUnavailable(f"{folder / 'config.json'} names no model_type.", "Save the model again.")
+    check_packing(config, str(folder))
     if not any((folder / name).is_file() for name in _TOKENIZERS):
         raise ModelUnavailable(f"{folder} holds no tokenizer.", "Copy the model's tokenizer.json into it.")
     for file in _weight_files(folder):
         check_safetensors(file)
     return folder
+
+
+def check_packing(config: Mapping[str, object], name: str) -> None:
+    """Raise ModelUnavailable where a model's weights are packed, but for a packing that transformers undoes."""
+    packing = config.get("quantization_config")
+    if packing is None:
+        return
+    method = packing.get("quant_method") if isinstance(packing, dict) else None
+    if method not in _UNPACKED_WHEN_LOADED:
+        raise ModelUnavailable(
+            f"The weights of {name} are packed by {method or 'something unknown'}, which cannot be steered.",
+            "Take the same model with plain weights, and --dtype int8 for less memory.",
+        )
 
 
 def check_safetensors(file: Path) -> None:
@@ -66,7 +83,7 @@ def _weight_files(folder: Path) -> list[Path]:
     if (folder / SINGLE).is_file():
         return [folder / SINGLE]
     if (folder / INDEX).is_file():
-        shards = _json(folder / INDEX).get("weight_map")
+        shards = read_json(folder / INDEX).get("weight_map")
         if not isinstance(shards, dict) or not shards:
             raise ModelUnavailable(f"{folder / INDEX} lists no weights.", "Download or copy the model again.")
         return [folder / str(name) for name in sorted(set(shards.values()))]
@@ -78,7 +95,8 @@ def _weight_files(folder: Path) -> list[Path]:
     raise ModelUnavailable(f"{folder} holds no safetensors weights.", f"It must contain {SINGLE} or {INDEX}.")
 
 
-def _json(path: Path) -> dict[str, object]:
+def read_json(path: Path) -> dict[str, object]:
+    """The object in a model's file. Raises ModelUnavailable where there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

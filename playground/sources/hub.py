@@ -5,6 +5,7 @@ from pathlib import Path
 
 from playground.errors import InvalidInput, ModelUnavailable
 from playground.sources import sums
+from playground.sources.folder import check_packing, read_json
 
 _ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -30,6 +31,8 @@ def fetch(name: str, revision: str | None = None) -> Path:
     repo, revision = split(name, revision)
     hint = "Check the id and your connection, or give a local folder: --model FOLDER"
     try:
+        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=_WANTED[:1]))
+        check_packing(read_json(folder / _WANTED[0]), repo)  # before gigabytes are downloaded
         return Path(snapshot_download(repo, revision=revision, allow_patterns=_WANTED, ignore_patterns=_UNWANTED))
     except errors.GatedRepoError:
         raise ModelUnavailable(

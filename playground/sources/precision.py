@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from playground.errors import InvalidInput
@@ -10,7 +11,7 @@ from playground.errors import InvalidInput
 if TYPE_CHECKING:
     import torch
 
-DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")
+DTYPES = ("auto", "float32", "bfloat16", "float16", "int8", "int4")
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,3})?|mps|split")
 _FAST_BFLOAT16_CPU = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
@@ -48,18 +49,35 @@ def pick_device(name: str = "auto") -> str:
 def pick_dtype(name: str, device: str | torch.device = "cpu") -> torch.dtype:
     """The dtype to hold base weights in: `auto` is bfloat16 where `device` is fast at it, else float32.
 
-    int8 is asked for by name only: it rounds weights, and pays for a few rows at a time.
+    int8 and int4 are asked for by name only: they round weights, and pay for a few rows at a time.
 
-    Raises InvalidInput for any other word than those in DTYPES.
+    Raises InvalidInput for any other word than those in DTYPES, and for a device that does not know the format.
     """
     import torch
 
     check_placement(name, "auto")
     if name != "auto":
+        _check_packed(name, str(device))
         return getattr(torch, name)
     return (
         torch.bfloat16 if _is_fast_at_bfloat16(torch.device("cuda" if device == "split" else device)) else torch.float32
     )
+
+
+def _check_packed(dtype: str, device: str) -> None:
+    """Raise InvalidInput where no kernel reads weights of a rounded format."""
+    kinds = {"int8": ("cpu", "cuda"), "int4": ("cuda",)}.get(dtype)
+    kind = device.partition(":")[0]
+    if kinds is not None and kind not in kinds:
+        raise InvalidInput(
+            f"{dtype} works on {' and '.join(kinds)}, not on {kind}.",
+            "Take --dtype int8." if dtype == "int4" and kind == "cpu" else "Take --dtype auto.",
+        )
+    if kinds is not None and kind == "cuda" and find_spec("torchao") is None:
+        raise InvalidInput(
+            f"For {dtype} on a GPU, the package torchao is needed.",
+            "Run: pip install 'alignment-playground[quantize]', or take --dtype auto.",
+        )
 
 
 def _is_fast_at_bfloat16(device: torch.device) -> bool:

@@ -70,7 +70,7 @@ def make_lab(folder: Path, architecture: str, dtype: torch.dtype = torch.float32
             for parameter in layer.layer.parameters():
                 parameter.add_((torch.randn(parameter.shape) * 0.1).to(parameter))
             function = ValueFunction(model.width, 16).requires_grad_(False).to(device)
-            own = CLM(layer.requires_grad_(False).to(dtype)), REControl(function, step_size=0.3, updates=4)
+            own = CLM(layer.requires_grad_(False).to(model.dtype)), REControl(function, step_size=0.3, updates=4)
             axes[name] = Steering(own)
     axes["untrained"] = by_layer(IdentityLayer(model))
     return Lab(model, axes)

@@ -53,6 +53,23 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("packing", "word"),
+    [({"quant_method": "gptq", "bits": 4}, "gptq"), ({"quant_method": "bitsandbytes"}, "bitsandbytes"),
+     ({"quant_method": "torchao"}, "torchao"), ({"quant_method": "fp8"}, "fp8"), ({}, "unknown"), ("x", "unknown")],
+)  # fmt: skip
+def test_packed_weights_are_refused_before_they_are_read(copy: Path, packing: object, word: str) -> None:
+    pack(copy, packing)
+    with pytest.raises(ModelUnavailable, match=f"packed by .*{word}.* cannot be steered") as told:
+        sources.resolve(str(copy))
+    assert "plain weights" in told.value.hint
+
+
+def pack(folder: Path, packing: object) -> None:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, "quantization_config": packing}), encoding="utf-8")
+
+
 @pytest.mark.parametrize(("damage", "word"), DAMAGE.values(), ids=DAMAGE.keys())
 def test_a_damaged_folder_is_refused_with_the_reason(copy: Path, damage: Callable[[Path], object], word: str) -> None:
     damage(copy)

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,17 @@ def test_only_weights_configuration_and_tokenizer_are_asked_of_the_hub(
         wanted + unwanted, allow_patterns=fake.asked["allow_patterns"], ignore_patterns=fake.asked["ignore_patterns"]
     )
     assert list(chosen) == wanted
+
+
+def test_packed_weights_are_refused_before_they_are_downloaded(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = json.loads((copy / "config.json").read_text(encoding="utf-8"))
+    packed = {**config, "quantization_config": {"quant_method": "awq"}}
+    (copy / "config.json").write_text(json.dumps(packed), encoding="utf-8")
+    fake = FakeHub(copy)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fake)
+    with pytest.raises(ModelUnavailable, match="weights of a/b are packed by awq"):
+        sources.resolve("a/b")
+    assert fake.asked["allow_patterns"] == ["config.json"]
 
 
 def hub_errors() -> dict[str, tuple[Exception, str]]:

@@ -58,5 +58,25 @@ def test_other_words_are_refused_before_torch_is_asked(machine: Any, name: str) 
         sources.pick_device(name)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "device", "finds", "fix"),
+    [
+        ("int4", "cpu", "int4 works on cuda, not on cpu", "int8"),
+        ("int8", "mps", "int8 works on cpu and cuda, not on mps", "auto"),
+        ("int8", "split", "not on split", "auto"),
+        ("int4", "cuda:1", "torchao is needed", "quantize"),
+        ("int8", "cuda", "torchao is needed", "quantize"),
+    ],
+)
+def test_a_rounded_format_is_refused_where_nothing_reads_it(
+    dtype: str, device: str, finds: str, fix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("playground.sources.precision.find_spec", lambda name: None)
+    with pytest.raises(InvalidInput, match=finds) as told:
+        sources.pick_dtype(dtype, device)
+    assert fix in told.value.hint
+    assert sources.pick_dtype("int8", "cpu") == torch.int8
+
+
 def test_defaults_are_known_words() -> None:
     sources.check_placement(**Placement().model_dump())

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from playground.engine.caches import cache_maker, run_decoder
 from playground.engine.language_model import LanguageModel
+from playground.engine.linear import plain
 from playground.files import in_one_piece
 
 FILE_NAME = "identity_layer.safetensors"
@@ -52,7 +53,8 @@ class IdentityLayer(nn.Module):
 
     def restore(self, model: LanguageModel) -> None:
         """Take the weights of the base model's layer 0 again, so that the layer does what that one does."""
-        self.layer.load_state_dict(_layers(model.decoder)[0].state_dict())
+        state = _layers(model.decoder)[0].state_dict()
+        self.layer.load_state_dict({name: plain(tensor) for name, tensor in state.items()})
 
     def forward(self, embeddings: Float[Tensor, "B T D"], mask: Integer[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
         """Embeddings [B, T, D] and mask [B, T] -> aligned embeddings [B, T, D], dtype kept, without any cache."""
@@ -86,7 +88,7 @@ def _first_layer_alone(stock: Any) -> nn.Module:
     held = dict(stock.named_parameters(remove_duplicate=False)) | dict(stock.named_buffers(remove_duplicate=False))
     for name, tensor in (*decoder.named_parameters(), *decoder.named_buffers()):
         if name in held and held[name].shape == tensor.shape:
-            tensor.copy_(held[name])
+            tensor.copy_(plain(held[name]))
         else:
             tensor.zero_()
     for name, part in decoder.named_children():
