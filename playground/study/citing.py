@@ -59,7 +59,7 @@ _CURVES = {
         "The utility of a strength was a parabola with a sharpness below its top and another above it, as a Wald test "
         "against free utilities spoke against a single sharpness (p < .3)."
     ),
-    "": "As neither a parabola nor one with two sides fitted, utilities were estimated strength by strength.",
+    "": "As neither a parabola nor one with two sides could be relied on, utilities were estimated for each strength.",
 }
 
 _MODEL = (

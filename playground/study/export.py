@@ -20,7 +20,7 @@ from playground import comparator as llm_comparator
 from playground.comparator import Compared
 from playground.errors import InvalidInput
 from playground.settings import SLIDERS
-from playground.study import psych_ds, results
+from playground.study import columns, psych_ds, results
 from playground.study.records import Records
 from playground.study.stimuli import Stimulus, Study
 
@@ -107,8 +107,8 @@ def dictionary(study: Study) -> pd.DataFrame:
         )
         for question in study.plan.questions
     }
-    tables = {"answers": results.COLUMNS, "people": results.PEOPLE | asked, "replies": REPLIES}
-    tables |= {"practice": results.COLUMNS, "events": results.EVENTS}
+    tables = {"answers": columns.COLUMNS, "people": columns.PEOPLE | asked, "replies": REPLIES}
+    tables |= {"practice": columns.COLUMNS, "events": columns.EVENTS}
     meanings = [(table, name, *what) for table, named in tables.items() for name, what in named.items()]
     return pd.DataFrame(meanings, columns=["table", "column", "dtype", "meaning"])
 

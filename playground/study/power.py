@@ -12,8 +12,7 @@ from playground.errors import InvalidInput
 from playground.study import comparisons, differences, family, preferences
 from playground.study.crowd import Crowd, Schedules, draw_pairs, draw_verdicts
 from playground.study.family import SecondaryTest
-from playground.study.model import multilevel, spread
-from playground.study.model.design import Shape
+from playground.study.model import spread
 from playground.study.model.ordinal import Places
 from playground.study.model.pairs import Pairs, TooLittleError
 from playground.study.parts import Condition, PlannedAnalysis
@@ -133,8 +132,8 @@ class _Simulation:
         shown = self.shown.pairs.of(people)
         pairs = draw_pairs(self.about, shown, rng, self.degrees)
         here = pairs if shown.condition is None else pairs.only(shown.condition.ravel() == self.place)
-        model = PreferenceModel(here, self.condition.strengths)
-        model.shape = Shape()  # as for most people; a test for careless ones would take most of the time
+        # no careless people in the model, as for most studies: a test for them would take most of the time
+        model = PreferenceModel(here, self.condition.strengths, careless=False)
         leads, fits = model.led.leads, model.led.parabola_fits
         if not self.limit_leads and leads is not None and leads.has_top:
             outcome = preferences.told(leads, model.scale)
@@ -155,7 +154,7 @@ class _Simulation:
         chances: dict[str, float | None] = dict.fromkeys(self.covered)
         if family.PEOPLE in chances and model.led.parabola_fits:
             fitted = model.parabola.fit
-            chances[family.PEOPLE] = spread.chance(fitted, multilevel.fit(fitted.design, Shape(slope=False)))
+            chances[family.PEOPLE] = spread.chance(fitted, spread.without_own_tops(fitted))
         for what in self.plan.compared_parts:
             names = [name for name in (family.differ(what), family.equivalent(what)) if name in chances]
             try:
@@ -182,8 +181,7 @@ class _Simulation:
         same = [place for place, one in enumerate(self.plan.compared) if one.slider == self.condition.slider]
         kept = np.isin(labels.ravel(), same)
         strengths = sorted({at for place in same for at in self.plan.compared[place].strengths})
-        both = PreferenceModel(pairs.only(kept), strengths)
-        both.shape = model.shape
+        both = PreferenceModel(pairs.only(kept), strengths, model.shape.careless)
         return differences.parts(both, _names(labels.ravel()[kept]), margin)
 
 

@@ -12,6 +12,7 @@ from playground.cards import Estimate
 from playground.study.fits import estimate
 from playground.study.model import inference, ordinal, prompts, quadrature, spread, utility
 from playground.study.model.design import Shape
+from playground.study.model.multilevel import Fit
 from playground.study.model.ordinal import Array
 from playground.study.model.pairs import Pairs, Scale, TooLittleError, reference
 from playground.study.model.utility import CurveChoice, Utility
@@ -25,7 +26,8 @@ class Preference:
     """What people like best.
 
     `curve` is what leads: "parabola", "two-sided" (a parabola that falls otherwise below its top than above), or ""
-    where neither fits, and `preferred` is its top for the median person, None where no curve leads. `misfit` is the
+    where neither fits or one with two sides is `too_steep` on one of them, and `preferred` is its top for the median
+    person, None where no curve leads. `misfit` is the
     probability of the parabola's lack of fit, None with three strengths; `parabola` its own top. An interval is cut at
     the strengths shown; `beyond` tells at which ends ("low", "high"). `best` are the strengths that no other beats, and
     `utilities` the log-odds of each beside `reference`. `rising` holds (strength, chance to be preferred to
@@ -39,6 +41,7 @@ class Preference:
     has_top: bool
     beyond: tuple[str, ...]
     misfit: float | None
+    too_steep: bool
     best: tuple[float, ...]
     side: Estimate
     sharpness: float
@@ -84,22 +87,30 @@ class PromptPreferences:
 
 
 class PreferenceModel:
-    """The curves fitted to pairs, kept for whatever else is asked of them. Raises TooLittleError."""
+    """The curves fitted to pairs, kept for whatever else is asked of them. Raises TooLittleError.
 
-    def __init__(self, pairs: Pairs, strengths: Sequence[float]) -> None:
+    Careless people are in the model or not; None: where they make it likelier.
+    """
+
+    def __init__(self, pairs: Pairs, strengths: Sequence[float], careless: bool | None = None) -> None:
         if pairs.people < 3 or len(np.unique(np.concatenate([pairs.left, pairs.right]))) < 3:
             raise TooLittleError("A preferred strength takes pairs of at least three people at three strengths.")
-        self.pairs, self.scale = pairs, Scale(tuple(strengths))
+        self.pairs, self.scale, self._careless = pairs, Scale(tuple(strengths)), careless
 
     @cached_property
+    def fitted(self) -> Fit:
+        """The parabola."""
+        return spread.fitted(self.pairs, self.scale, self._careless)
+
+    @property
     def shape(self) -> Shape:
         """In what people differ."""
-        return spread.shape(self.pairs, self.scale)
+        return self.fitted.shape
 
     @cached_property
     def led(self) -> CurveChoice:
         """The fitted curves, and the one that leads."""
-        return utility.lead(self.pairs, self.scale, self.shape)
+        return utility.lead(self.pairs, self.scale, self.fitted)
 
     @property
     def parabola(self) -> Utility:
@@ -122,6 +133,7 @@ def preference(model: PreferenceModel) -> Preference:
         has_top=shown.has_top,
         beyond=_beyond(shown),
         misfit=None if math.isnan(led.chance) else led.chance,
+        too_steep=led.too_steep,
         best=free.best,
         side=Estimate(mean=side, low=side - error, high=side + error),
         sharpness=0.0 if layout.omega is None else math.exp(fitted.at[layout.omega]),

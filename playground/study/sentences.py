@@ -4,8 +4,6 @@ from playground.study.analysis import Analysis, Findings
 from playground.study.described import Result
 from playground.study.wording import SURE, both, chance, count, ends, interval, number, percent
 
-_FEWEST_TWO_SIDED = 750
-
 
 def summary(analysis: Analysis) -> list[str]:
     """The main findings of those who were kept, most important first."""
@@ -31,7 +29,10 @@ def preferred(analysis: Analysis, found: Findings) -> str:
         return f"No preferred {method} can be told. {found.preference.reason}"
     best = fitted.preferred
     if best is None:
-        return f"Liking has no simple curve over {method}. {_shown(analysis, found)}"
+        steep = "Liking falls so steeply on one side that its top cannot be placed."
+        return (
+            f"{steep if fitted.too_steep else f'Liking has no simple curve over {method}.'} {_shown(analysis, found)}"
+        )
     if not fitted.has_top:
         end = "highest" if best.mean == analysis.strengths[-1] else "lowest"
         return f"Preference has no top between the strengths shown; it is highest at the {end}, {method} {best.mean:g}."
@@ -70,7 +71,7 @@ def fit(analysis: Analysis, found: Findings) -> str:
         return "With three strengths, a parabola fits whatever people answer; four or more would tell."
     if fitted.curve == "parabola":
         return f"A parabola fits ({chance(fitted.misfit)}), so its top leads. {_shown(analysis, found)}"
-    by_parabola = f"Its top would be {both(Result(fitted.parabola))}.{_few_pairs(found)}"
+    by_parabola = f"Its top would be {both(Result(fitted.parabola))}."
     if fitted.curve and fitted.misfit >= SURE:
         return (
             f"A parabola may fit ({chance(fitted.misfit)}), one with two sides is on the safe side and leads. "
@@ -81,20 +82,16 @@ def fit(analysis: Analysis, found: Findings) -> str:
             f"A parabola does not fit ({chance(fitted.misfit)}): liking falls otherwise below the top than above it. "
             f"A parabola with two sides does, and leads. {by_parabola} {_shown(analysis, found)}"
         )
+    if fitted.too_steep:
+        fits = "does not" if fitted.misfit < SURE else "may not"
+        return (
+            f"A parabola {fits} fit ({chance(fitted.misfit)}), and one with two sides falls more than twelve times as "
+            "steeply on one side: where its top lies would rest on a handful of answers, and its interval would hold "
+            f"the truth too seldom, so it is not told. {by_parabola} {_shown(analysis, found)}"
+        )
     return (
         f"Neither a parabola ({chance(fitted.misfit)}) nor one with two sides fits, so nothing is said about strengths "
         f"between those shown. {by_parabola} {_shown(analysis, found)}"
-    )
-
-
-def _few_pairs(found: Findings) -> str:
-    """A warning where the interval of a parabola with two sides is known to be too narrow; see studies-coverage.md."""
-    curve = found.preference.value.curve if found.preference.value else ""
-    if curve != "two-sided" or found.pairs >= _FEWEST_TWO_SIDED:
-        return ""
-    return (
-        f" Beware: with fewer than {_FEWEST_TWO_SIDED} pairs the interval of one with two sides is too narrow; in "
-        "simulated studies it held the truth about 85 times in 100, not 95."
     )
 
 

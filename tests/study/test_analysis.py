@@ -124,13 +124,13 @@ def test_a_score_out_of_all_measure_is_drawn(analysed: Analysis) -> None:
     assert figures.liking(analysed, kept) is not None
 
 
-def test_a_two_sided_top_from_few_pairs_comes_with_a_warning(analysed: Analysis) -> None:
+def test_a_top_beside_a_cliff_is_refused_with_the_reason(analysed: Analysis) -> None:
     fitted = analysed.kept.preference.value
     assert fitted is not None
-    two_sided = Result(replace(fitted, curve="two-sided", misfit=0.1))
-    for pairs, warned in ((500, True), (750, False)):
-        kept = replace(analysed.kept, preference=two_sided, pairs=pairs)
-        assert ("too narrow" in sentences.fit(analysed, kept)) == warned
+    steep = Result(replace(fitted, curve="", preferred=None, misfit=0.1, too_steep=True))
+    kept = replace(analysed.kept, preference=steep)
+    assert "twelve times as steeply" in sentences.fit(analysed, kept)
+    assert "its top cannot be placed. Of those shown" in sentences.preferred(analysed, kept)
 
 
 def test_no_number_is_less_than_nothing_by_a_hair() -> None:
@@ -265,7 +265,7 @@ def test_reports_are_written_by_the_command(folder: Path, tmp_path: Path) -> Non
     database = f"sqlite:///{tmp_path}/simulated.sqlite"
     said = run("simulate", str(folder), "--people", "6", "--database", database)
     assert "6 simulated people answered" in said
-    assert "People like alpha" in run("analyse", str(folder), "--database", database, "--out", str(tmp_path / "a"))
+    assert "30 of them to pairs" in run("analyse", str(folder), "--database", database, "--out", str(tmp_path / "a"))
     assert json.loads((tmp_path / "a" / "analysis.json").read_text())["about"]["study"] == "made"
     assert (tmp_path / "a" / "report.html").read_text().startswith("<!doctype html>")
     run("export", str(folder), "--database", database, "--out", str(tmp_path / "files"))

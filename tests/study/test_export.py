@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from playground.errors import InvalidInput
+from playground.study import columns, export, modelled, preferences, results, simulate
 from playground.study import crowd as crowds
-from playground.study import export, modelled, preferences, results, simulate
 from playground.study.parts import PlannedAnalysis
 from playground.study.recruiting import RecruitmentIds
 from playground.study.schedule import Check
@@ -106,9 +106,9 @@ _TOLD_APART = {"answers": ["person", "position"], "practice": ["person", "positi
 
 def test_what_tells_rows_apart_does(store: Store, study: Study, tmp_path: Path) -> None:
     export.write(study, store, tmp_path)
-    for table, columns in (_TOLD_APART | {"replies": ["id"]}).items():
+    for table, key in (_TOLD_APART | {"replies": ["id"]}).items():
         rows = pd.read_parquet(tmp_path / f"{table}.parquet")
-        assert len(rows) == len(rows.drop_duplicates(columns))
+        assert len(rows) == len(rows.drop_duplicates(key))
 
 
 def test_the_script_for_r_reads_what_is_there(store: Store, study: Study, tmp_path: Path) -> None:
@@ -118,9 +118,9 @@ def test_the_script_for_r_reads_what_is_there(store: Store, study: Study, tmp_pa
     for table in ("answers", "people"):
         assert f'read.csv("{table}.csv", fileEncoding = "UTF-8-BOM")' in script
         assert (tmp_path / f"{table}.csv").read_bytes().startswith("\ufeff".encode())
-        columns = set(pd.read_csv(tmp_path / f"{table}.csv").columns)
-        assert set(re.findall(rf"\b{table}\$(\w+)", script)) <= columns
-    assert set(re.findall(r"\bpairs\$(\w+)", script)) <= set(results.COLUMNS)
+        named = set(pd.read_csv(tmp_path / f"{table}.csv").columns)
+        assert set(re.findall(rf"\b{table}\$(\w+)", script)) <= named
+    assert set(re.findall(r"\bpairs\$(\w+)", script)) <= set(columns.COLUMNS)
     made = set(re.findall(r"(\w+) = ", re.findall(r"data <- data\.frame\((.*?)\n\)", script, re.DOTALL)[0]))
     formulas = re.findall(r"(?:clmm|glmer)\((.*?), (?:data|binomial)", script)
     assert len(formulas) == 2

@@ -414,7 +414,7 @@ def test_a_preference_beyond_what_was_shown_is_told_as_such() -> None:
 
 
 def test_utilities_are_by_strength_what_a_parabola_is_where_it_fits() -> None:
-    led = utility.lead(drawn(200, 1), SCALE, Shape())
+    led = PreferenceModel(drawn(200, 1), PLAN.strengths, careless=False).led
     x = SCALE.to(np.array(PLAN.strengths))
     linear, square = led.parabola.fit.at[led.parabola.fit.layout.inner]
     by_parabola = linear * x + square * x**2

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from playground.study import results
+from playground.study import columns, results
 from playground.study.database import sqlite_url
 from playground.study.parts import Flags
 from playground.study.stimuli import Study
@@ -26,9 +26,9 @@ def store(study: Study, tmp_path: Path) -> Iterator[Store]:
 def test_no_answers_make_empty_tables_of_the_same_shape(store: Store, study: Study) -> None:
     table, people = results.long_table(store, study), results.people_table(store, study)
     assert {name: str(dtype) for name, dtype in table.dtypes.items()} == {
-        name: dtype for name, (dtype, _) in results.COLUMNS.items()
+        name: dtype for name, (dtype, _) in columns.COLUMNS.items()
     }
-    assert list(people.columns) == [*results.PEOPLE, "q_age", "q_mood", "q_remarks"]
+    assert list(people.columns) == [*columns.PEOPLE, "q_age", "q_mood", "q_remarks"]
     assert results.liked(table) == []
     assert len(table) == len(people) == 0
 
@@ -38,7 +38,7 @@ def test_each_row_tells_what_was_shown_and_chosen(store: Store, study: Study) ->
     seen = [shown for shown in walk(store, code) if shown.counted]
     table = results.long_table(store, study)
     assert {name: str(dtype) for name, dtype in table.dtypes.items()} == {
-        name: dtype for name, (dtype, _) in results.COLUMNS.items()
+        name: dtype for name, (dtype, _) in columns.COLUMNS.items()
     }
     assert len(table) == len(seen)
     for (_, row), shown in zip(table.iterrows(), seen, strict=True):

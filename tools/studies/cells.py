@@ -19,8 +19,9 @@ STRENGTHS = (-0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 TOP, SHARPNESS, LIMIT, MARGIN = 0.8, 1.28, 1.1, 0.4
 NOISE = 0.3  # of a verdict, beside a person's own threshold
 
-Kind = Literal["interval", "test", "finds"]
-"""An interval should hold the truth in 95 % of studies, a test reject in 5 % under its null, a finding be found."""
+Kind = Literal["interval", "test", "choice", "finds"]
+"""An interval should hold the truth in 95 % of studies, a test reject in 5 % under its null, a finding be found.
+A choice between models by an information criterion has no level: it should seldom be wrong."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ MEASURES: Mapping[str, tuple[Kind, Callable[[Study], float | None]]] = {
     "order": ("test", _order),
     "question": ("test", _answered),
     "noise beside strength": ("test", _noise),
-    "two groups": ("test", lambda one: float(bool(one.people.camps))),
+    "two groups": ("choice", lambda one: float(bool(one.people.camps))),
     "finds misfit": ("finds", lambda one: float((one.preference.misfit or 1.0) < 0.05)),
     "finds two groups": ("finds", lambda one: float(bool(one.people.camps))),
     "best shown": ("finds", _best),
@@ -241,6 +242,7 @@ CELLS = (
     Cell("sharpness varies", 50, 20, ("preferred", "deviation", "misfit"), crowd=(("sharpness_spread", 0.5),)),
     Cell("falls steeply above, 20 pairs", 50, 20, ("preferred", "finds misfit", "best shown"), 0.0, _ASYMMETRIC),
     Cell("falls steeply above, 10 pairs", 50, 10, ("preferred", "finds misfit", "best shown"), 0.0, _ASYMMETRIC),
+    Cell("falls steeply above, 25 people", 25, 10, ("preferred", "best shown"), 0.0, _ASYMMETRIC),
     Cell("all alike", 50, 10, ("preferred", "people differ"), 0.0),
     Cell("all alike, sharpness varies", 50, 20, ("preferred", "people differ"), 0.0, (("sharpness_spread", 0.5),)),
     Cell("all alike, 15 % careless", 50, 20, ("preferred", "people differ"), 0.0, (("careless", 0.15),)),

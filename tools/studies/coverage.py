@@ -147,9 +147,15 @@ def _hours() -> str:
 _ENDS: Mapping[str, tuple[float, float]] = {
     "interval": (0.92, 0.98),
     "test": (0.03, 0.07),
+    "choice": (0.0, 0.05),
     "finds": (-math.inf, math.inf),
 }
-_SHOULD = {"interval": "holds: .92 to .98", "test": "rejects: .03 to .07", "finds": "finds"}
+_SHOULD = {
+    "interval": "holds: .92 to .98",
+    "test": "rejects: .03 to .07",
+    "choice": "told: .05 at most",
+    "finds": "finds",
+}
 
 _PAGE = """# How far the statistics of studies can be trusted
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from playground.study.model import likelihood, ordinal, quadrature
+from playground.study.model import likelihood, ordinal, quadrature, search
 from playground.study.model.design import Bounds, Design, Layout, Shape
 from playground.study.model.ordinal import Array
 from playground.study.model.quadrature import Nodes
@@ -26,6 +26,7 @@ COUNTS = (7, 5)
 
 _RIDGE = 1e-4  # on coefficients of columns scaled to [-1, 1]: keeps a unanimous sample finite, else unfelt
 _NEAR_A_BOUND = 1e-3
+_ROUNDS, _SETTLED = 20, 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,22 +104,45 @@ def fit(
     bounds = layout.bounds()
     for place, value in (held or {}).items():
         at[place], bounds[place] = value, (value, value)
-    for _ in range(12):
+    bend, value = None, math.inf
+    for turn in range(_ROUNDS):
         where = likelihood.nodes(at, design, layout, counts)
-        moved = _maximise(at, design, layout, where, bounds)
+        moved, bend, least = _maximise(at, design, layout, where, (bounds, bend))
         near = np.abs(moved - at).max() < 1e-4 * max(1.0, np.abs(moved).max())
-        at = moved
-        if near:
+        settled = abs(value - least) < _SETTLED * 2**turn  # some go to and fro for ever, by little
+        at, value = moved, least
+        if near or settled:
             break
     where = likelihood.nodes(at, design, layout, counts)
     log, *found = likelihood.scores(at, design, layout, where)
     return Fit(design, shape, layout, at, float(log.sum()), _free(at, bounds), where, *found)
 
 
+def start_near(found: Fit, design: Design, shape: Shape, inner: Array) -> Array:
+    """Where to begin a model much like one that is fitted: its estimates, beside other `inner` coefficients."""
+    layout = Layout.of(design, shape)
+    at = layout.start()
+    at[layout.outer], at[layout.inner] = found.at[found.layout.outer], inner
+    at[layout.steps] = found.at[found.layout.steps]
+    for mine, theirs in (
+        (layout.spread, found.layout.spread),
+        (layout.omega, found.layout.omega),
+        (layout.careless, found.layout.careless),
+    ):
+        if mine is not None and theirs is not None:
+            at[mine] = found.at[theirs]
+    return at
+
+
 def _free(at: Array, bounds: Bounds) -> NDArray[np.bool_]:
     """Which parameters lie at no bound."""
-    ends = np.array([(-np.inf if low is None else low, np.inf if high is None else high) for low, high in bounds])
-    return (at > ends[:, 0] + _NEAR_A_BOUND) & (at < ends[:, 1] - _NEAR_A_BOUND)
+    low, high = _ends(bounds)
+    return (at > low + _NEAR_A_BOUND) & (at < high - _NEAR_A_BOUND)
+
+
+def _ends(bounds: Bounds) -> Array:
+    """Bounds as [2, D], infinite where there is none."""
+    return np.array([(-np.inf if low is None else low, np.inf if high is None else high) for low, high in bounds]).T
 
 
 def _start(design: Design, layout: Layout) -> Array:
@@ -137,14 +161,20 @@ def _penalty(layout: Layout) -> Array:
     return ridge
 
 
-def _maximise(at: Array, design: Design, layout: Layout, where: list[Nodes], bounds: Bounds) -> Array:
-    from scipy.optimize import minimize
+def _maximise(
+    at: Array, design: Design, layout: Layout, where: list[Nodes], known: tuple[Bounds, Array | None]
+) -> tuple[Array, Array, float]:
+    """Some steps towards the most likely estimates with the nodes where they are; see `search.minimum`.
 
-    ridge = _penalty(layout)
+    The curvature begins as the outer product of scores, of answers where people are alike, else of people: from the
+    identity the search would take several times as many readings of the answers.
+    """
+    ridge, alike = _penalty(layout), layout.spread is None and layout.omega is None
 
-    def loss(at: Array) -> tuple[float, Array]:
+    def loss(at: Array) -> tuple[float, Array, Array]:
         found = likelihood.scores(at, design, layout, where)
-        return float(ridge / 2 @ at**2 - found.log.sum()), ridge * at - found.by_person.sum(axis=0)
+        slope = ridge * at - found.by_person.sum(axis=0)
+        return float(ridge / 2 @ at**2 - found.log.sum()), slope, found.by_answer if alike else found.by_person
 
-    options = {"maxiter": 200, "ftol": 1e-11, "gtol": 1e-4}
-    return minimize(loss, at, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+    bounds, bend = known
+    return search.minimum(loss, at, _ends(bounds), bend)

@@ -21,11 +21,15 @@ _FEWEST_IN_CAMPS = 20
 _RESAMPLES = 500
 
 
-def shape(data: Pairs, scale: Scale) -> Shape:
-    """In what these people differ: careless ones are in the model where that makes it likelier (one-sided 5 %)."""
-    design = pairs.design(data, scale, pairs.quadratic(data, scale))
-    plain, careless = multilevel.fit(design, Shape()), multilevel.fit(design, Shape(careless=True))
-    return Shape(careless=2 * (careless.log_likelihood - plain.log_likelihood) > _one_sided())
+def fitted(data: Pairs, scale: Scale, careless: bool | None = None) -> Fit:
+    """The parabola of these people, careless ones among them or not; None: if that is likelier (one-sided 5 %)."""
+    design, shape = pairs.design(data, scale, pairs.quadratic(data, scale)), Shape(careless=True)
+    plain = multilevel.fit(design, Shape())
+    if careless is False:
+        return plain
+    mixed = multilevel.fit(design, shape, multilevel.start_near(plain, design, shape, plain.at[plain.layout.inner]))
+    likelier = 2 * (mixed.log_likelihood - plain.log_likelihood) > _one_sided()
+    return mixed if careless or likelier else plain
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ def deviation(found: Utility) -> Deviation:
     from scipy.stats import chi2
 
     fitted = found.fit
-    alike = multilevel.fit(fitted.design, Shape(False, fitted.shape.sharpness, fitted.shape.careless))
+    alike = without_own_tops(fitted)
     ratio = max(0.0, 2 * (fitted.log_likelihood - alike.log_likelihood))
     two, one = float(chi2.ppf(inference.LEVEL, 1)), _one_sided()
     value = _top_of(fitted)
@@ -56,6 +60,13 @@ def deviation(found: Utility) -> Deviation:
     low = 0.0 if ratio < two else _end(drop, value, two, upwards=False)
     value = 0.0 if ratio == 0 else value
     return Deviation(value, low, max(high, value), max(at_most, value), chance(fitted, alike))
+
+
+def without_own_tops(fitted: Fit) -> Fit:
+    """The same model of people who all have one top."""
+    shape = Shape(False, fitted.shape.sharpness, fitted.shape.careless)
+    start = multilevel.start_near(fitted, fitted.design, shape, fitted.at[fitted.layout.inner])
+    return multilevel.fit(fitted.design, shape, start)
 
 
 def chance(fitted: Fit, alike: Fit) -> float:
@@ -158,9 +169,7 @@ def camps(found: Utility) -> Camps | None:
 
 def _two(fitted: Fit, both: Shape, layout: Layout, shift: float) -> Fit:
     """Two groups from a start so far apart, narrow each."""
-    start = layout.start()
-    fixed = layout.steps.stop
-    start[:fixed] = fitted.at[:fixed]
+    start = multilevel.start_near(fitted, fitted.design, both, fitted.at[fitted.layout.inner])
     start[layout.inner.start] -= shift / 2
     for place, value in (
         (layout.spread, math.log(max(fitted.spread / 3, 0.05))),
@@ -169,9 +178,6 @@ def _two(fitted: Fit, both: Shape, layout: Layout, shift: float) -> Fit:
     ):
         if place is not None:
             start[place] = value
-    for mine, theirs in ((layout.omega, fitted.layout.omega), (layout.careless, fitted.layout.careless)):
-        if mine is not None and theirs is not None:
-            start[mine] = fitted.at[theirs]
     return multilevel.fit(fitted.design, both, start)
 
 
