@@ -60,7 +60,7 @@ def _rehearse(folder: Path, source: str) -> None:
     from playground.study.database import sqlite_url
 
     building.take(plan.parse(source), source, folder / "replies.csv", folder)
-    simulate(folder, people=_EXAMPLE_PEOPLE, preferred=0.8, spread=0.4, seed=1)
+    simulate(folder, people=_EXAMPLE_PEOPLE, preferred=0.8, spread=0.4, seed=2)
     analyse(folder, database=sqlite_url((folder / "simulated.sqlite").absolute()))
     print(f"Look at it as people do: playground study serve {folder}, and open the address with ?preview=1.")
 
