@@ -14,11 +14,12 @@ from torch import Tensor
 from playground import cards
 from playground.cards import Base, Card
 from playground.engine.language_model import LanguageModel
-from playground.engine.methods import METHODS, Steering
-from playground.engine.methods.base import Method, Shapes
+from playground.engine.methods import METHODS, PromptContrast, Steering, SteeringVector
+from playground.engine.methods.base import Shapes, StoredMethod
 from playground.errors import AxisDamaged, AxisMismatch, InvalidInput
 from playground.files import digest as digest
 from playground.rewards import Reward, judges, preference
+from playground.rewards.implicit import ImplicitReward
 from playground.rewards.preference import PreferenceReward
 
 _RESTORE = "Restore the file or train the axis again."
@@ -32,11 +33,11 @@ WEIGHT_FILES = (*(kind.file for kind in METHODS if not kind.optional), preferenc
 
 @dataclass(frozen=True)
 class Axis:
-    """A trained direction, ready to steer one base model. `note` tells what a person should see about its fit."""
+    """A direction, ready to steer one base model. `note` tells what a person should see about its fit."""
 
     card: Card
     steering: Steering
-    reward: PreferenceReward
+    reward: Reward
     note: str = ""
     judge: Reward | None = None
 
@@ -49,6 +50,8 @@ def load(folder: Path, model: LanguageModel) -> Axis:
     """Read an axis's folder for a base model. Raises AxisDamaged, or AxisMismatch when it is of another base."""
     card = Card.load(folder)
     note = check(card, model.identity())
+    if card.contrast is not None:
+        return _instant(folder, card, model)
     there = {*card.weights, *(path.name for path in folder.iterdir())}
     kinds = [kind for kind in METHODS if not kind.optional or kind.file in there]
     steering = Steering(tuple(_method(kind, folder, card, model) for kind in kinds))
@@ -57,11 +60,26 @@ def load(folder: Path, model: LanguageModel) -> Axis:
     if not bool((reward.state["scale"] > 0).all() and reward.state["unit"] > 0):
         raise AxisDamaged(f"{reward_file} is damaged: it would divide by 0.", _RESTORE)
     cards.check_files(folder, card)
-    _check_works(folder, model, steering, reward)
+    _check_works(folder, model, steering)
+    _check_finite(folder, [reward.score(torch.zeros_like(reward.state["mean"])[None])])
     return Axis(card, steering, reward, note, _judge(folder, card))
 
 
-def _method(kind: type[Method], folder: Path, card: Card, model: LanguageModel) -> Method:
+def instant(card: Card, model: LanguageModel, vector: StoredMethod) -> Axis:
+    """An axis of two descriptions, which its card tells: a vector is all the weights it has."""
+    assert card.contrast is not None
+    steering = Steering((PromptContrast.of(card.contrast), vector))
+    return Axis(card, steering, ImplicitReward(model, card.contrast), check(card, model.identity()))
+
+
+def _instant(folder: Path, card: Card, model: LanguageModel) -> Axis:
+    axis = instant(card, model, _method(SteeringVector, folder, card, model))
+    cards.check_files(folder, card)
+    _check_works(folder, model, axis.steering)
+    return axis
+
+
+def _method(kind: type[StoredMethod], folder: Path, card: Card, model: LanguageModel) -> StoredMethod:
     state = _read(folder / kind.file, card, partial(kind.shapes, model))
     try:
         return kind.from_state(model, state, card)
@@ -161,11 +179,14 @@ def _as_float32(path: Path, name: str, tensor: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _check_works(folder: Path, model: LanguageModel, steering: Steering, reward: PreferenceReward) -> None:
+def _check_works(folder: Path, model: LanguageModel, steering: Steering) -> None:
     """Try all on a few tokens: finite weights can still be so large that numbers run over."""
     ids = torch.arange(min(_TRIED, model.model.config.vocab_size), device=model.device)[None]
     states = torch.randn(_TRIED, model.width, generator=torch.Generator().manual_seed(0)).to(model.device)
-    tried = chain.from_iterable(method.tried(model.embed(ids), states) for method in steering.methods)
-    for found in (*tried, reward.score(torch.zeros_like(reward.state["mean"])[None])):
+    _check_finite(folder, chain.from_iterable(method.tried(model.embed(ids), states) for method in steering.stored))
+
+
+def _check_finite(folder: Path, tried: Iterable[Tensor]) -> None:
+    for found in tried:
         if not bool(torch.isfinite(found).all()):
             raise AxisDamaged(f"The weights in {folder} are too large to compute with.", _RESTORE)

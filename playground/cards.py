@@ -58,6 +58,38 @@ class Poles(Settings):
     positive: str = Field(max_length=60)
 
 
+def _one_description(text: str) -> str:
+    told = " ".join(text.split())
+    if "|" in told:
+        raise ValueError("It holds a |, which stands between two descriptions")
+    return told
+
+
+Description = Annotated[Seen, Field(max_length=300), AfterValidator(_one_description)]
+"""Whom the model replies as: what completes a sentence that begins with "You are"."""
+
+
+class Descriptions(Settings):
+    """Who replies at either end of an instant axis."""
+
+    positive: Description = Field(description="Who replies at the positive end, as in: You are ...")
+    negative: Description = Field(description="Who replies at the negative end, as in: You are ...")
+
+    @model_validator(mode="after")
+    def _differ(self) -> "Descriptions":
+        if self.positive == self.negative:
+            raise ValueError("both descriptions are the same")
+        return self
+
+
+class Contrast(Descriptions):
+    """What an instant axis is beside its vector: its descriptions, and what calibration made of them."""
+
+    scale: float = Field(gt=0, le=LARGEST, description="How much of half the contrast alpha 1 takes.")
+    zero: Number = Field(description="The reward of the base model's own replies before it is standardised.")
+    unit: float = Field(gt=0, le=LARGEST, description="And its spread.")
+
+
 class Base(Settings):
     """The base model an axis was trained on, told by its shape and by digests of tokenizer and weights."""
 
@@ -170,6 +202,7 @@ class Card(Named):
     recipe: dict[str, Any] = Field(description="Settings of each stage of the training.")
     seed: Count
     judge: Judge | None = Field(default=None, description="None on cards older than judges.")
+    contrast: Contrast | None = Field(default=None, description="What an instant axis has in place of training.")
     checks: dict[str, Number] = Field(
         max_length=_FEW, description="Held-out figures of each stage, such as accuracy on unseen pairs."
     )
@@ -209,9 +242,16 @@ class Card(Named):
         return {**self.files, **self.further}
 
     @property
+    def parts(self) -> dict[str, str]:
+        """sha256 of all that steers, by name: of each weight file, and of an instant axis's contrast."""
+        if self.contrast is None:
+            return self.files
+        return {**self.files, "contrast": hashlib.sha256(self.contrast.model_dump_json().encode()).hexdigest()}
+
+    @property
     def digest(self) -> str:
         """A short name of the axis's weights: 16 hexadecimal digits."""
-        return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(self.parts, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def development_share(self) -> float | None:

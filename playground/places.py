@@ -16,6 +16,9 @@ AXES = ASSETS / "axes"
 PRESETS = _SHIPPED / "presets"
 """The shipped presets, one TOML file each, and the prompts axes are made with."""
 
+INSTANT = PRESETS / "instant"
+"""The shipped instant axes, one TOML file each."""
+
 
 def cache_directory() -> Path:
     """The user's cache folder of this program (honours XDG_CACHE_HOME); it may not exist yet."""

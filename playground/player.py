@@ -4,25 +4,29 @@ It holds weights and nothing of who asks: strengths come with each request, so p
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from playground import axes, cards, sources
+from playground import axes, cards, descriptions, instant, places, sources
 from playground.axes import Axis
 from playground.cards import Base
+from playground.descriptions import Described
 from playground.engine.language_model import LanguageModel
 from playground.engine.loading import load_model
 from playground.engine.prefix_tree import PrefixTree
 from playground.engine.scheduler import Scheduler
 from playground.errors import AxisMismatch
-from playground.events import Event, Finished, Progress
-from playground.rewards.preference import PreferenceReward
+from playground.events import Event, Finished, Progress, exhaust
+from playground.rewards import Reward
 from playground.settings import Message, Request, Row
 from playground.sources.quiet import no_bars
 
 Conversation = tuple[Message, ...]
+
+_INSTANT = 64
+"""Instant axes that are held ready; the least recently used is calibrated anew, or taken from where it is kept."""
 
 _REWARDS = 4096  # how many are remembered, so that a reply that was written before is not read again
 
@@ -42,7 +46,8 @@ class Player:
         self.axes: dict[str, Axis] = dict(known or {})
         self.tree = PrefixTree()
         self.scheduler = Scheduler(model)
-        self._rewards: OrderedDict[tuple[PreferenceReward, Conversation, str], float] = OrderedDict()
+        self._instant: OrderedDict[Described, Axis] = OrderedDict()
+        self._rewards: OrderedDict[tuple[Reward, Conversation, str], float] = OrderedDict()
 
     @classmethod
     def open(
@@ -76,10 +81,16 @@ class Player:
         return self.model.context_length
 
     def axis(self, name_or_folder: str) -> Axis:
-        """The axis of this name, or the one in this folder, which is loaded and known by its name from then on."""
+        """The axis of this name, or the one in this folder, which is loaded and known by its name from then on.
+
+        Two descriptions with a | between them are the name of an instant axis (see `instant`), which is calibrated
+        first unless it is ready; so is one whose TOML file is named.
+        """
         if name_or_folder in self.axes:
             return self.axes[name_or_folder]
-        if name_or_folder and _is_folder(name_or_folder):
+        if described := self._described(name_or_folder):
+            return exhaust(self.instant(described))
+        if name_or_folder and _is(Path.is_dir, name_or_folder):
             return self._add(axes.load(Path(name_or_folder), self.model))
         for folder, error in self.damaged.items():
             if folder.name == name_or_folder:
@@ -95,6 +106,45 @@ class Player:
     def _add(self, axis: Axis) -> Axis:
         # A new mapping, so that whoever reads the old one meanwhile sees it whole.
         self.axes = {**self.axes, axis.card.name: axis}
+        return axis
+
+    def ready(self, name: str) -> bool:
+        """Whether there is nothing to wait for before an axis of this name steers, or is refused."""
+        described = self._described(name)
+        return described is None or described in self._instant
+
+    def _described(self, name: str) -> Described | None:
+        """The instant axis that a name tells of, if no other axis is called so."""
+        if name in self.axes:
+            return None
+        if name.endswith(".toml") and _is(Path.is_file, name):
+            return descriptions.read(Path(name))
+        return descriptions.named(name)
+
+    def prepare(self, names: Iterable[str], keep: bool = True) -> Generator[Progress, None, None]:
+        """Make those axes ready that are not, and tell how far that is; see `instant`."""
+        for name in names:
+            if described := self._described(name):
+                yield from self.instant(described, keep)
+
+    def instant(self, described: Described, keep: bool = True) -> Generator[Progress, None, Axis]:
+        """Make an axis of two descriptions and tell meanwhile how far that is; the axis is returned.
+
+        From then on whoever names its `address` (or, of a shipped one, its name) is steered by it at once. It is in
+        nobody's list of axes, and known by what it says alone, so that people with other descriptions do not meet.
+        With `keep` the calibration is found again by later runs of this program; a shipped axis's always is.
+        Raises InvalidInput where the descriptions make no difference to the model.
+        """
+        axis = self._instant.get(described)
+        if axis is None:
+            cache = places.cache_directory() / "instant"
+            kept = keep or descriptions.gallery().get(described.name) == described
+            folder = instant.folder_of(cache, described, self.model) if kept else None
+            axis = yield from instant.make(self.scheduler, described, folder)
+        self._instant[described] = axis
+        self._instant.move_to_end(described)
+        while len(self._instant) > _INSTANT:
+            self._instant.popitem(last=False)
         return axis
 
     def run(self, request: Request, client: Hashable = None) -> Generator[Event, None, None]:
@@ -123,7 +173,7 @@ class Player:
             for index, end in enumerate(ends)
             if end.strengths
         }
-        new: dict[PreferenceReward, list[tuple[PreferenceReward, Conversation, str]]] = {}
+        new: dict[Reward, list[tuple[Reward, Conversation, str]]] = {}
         for key in dict.fromkeys(asked.values()):
             if key not in self._rewards:
                 new.setdefault(key[0], []).append(key)
@@ -147,8 +197,8 @@ def open_model(
         return load_model(folder, number_format, where, sources.display_name(name))
 
 
-def _is_folder(path: str) -> bool:
+def _is(there: Callable[[Path], bool], path: str) -> bool:
     try:
-        return Path(path).is_dir()
+        return there(Path(path))
     except (OSError, ValueError):  # too long, or with a zero byte: no path at all
         return False

@@ -337,6 +337,18 @@ def as_system(description: str) -> str:
     return f"You are {description.strip().rstrip('.')}."
 
 
+def described(messages: Sequence[Message], description: str, where: Literal["system", "user"]) -> tuple[Message, ...]:
+    """The conversation with a description of who replies: after its system text, or before its first user turn."""
+    told = as_system(description)
+    if where == "user":
+        first = next(place for place, message in enumerate(messages) if message.role == "user")
+        turn = Message(role="user", content=f"{told}\n\n{messages[first].content}")
+        return (*messages[:first], turn, *messages[first + 1 :])
+    system = messages[0].content if messages[0].role == "system" else ""
+    rest = messages[1:] if messages[0].role == "system" else messages
+    return (Message(role="system", content=f"{system}\n\n{told}" if system else told), *rest)
+
+
 def conversation(prompt: str, system: str | None = None, history: tuple[Message, ...] = ()) -> tuple[Message, ...]:
     """The messages that ask `prompt` after `history`, under `system` text if any is given."""
     opening = () if system is None else (Message(role="system", content=system),)

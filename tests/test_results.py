@@ -18,7 +18,7 @@ from playground.engine.loading import load_model
 from playground.engine.methods import CLM, REControl, by_layer
 from playground.errors import InvalidInput
 from playground.events import Finished
-from playground.measure.metrics import ReplyMetrics
+from playground.metrics import ReplyMetrics
 from playground.player import Player
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.training import pairs

@@ -20,12 +20,12 @@ from typing import ClassVar
 
 import torch
 
-from playground.engine.methods.base import Edited, Method
+from playground.engine.methods.base import Edited, StoredMethod
 from playground.engine.methods.clm import CLM
 
 
 @dataclass(frozen=True)
-class Bend(Method):
+class Bend(StoredMethod):
     name: ClassVar[str] = "bend"
     title: ClassVar[str] = "bending"
     slider: ClassVar[str] = "bend"

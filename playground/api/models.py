@@ -1,5 +1,6 @@
 """The ids of models: the base model's, with any steering behind an @."""
 
+from playground import descriptions
 from playground.api import steering
 from playground.api.failures import NoSuchModel
 from playground.errors import AxisMismatch, InvalidInput, shown
@@ -38,7 +39,7 @@ class Models:
     def _known(self, strengths: tuple[Strength, ...]) -> tuple[Strength, ...]:
         """The strengths, if their axes are there; none is looked for in a folder."""
         for strength in strengths:
-            if strength.axis not in self.player.axes:
+            if strength.axis not in self.player.axes and descriptions.named(strength.axis) is None:
                 raise AxisMismatch(
                     f"There is no axis named {shown(strength.axis)}.",
                     f"Choose one of: {', '.join(self.player.axes) or 'none for this model'}.",

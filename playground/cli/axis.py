@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import Field
 
-from playground.cli import recipes
+from playground.cli import instant, recipes
 from playground.cli.fields import of, with_fields
 from playground.cli.making import Inventing, Making, Source, from_descriptions, from_pairs, load
 from playground.cli.options import Answering
@@ -63,6 +63,22 @@ def make(
             from_pairs(one.making(), how, one.name, out / one.name, one.pairs)
         else:
             from_descriptions(one.making(), how, one.name, out / one.name, (one.positive, one.negative))
+
+
+@axis.command("instant")
+@with_fields(instant.Table, Answering)
+def make_instant(
+    given: Mapping[str, Any],
+    positive: Annotated[
+        str | None, typer.Option(help='Who replies at the positive end, as in "You are ...": "a swashbuckling pirate".')
+    ] = None,
+    negative: Annotated[str | None, typer.Option(help="Who replies at the negative end.")] = None,
+    file: Annotated[Path | None, typer.Option("--from", metavar="FILE", help="Both and more from a TOML file.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the axis into a new TOML file.")] = None,
+) -> None:
+    """Make an axis from two sentences in seconds, without training: it is calibrated, and steers at once."""
+    table = instant.told(positive, negative, file, of(given, instant.Table))
+    instant.make(table, out, of(given, Answering))
 
 
 class Reading(Settings):

@@ -3,7 +3,7 @@
 import contextlib
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +14,7 @@ from playground.cli.fields import only, with_fields
 from playground.cli.options import Answering
 from playground.cli.progress import on_stderr, printable, told
 from playground.errors import InvalidInput
-from playground.events import Event, Finished, Progress, Started, Token, to_json
+from playground.events import Event, Finished, Progress, Started, Token, exhaust, to_json
 from playground.files import read_json
 from playground.settings import (
     MAIN,
@@ -58,7 +58,8 @@ def generate(
     rows = tuple(Row(messages=talk, strengths=own, seed=given["seed"]) for own in used)
     ends = only(given, Length) | only(given, Stopping)
     request = Request(rows=rows, sampling=Sampling(**only(given, Sampling)), **ends)
-    events = _open(given["model"], given["dtype"], given["device"]).run(request)
+    names = dict.fromkeys(strength.axis for row in rows for strength in row.strengths)
+    events = _open(given["model"], given["dtype"], given["device"], names).run(request)
     with contextlib.closing(events):  # pyright: ignore[reportArgumentType]
         for piece in (f"{to_json(event)}\n" for event in events) if given["as_json"] else _as_text(events, request):
             sys.stdout.write(piece)
@@ -148,7 +149,7 @@ def _check_base(grid: Mapping[str, Sequence[str]], options: Mapping[str, str]) -
         raise InvalidInput("A strength other than 0 needs an axis.", hint)
 
 
-def _open(model: str, dtype: str, device: str) -> "Player":
+def _open(model: str, dtype: str, device: str, axes: Iterable[str]) -> "Player":
     # What is wrong with these two is told before seconds go into importing torch.
     from playground import sources
 
@@ -158,7 +159,9 @@ def _open(model: str, dtype: str, device: str) -> "Player":
         report(Progress("loading the model", 0, 1))
         from playground.player import Player
 
-        return Player.open(model, dtype, report, device)
+        player = Player.open(model, dtype, report, device)
+        exhaust(player.prepare(axes), report)
+    return player
 
 
 def _as_text(events: Iterator[Event], request: Request) -> Iterator[str]:

@@ -11,7 +11,7 @@ import typer
 from playground.cli.fields import of, only, with_fields
 from playground.cli.options import Answering
 from playground.cli.progress import ProgressPrinter, printable, told
-from playground.events import Finished, Spectrum, to_json
+from playground.events import Finished, Spectrum, exhaust, to_json
 from playground.measure.spectrum import SpectrumPlan
 from playground.settings import MAIN, conversation
 
@@ -32,7 +32,9 @@ def spectrum(
     sources.check_placement(how.dtype, how.device)
     stretch = SpectrumPlan(messages=conversation(prompt, system), axis=axis, **only(given, SpectrumPlan))
     print(f"Looking for every reply for {MAIN} from {stretch.low:g} to {stretch.high:g}.", file=sys.stderr)
-    player = Player.open(how.model, how.dtype, ProgressPrinter(as_json=False), how.device)
+    tell = ProgressPrinter(as_json=False)
+    player = Player.open(how.model, how.dtype, tell, how.device)
+    exhaust(player.prepare([axis]), tell)
     found: list[Finished] = []
     with contextlib.closing(find(player, stretch)) as events:
         for event in events:

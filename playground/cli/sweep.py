@@ -46,6 +46,7 @@ def sweep(
     tell = ProgressPrinter(as_json=False)
     folder = encoder_folder(encoder, lambda name: sources.resolve_encoder(name, tell))
     player = Player.open(how.model, how.dtype, tell, how.device)
+    exhaust(player.prepare([axis]), tell)
     command = shlex.join(["playground", *sys.argv[1:]])
     try:
         found = _measure(player, plan, out, folder, tell)

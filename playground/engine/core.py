@@ -127,7 +127,7 @@ class Core:
         running = self._rows()
         readings = {(reply.held, stream) for reply in running for stream in reply.plan.streams}
         readings |= {(reply.tokens, stream) for reply in newcomers for stream in reply.plan.streams}
-        longest = max((len(reply.prompt) + len(reply.ids) for reply in [*running, *newcomers]), default=0)
+        longest = max((reply.longest for reply in [*running, *newcomers]), default=0)
         return len(readings) * (longest + more) * self.model.kv_bytes
 
     def _others_run(self, live: LiveRequest) -> bool:

@@ -20,7 +20,7 @@ from playground.engine.head import Head
 from playground.engine.linear import round_to_int8
 from playground.engine.plain_text import PlainText
 from playground.errors import ModelUnavailable
-from playground.settings import Message, check_letters, conversation
+from playground.settings import Message, check_letters, conversation, described
 
 _OPENINGS = 256
 """System messages whose openings are remembered."""
@@ -123,6 +123,10 @@ class LanguageModel:
         """
         check_letters(messages, self.context_length)
         return self._texts.prompt_ids(messages)
+
+    def described_as(self, messages: Sequence[Message], description: str) -> tuple[Message, ...]:
+        """The same conversation with a description of who replies, where this model reads one; see settings."""
+        return described(messages, description, "system" if self._texts.reads_system else "user")
 
     def opening(self, messages: Sequence[Message], prompt: Sequence[int]) -> int:
         """How many tokens a conversation's prompt has in common with any other under the same system message."""

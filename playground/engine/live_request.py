@@ -10,8 +10,8 @@ import torch
 from playground.engine.language_model import LanguageModel
 from playground.engine.methods import Steering
 from playground.engine.next_token import Choice, choose
-from playground.engine.plan import plan_row
-from playground.engine.prefill import Prefill
+from playground.engine.plan import RowPlan, plan_rows
+from playground.engine.prefill import Prefill, readers
 from playground.engine.prefix_tree import Node, PrefixTree
 from playground.engine.reply import Reply
 from playground.errors import AxisMismatch, Busy, InvalidInput
@@ -45,17 +45,18 @@ class LiveRequest:
         client: Hashable = None,
     ) -> None:
         """Raises InvalidInput or AxisMismatch when the request cannot be run. Without a tree nothing is remembered."""
-        prompts = [model.prompt_ids(row.messages) for row in request.rows]
-        _check(model, axes, request, prompts)
+        _check_axes(axes, request)
+        plans = plan_rows(model, axes, request.rows)
+        _check_fits(model, request, plans)
         self.model, self.client, self.tree = model, client, PrefixTree(0, 0) if tree is None else tree
         self.replies = [
             Reply(
-                index, row, plan_row(model, axes, row), request.sampling, request.max_new_tokens, request.stop, prompt,
-                model.opening(row.messages, prompt), self.tree, [self.tree.root(model, prompt)],
+                index, row, plan, request.sampling, request.max_new_tokens, request.stop,
+                self.tree, [self.tree.root(model, plan.prompt)],
             )
-            for index, (row, prompt) in enumerate(zip(request.rows, prompts, strict=True))
+            for index, (row, plan) in enumerate(zip(request.rows, plans, strict=True))
         ]  # fmt: skip
-        self.started = Started(tuple(len(prompt) for prompt in prompts))
+        self.started = Started(tuple(len(plan.prompt) for plan in plans))
         self._told: Waiting | Started | None = None
         self.steps: deque[Step] = deque()
         """What happened and was not yet told."""
@@ -108,9 +109,10 @@ class LiveRequest:
             if cost >= most:
                 break
             rows += replies
-            streams = {stream for reply in replies for stream in reply.plan.streams}
             alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, text, strict=False)))
-            cost += (len(text) - alike) * len(streams)
+            for stream, reply in readers(replies).items():
+                known = reply.plan.prompts[stream].opening if reply.plan.has_own(stream) and first else alike
+                cost += len(reply.text_of(stream)) - known
             first = first or text
         return Slice(rows, cost)
 
@@ -174,17 +176,19 @@ def _agreed(guess: Sequence[tuple[int, Node]], choices: Sequence[Choice]) -> lis
     return list(choices[: len(list(agreed)) + 1])
 
 
-def _check(
-    model: LanguageModel, axes: Mapping[str, Steering], request: Request, prompts: Sequence[Sequence[int]]
-) -> None:
-    """Refuse axes that are not there and prompts that leave no room for the reply."""
+def _check_axes(axes: Mapping[str, Steering], request: Request) -> None:
+    """Refuse axes that are not there."""
     for row in request.rows:
         for strength in row.strengths:
             if strength.axis not in axes:
                 raise AxisMismatch(
                     f"There is no axis named {strength.axis!r}.", f"Choose one of: {', '.join(axes) or 'none loaded'}."
                 )
-    longest = max(len(prompt) for prompt in prompts)
+
+
+def _check_fits(model: LanguageModel, request: Request, plans: Sequence[RowPlan]) -> None:
+    """Refuse prompts that leave no room for the reply."""
+    longest = max(plan.longest for plan in plans)
     if longest + request.max_new_tokens > model.context_length:
         raise InvalidInput(
             f"The prompt is {longest} tokens long; with {request.max_new_tokens} new tokens it does not fit "

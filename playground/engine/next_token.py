@@ -68,7 +68,7 @@ _NOWHERE = Interval(_UNKNOWN, torch.tensor(0), _UNKNOWN, torch.tensor(0))
 
 
 class _Lines(NamedTuple):
-    """The logits [V] of a prefix as straight lines in alpha: where they start, and their slopes along each layer."""
+    """The logits [V] of a prefix as straight lines in weights: where they start, and their slopes along each stream."""
 
     base: Tensor
     log_total: Tensor
@@ -93,7 +93,7 @@ def choose(model: LanguageModel, stands: Sequence[Position]) -> list[Choice]:
     needed |= {
         (stand.node, stream)
         for stand in stands
-        if not stand.plan.moved or stand.plan.line(stand.how) is not None
+        if not stand.plan.moved or stand.plan.line(stand.how)
         for stream in stand.plan.streams
     }
     read = [reading for reading in where if reading in needed]
@@ -160,8 +160,7 @@ def _decide(stand: Position, lines: _Lines, moved: Tensor | None, noise: Tensor 
     seen = [[*stand.prompt, *stand.written]] if how.repetition_penalty != 1.0 else []
     scores = sampling.score(logits.unsqueeze(0), how, None if noise is None else noise.unsqueeze(0), seen)[0]
     token = sampling.first_max(scores)
-    along = stand.plan.line(how)
-    interval = _NOWHERE if along is None else _interval(lines, weights, along, moved, noise, how.temperature, token)
+    interval = _interval(lines, stand, moved, noise, token) if stand.plan.line(how) else _NOWHERE
     probability, log_total = _softmax(logits)
     # KL(steered || base) = E[steered - base] - log Z_steered + log Z_base, expected under the steered distribution.
     if moved is not None:
@@ -183,29 +182,24 @@ def _decide(stand: Position, lines: _Lines, moved: Tensor | None, noise: Tensor 
     return torch.cat([row, exact(torch.cat([part.float() for part in likeliest])).double()])
 
 
-def _interval(
-    lines: _Lines,
-    weights: Mapping[Stream, float],
-    along: Stream,
-    moved: Tensor | None,
-    noise: Tensor | None,
-    temperature: float,
-    token: Tensor,
-) -> Interval:
-    """The range of alpha along one layer in which the token stays chosen, in float64 from the lines as they are.
+def _interval(lines: _Lines, stand: Position, moved: Tensor | None, noise: Tensor | None, token: Tensor) -> Interval:
+    """The range of the first axis's slider in which the token stays chosen, in float64 from the lines as they are.
 
     What moved the state moves the lines alike, so that the row's own logits [V] take the place of those merged.
     """
-    slopes = {k: exact(lines.slopes[k]).double() for k in weights}
+    plan = stand.plan
+    slopes = {k: exact(lines.slopes[k]).double() for k in plan.weights}
     if moved is None:
         scores = merge(
-            exact(lines.base), ((weight, slopes[k]) for k, weight in weights.items())
+            exact(lines.base), ((weight, slopes[k]) for k, weight in plan.weights.items())
         )  # float64 like the slopes
     else:
         scores = exact(moved).double()
     if noise is not None:
-        scores.add_(exact(noise), alpha=temperature)
-    return alpha_interval(scores, slopes[along], weights[along], exact(token))
+        scores.add_(exact(noise), alpha=stand.how.temperature)
+    (first, by), *others = plan.direction.items()
+    along = merge(by * slopes[first], ((by, slopes[k]) for k, by in others))
+    return alpha_interval(scores, along, plan.at, exact(token))
 
 
 def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -59,6 +59,17 @@ class PlainText:
         renamed = self._control.replace(text, self._names)
         return self._twin.encode(self._stand_ins.restore(renamed), add_special_tokens=False).ids
 
+    @cached_property
+    def reads_system(self) -> bool:
+        """Whether a system message reaches the model: some templates refuse one, and some leave it out."""
+        if not self._has_template:
+            return True
+        turns = [{"role": role, "content": content} for role, content in (("system", "mulberry"), ("user", "x"))]
+        try:
+            return "mulberry" in self._render(turns, reply_follows=True)
+        except InvalidInput:
+            return False
+
     def reply_ids(self, text: str) -> list[int]:
         """A reply's text -> token ids. A marker that is not special, <think> for one, is what a model writes."""
         return self._encode(text, opening=False)

@@ -60,16 +60,18 @@ class Prefill:
         self._known: dict[_Beginning, tuple[Tensor, ...]] = {}
         unknown: list[object] = []
         for name, group in self.groups.items():
-            if (kept := _kept(group[0], streams_of(group))) is None:
+            if (kept := _kept(group[0], list(readers(group)))) is None:
                 unknown.append(name)
             else:
-                self._taken |= {(stream, name): kept[stream] for stream in streams_of(group)}
+                self._taken |= {(stream, name): kept[stream] for stream in readers(group)}
         alike = _alike([self.groups[name][0].tokens for name in unknown])
         for name in unknown if Streams(model, {}).resumable else ():
-            first = self.groups[name][0]
-            if length := _beginning(alike, first.opening):
-                beginning = first.tokens[:length]
-                self._begin |= {(stream, name): (stream, beginning) for stream in streams_of(self.groups[name])}
+            for stream, reply in readers(self.groups[name]).items():
+                own, opening = reply.plan.has_own(stream), reply.plan.prompts[stream].opening
+                # A prompt of its own is read by the base model all the same.
+                reader = reply.plan.base if own else stream
+                if length := _beginning(0 if own else alike, opening):
+                    self._begin[stream, name] = reader, reply.text_of(stream)[:length]
         found = {one: beginnings.find(one) for one in self._begin.values()}
         self._known = {one: kept for one, kept in found.items() if kept is not None}
         self._missing = [one for one, kept in found.items() if kept is None]
@@ -100,7 +102,7 @@ class Prefill:
 
     def _of_texts(self) -> Streams:
         streams = Streams(self.model, self._fronts())
-        texts = {(s, name): group[0].tokens for name, group in self.groups.items() for s in streams_of(group)}
+        texts = {(s, name): one.text_of(s) for name, group in self.groups.items() for s, one in readers(group).items()}
         streams.lay_out(texts, self._taken | {reading: self._known[one] for reading, one in self._begin.items()})
         return streams
 
@@ -108,9 +110,9 @@ class Prefill:
         return {stream: front for reply in self.rows for stream, front in reply.plan.fronts.items()}
 
 
-def streams_of(group: Group) -> list[Stream]:
-    """The streams that any of these rows needs."""
-    return list(dict.fromkeys(stream for reply in group for stream in reply.plan.streams))
+def readers(group: Group) -> dict[Stream, Reply]:
+    """The streams that any of these rows needs, and a row of each."""
+    return {stream: reply for reply in group for stream in reply.plan.streams}
 
 
 def _kept(reply: Reply, streams: Sequence[Stream]) -> Mapping[Stream, tuple[Tensor, ...]] | None:

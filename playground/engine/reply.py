@@ -7,7 +7,7 @@ from typing import Literal
 
 from playground.engine.language_model import LanguageModel
 from playground.engine.next_token import Choice, Position
-from playground.engine.plan import RowPlan
+from playground.engine.plan import RowPlan, Stream
 from playground.engine.prefix_tree import Node, PrefixTree
 from playground.engine.stop_strings import held_back, stop_at
 from playground.events import Candidate, Change, Finished, Token
@@ -38,9 +38,6 @@ class Reply:
     """Longest reply, in tokens."""
     stops: tuple[str, ...]
     """Texts that end it."""
-    prompt: list[int]
-    opening: int
-    """How many of the prompt's tokens come before what a person wrote; see LanguageModel.opening."""
     tree: PrefixTree
     path: list[Node]
     ids: list[int] = field(default_factory=list)
@@ -57,19 +54,28 @@ class Reply:
 
     @property
     def tokens(self) -> tuple[int, ...]:
-        """Its prompt, and what is written so far."""
-        return (*self.prompt, *self.ids)
+        """Its prompt as the base model reads it, and what is written so far."""
+        return self.text_of(self.plan.base)
+
+    def text_of(self, stream: Stream) -> tuple[int, ...]:
+        """The same as one of its streams reads it."""
+        return (*self.plan.prompts[stream].ids, *self.ids)
+
+    @property
+    def longest(self) -> int:
+        """How many tokens the stream has read that has read the most."""
+        return self.plan.longest + len(self.ids)
 
     @property
     def newest(self) -> int:
         """The last of them."""
-        return self.ids[-1] if self.ids else self.prompt[-1]
+        return self.ids[-1] if self.ids else self.plan.prompt[-1]
 
     def stand(self, node: Node | None = None, ahead: tuple[int, ...] = ()) -> Position:
         """Where its next token is chosen; or the one after some more tokens, at the prefix to which they lead."""
         written = [*self.ids, *ahead]
         return Position(
-            self.plan, self.how, node or self.path[-1], self.prompt, written, self.row.seed, self.row.alternatives
+            self.plan, self.how, node or self.path[-1], self.plan.prompt, written, self.row.seed, self.row.alternatives
         )
 
     def add(self, model: LanguageModel, choice: Choice) -> Token:
@@ -119,7 +125,7 @@ class Reply:
 
     def finished(self, model: LanguageModel) -> Finished:
         """The event that ends the row."""
-        has_interval = self.plan.line(self.how) is not None
+        has_interval = bool(self.plan.line(self.how))
         first = self.row.strengths[0] if self.row.strengths else None
         reason: Literal["stop", "length"] = "stop" if self.stopped or self.ids[-1] in model.stop_ids else "length"
         return Finished(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from playground.engine.prefill import Group, Prefill, streams_of
+from playground.engine.prefill import Group, Prefill, readers
 from playground.engine.prefix_tree import Node, PrefixTree
 from playground.engine.reply import Reply
 from playground.engine.streams import States
@@ -29,7 +29,7 @@ class RunningBatch:
         """Let a row go on with one that stands on the same text and is read by its streams, if there is one."""
         text = reply.tokens
         for other in self.rows:
-            held = other.tree is reply.tree and len(other.prompt) + len(other.ids) == len(text)
+            held = other.tree is reply.tree and len(other.plan.prompt) + len(other.ids) == len(text)
             if held and other.tokens == text and set(reply.plan.streams) <= set(other.plan.streams):
                 reply.held, reply.path[-1] = other.held, other.path[-1]
                 self.rows.append(reply)
@@ -45,7 +45,7 @@ class RunningBatch:
         following = {
             (stream, name): step
             for step, (name, group) in zip(by_step, groups.items(), strict=True)
-            for stream in streams_of(group)
+            for stream in readers(group)
         }
         self._keep(groups, self.streams.advance(following))
 
@@ -75,6 +75,6 @@ class RunningBatch:
             for reply in group:
                 reply.held = name
                 reply.path[-1] = nodes.setdefault(reply.tree, reply.path[-1])
-            read = {stream: states[stream, name].to(self.model.dtype) for stream in streams_of(group)}
+            read = {stream: states[stream, name].to(self.model.dtype) for stream in readers(group)}
             for tree, node in nodes.items():
                 tree.keep(node, read)

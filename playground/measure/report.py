@@ -8,9 +8,9 @@ import pyarrow as pa
 from pyarrow import parquet
 
 import playground
+from playground import metrics
 from playground.cards import Point
 from playground.files import in_one_piece, write_json
-from playground.measure import metrics
 from playground.measure.plan import SweepPlan
 from playground.measure.sweep import MeasuredReply, Sweep
 from playground.settings import MAIN

@@ -13,16 +13,16 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from playground import metrics
 from playground.axes import Axis, digest
 from playground.cards import Point
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, from_json, to_json
 from playground.files import add_json_lines, mend, read_json_lines, read_record, write_json
 from playground.locks import LOCK, held
-from playground.measure import metrics
 from playground.measure.gather import ProgressMeter
-from playground.measure.metrics import ReplyMetrics
 from playground.measure.plan import GRID, SweepPlan
+from playground.metrics import ReplyMetrics
 from playground.player import Player
 from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
@@ -205,7 +205,7 @@ def identity(player: Player, axis: Axis, plan: SweepPlan, encoder: Path | None) 
         "plan": plan.model_dump(mode="json", exclude=added),
         "base": player.model.identity().weights,
         "dtype": str(player.model.dtype),
-        "axis": axis.card.files,
+        "axis": axis.card.parts,
         "calibration": axis.card.calibration.model_dump(mode="json"),
         "encoder": [digest(file) for file in sorted(encoder.glob("*.safetensors"))] if encoder else None,
     }

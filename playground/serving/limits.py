@@ -3,7 +3,7 @@
 The settings are read once from the environment. No gradio.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from playground import descriptions
 from playground.cards import Base
 from playground.errors import AxisMismatch, InvalidInput, shown
 from playground.events import Event, Progress, Waiting
@@ -176,6 +177,7 @@ class LimitedPlayer:
         self._player = player
         self._replies = Queue(PLACES, hosting.queue)
         self._measurings = Queue(1, hosting.queue)
+        self._calibrations = Queue(1, hosting.queue)
         self._run: Callable[[Request, Client], Generator[Event, None, None]] = player.run
         if hosting.zero_gpu:
             from playground.serving import zero_gpu
@@ -236,10 +238,29 @@ class LimitedPlayer:
             self.check_axis(name)
         for messages in {row.messages for row in request.rows}:
             check_letters(messages, self._player.context_length)
+        named = [strength.axis for row in request.rows for strength in row.strengths]
+        with closing(self.prepare(dict.fromkeys(named), client)) as steps:
+            yield from (step for step in steps if isinstance(step, Waiting))
         with self._replies.join(client) as waiting:
             yield from map(Waiting, waiting)
             with closing(self._run(request, client)) as events:
                 yield from events
+
+    def prepare(self, names: Iterable[str], client: Client = NOBODY) -> "Generator[Waiting | Progress, None, None]":
+        """Calibrate those of some axes that are instant ones and not ready; requests may name them at once then.
+
+        One is calibrated at a time. On a public page nothing that people wrote is kept beyond this run.
+        """
+        names = [name for name in names if name not in self.axes]
+        for name in names:
+            self.check_axis(name)
+        if self.hosting.zero_gpu or all(
+            self._player.ready(name) for name in names
+        ):  # a lent GPU calibrates on its own time
+            return
+        with self._calibrations.join(client) as waiting:
+            yield from map(Waiting, waiting)
+            yield from self._player.prepare(names, keep=not self.hosting.public)
 
     def sweep(
         self,
@@ -256,6 +277,7 @@ class LimitedPlayer:
         self.hosting.check_plan(plan)
         for prompt in plan.prompts:
             check_letters(conversation(prompt), self._player.context_length)
+        yield from self.prepare([plan.axis], client)
         with self._measurings.join(client) as waiting:
             yield from map(Waiting, waiting)
             with closing(sweep(self._player, self._within(plan), out, encoder, stops, client)) as steps:
@@ -282,8 +304,8 @@ class LimitedPlayer:
         return imports.from_files(self._player, files, keep)
 
     def check_axis(self, name: str) -> None:
-        """Refuse on a public page an axis that is named by its folder."""
-        if self.hosting.public and name not in self.axes:
+        """Refuse on a public page an axis that is named by its folder; two descriptions are a name, too."""
+        if self.hosting.public and name not in self.axes and descriptions.named(name) is None:
             raise InvalidInput(
                 f"There is no axis named {shown(name)} here.",
                 f"Choose one of: {', '.join(self.axes) or 'none for this model'}.",

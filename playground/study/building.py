@@ -65,7 +65,7 @@ def build(plan: StudyPlan, source: str, player: PlayerOf, folder: Path) -> Gener
             made[condition.id] = {
                 "model": base.model_dump(mode="json"),
                 "axis": card.name,
-                "axis_files": dict(card.files),
+                "axis_files": dict(card.parts),
                 "generated": made_from(plan, condition, plays),
             }
         first, *others = made.values()
@@ -152,7 +152,7 @@ def _replies(
 def made_from(plan: StudyPlan, condition: Condition, player: EngineHandle) -> str:
     """sha256 of all that a condition's replies depend on: the plan's settings, the base model, the axis."""
     card, base = player.axis(condition.axis).card, player.base
-    return digest([plan.replies_digest(condition), base.model_dump_json(), json.dumps(card.files)])
+    return digest([plan.replies_digest(condition), base.model_dump_json(), json.dumps(card.parts)])
 
 
 def _batch(plan: StudyPlan, condition: Condition, player: EngineHandle, prompt: Prompt, seed: int) -> list[Finished]:

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from playground import metrics
 from playground.cards import Point
 from playground.engine.methods import by_layer
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import exhaust
-from playground.measure import metrics
 from playground.rewards import Reward
 from playground.settings import Strength
 from playground.training import measure
@@ -57,7 +57,7 @@ def answering(run: Run, reward: Reward, prompts: Sequence[str], both: bool = Fal
     def guard(layer: IdentityLayer) -> GuardMeans:
         base, at = answers(0.0, layer, own), anew(alpha, layer)
         other = anew(-alpha, layer) if both else base
-        perplexity, diversity = measure.ratios(at, base)
+        perplexity, diversity = metrics.ratios(at, base)
         return GuardMeans(
             reward=(at.metrics["reward"].mean - other.metrics["reward"].mean) / (2 if both else 1),
             kl=at.metrics["kl"].mean,

@@ -19,7 +19,7 @@ from playground.engine.language_model import LanguageModel
 from playground.events import Finished, Progress
 from playground.measure.gather import ProgressMeter, gather
 from playground.rewards import Reward
-from playground.settings import Request, Row, Sampling, conversation
+from playground.settings import Request, Row, Sampling, as_system, conversation
 from playground.texts import is_blank
 from playground.training.pairs import Pair, of_replies
 from playground.training.recipe import Recipe
@@ -43,8 +43,8 @@ class Pole:
         """The system prompt of one answer: the description, and some of the sayings picked by `draw`."""
         count = SAYINGS_BESIDE if self.description else SAYINGS_ALONE
         picked = random.Random(draw).sample(list(self.sayings), min(count, len(self.sayings)))
-        who = f"{self.description.strip().rstrip('.')}." if self.description else "a person who says of themselves:"
-        return " ".join([f"You are {who}", *picked])
+        who = as_system(self.description) if self.description else "You are a person who says of themselves:"
+        return " ".join([who, *picked])
 
 
 class ScoredReply(NamedTuple):

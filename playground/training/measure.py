@@ -11,14 +11,14 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import NamedTuple
 
-from playground.cards import Point, SafeRange
+from playground import metrics
+from playground.cards import Point
 from playground.engine.methods import Steering
 from playground.events import Progress
-from playground.measure import metrics
 from playground.measure.gather import Gathering, gather
-from playground.measure.metrics import ReplyMetrics
+from playground.metrics import ReplyMetrics
 from playground.rewards import Reward
-from playground.settings import MAIN, SLIDERS, UNSTEERED, Request, Row, Sampling, Strength, conversation
+from playground.settings import MAIN, UNSTEERED, Request, Row, Sampling, Strength, conversation
 from playground.training.recipe import Recipe
 from playground.training.run import Run
 
@@ -111,28 +111,14 @@ def points(strengths: Sequence[Strength], readings: Sequence[Sequence[ReplyMetri
     ]
 
 
-class Ratios(NamedTuple):
-    """Perplexity and diversity of a point over the base's own.
-
-    Perplexities are averaged as surprise (their logs, nats per token): else a single odd reply would decide.
-    """
-
-    perplexity: float
-    diversity: float
-
-
-def ratios(at: Point, base: Point) -> Ratios:
-    """How fluent and varied a point is beside the base."""
-    surprise, diversity = at.metrics["surprise"].mean, at.metrics["diversity"].mean
-    return Ratios(math.exp(surprise - base.metrics["surprise"].mean), diversity / base.metrics["diversity"].mean)
-
-
 def best_step_size(sizes: Sequence[float], points: Sequence[Point], base: Point, recipe: Recipe) -> float:
     """The step size with the highest reward among those whose replies stay fluent and varied (the paper's rule).
 
     Where none passes the guard, those count that stay in the tested range; where none does, the smallest is taken.
     """
-    found = [(at.metrics["reward"].mean, size, ratios(at, base)) for size, at in zip(sizes, points, strict=False)]
+    found = [
+        (at.metrics["reward"].mean, size, metrics.ratios(at, base)) for size, at in zip(sizes, points, strict=False)
+    ]
     for perplexity, diversity in (
         (recipe.most_perplexity, recipe.least_diversity),
         (recipe.safe_perplexity, recipe.safe_diversity),
@@ -148,30 +134,6 @@ def best_step_size(sizes: Sequence[float], points: Sequence[Point], base: Point,
 def rises_until(points: Sequence[Point]) -> float:
     """Where along the first slider, with the others at 0, mean reward is highest."""
     return max((at.metrics["reward"].mean, at.amounts[MAIN]) for at in points if not at.without(MAIN).steers)[1]
-
-
-def safe_range(points: Sequence[Point], recipe: Recipe) -> SafeRange:
-    """From 0 outwards as far as perplexity and diversity hold, along each slider with the others at 0."""
-    base = next(at for at in points if not at.steers)
-
-    def holds(at: Point) -> bool:
-        perplexity, diversity = ratios(at, base)
-        return perplexity <= recipe.safe_perplexity and diversity >= recipe.safe_diversity
-
-    def ends(along: Mapping[float, Point]) -> tuple[float, float]:
-        low = high = 0.0
-        for strength in sorted(s for s in along if s > 0):
-            if not holds(along[strength]):
-                break
-            high = strength
-        for strength in sorted((s for s in along if s < 0), reverse=True):
-            if not holds(along[strength]):
-                break
-            low = strength
-        return low, high
-
-    lines = {name: [at for at in points if not at.without(name).steers] for name in SLIDERS}
-    return SafeRange(**{name: ends({at.amounts[name]: at for at in line}) for name, line in lines.items()})
 
 
 def store(stage: str, what: object) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 import playground
-from playground import axes
+from playground import axes, metrics
 from playground.cards import Calibration, Card, Data, Point
 from playground.engine.language_model import LanguageModel
 from playground.engine.methods import CLM, REControl, Steering
@@ -208,10 +208,10 @@ def _curve(run: Run, job: Job, trained: Trained) -> Generator[Progress, None, li
 def _write(run: Run, job: Job, data: pairs.Split, trained: Trained, curve: Sequence[Point]) -> Card:
     """Write weights, then the card that describes them."""
     steering, judged = trained.steering, trained.judged
-    for part in (*steering.methods, trained.reward):
+    for part in (*steering.stored, trained.reward):
         part.save(job.out)
     control = steering.of(REControl)
-    files = [*(method.file for method in steering.methods), preference.FILE_NAME, *filter(None, [judged.card.file])]
+    files = [*(method.file for method in steering.stored), preference.FILE_NAME, *filter(None, [judged.card.file])]
     if judged.card.file:
         shutil.copyfile(run.work / judged.card.file, job.out / judged.card.file)
     learnt = Data(
@@ -239,7 +239,7 @@ def _write(run: Run, job: Job, data: pairs.Split, trained: Trained, curve: Seque
         calibration=Calibration(step_size=control.step_size, updates=control.updates),
         curve=tuple(curve),
         rises_until=measure.rises_until(curve),
-        safe_range=measure.safe_range(curve, job.recipe),
+        safe_range=metrics.safe_range(curve, job.recipe.safe_perplexity, job.recipe.safe_diversity),
         files={name: axes.digest(job.out / name) for name in files},
         version=playground.__version__,
     )

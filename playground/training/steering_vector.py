@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from playground import metrics
 from playground.axes import Axis
 from playground.cards import Card, Point
 from playground.engine.forced import reply_states
@@ -106,7 +107,7 @@ def _own(run: Run, axis: Axis, prompts: Sequence[str]) -> Generator[Progress, No
 def _written(card: Card, folder: Path, vector: Tensor, at: Point, base: Point) -> Card:
     """Write the vector, and what was measured of it into the card."""
     SteeringVector(vector.cpu()).save(folder)
-    kept = measure.ratios(at, base)
+    kept = metrics.ratios(at, base)
     told = {"reward": at.metrics["reward"].mean, "perplexity": kept.perplexity, "diversity": kept.diversity}
     checks = {f"steering_vector_{name}": round(number, 4) for name, number in told.items()}
     further = {**card.further, SteeringVector.file: digest(folder / SteeringVector.file)}

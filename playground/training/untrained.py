@@ -4,12 +4,11 @@ from pathlib import Path
 
 import torch
 
-from playground import __version__, axes
+from playground import __version__, axes, metrics
 from playground.cards import Calibration, Card, Point, Poles, SafeRange
 from playground.engine.language_model import LanguageModel
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.engine.methods.value_function import ValueFunction
-from playground.measure import metrics
 from playground.rewards.preference import PreferenceReward, feature_layers
 from playground.settings import MAIN, SLIDERS, UNSTEERED, Sliders
 

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from playground import metrics
 from playground.cards import Card, Judge
 from playground.engine.loading import load_model
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, exhaust
-from playground.measure import metrics, report
 from playground.measure import plan as plans
+from playground.measure import report
 from playground.measure import sweep as module
 from playground.measure.plan import SweepPlan, parse_grid
 from playground.measure.sweep import PLAN, STORE, PointMeasured, Sweep, sweep

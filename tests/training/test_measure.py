@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from playground import metrics
 from playground.cards import Point
 from playground.engine.decode import decode
 from playground.engine.loading import load_model
 from playground.engine.methods import by_layer
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import Finished, exhaust
-from playground.measure import metrics
 from playground.settings import Request, Sampling, Strength
 from playground.sources import build_tiny
 from playground.training import measure
@@ -70,7 +70,7 @@ def test_the_safe_range_ends_where_replies_first_break() -> None:
         point(-1.0, surprise=3.0), point(-0.5), BASE, point(0.5), point(1.0, surprise=1.3), point(1.5, diversity=0.5),
         point(2.0), point(control=1.0), point(control=2.0, surprise=3.0),
     ]  # fmt: skip
-    found = measure.safe_range(points, RECIPE)
+    found = metrics.safe_range(points, RECIPE.safe_perplexity, RECIPE.safe_diversity)
     assert found.alpha == (-0.5, 1.0), "2 holds again, but beyond a strength that does not"
     assert found.control == (0.0, 1.0)
 
@@ -82,8 +82,8 @@ def test_reward_rises_until_its_highest_mean() -> None:
 
 def test_perplexities_are_compared_by_their_logs() -> None:
     at = point(surprise=1.5, diversity=0.45)
-    assert measure.ratios(at, BASE).perplexity == pytest.approx(2.718281828**0.5)
-    assert measure.ratios(at, BASE).diversity == pytest.approx(0.5)
+    assert metrics.ratios(at, BASE).perplexity == pytest.approx(2.718281828**0.5)
+    assert metrics.ratios(at, BASE).diversity == pytest.approx(0.5)
 
 
 def test_each_prompt_is_asked_at_each_strength_with_one_noise() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from playground.measure import metrics
+from playground import metrics
 from playground.settings import Strength
 from tools.results import drawing, numbers, words
 from tools.results.drawing import Line

@@ -14,16 +14,15 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args
 import torch
 
 import playground
-from playground import places
+from playground import metrics, places
 from playground.engine.decode import decode
 from playground.engine.language_model import LanguageModel
 from playground.engine.methods import Steering
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, exhaust, from_json, to_json
 from playground.files import add_json_lines, mend, read_json_lines
-from playground.measure import metrics
 from playground.measure.gather import ProgressMeter
-from playground.measure.metrics import ReplyMetrics
+from playground.metrics import ReplyMetrics
 from playground.player import Player
 from playground.rewards import Reward
 from playground.rewards.coherence import Coherence

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
+from playground import metrics
 from playground.engine.language_model import LanguageModel
 from playground.engine.loading import load_model
 from playground.engine.methods import by_layer
 from playground.events import Finished
-from playground.measure import metrics
-from playground.measure.metrics import ReplyMetrics
+from playground.metrics import ReplyMetrics
 from playground.settings import UNSTEERED, Row, Sliders, Strength, conversation
 from playground.sources.quiet import no_bars
 from playground.training import measure as points

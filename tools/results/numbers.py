@@ -5,10 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from playground import bootstrap
+from playground import bootstrap, metrics
 from playground.cards import Estimate
-from playground.measure import metrics
-from playground.measure.metrics import ReplyMetrics
+from playground.metrics import ReplyMetrics
 from playground.rewards.judges import wins as better
 
 Told = list[float]

@@ -8,13 +8,13 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import Tensor
 
+from playground import metrics
 from playground.engine.forced import reply_logprobs
 from playground.engine.methods import CLM, REControl, Steering, SteeringVector
 from playground.events import Progress
 from playground.files import add_json_lines, mend, read_json_lines
-from playground.measure import metrics
 from playground.measure.gather import save_in_one_piece
-from playground.measure.metrics import ReplyMetrics
+from playground.metrics import ReplyMetrics
 from playground.rewards import Reward
 from playground.rewards.coherence import Coherence
 from playground.settings import Row, Sampling, Sliders, Strength, conversation

@@ -1,22 +1,25 @@
 """How the engine steers: a module for each method, with its equation, its weights and its range.
 
-A method is a value with two seams, see `base.Method`. A new one is a module here and a line in `METHODS`.
+A method is a value with two seams, see `base.Method`. A new one is a module here, and a line in `METHODS` if it has
+weights.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from playground.engine.methods.base import Method
+from playground.engine.methods.base import Method, StoredMethod
 from playground.engine.methods.clm import CLM
 from playground.engine.methods.identity_layer import IdentityLayer
+from playground.engine.methods.prompt_contrast import PromptContrast as PromptContrast
 from playground.engine.methods.re_control import REControl
 from playground.engine.methods.steering_vector import SteeringVector
 from playground.errors import InvalidInput
 from playground.settings import Strength
 
-METHODS: tuple[type[Method], ...] = (CLM, REControl, SteeringVector)
-"""In the order in which they act; of those that share a slider the first acts unless another is named."""
+METHODS: tuple[type[StoredMethod], ...] = (CLM, REControl, SteeringVector)
+"""Those with weights, in the order in which they act; of those that share a slider the first acts unless another is
+named."""
 
 
 M = TypeVar("M", bound=Method)
@@ -24,7 +27,7 @@ M = TypeVar("M", bound=Method)
 
 @dataclass(frozen=True)
 class Steering:
-    """The methods by which an axis steers, in the order of `METHODS`."""
+    """The methods by which an axis steers, in the order in which they act."""
 
     methods: tuple[Method, ...]
 
@@ -34,6 +37,11 @@ class Steering:
             if isinstance(method, kind):
                 return method
         raise KeyError(kind.name)
+
+    @property
+    def stored(self) -> list[StoredMethod]:
+        """Those with weights."""
+        return [method for method in self.methods if isinstance(method, StoredMethod)]
 
     def acting(self, strength: Strength) -> Iterator[Method]:
         """The method behind each slider: the one that the strength names, or the first.

@@ -36,13 +36,19 @@ class InputLayer(NamedTuple):
         return torch.lerp(embeddings.float(), aligned.float(), self.alpha).to(embeddings.dtype)
 
 
+class Description(NamedTuple):
+    """What makes a stream another than the base's, too: a description of who replies, under which it reads."""
+
+    text: str
+
+
 class Term(NamedTuple):
     """A stream beside the base's, and how much of it: logits = base + sum of weight (stream - base)."""
 
-    front: InputLayer
+    front: InputLayer | Description
     weight: float
-    linear: bool
-    """Whether the weight is what the slider says, so that logits are straight lines in it."""
+    slope: float
+    """How much the weight grows with a unit of the slider; 0 where logits are no straight lines in it."""
 
 
 class Edited(NamedTuple):
@@ -54,7 +60,7 @@ class Edited(NamedTuple):
 
 
 class Method(ABC):
-    """One way to steer along an axis: its weights, what says how far, and the two seams at which it acts.
+    """One way to steer along an axis: what says how far, and the two seams at which it acts.
 
     `streams` says what the logits are merged from, `edit` moves what was merged. Strengths come with each call and are
     never kept, so that people cannot steer each other.
@@ -64,10 +70,6 @@ class Method(ABC):
     title: ClassVar[str]
     slider: ClassVar[str]
     """The field of `Strength` that says how far; of an axis's methods that share one, one acts."""
-    file: ClassVar[str]
-    """Its weights in the axis's folder."""
-    optional: ClassVar[bool] = False
-    """Whether an axis may lack it."""
     edits: ClassVar[bool] = False
     """Whether it has an `edit`, and so a value of each state to tell."""
 
@@ -89,6 +91,15 @@ class Method(ABC):
         """
         raise NotImplementedError(f"{self.name} edits nothing")
 
+
+class StoredMethod(Method):
+    """A method with weights in the axis's folder."""
+
+    file: ClassVar[str]
+    """What holds them."""
+    optional: ClassVar[bool] = False
+    """Whether an axis may lack it."""
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write the weights into an axis's folder as safetensors."""
@@ -100,7 +111,7 @@ class Method(ABC):
 
     @classmethod
     @abstractmethod
-    def from_state(cls, model: LanguageModel, state: dict[str, Tensor], card: Card) -> "Method":
+    def from_state(cls, model: LanguageModel, state: dict[str, Tensor], card: Card) -> "StoredMethod":
         """The method from the tensors of its file, in float32, and what the card tells of it.
 
         Raises ValueError where it could not be computed with.

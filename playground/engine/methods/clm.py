@@ -17,14 +17,14 @@ from torch import Tensor
 
 from playground.cards import Card
 from playground.engine.language_model import LanguageModel
-from playground.engine.methods.base import InputLayer, Method, Shapes, Term, shapes_of
+from playground.engine.methods.base import InputLayer, Shapes, StoredMethod, Term, shapes_of
 from playground.engine.methods.identity_layer import FILE_NAME, IdentityLayer
 from playground.engine.sampling import first_max, first_min
 from playground.settings import Strength
 
 
 @dataclass(frozen=True)
-class CLM(Method):
+class CLM(StoredMethod):
     """The identity layer `L`: the base stream reads e, the aligned one L(e)."""
 
     name: ClassVar[str] = "clm"
@@ -37,8 +37,8 @@ class CLM(Method):
     def streams(self, strength: Strength) -> Sequence[Term]:
         """The aligned stream; merged before the decoder it is one of its own, of which the logits take all."""
         if strength.merge == "embeddings":
-            return [Term(InputLayer(self.layer, strength.alpha), 1.0, linear=False)]
-        return [Term(InputLayer(self.layer), strength.alpha, linear=True)]
+            return [Term(InputLayer(self.layer, strength.alpha), weight=1.0, slope=0.0)]
+        return [Term(InputLayer(self.layer), weight=strength.alpha, slope=1.0)]
 
     def save(self, folder: Path) -> None:
         """Write the layer's weights."""

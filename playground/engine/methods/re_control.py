@@ -17,7 +17,7 @@ from torch import Tensor
 
 from playground.cards import Card
 from playground.engine.language_model import LanguageModel
-from playground.engine.methods.base import Edited, Method, Shapes, shapes_of
+from playground.engine.methods.base import Edited, Shapes, StoredMethod, shapes_of
 from playground.engine.methods.value_function import FILE_NAME, ValueFunction
 from playground.settings import Strength
 
@@ -25,7 +25,7 @@ _WIDEST = 65_536  # inside a value function
 
 
 @dataclass(frozen=True)
-class REControl(Method):
+class REControl(StoredMethod):
     """The value function V, and what control 1 means: so many updates of such a step size."""
 
     name: ClassVar[str] = "re_control"

@@ -18,13 +18,13 @@ from torch import Tensor
 
 from playground.cards import Card
 from playground.engine.language_model import LanguageModel
-from playground.engine.methods.base import Edited, Method, Shapes
+from playground.engine.methods.base import Edited, Shapes, StoredMethod
 from playground.files import in_one_piece
 from playground.settings import Strength
 
 
 @dataclass(frozen=True)
-class SteeringVector(Method):
+class SteeringVector(StoredMethod):
     """The vector v [D] in float32."""
 
     name: ClassVar[str] = "steering_vector"

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from playground import metrics
 from playground.errors import InvalidInput
-from playground.measure import metrics
-from playground.measure.metrics import ReplyMetrics, diversity, estimate
+from playground.metrics import ReplyMetrics, diversity, estimate
 from playground.settings import Sliders
 
 

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from playground import bootstrap
-from playground.cards import Estimate, Point
+from playground.cards import Estimate, Point, SafeRange
 from playground.errors import InvalidInput
 from playground.events import Finished
 from playground.rewards import Reward
@@ -93,6 +93,46 @@ def point(at: Sliders, readings: Sequence[ReplyMetrics]) -> Point:
     prompts = [reading.prompt for reading in readings]
     means = {name: estimate(_means(column, prompts)) for name, column in columns.items()}
     return Point(**at.amounts, metrics=means)
+
+
+class Ratios(NamedTuple):
+    """Perplexity and diversity of a point over the base's own.
+
+    Perplexities are averaged as surprise (their logs, nats per token): else a single odd reply would decide.
+    """
+
+    perplexity: float
+    diversity: float
+
+
+def ratios(at: Point, base: Point) -> Ratios:
+    """How fluent and varied a point is beside the base."""
+    surprise, diversity = at.metrics["surprise"].mean, at.metrics["diversity"].mean
+    return Ratios(math.exp(surprise - base.metrics["surprise"].mean), diversity / base.metrics["diversity"].mean)
+
+
+def safe_range(points: Sequence[Point], most_perplexity: float, least_diversity: float) -> SafeRange:
+    """From 0 outwards as far as perplexity and diversity hold beside the base's, along each slider by itself."""
+    base = next(at for at in points if not at.steers)
+
+    def holds(at: Point) -> bool:
+        perplexity, diversity = ratios(at, base)
+        return perplexity <= most_perplexity and diversity >= least_diversity
+
+    def ends(along: Mapping[float, Point]) -> tuple[float, float]:
+        low = high = 0.0
+        for strength in sorted(s for s in along if s > 0):
+            if not holds(along[strength]):
+                break
+            high = strength
+        for strength in sorted((s for s in along if s < 0), reverse=True):
+            if not holds(along[strength]):
+                break
+            low = strength
+        return low, high
+
+    lines = {name: [at for at in points if not at.without(name).steers] for name in SLIDERS}
+    return SafeRange(**{name: ends({at.amounts[name]: at for at in line}) for name, line in lines.items()})
 
 
 def _means(values: Sequence[float], groups: Sequence[int]) -> list[float]:

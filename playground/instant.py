@@ -1,0 +1,88 @@
+"""Instant axes: two descriptions become an axis that is ready to steer, calibrated now or found where it was kept."""
+
+import hashlib
+import json
+from collections.abc import Generator, Mapping
+from pathlib import Path
+
+import playground
+from playground import axes, calibration, cards, metrics
+from playground.axes import Axis
+from playground.calibration import Calibrated
+from playground.cards import Calibration, Card
+from playground.descriptions import Described
+from playground.engine.language_model import LanguageModel
+from playground.engine.methods import SteeringVector
+from playground.engine.scheduler import Scheduler
+from playground.errors import AxisDamaged
+from playground.events import Progress
+from playground.files import digest
+from playground.settings import MAIN
+
+MOST_PERPLEXITY, LEAST_DIVERSITY = 1.5, 0.9
+"""Where the tested range ends, over the base's own, as for trained axes."""
+
+VERSION = 1
+"""Of how they are calibrated: what was calibrated otherwise is not taken up again."""
+
+
+def folder_of(cache: Path, described: Described, model: LanguageModel) -> Path:
+    """Where a calibration is kept: by all that it depends on."""
+    base = model.identity()
+    depends = [described.positive, described.negative, base.weights, base.tokenizer, str(model.dtype), VERSION]
+    depends += [calibration.cost(slider) for slider in calibration.AT]
+    return cache / hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:32]
+
+
+def make(scheduler: Scheduler, described: Described, keep: Path | None) -> Generator[Progress, None, Axis]:
+    """Calibrate an axis, or take up what was kept in a folder `keep`, and return it ready to steer.
+
+    Its rows run among those of others. Raises InvalidInput where the descriptions make no difference to the model.
+    """
+    model = scheduler.model
+    if keep is not None and (keep / cards.FILE_NAME).is_file():
+        try:
+            return _renamed(axes.load(keep, model), described)
+        except AxisDamaged:  # it is made anew
+            (keep / cards.FILE_NAME).unlink()
+    found = yield from calibration.calibrate(scheduler, described)
+    vector = SteeringVector(found.vector)
+    files: dict[str, str] = {}
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        vector.save(keep)
+        files = {vector.file: digest(keep / vector.file)}
+    card = _card(model, described, found, files)
+    if keep is not None:
+        card.save(keep)  # last: a folder with a card is whole
+    return axes.instant(card, model, vector)
+
+
+def _card(model: LanguageModel, described: Described, found: Calibrated, files: Mapping[str, str]) -> Card:
+    line = [point for point in found.curve if not point.without(MAIN).steers]
+    return Card(
+        name=described.name,
+        description=described.notes or f"As {described.positive} against {described.negative}.",
+        poles=described.poles,
+        base=model.identity(),
+        data=(),
+        licence=described.licence,
+        command=f'playground axis instant --positive "{described.positive}" --negative "{described.negative}"',
+        recipe={},
+        seed=0,
+        contrast=found.contrast,
+        checks={},
+        calibration=Calibration(step_size=float(found.vector.norm()), updates=1),
+        curve=found.curve,
+        rises_until=max((point.metrics["reward"].mean, point.amounts[MAIN]) for point in line)[1],
+        safe_range=metrics.safe_range(found.curve, MOST_PERPLEXITY, LEAST_DIVERSITY),
+        files=dict(files),
+        version=playground.__version__,
+    )
+
+
+def _renamed(axis: Axis, described: Described) -> Axis:
+    """An axis that somebody else may have called otherwise."""
+    told = described.notes or f"As {described.positive} against {described.negative}."
+    named = {"name": described.name, "poles": described.poles, "licence": described.licence, "description": told}
+    return Axis(axis.card.model_copy(update=named), axis.steering, axis.reward, axis.note)
