@@ -39,7 +39,7 @@ TOKENS = 24
 """Length of each reply."""
 
 AT: Mapping[str, tuple[float, ...]] = {
-    PromptContrast.slider: (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0),
+    PromptContrast.slider: (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5),
     SteeringVector.slider: (-1.0, 1.0),
 }
 """Where along each slider replies are steered, for the curve and the tested range."""

@@ -67,7 +67,7 @@ def test_it_is_calibrated_to_cost_what_trained_axes_cost(player: Player) -> None
     assert told[-1].done == told[-1].total and [one.done for one in told] == sorted(one.done for one in told)
     curve = {point.at: point.metrics for point in axis.card.curve}
     at_one = {point.leading: point.metrics["kl"].mean for point in axis.card.curve if abs(point.leading) == 1}
-    assert len(curve) == 10 and curve[Strength(axis="x").at]["kl"].mean < 1e-6
+    assert len(curve) == 9 and curve[Strength(axis="x").at]["kl"].mean < 1e-6
     assert all(0.02 < kl < 1.0 for kl in at_one.values()), "a tiny model's replies are few and odd"
     base = curve[Strength(axis="x").at]["reward"]
     assert base.mean == pytest.approx(0, abs=1e-4), "rewards are standardised over the base's own replies"

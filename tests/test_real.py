@@ -125,3 +125,16 @@ def test_three_strengths_give_three_readable_replies(player: Player) -> None:
     base = ends[1].perplexity
     assert all(end.perplexity < 4 * base for end in ends)
     assert all(len(end.text.split()) > 5 for end in ends)
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_an_instant_axis_shows_both_its_ends_at_what_trained_ones_cost(player: Player) -> None:
+    name = "a swashbuckling pirate | a dull accountant"
+    asked = [row(prompt, alpha, axis=name, seed=1) for alpha in (-1.0, 1.0) for prompt in HANDFUL]
+    ends = run(player, *asked, how=Sampling(temperature=0.7))
+    left, right = ends[: len(HANDFUL)], ends[len(HANDFUL) :]
+    for side in (left, right):
+        assert 0.1 < sum(end.kl for end in side) / len(side) < 0.5, "the shipped axes' median is 0.26"
+    rewards = [sum(end.reward or 0 for end in side) / len(side) for side in (left, right)]
+    assert rewards[0] < -1 and rewards[1] > 1
+    assert any(word in end.text.lower() for end in right for word in ("sea", "sail", "captain", "ship", "treasure"))
