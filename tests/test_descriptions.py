@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from playground import descriptions
+from playground import descriptions, places
 from playground.cards import Poles
 from playground.descriptions import Described
 from playground.errors import InvalidInput
+from tools import gallery
 
 PIRATE, CLERK = "a swashbuckling pirate", "a dull accountant"
 
@@ -54,3 +55,13 @@ def test_a_table_that_is_wrong_is_told_by_its_file(tmp_path: Path) -> None:
 def test_a_long_description_is_named_shortly() -> None:
     axis = descriptions.of("a person who " + "very " * 20 + "much likes rain", CLERK)
     assert len(axis.name) <= 60 and axis.name.endswith("\N{HORIZONTAL ELLIPSIS}")
+
+
+def test_the_gallery_is_whole_and_nothing_in_it_failed_when_it_was_measured() -> None:
+    shipped, found = descriptions.gallery(), gallery.known()
+    assert len(shipped) >= 40 and not descriptions.damaged(places.INSTANT)
+    assert len(list(places.INSTANT.glob("*.toml"))) == len(shipped), "names are their own"
+    assert all(axis.left and axis.right for axis in shipped.values())
+    stale = [name for name, one in found.items() if name not in shipped or one["of"] != shipped[name].address]
+    assert not stale, "measure again: python -m tools.gallery"
+    assert [name for name, one in found.items() if not gallery.passes(one)] == []
