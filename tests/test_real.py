@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from playground import cards
+from playground import calibration, cards
 from playground.engine.language_model import LanguageModel
 from playground.engine.loading import load_model
 from playground.events import Finished
@@ -128,7 +128,10 @@ def test_three_strengths_give_three_readable_replies(player: Player) -> None:
 
 
 @pytest.mark.usefixtures("own_cache")
-def test_an_instant_axis_shows_both_its_ends_at_what_trained_ones_cost(player: Player) -> None:
+def test_an_instant_axis_shows_both_its_ends_at_what_trained_ones_cost(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "AT", {"alpha": (1.0,), "control": (1.0,)})  # which takes a third of the time
     name = "a swashbuckling pirate | a dull accountant"
     asked = [row(prompt, alpha, axis=name, seed=1) for alpha in (-1.0, 1.0) for prompt in HANDFUL]
     ends = run(player, *asked, how=Sampling(temperature=0.7))
