@@ -90,15 +90,20 @@ class FusedDecoder:
         """
         column = memory.grow()
         runs, mask = self._runs(memory, hidden)
+        sizes = [end - row for row, end, _ in runs]
+        kept = memory.tensor[:, : memory.rows]
+        # Views of all layers at once: a call for each layer and run would take as long as a small product.
+        new = kept[..., column, :].unbind()
+        parts = [kept[:, row:end, :, start : column + 1].split(self.kv_heads, 2) for row, end, start in runs]
+        held = [(keys.unbind(), values.unbind()) for keys, values in parts]
 
         def attend(layer: int, qkv: Tensor) -> Tensor:
-            kept = memory.tensor[layer, : memory.rows]
-            kept[:, :, column] = qkv[:, self.heads :]
-            queries = qkv[:, : self.heads].unflatten(1, (self.kv_heads, -1))
-            attended: list[Tensor] = []
-            for row, end, start in runs:
-                keys, values = kept[row:end, :, start : column + 1].split(self.kv_heads, 1)
-                attended.append(scaled_dot_product_attention(queries[row:end], keys, values, mask))
+            new[layer].copy_(qkv[:, self.heads :])
+            queries = qkv[:, : self.heads].unflatten(1, (self.kv_heads, -1)).split(sizes)
+            attended = [
+                scaled_dot_product_attention(asked, keys[layer], values[layer], mask)
+                for asked, (keys, values) in zip(queries, held, strict=True)
+            ]
             return (attended[0] if len(attended) == 1 else torch.cat(attended)).flatten(1)
 
         starts = memory.starts if len(set(memory.starts)) > 1 else memory.starts[:1]
