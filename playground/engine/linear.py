@@ -90,7 +90,7 @@ def _in_few_sizes(product: Product) -> Product:
     """The product of x [..., in], with rows of zeros behind it up to one of few sizes."""
 
     def sized(x: Tensor) -> Tensor:
-        rows = x.shape[:-1].numel()
+        rows = x.numel() // x.shape[-1]
         if (size := size_for(rows)) == rows:
             return product(x)
         padded = nn.functional.pad(x.reshape(rows, -1), (0, 0, 0, size - rows))
