@@ -23,6 +23,7 @@ from playground.engine.methods import PromptContrast, Steering, SteeringVector
 from playground.engine.prefix_tree import PrefixTree
 from playground.engine.scheduler import Scheduler
 from playground.events import Finished, exhaust
+from playground.files import write_text
 from playground.player import open_model
 from playground.rewards.coherence import Coherence
 from playground.settings import UNSTEERED, Request, Row, Sampling, Sliders, Strength, conversation
@@ -136,12 +137,12 @@ def main() -> None:
     names = asked.parse_args().names
     gauge = Gauge()
     for name, axis in descriptions.gallery().items():
-        found = known()
-        if (names and name not in names) or found.get(name, {}).get("of") == axis.address:
+        if (names and name not in names) or known().get(name, {}).get("of") == axis.address:
             continue
-        found[name] = gauge.measure(axis)
+        measured = gauge.measure(axis)
+        found = known() | {name: measured}
         kept = {one: found[one] for one in descriptions.gallery() if one in found}
-        FOUND.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        write_text(FOUND, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
         print(f"{name}: {'passes' if passes(found[name]) else 'FAILS'}", flush=True)
 
 
