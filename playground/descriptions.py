@@ -55,6 +55,24 @@ def named(name: str) -> Described | None:
     return of(positive, negative) if between else None
 
 
+def name_of(positive: str, negative: str) -> str:
+    """The name of the axis of two descriptions: a shipped table's where they are its own, or else both of them.
+
+    What they lack is told when the name is read, not here.
+    """
+    told = positive.strip(), negative.strip()
+    shipped = (one.name for one in gallery().values() if (one.positive, one.negative) == told)
+    return next(shipped, BETWEEN.join(told))
+
+
+def parts(name: str) -> tuple[str, str] | None:
+    """The two descriptions that an axis's name stands for, the positive one first; None for any other name."""
+    if name in (shipped := gallery()):
+        return shipped[name].positive, shipped[name].negative
+    positive, between, negative = name.partition(BETWEEN.strip())
+    return (positive.strip(), negative.strip()) if between else None
+
+
 @cache
 def gallery() -> dict[str, Described]:
     """The shipped instant axes by name, in the order of their files."""

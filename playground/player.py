@@ -5,7 +5,7 @@ It holds weights and nothing of who asks: strengths come with each request, so p
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.loading import load_model
 from playground.engine.prefix_tree import PrefixTree
 from playground.engine.scheduler import Scheduler
-from playground.errors import AxisMismatch
+from playground.errors import AxisMismatch, InvalidInput
 from playground.events import Event, Finished, Progress, exhaust
 from playground.rewards import Reward
 from playground.settings import Message, Request, Row
@@ -107,6 +107,15 @@ class Player:
         # A new mapping, so that whoever reads the old one meanwhile sees it whole.
         self.axes = {**self.axes, axis.card.name: axis}
         return axis
+
+    def known(self, name: str) -> Axis | None:
+        """The axis of this name if it steers at once: one that is loaded, or an instant one that is calibrated."""
+        if name in self.axes:
+            return self.axes[name]
+        with suppress(InvalidInput):  # who names it so is told when they ask
+            if described := descriptions.named(name):
+                return self._instant.get(described)
+        return None
 
     def ready(self, name: str) -> bool:
         """Whether there is nothing to wait for before an axis of this name steers, or is refused."""

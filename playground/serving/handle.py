@@ -48,6 +48,10 @@ class EngineHandle(Protocol):
         """The axes loaded so far, by name."""
         ...
 
+    def known(self, name: str) -> AxisHandle | None:
+        """The axis of this name if it steers at once: loaded, or an instant one that is calibrated."""
+        ...
+
     def axis(self, name_or_folder: str) -> AxisHandle:
         """The axis of this name, or the one in this folder. Raises AxisMismatch."""
         ...

@@ -200,6 +200,10 @@ class LimitedPlayer:
         """The axes loaded so far, by name."""
         return self._player.axes
 
+    def known(self, name: str) -> "Axis | None":
+        """The axis of this name if it steers at once; None for one that is to be calibrated first, or that is none."""
+        return self._player.known(name)
+
     def axis(self, name_or_folder: str) -> "Axis":
         """The axis of this name, or in this folder where that is allowed. Raises InvalidInput or AxisMismatch."""
         self.check_axis(name_or_folder)

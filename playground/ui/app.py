@@ -63,7 +63,7 @@ def build(hosted: LimitedPlayer, jobs: TrainingJobs | None = None, length: int =
         print(f"Left out a preset: {error}", flush=True)  # noqa: T201
     with CheckedBlocks(title="Alignment Playground", analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(markup.header(hosted.name), elem_id="masthead", padding=False, apply_default_css=False)
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Play", id="play"):
                 longest = hosted.hosting.max_new_tokens
                 play = PlayPage(
@@ -75,11 +75,14 @@ def build(hosted: LimitedPlayer, jobs: TrainingJobs | None = None, length: int =
                     longest,
                 )
             with gr.Tab("Curves", id="curves") as tab:
-                curves = CurvesPage(hosted, [*play.widgets.dials.values()], play.widgets.axis.value)
+                curves = CurvesPage(hosted, play.widgets.dials.values(), play.widgets.boxes, play.widgets.axis.value)
             with gr.Tab("Axes", id="axes"):
                 axes = AxesPage(hosted, [play.widgets.axis, curves.axis], jobs)
             with gr.Tab("Guide", id="guide"):
                 guide.layout()
+        play.widgets.train.visible = axes.may_add
+        if axes.may_add:
+            axes.train_by(play.widgets.train, play.widgets.boxes, tabs)
         endpoints.offer(hosted)
         play.greet(blocks)
         curves.greet(blocks, tab)

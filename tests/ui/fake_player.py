@@ -2,15 +2,16 @@
 
 import hashlib
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from playground import descriptions
 from playground.cards import Base, Calibration, Card, Estimate, Point, Poles, SafeRange
 from playground.errors import AxisMismatch, InvalidInput
-from playground.events import Event, Finished, Started, Token
+from playground.events import Event, Finished, Progress, Started, Token
 from playground.settings import SLIDERS, Request, Row, Sliders
 from playground.ui.play.view import Inputs
 
@@ -77,12 +78,25 @@ class FakePlayer:
         cards = (card(), card("positivity", "gloomy", "cheerful")) if axes is None else axes
         self.damaged: dict[Path, AxisMismatch] = {}
         self.axes = {axis.name: FakeAxis(axis) for axis in cards}
+        self.calibrated: dict[str, FakeAxis] = {}
         self.pace_s = pace_s
         self.requests: list[Request] = []
         self.closed = 0
 
     def client(self, request: object) -> None:
         return None
+
+    def known(self, name: str) -> FakeAxis | None:
+        return self.axes.get(name) or self.calibrated.get(name)
+
+    def prepare(self, names: Iterable[str], client: object = None) -> Generator[Progress, None, None]:
+        for name in names:
+            if self.known(name) is None and (described := descriptions.named(name)) is not None:
+                for done in range(4):
+                    yield Progress("calibrating", done, 4)
+                self.calibrated[name] = FakeAxis(
+                    card(described.name, described.poles.negative, described.poles.positive)
+                )
 
     def run(self, request: Request, client: object = None) -> Generator[Event, None, None]:
         self.requests.append(request)

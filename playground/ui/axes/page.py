@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from playground import places, presets
 from playground.cards import Card
@@ -19,7 +20,7 @@ from playground.measure import figures
 from playground.serving.limits import LimitedPlayer
 from playground.settings import MAIN, UNSTEERED, Request, Row, Strength, conversation
 from playground.training.jobs import TrainingJobs, TrainingRequest, TrainingStatus
-from playground.ui import markup
+from playground.ui import axis_menu, markup
 from playground.ui.axes import card as axis_card
 from playground.ui.axes import examples
 from playground.ui.axes.examples import Example
@@ -87,7 +88,7 @@ class AxesPage:
         self.slug = gr.State("")
 
     def _adding(self) -> None:
-        with fold("Make an axis from two sentences", "make"):
+        with fold("Make an axis from two sentences", "make") as self.adding:
             fields = TrainingRequest.model_fields
             self.name = gr.Textbox(label="Name", placeholder="calm", max_lines=1, elem_id="new_name")
             self.positive = gr.Textbox(
@@ -188,6 +189,10 @@ class AxesPage:
             return {self.said: _complaint(error)}
         return {self.said: "", self.slug: slug} | self._making(slug)
 
+    def describe(self, positive: str, negative: str) -> Update:
+        """Two sentences are to be trained: they come into the form, which opens."""
+        return {self.positive: positive, self.negative: negative, self.adding: True}
+
     def resume(self, slug: str) -> Update:
         """Resume a stopped training."""
         try:
@@ -243,6 +248,11 @@ class AxesPage:
             update |= {self.slug: best.slug} | self._making(best.slug)
         return update
 
+    def train_by(self, button: gr.Button, sentences: tuple[Component, Component], tabs: gr.Tabs) -> None:
+        """Let a button elsewhere bring two sentences into this page's form, and show it."""
+        described = button.click(self.describe, [*sentences], [self.positive, self.negative, self.adding], **_QUICK)
+        described.then(lambda: gr.Tabs(selected="axes"), None, tabs, **_QUICK)
+
     def greet(self, blocks: gr.Blocks) -> None:
         """Bring a page that is opened up to date."""
         blocks.load(self.refresh, self.axis, self._shown(), **_QUICK)
@@ -279,7 +289,7 @@ class AxesPage:
     def _listed(self, name: str | None) -> Update:
         """Every list of axes as it is now; this page shows `name`, the others keep their choice."""
         names = self.names()
-        lists: Update = {box: gr.Dropdown(choices=names, visible=bool(names)) for box in self.listed}
+        lists: Update = {box: gr.Dropdown(choices=axis_menu.choices(names)) for box in self.listed}
         radio = gr.Radio(choices=names, value=name, visible=bool(names))
         return lists | {self.axis: radio, self.example_row: gr.Row(visible=bool(names))} | self.choose(name)
 

@@ -8,7 +8,7 @@ import atexit
 import shutil
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,13 +18,13 @@ import gradio as gr
 from gradio.components import Component
 
 from playground import places, sources
-from playground.errors import PlaygroundError
+from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Progress, Waiting
 from playground.places import ASSETS
 from playground.serving.limits import LimitedPlayer
 from playground.serving.queue import Client
 from playground.settings import MAIN, SLIDERS, Row, Sampling, Sliders
-from playground.ui import markup, snippets
+from playground.ui import axis_menu, markup, snippets
 from playground.ui.curves import downloads, present
 from playground.ui.curves.present import Measurement
 from playground.ui.fold import fold
@@ -63,9 +63,19 @@ class _Watch:
 class CurvesPage:
     """The Curves page of one player."""
 
-    def __init__(self, hosted: LimitedPlayer, here: Sequence[Component] = (), axis: str | None = None) -> None:
-        """`here` are Play's dials, whose strength the charts mark; `axis` is the one that Play opens with."""
+    def __init__(
+        self,
+        hosted: LimitedPlayer,
+        here: Iterable[Component] = (),
+        sentences: tuple[Component, Component] | None = None,
+        axis: str | None = None,
+    ) -> None:
+        """`here` are Play's dials, whose strength the charts mark; `axis` is the one that Play opens with.
+
+        `sentences` are Play's boxes, the positive one first, for an axis that two sentences describe.
+        """
         self.hosted, self.here = hosted, list(here)
+        self.sentences = sentences or (gr.State(""), gr.State(""))
         self.scratch = Path(tempfile.mkdtemp(prefix="playground-"))
         atexit.register(shutil.rmtree, self.scratch, ignore_errors=True)
         self._watched: dict[str, _Watch] = {}  # by session, whoever measures
@@ -85,12 +95,13 @@ class CurvesPage:
 
     def _beginning(self, axis: str | None) -> Measurement:
         """What is shown of an axis before anything is measured: its card's curve."""
-        known = self.hosted.axes.get(axis) if axis is not None else None
+        known = self.hosted.known(axis) if axis else None
         return Measurement(model=self.hosted.name, card=known.card if known is not None else None)
 
     def _form(self, axis: str | None) -> None:
         names = sorted(self.hosted.axes)
-        self.axis = gr.Dropdown(names, value=axis, label="Axis", elem_id="curves_axis", filterable=False)
+        offered, value = axis_menu.choices(names), axis or axis_menu.TWO_SENTENCES
+        self.axis = gr.Dropdown(offered, value=value, label="Axis", elem_id="curves_axis", filterable=False)
         self.vary = gr.Radio(list(present.VARY), value=MAIN, label="Vary", elem_id="vary")
         with gr.Row(elem_classes="numbers"):
             hint = "from:to:step, or numbers with commas"
@@ -180,11 +191,14 @@ class CurvesPage:
 
     # -- behaviour ---------------------------------------------------------------------------------------------------
 
-    def _plan(self, axis: str | None, *form: Any) -> "SweepPlan":
+    def _plan(self, menu: str | None, positive: str, negative: str, *form: Any) -> "SweepPlan":
+        axis = axis_menu.chosen(menu, positive, negative)
+        if not axis and menu == axis_menu.TWO_SENTENCES:
+            raise InvalidInput("The two sentences are Play's, and one is missing.", "Fill both boxes on the page Play.")
         grids, (source, count, own, file, *numbers) = form[: len(SLIDERS)], form[len(SLIDERS) :]
         if file:
             self.hosted.hosting.check_own("Uploading")
-        known = self.hosted.axes.get(axis or "")
+        known = self.hosted.known(axis)
         prompts = present.prompts_of(source, count, own, file, known.card if known else None)
         return present.plan(axis, grids, prompts, *numbers, most=self.hosted.hosting.max_replies)
 
@@ -248,7 +262,8 @@ class CurvesPage:
 
         encoder = sources.resolve_encoder(sources.ENCODER) if sources.is_here(sources.ENCODER) else None
         out = self._folder() / present.folder_name(self.hosted.identity(plan, encoder))
-        card = self.hosted.axes[plan.axis].card
+        known = self.hosted.known(plan.axis)
+        card = known.card if known is not None else None
         found = Measurement(plan, self.hosted.name, phase="measuring", command=self._command(plan), card=card)
         count, fresh = count_strengths(plan.grids), list[Any]()
         next_drawing = 0.0
@@ -295,9 +310,9 @@ class CurvesPage:
             watch.drawn = drawn
         return self._charts(found, *drawn)
 
-    def choose(self, axis: str | None, *drawn: Any) -> Update:
+    def choose(self, menu: str | None, positive: str, negative: str, *drawn: Any) -> Update:
         """Another axis: its card's curve, until it is measured here."""
-        found = self._beginning(axis)
+        found = self._beginning(axis_menu.chosen(menu, positive, negative))
         kinds = list(present.kinds_of(found))
         return {
             self.found: found,
@@ -349,8 +364,8 @@ class CurvesPage:
 
     def _connect(self) -> None:
         form = self.form = [
-            self.axis, *self.grids, self.source, self.count, self.own, self.file, self.seeds, self.seed,
-            self.temperature, self.length,
+            self.axis, *self.sentences, *self.grids, self.source, self.count, self.own, self.file, self.seeds,
+            self.seed, self.temperature, self.length,
         ]  # fmt: skip
         choices = [self.first, self.kind, self.second]
         self.drawn: list[Any] = [*choices, *self.here]
@@ -379,7 +394,7 @@ class CurvesPage:
         ]  # fmt: skip
         self.axis.input(
             self.choose,
-            [self.axis, *self.drawn],
+            [self.axis, *self.sentences, *self.drawn],
             [self.found, self.standing, self.kind, self.behind, self.reached, *self.charts],
             **_QUICK,
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from playground import descriptions
 from playground.cards import Card
 from playground.errors import InvalidInput
 from playground.places import ASSETS
@@ -49,10 +50,12 @@ class Mixer(gr.HTML):
         return {"type": "array", "items": {"type": "object"}}
 
 
-def listed(cards: Mapping[str, Card], chosen: str | None) -> list[dict[str, str]]:
-    """What the mixer shows: every axis but the one that has the dials."""
+def listed(cards: Mapping[str, Card], chosen: str | None, mixed: Iterable[str] = ()) -> list[dict[str, str]]:
+    """What the mixer shows: every axis but the one that has the dials, and those of two sentences that are mixed in."""
+    poles = {name: card.poles for name, card in sorted(cards.items())}
+    poles |= {name: told.poles for name in mixed if (told := descriptions.named(name)) is not None}
     return [
-        {"name": name, "negative": card.poles.negative, "positive": card.poles.positive}
-        for name, card in sorted(cards.items())
+        {"name": name, "negative": ends.negative, "positive": ends.positive}
+        for name, ends in poles.items()
         if name != chosen
     ]

@@ -13,13 +13,14 @@ from typing import Any
 import gradio as gr
 from markupsafe import escape
 
-from playground import presets
+from playground import descriptions, presets
 from playground.errors import AxisMismatch, PlaygroundError
-from playground.events import Waiting
+from playground.events import Event, Progress, Waiting
 from playground.presets import Preset
 from playground.serving.limits import LimitedPlayer
-from playground.settings import MAIN, SLIDERS, Sliders
-from playground.ui import markup, share
+from playground.serving.queue import Client
+from playground.settings import MAIN, SLIDERS, Request, Sliders
+from playground.ui import axis_menu, markup, share
 from playground.ui.number_box import NumberBox
 from playground.ui.play import captions, derived, present
 from playground.ui.play.inbox import NOTHING, Inbox
@@ -133,17 +134,21 @@ class PlayPage:
         return self._from(preset, request, view, values) | {self.widgets.preset: None}
 
     def _from(self, preset: Preset, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
-        inputs = present.of_preset(preset, self._inputs(view, values), self.player.axes)
+        inputs = present.of_preset(preset, self._inputs(view, values), self._is_here)
         return self.drawing.filled(inputs) | self._put(request, view, inputs)
 
     def _check_axes(self, preset: Preset, what: str) -> None:
         """Refuse settings from elsewhere whose axes are not all here."""
-        missing = [name for name in share.axes_of(preset) if name not in self.player.axes]
+        missing = [name for name in share.axes_of(preset) if not self._is_here(name)]
         if missing:
             raise AxisMismatch(
                 f"This {what} asks for the axis {missing[0]!r}, which is not here.",
                 f"Load it on the page Axes, then open the {what} again.",
             )
+
+    def _is_here(self, axis: str) -> bool:
+        """Whether an axis of this name can steer: it is loaded, or two sentences tell it."""
+        return axis in self.player.axes or descriptions.parts(axis) is not None
 
     def greet(self, blocks: gr.Blocks) -> None:
         """When the page is opened by a link that carries settings, fill them in and answer."""
@@ -160,7 +165,7 @@ class PlayPage:
             self._check_axes(shared.preset, "link")
         except PlaygroundError as error:
             return {w.view: present.fail(View(), error)}
-        inputs = present.of_preset(shared.preset, Inputs(), self.player.axes)
+        inputs = present.of_preset(shared.preset, Inputs(), self._is_here)
         update = self.drawing.filled(inputs) | self._put(request, View(), inputs) | {w.view: View()}
         if shared.model not in ("", self.player.name):
             other = f"The link was made with {shared.model}; replies of {self.player.name} differ."
@@ -169,7 +174,23 @@ class PlayPage:
 
     def choose_axis(self, request: gr.Request, view: View, *values: Any) -> Update:
         """Dials, note and curve speak of another axis; the present turn is answered along it."""
-        return self.drawing.of_axis(self._inputs(view, values)) | self._moved(request, view, values)
+        inputs = self._inputs(view, values)
+        return self.drawing.of_axis(inputs) | (self._moved(request, view, values) if inputs.axis else {})
+
+    def describe(self, request: gr.Request, view: View, *values: Any) -> Update:
+        """Both ends are described: what the page asks is answered along that axis."""
+        inputs = self._inputs(view, values)
+        if not inputs.axis:
+            gr.Info("Describe both ends of the axis, then press Enter.")
+            return gr.skip()
+        return self.drawing.of_axis(inputs) | self._put(request, view, inputs)
+
+    def take(self, request: gr.Request, name: str | None, view: View, *values: Any) -> Update:
+        """Fill both boxes from a shipped description and answer along it."""
+        if name not in descriptions.gallery():
+            return gr.skip()
+        inputs = replace(self._inputs(view, values), axis=name)
+        return self.drawing.of_axis(inputs) | {self.widgets.gallery: None} | self._put(request, view, inputs)
 
     def tokens(self, request: gr.Request, view: View, *values: Any) -> Update:
         """The token view was opened or closed: the same reply, told in more or less detail."""
@@ -179,13 +200,14 @@ class PlayPage:
         """Stop: the run sees at its next event that nothing is wanted any more. Also when the page is closed."""
         self.inbox.withdraw(_session(request))
 
-    def clear(self, request: gr.Request, axis: str | None) -> Update:
+    def clear(self, request: gr.Request, *axis: Any) -> Update:
         """A new conversation: nothing behind, nothing shown, the settings stay."""
         session = _session(request)
         self.inbox.put(session, NOTHING)
         if self.inbox.claim(session):  # nobody serves it
             self.inbox.leave(session)
-        return self.drawing.shown(View(), {}, axis) | {self.widgets.follow_up: ""} | self.drawing.editing(False)
+        shown = self.drawing.shown(View(), {}, axis_menu.chosen(*axis))
+        return shown | {self.widgets.follow_up: ""} | self.drawing.editing(False)
 
     # -- answering: one run at a time, the newest inputs win ------------------------------------------------------
 
@@ -205,8 +227,11 @@ class PlayPage:
             while inputs is not None:
                 view = self._begun(view, inputs)
                 yield self.drawing.shown(view, drawn, inputs.axis)
+                unknown = self.player.known(inputs.axis) is None  # two sentences that are to be calibrated first
                 for view in self._run(view, request, inputs):  # noqa: B020 - each view grows from the last
-                    yield self.drawing.shown(view, drawn, inputs.axis)
+                    found = self.drawing.known(inputs.axis) if unknown and view.phase == "writing" else {}
+                    unknown = unknown and not found
+                    yield self.drawing.shown(view, drawn, inputs.axis) | found
                 inputs = self.inbox.following(session, inputs)
         finally:
             self.inbox.leave(session)
@@ -218,11 +243,16 @@ class PlayPage:
         except PlaygroundError as error:
             return present.fail(view, error)
 
+    def _events(self, asked: Request, client: Client) -> Generator[Event | Progress]:
+        """The events of a request, and before it how far the axes are that must be calibrated first."""
+        yield from self.player.prepare({one.axis for row in asked.rows for one in row.strengths}, client)
+        yield from self.player.run(asked, client)
+
     def _run(self, view: View, request: gr.Request, inputs: Inputs) -> Iterator[View]:
         """The views worth drawing of one run."""
         session, client = _session(request), self.player.client(request)
         while (batch := present.request(view)) is not None:
-            events, due = self.player.run(batch, client), time.monotonic() + _REDRAW_S
+            events, due = self._events(batch, client), time.monotonic() + _REDRAW_S
             try:
                 for event in events:
                     if self.inbox.newest(session) != inputs:
@@ -273,12 +303,14 @@ class PlayPage:
         one = self.recording
         if one is None or not one.fits(self.player.name, cards_of(self.player)):
             return View()
-        inputs = present.of_preset(start, Inputs(axis=axis), self.player.axes)
+        inputs = present.of_preset(start, Inputs(axis=axis), self._is_here)
         return present.recorded(inputs, one.request, one.events, one.by)
 
     def _inputs(self, view: View, values: tuple[Any, ...]) -> Inputs:
         given: dict[str, Any] = dict(zip(ASKED, values, strict=True))
-        given |= {name: given[name] or "" for name in ("prompt", "axis", "system", "side_by_side")}
+        given |= {name: given[name] or "" for name in ("prompt", "system", "side_by_side")}
+        sentences = (given.pop(name) or "" for name in ("positive", "negative"))
+        given["axis"] = axis_menu.chosen(given["axis"], *sentences)
         given["at"] = Sliders.model_construct(**{name: given.pop(name) for name in SLIDERS})
         given["turn"] = len(view.turns)
         if given["method"] not in (name for _, name in methods_of(self.player, given["axis"])):
@@ -328,19 +360,21 @@ class PlayPage:
             w.reuse.select(self.open_preset, asked, **quick),
             w.axis.input(self.choose_axis, asked, **quick),
             w.method.input(self.moved, asked, **quick),
+            gr.on([w.positive.submit, w.negative.submit], self.describe, asked, **quick),
+            w.gallery.input(self.take, [w.gallery, *asked], **quick),
         ]
         for event in asking:
             event.then(self.serve, w.view, self._drawn(), **_ENGINE)
         w.edit.click(self.begin_editing, [w.view, w.editing], **quick)
         w.stop.click(self.halt, queue=False, **_QUICK)
-        w.new_conversation.click(self.clear, w.axis, **quick)
+        w.new_conversation.click(self.clear, [w.axis, *w.boxes], **quick)
 
     def _everything(self) -> list[Any]:
         return self.widgets.everything()
 
     def _drawn(self) -> list[Any]:
         """What changes while a reply is written."""
-        return list(self.drawing.shown(View(), {}, None))
+        return list(self.drawing.shown(View(), {}, None) | self.drawing.known(""))
 
 
 def _session(request: gr.Request) -> str:

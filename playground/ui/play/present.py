@@ -3,12 +3,12 @@
 Pure: knows neither gradio nor torch. `page` moves views over the wire.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from playground.errors import InvalidInput, PlaygroundError
-from playground.events import Event, Finished, Started, Token, Waiting
+from playground.events import Event, Finished, Progress, Started, Token, Waiting
 from playground.presets import Preset
 from playground.settings import (
     MAIN,
@@ -93,12 +93,14 @@ def recorded(inputs: Inputs, asked: Request, events: Iterable[Event], by: str) -
     return replace(view, recorded=by) if view.phase == "done" else View()
 
 
-def fold(view: View, event: Event) -> View:
+def fold(view: View, event: Event | Progress) -> View:
     """The view after one more event. Any prefix of a stream folds; events of unknown rows change nothing."""
     if isinstance(event, Waiting):
         return replace(view, before=event.before)
+    if isinstance(event, Progress):
+        return replace(view, before=None, calibrated=round(100 * event.done / max(event.total, 1)))
     if isinstance(event, Started):
-        return replace(view, phase="writing" if view.asked_slots else view.phase, before=None)
+        return replace(view, phase="writing" if view.asked_slots else view.phase, before=None, calibrated=None)
     if not isinstance(event, Token | Finished) or not 0 <= event.row < len(view.asked_slots):
         return view
     slot = view.asked_slots[event.row]
@@ -121,13 +123,13 @@ def fail(view: View, error: PlaygroundError) -> View:
     return replace(view, phase="failed", error=error)
 
 
-def of_preset(preset: Preset, inputs: Inputs, axes: Container[str]) -> Inputs:
+def of_preset(preset: Preset, inputs: Inputs, is_here: Callable[[str], bool]) -> Inputs:
     """Inputs with a preset's settings; where its axis is not at hand they keep their own."""
     unsaid = {"max_new_tokens"} - preset.model_fields_set  # then the page's own stays
     values = preset.model_dump(exclude={"title", "axis", "more", *SLIDERS, *unsaid})
-    more = tuple(strength for strength in preset.more if strength.axis in axes)
+    more = tuple(strength for strength in preset.more if is_here(strength.axis))
     return replace(
-        inputs, **values, at=preset.at, axis=preset.axis if preset.axis in axes else inputs.axis, more=more, turn=0
+        inputs, **values, at=preset.at, axis=preset.axis if is_here(preset.axis) else inputs.axis, more=more, turn=0
     )
 
 

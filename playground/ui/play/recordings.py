@@ -57,7 +57,8 @@ class Recording:
 
 def asked_by(preset: Preset, axes: Iterable[str]) -> Request:
     """What the page asks when a preset is opened."""
-    request = present.request(present.begin(View(), present.of_preset(preset, Inputs(), frozenset(axes))))
+    inputs = present.of_preset(preset, Inputs(), frozenset(axes).__contains__)
+    request = present.request(present.begin(View(), inputs))
     if request is None:
         raise InvalidInput(f"The preset {preset.title!r} asks nothing.", "Give it a prompt.")
     return request

@@ -4,11 +4,12 @@ from typing import Any
 
 import gradio as gr
 
+from playground import descriptions
 from playground.cards import Card
 from playground.measure import figures
 from playground.serving.handle import EngineHandle
 from playground.settings import MAIN, SLIDERS
-from playground.ui import markup, snippets
+from playground.ui import axis_menu, markup, snippets
 from playground.ui.play import captions, derived, panes, present, tokens
 from playground.ui.play.dial import Dial, changes, marks
 from playground.ui.play.mixer import Mixer, listed
@@ -25,7 +26,8 @@ def cards_of(player: EngineHandle) -> dict[str, Card]:
 
 def card_of(player: EngineHandle, axis: str | None) -> Card | None:
     """The card of an axis, None without one."""
-    return player.axes[axis].card if axis and axis in player.axes else None
+    known = player.known(axis) if axis else None
+    return known.card if known is not None else None
 
 
 def methods_of(player: EngineHandle, axis: str | None) -> list[tuple[str, str]]:
@@ -33,7 +35,7 @@ def methods_of(player: EngineHandle, axis: str | None) -> list[tuple[str, str]]:
 
     The first, which acts unless another is named, has no name.
     """
-    known = player.axes[axis] if axis and axis in player.axes else None
+    known = player.known(axis) if axis else None
     each = [known.methods_for(slider) for slider in SLIDERS] if known else []
     offered = next((found for found in each if len(found) > 1), [])
     return [(title, name if place else "") for place, (title, name) in enumerate(offered)]
@@ -92,21 +94,34 @@ class PageUpdates:
     def of_axis(self, inputs: Inputs) -> Update:
         """All that speaks of the axis of inputs."""
         w, card = self.widgets, card_of(self.player, inputs.axis)
-        note = self.player.axes[inputs.axis].note if inputs.axis in self.player.axes else ""
-        return {
-            w.axis: inputs.axis or None,
+        menu = axis_menu.shown(inputs.axis)
+        sentences = descriptions.parts(inputs.axis)
+        boxes = {w.positive: sentences[0], w.negative: sentences[1]} if sentences else {}
+        mixed = [strength.axis for strength in inputs.more]
+        return self.known(inputs.axis) | {
+            w.axis: menu,
+            w.sentences: gr.Column(visible=menu == axis_menu.TWO_SENTENCES),
+            **boxes,
             **{dial: Dial(inputs.at.amounts[name], **marks(card, name)) for name, dial in w.dials.items()},
             w.method: gr.update(**method_menu(methods_of(self.player, inputs.axis), inputs.method)),
             **({w.second: True} if inputs.at.without(MAIN).steers else {}),
-            w.more: Mixer(inputs.more, axes=listed(cards_of(self.player), inputs.axis)),
-            w.note: markup.axis_note(card, note),
+            w.more: Mixer(inputs.more, axes=listed(cards_of(self.player), inputs.axis, mixed)),
+        }
+
+    def known(self, axis: str) -> Update:
+        """What is known of an axis, apart from what a person may be changing meanwhile."""
+        w, known = self.widgets, self.player.known(axis)
+        card = known.card if known is not None else None
+        return {
+            **{dial: gr.update(**marks(card, name)) for name, dial in w.dials.items()},
+            w.note: markup.axis_note(card, known.note if known is not None else ""),
             w.caption: markup.caption(figures.caption(card)),
             w.curve: figures.reward_curve(card),
         }
 
     def filled(self, inputs: Inputs) -> Update:
         """The page's fields as the inputs say."""
-        plain = [name for name in ASKED if name not in ("axis", *SLIDERS, "method", "more")]
+        plain = [name for name in ASKED if name not in ("axis", "positive", "negative", *SLIDERS, "method", "more")]
         return {getattr(self.widgets, name): getattr(inputs, name) for name in plain} | self.of_axis(inputs)
 
     def editing(self, edits: bool) -> Update:

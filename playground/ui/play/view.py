@@ -127,6 +127,8 @@ class View:
     phase: Phase = "empty"
     before: int | None = None
     """How many requests are let in before this one; None for one that is under way."""
+    calibrated: int | None = None
+    """How far an axis of two sentences is calibrated, in percent; None when none is."""
     error: PlaygroundError | None = None
     recorded: str = ""
     """What made these replies before the page was opened; empty for replies of now."""

@@ -6,12 +6,13 @@ from typing import Any
 
 import gradio as gr
 
-from playground.cards import Card
+from playground import descriptions
+from playground.cards import Card, Descriptions
 from playground.measure import figures
 from playground.places import ASSETS
 from playground.presets import Preset
 from playground.settings import MAIN, SLIDERS, Request, Row, Sampling, Settings, Sliders, Strength
-from playground.ui import markup
+from playground.ui import axis_menu, markup
 from playground.ui.fold import Fold, fold
 from playground.ui.number_box import NumberBox, bounds_of
 from playground.ui.play import captions, derived, panes, tokens
@@ -23,9 +24,9 @@ ASKED = [
     name
     for field in fields(Inputs)
     if field.name not in ("follow_up", "edits", "turn")
-    for name in (SLIDERS if field.name == "at" else [field.name])
+    for name in {"at": SLIDERS, "axis": ("axis", "positive", "negative")}.get(field.name, [field.name])
 ]
-"""The names of the components the inputs are read from, in the order of its fields; a dial for each slider."""
+"""The components the inputs are read from, in the order of its fields: a dial for each slider, three tell the axis."""
 
 _CARD_SCRIPT, _PANE_SCRIPT, _RIBBON_SCRIPT, _REUSE_SCRIPT, _REUSE = (
     (ASSETS / name).read_text(encoding="utf-8")
@@ -42,6 +43,8 @@ class Widgets:
     prompt: gr.Textbox
     system: gr.Textbox
     axis: gr.Dropdown
+    positive: gr.Textbox
+    negative: gr.Textbox
     dials: Mapping[str, Dial]
     temperature: NumberBox
     seed: NumberBox
@@ -57,6 +60,9 @@ class Widgets:
     detail: gr.Checkbox
 
     preset: gr.Dropdown
+    sentences: gr.Column
+    gallery: gr.Dropdown
+    train: gr.Button
     second: Fold
     note: gr.HTML
     run: gr.Button
@@ -80,6 +86,11 @@ class Widgets:
     caption: gr.HTML
     curve_text: gr.HTML
     view: gr.State
+
+    @property
+    def boxes(self) -> tuple[gr.Textbox, gr.Textbox]:
+        """The two sentences, the positive one first."""
+        return self.positive, self.negative
 
     def asked(self) -> list[Any]:
         """The components the inputs are read from."""
@@ -140,16 +151,43 @@ def _asking(
                 min_width=100,
             )
             axis = gr.Dropdown(
-                axes,
-                value=card.name if card else None,
+                axis_menu.choices(axes),
+                value=card.name if card else axis_menu.TWO_SENTENCES,
                 label="Axis",
                 elem_id="axis",
-                visible=bool(axes),
                 filterable=False,
                 min_width=100,
             )
+        sentences = _sentences(card is None)
         notes = gr.HTML(markup.axis_note(card, note), elem_id="note", **_BARE)
-    return {"preset": preset, "prompt": prompt, "axis": axis, "note": notes}
+    return {"preset": preset, "prompt": prompt, "axis": axis, "note": notes, **sentences}
+
+
+def _sentences(visible: bool) -> dict[str, Any]:
+    """Two boxes that are an axis, which steers as soon as both are filled."""
+    with gr.Column(elem_id="sentences", visible=visible) as column:
+        gr.HTML(markup.paragraph("note", "Who replies at either end? Enter steers at once, untrained."), **_BARE)
+        # The right end of the dial stands on the right.
+        with gr.Row(elem_id="ends"):
+            negative = gr.Textbox(label="Left: you are …", placeholder="a dull accountant", **_end("negative"))
+            positive = gr.Textbox(label="Right: you are …", placeholder="a swashbuckling pirate", **_end("positive"))
+        with gr.Row(elem_id="or_take"):
+            gallery = gr.Dropdown(
+                list(descriptions.gallery()),
+                value=None,
+                label="Or one of these",
+                elem_id="gallery",
+                visible=bool(descriptions.gallery()),
+                min_width=120,
+            )
+            train = gr.Button("Train it", elem_id="train_it", size="sm", min_width=80, scale=0)
+    return {"sentences": column, "positive": positive, "negative": negative, "gallery": gallery, "train": train}
+
+
+def _end(name: str) -> dict[str, Any]:
+    field = Descriptions.model_fields[name]
+    longest = next(bound.max_length for bound in field.metadata if hasattr(bound, "max_length"))
+    return {"lines": 1, "max_lines": 3, "max_length": longest, "elem_id": name, "min_width": 110}
 
 
 def _dial(name: str, start: Preset, card: Card | None, **seen: Any) -> Dial:
