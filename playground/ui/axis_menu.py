@@ -13,7 +13,7 @@ def choices(names: Iterable[str]) -> list[tuple[str, str]]:
     return [*((name, name) for name in sorted(names)), ("two sentences …", TWO_SENTENCES)]
 
 
-def chosen(menu: str | None, positive: str, negative: str) -> str:
+def chosen(menu: str | None, positive: str = "", negative: str = "") -> str:
     """The name of the axis that menu and boxes tell; empty while a sentence is missing."""
     if menu != TWO_SENTENCES:
         return menu or ""

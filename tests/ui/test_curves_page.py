@@ -41,8 +41,9 @@ def page_of(player: Player, **hosting: Any) -> CurvesPage:
 
 def form(**change: Any) -> list[Any]:
     values = {
-        "axis": "cheer", "alphas": "-1,0,1", "controls": "0", "source": present.OWN, "count": 1,
-        "own": "Hello.\nWho are you?", "file": None, "seeds": 2, "seed": 0, "temperature": 0.7, "length": 5,
+        "axis": "cheer", "positive": "", "negative": "", "alphas": "-1,0,1", "controls": "0",
+        "source": present.OWN, "count": 1, "own": "Hello.\nWho are you?", "file": None, "seeds": 2, "seed": 0,
+        "temperature": 0.7, "length": 5,
     }  # fmt: skip
     return list((values | change).values())
 
@@ -118,10 +119,10 @@ def test_a_chart_that_is_chosen_while_it_measures_stays_chosen(player: Player) -
 
 def test_another_axis_is_shown_by_its_card(player: Player) -> None:
     page = page_of(player)
-    shown = page.choose("cheer", *CHOICES)
+    shown = page.choose("cheer", "", "", *CHOICES)
     assert shown[page.found].card == player.axes["cheer"].card
     assert "measured mean" in shown[page.chart].to_json()
-    assert not page.choose("grace", *CHOICES)[page.found].shown
+    assert not page.choose("grace", "", "", *CHOICES)[page.found].shown
 
 
 def test_whoever_stops_while_waiting_measures_nothing(player: Player) -> None:

@@ -34,7 +34,7 @@ def person(name: str = "one") -> Any:
 
 def values(**change: Any) -> list[Any]:
     opened = wish(prompt="Describe a morning.", axis="extraversion", alpha=1.0, max_new_tokens=8)
-    inputs = {**vars(opened), **opened.at.amounts, **change}
+    inputs = {**vars(opened), **opened.at.amounts, "positive": "", "negative": "", **change}
     return [inputs[name] for name in ASKED]
 
 

@@ -31,7 +31,7 @@ def test_the_shipped_recording_is_of_the_opening_preset_and_the_shipped_axes(dty
     assert recording.fits(recording.model, CARDS), "an axis is new: run python -m playground.ui.play.recordings"
     assert recordings.path_for(dtype).stat().st_size < 40_000
     view = present.recorded(
-        present.of_preset(FIRST, Inputs(), CARDS), recording.request, recording.events, recording.by
+        present.of_preset(FIRST, Inputs(), CARDS.__contains__), recording.request, recording.events, recording.by
     )
     assert view.phase == "done"
     assert all((reply := view.reply(slot)) and reply.text.strip() for slot in view.slots)
@@ -45,7 +45,7 @@ def test_each_dtype_opens_with_what_it_says_itself_and_others_with_float32() -> 
 
 def test_a_dial_that_is_turned_leaves_the_recorded_base_and_run_asks_for_it() -> None:
     recording = recorded()
-    inputs = present.of_preset(PRESET, Inputs(), {"extraversion"})
+    inputs = present.of_preset(PRESET, Inputs(), {"extraversion"}.__contains__)
     view = present.recorded(inputs, recording.request, recording.events, recording.by)
     turned = present.begin(view, wish(inputs, alpha=0.3))
     assert turned.reply(BASE) == view.reply(BASE), "another processor may say it in other words"
@@ -80,7 +80,7 @@ def test_a_recording_is_shown_only_for_its_model_its_axes_and_its_inputs() -> No
     assert not recording.fits("Another", ours)
     assert not recording.fits("Made-up-1B", {})
     assert not recording.fits("Made-up-1B", {"extraversion": card().model_copy(update={"files": {"a": "b"}})})
-    inputs = present.of_preset(PRESET, Inputs(), ours)
+    inputs = present.of_preset(PRESET, Inputs(), ours.__contains__)
     other = present.recorded(Inputs(prompt="Else?"), recording.request, recording.events, "it")
     assert other == View()
     half = present.recorded(inputs, recording.request, recording.events[:-1], "it")
@@ -89,7 +89,7 @@ def test_a_recording_is_shown_only_for_its_model_its_axes_and_its_inputs() -> No
 
 def test_it_is_marked_as_recorded_and_the_first_touch_is_live() -> None:
     recording = recorded()
-    inputs = present.of_preset(PRESET, Inputs(), {"extraversion"})
+    inputs = present.of_preset(PRESET, Inputs(), {"extraversion"}.__contains__)
     view = present.recorded(inputs, recording.request, recording.events, recording.by)
     assert "Recorded" in captions.status(view)
     assert "Made-up-1B, extraversion" in captions.status(view)

@@ -227,11 +227,8 @@ class PlayPage:
             while inputs is not None:
                 view = self._begun(view, inputs)
                 yield self.drawing.shown(view, drawn, inputs.axis)
-                unknown = self.player.known(inputs.axis) is None  # two sentences that are to be calibrated first
                 for view in self._run(view, request, inputs):  # noqa: B020 - each view grows from the last
-                    found = self.drawing.known(inputs.axis) if unknown and view.phase == "writing" else {}
-                    unknown = unknown and not found
-                    yield self.drawing.shown(view, drawn, inputs.axis) | found
+                    yield self.drawing.shown(view, drawn, inputs.axis)
                 inputs = self.inbox.following(session, inputs)
         finally:
             self.inbox.leave(session)
@@ -374,7 +371,7 @@ class PlayPage:
 
     def _drawn(self) -> list[Any]:
         """What changes while a reply is written."""
-        return list(self.drawing.shown(View(), {}, None) | self.drawing.known(""))
+        return [*self.drawing.shown(View(), {}, None), self.widgets.note]
 
 
 def _session(request: gr.Request) -> str:

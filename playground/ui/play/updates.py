@@ -67,7 +67,7 @@ class PageUpdates:
             w.status: captions.status(view),
             w.reuse: menu(view, self.player, self.model),
             w.ribbon: tokens.ribbon(view),
-            w.dials[MAIN]: seen,
+            **{dial: marks(card, name) | (seen if name == MAIN else {}) for name, dial in w.dials.items()},
             w.curve_text: captions.curve_as_text(card, rewards),
             w.base: panes.pane(view, BASE, card),
             w.steered: panes.pane(view, STEERED, card),
@@ -80,15 +80,17 @@ class PageUpdates:
             w.follow_up: idle,
             w.edit: idle and bool(view.turns),
             w.new_conversation: bool(view.turns),
-            w.curve: points,
+            w.caption: markup.caption(figures.caption(card)),
+            w.curve: (card, points),
         }
+        if descriptions.parts(axis or ""):  # whose card is known only once it is calibrated
+            page[w.note] = markup.axis_note(card)
         news = {widget: value for widget, value in page.items() if drawn.get(widget) != value}
         drawn.update(news)
         update: Update = {widget: gr.update(interactive=v) if isinstance(v, bool) else v for widget, v in news.items()}
         if w.curve in update:
             update[w.curve] = figures.reward_curve(card, points)
-        if w.dials[MAIN] in update:
-            update[w.dials[MAIN]] = gr.update(**seen)
+        update |= {dial: gr.update(**page[dial]) for dial in w.dials.values() if dial in update}
         return update | {w.view: view}
 
     def of_axis(self, inputs: Inputs) -> Update:
@@ -98,7 +100,8 @@ class PageUpdates:
         sentences = descriptions.parts(inputs.axis)
         boxes = {w.positive: sentences[0], w.negative: sentences[1]} if sentences else {}
         mixed = [strength.axis for strength in inputs.more]
-        return self.known(inputs.axis) | {
+        note = self.player.axes[inputs.axis].note if inputs.axis in self.player.axes else ""
+        return {
             w.axis: menu,
             w.sentences: gr.Column(visible=menu == axis_menu.TWO_SENTENCES),
             **boxes,
@@ -106,15 +109,7 @@ class PageUpdates:
             w.method: gr.update(**method_menu(methods_of(self.player, inputs.axis), inputs.method)),
             **({w.second: True} if inputs.at.without(MAIN).steers else {}),
             w.more: Mixer(inputs.more, axes=listed(cards_of(self.player), inputs.axis, mixed)),
-        }
-
-    def known(self, axis: str) -> Update:
-        """What is known of an axis, apart from what a person may be changing meanwhile."""
-        w, known = self.widgets, self.player.known(axis)
-        card = known.card if known is not None else None
-        return {
-            **{dial: gr.update(**marks(card, name)) for name, dial in w.dials.items()},
-            w.note: markup.axis_note(card, known.note if known is not None else ""),
+            w.note: markup.axis_note(card, note),
             w.caption: markup.caption(figures.caption(card)),
             w.curve: figures.reward_curve(card),
         }
