@@ -10,7 +10,7 @@ TWO_SENTENCES = "|"
 
 def choices(names: Iterable[str]) -> list[tuple[str, str]]:
     """What the menu offers: label and value of each."""
-    return [*((name, name) for name in sorted(names)), ("two sentences …", TWO_SENTENCES)]
+    return [*((name, name) for name in sorted(names)), ("describe …", TWO_SENTENCES)]
 
 
 def chosen(menu: str | None, positive: str = "", negative: str = "") -> str:
