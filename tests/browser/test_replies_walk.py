@@ -180,7 +180,7 @@ def test_something_recorded_is_there_at_once_and_the_first_touch_is_live(
 
 def test_a_model_without_an_axis_answers_as_it_came(open_page: Open, bare_url: str) -> None:
     page = open_page(at=bare_url)
-    expect(page.locator("#steered")).to_contain_text("playground axis invent")
+    expect(page.locator("#steered")).to_contain_text("two sentences describe")
     expect(page.locator("#alpha input[type=range]")).to_be_disabled()
     run(page)
     assert reply(page, "base")

@@ -180,8 +180,8 @@ def _invitation(slot: str, card: Card | None) -> str:
         return "The base model answers here, unsteered."
     if card is None:
         return (
-            "No axis is installed for this model, so nothing steers it. Make one from two sentences with "
-            "“playground axis invent”, or from your own pairs with “playground axis train”."
+            "The steered model answers here, along an axis that two sentences describe: fill both boxes and press "
+            "Enter. Or train one from your own pairs with “playground axis train”."
         )
     return f"The same model answers here, turned towards {card.poles.negative} or {card.poles.positive}."
 
