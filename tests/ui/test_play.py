@@ -247,7 +247,7 @@ def test_a_model_without_axes_answers_as_it_came_and_says_how_to_get_one() -> No
     view, shown = run(page, axis=None)
     assert view.phase == "done"
     assert len(view.slots) == 1
-    assert "playground axis invent" in shown[page.widgets.steered]
+    assert "two sentences describe" in shown[page.widgets.steered]
 
 
 def test_the_dial_takes_any_finite_number_and_nothing_else() -> None:
