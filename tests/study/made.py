@@ -109,7 +109,8 @@ class FakePlayer:
     base: Base = BASE
 
     def axis(self, name_or_folder: str) -> Any:
-        return SimpleNamespace(card=SimpleNamespace(name=name_or_folder, files={"identity_layer.safetensors": "f"}))
+        made = {"identity_layer.safetensors": "f"}
+        return SimpleNamespace(card=SimpleNamespace(name=name_or_folder, parts=made))
 
     def run(self, request: Request) -> Generator[Event, None, None]:
         if len(self.asked) >= self.fails_after:
