@@ -12,7 +12,7 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.loading import load_model
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import exhaust
-from playground.settings import as_system, conversation
+from playground.settings import conversation
 from playground.sources import build_tiny
 from playground.training.clm import distil
 from playground.training.clm.distil import Lesson
@@ -55,10 +55,11 @@ def stock_logits(model: LanguageModel, ids: list[int], reply: list[int]) -> Tens
 
 def test_lessons_are_the_models_own_replies_behind_three_prompts(model: LanguageModel, lessons: list[Lesson]) -> None:
     assert len(lessons) == 24, "of the plain model's and of its own under both descriptions"
-    systems = (None, *map(as_system, DESCRIPTIONS))
-    ways = {tuple(model.prompt_ids(conversation(prompt, system=system))) for prompt in PROMPTS for system in systems}
+    asked = [conversation(prompt) for prompt in PROMPTS]
+    ways = [*asked, *(model.described_as(plain, one) for plain in asked for one in DESCRIPTIONS)]
+    known = {tuple(model.prompt_ids(messages)) for messages in ways}
     for lesson in lessons:
-        assert {tuple(ids) for ids in lesson[:3]} <= ways
+        assert {tuple(ids) for ids in lesson[:3]} <= known
         assert len({tuple(ids) for ids in lesson[:3]}) == 3
         assert distil.FEWEST_TOKENS <= len(lesson.reply) <= RECIPE.distil_tokens
 

@@ -7,7 +7,7 @@ amplified. Since logits are straight lines in alpha, the left end learns the mir
 
 from collections.abc import Generator, Sequence
 from functools import cache
-from itertools import product
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from playground.engine.methods.clm import merge
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import Progress
 from playground.measure.gather import gather
-from playground.settings import Request, Row, Sampling, as_system, conversation
+from playground.settings import Request, Row, Sampling, conversation
 from playground.training import guards
 from playground.training.clm.fitting import Attempt, Fitted, draw, minimise
 from playground.training.guards import Guard
@@ -47,26 +47,20 @@ class Lesson(NamedTuple):
 def lessons(run: Run, descriptions: tuple[str, str], prompts: Sequence[str]) -> Generator[Progress, None, list[Lesson]]:
     """Replies to some prompts of the plain model's, and of its own under each description, in the prompts' order."""
     recipe, model = run.recipe, run.model
-    asked = some(prompts, recipe.distil_prompts)
-    systems = (None, *map(as_system, descriptions))
+    asked = [conversation(prompt) for prompt in some(prompts, recipe.distil_prompts)]
+    ways = [[plain, *(model.described_as(plain, one) for one in descriptions)] for plain in asked]
     rows = tuple(
-        Row(messages=conversation(prompt, system=system), seed=recipe.seed + number)
-        for number, (prompt, system) in enumerate(product(asked, systems))
+        Row(messages=messages, seed=recipe.seed + number) for number, messages in enumerate(chain.from_iterable(ways))
     )
     how = Sampling(temperature=recipe.rollout_temperature)
     request = Request(rows=rows, sampling=how, max_new_tokens=recipe.distil_tokens)
     replies = yield from gather(model, {}, request, run.gathering("distilled.jsonl", "replies that teach"))
-
-    @cache
-    def three_ways(prompt: str) -> tuple[list[int], list[int], list[int]]:
-        plain, positive, negative = (model.prompt_ids(conversation(prompt, system=system)) for system in systems)
-        return plain, positive, negative
-
-    return [
-        Lesson(*three_ways(rows[reply.row].messages[-1].content), list(reply.token_ids))
-        for reply in sorted(replies, key=lambda reply: reply.row)
-        if len(reply.token_ids) >= FEWEST_TOKENS
-    ]
+    found: list[Lesson] = []
+    for reply in sorted(replies, key=lambda reply: reply.row):
+        plain, positive, negative = map(model.prompt_ids, ways[reply.row // 3])
+        if len(reply.token_ids) >= FEWEST_TOKENS:
+            found.append(Lesson(plain, positive, negative, list(reply.token_ids)))
+    return found
 
 
 class Taught(NamedTuple):
