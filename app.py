@@ -15,7 +15,7 @@ if importlib.util.find_spec("spaces") is not None:
 
 from playground.cli.progress import print_anywhere
 from playground.errors import PlaygroundError
-from playground.serving.limits import ServerSettings
+from playground.serving.hosting import ServerSettings
 from playground.ui.app import serve
 
 if __name__ == "__main__":

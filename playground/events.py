@@ -5,7 +5,7 @@ A run is a generator of these events; closing the generator is Stop.
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast
 
 from pydantic import (
     BeforeValidator,
@@ -143,6 +143,14 @@ class Spectrum:
     gaps: tuple[tuple[float, float], ...]
     decoded_tokens: int
     event: Literal["spectrum"] = "spectrum"
+
+
+class Occupancy(NamedTuple):
+    """How much of an engine is in use: rows that run, and their memory. What is not known is nan."""
+
+    rows_running: float
+    kv_bytes: float
+    kv_budget_bytes: float
 
 
 Event = Waiting | Started | Token | Finished | Progress | Spectrum

@@ -18,7 +18,7 @@ from playground.engine.loading import load_model
 from playground.engine.prefix_tree import PrefixTree
 from playground.engine.scheduler import Scheduler
 from playground.errors import AxisMismatch, InvalidInput
-from playground.events import Event, Finished, Progress, exhaust
+from playground.events import Event, Finished, Occupancy, Progress, exhaust
 from playground.rewards import Reward
 from playground.settings import Message, Request, Row
 from playground.sources.quiet import no_bars
@@ -79,6 +79,21 @@ class Player:
     def context_length(self) -> int:
         """The longest prompt and reply together, in tokens."""
         return self.model.context_length
+
+    @property
+    def dtype(self) -> str:
+        """What the base model's weights are stored in."""
+        return str(self.model.dtype).removeprefix("torch.")
+
+    @property
+    def occupancy(self) -> Occupancy:
+        """How much is in use now."""
+        scheduler = self.scheduler
+        return Occupancy(scheduler.running, scheduler.kv_bytes, scheduler.kv_budget)
+
+    def piece(self, token: int) -> str:
+        """A token by itself as text; nothing for one that ends a turn."""
+        return self.model.text([token])
 
     def axis(self, name_or_folder: str) -> Axis:
         """The axis of this name, or the one in this folder, which is loaded and known by its name from then on.

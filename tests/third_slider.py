@@ -114,7 +114,8 @@ def _linked(axis: str) -> None:
 
 
 def _asked(player: Any, axis: str) -> None:
-    from playground.serving.limits import LimitedPlayer, ServerSettings
+    from playground.serving.hosting import ServerSettings
+    from playground.serving.limits import LimitedPlayer
     from playground.ui import app, constants
     from playground.ui.endpoints import Endpoints
     from playground.ui.play.dial import Dial

@@ -1,6 +1,5 @@
 """The answer to a chat request: the replies as they grow, or whole, until the client goes away."""
 
-import time
 from collections.abc import AsyncIterator, Generator
 
 from pydantic import BaseModel
@@ -9,10 +8,10 @@ from starlette.types import Receive, Scope, Send
 
 from playground.api import failures
 from playground.api.completion import CompletionBuilder
-from playground.api.live import LiveEvents, listening
-from playground.api.metrics import Metrics
+from playground.api.metrics import Counted, Metrics
 from playground.errors import PlaygroundError
-from playground.events import Event, Started, Token, Waiting
+from playground.events import Event, Waiting
+from playground.serving.live import LiveEvents, listening
 
 
 class CompletionResponse(Response):
@@ -20,8 +19,7 @@ class CompletionResponse(Response):
 
     def __init__(self, events: Generator[Event, None, None], builder: CompletionBuilder, metrics: Metrics) -> None:
         super().__init__()
-        self.events, self.builder, self.metrics = events, builder, metrics
-        self.began: float | None = time.monotonic()
+        self.events, self.builder, self.count = events, builder, Counted(metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; nothing more is sent once the client is gone, and its rows are free within a step."""
@@ -30,7 +28,7 @@ class CompletionResponse(Response):
                 await self._stream(live, send)
                 return
             async for event in live:
-                self._count(event)
+                self.count(event)
                 self.builder.add(event)
         if len(self.builder.ends) == self.builder.asked.n:
             await JSONResponse(self.builder.whole().model_dump())(scope, receive, send)
@@ -54,7 +52,7 @@ class CompletionResponse(Response):
         begun = False
         try:
             async for event in live:
-                self._count(event)
+                self.count(event)
                 begun |= not isinstance(event, Waiting)
                 for chunk in self.builder.add(event):
                     yield _line(chunk)
@@ -70,15 +68,6 @@ class CompletionResponse(Response):
             if self.builder.asked.with_usage:
                 yield _line(self.builder.last())
             yield _DONE
-
-    def _count(self, event: Event) -> None:
-        if isinstance(event, Started):
-            self.metrics.prompt_tokens.inc(event.prompt_tokens[0])
-        elif isinstance(event, Token):
-            self.metrics.completion_tokens.inc()
-            if self.began is not None:
-                self.metrics.first_token.observe(time.monotonic() - self.began)
-                self.began = None
 
 
 _DONE = "data: [DONE]\n\n"

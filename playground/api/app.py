@@ -14,11 +14,13 @@ from playground.api import failures
 from playground.api.answer import CompletionResponse
 from playground.api.chat import ChatRequest
 from playground.api.completion import ChatCompletion, CompletionBuilder
+from playground.api.engine import EngineRoutes
 from playground.api.entrance import Entrance
 from playground.api.keys import Keys
 from playground.api.metrics import Metrics
 from playground.api.models import Models
 from playground.errors import Busy, PlaygroundError
+from playground.remote.http import DESCRIPTION, EVENTS, PIECES
 from playground.serving.limits import LimitedPlayer
 
 _PATHS = ("/v1/{rest:path}", "/health", "/ready", "/metrics")
@@ -60,9 +62,7 @@ class Endpoint:
         settings.check_rows(asked.n)
         strengths = self.models.strengths(asked.model, asked.steering)
         request = asked.request(strengths, min(settings.reply_tokens, settings.max_new_tokens))
-        # A machine's connections are its sessions: places are shared among them.
-        client = self.player.client(http)._replace(session=str(http.client.port if http.client else ""))
-        events = self.player.run(request, client)
+        events = self.player.run(request, self.player.caller(http))
         return CompletionResponse(events, CompletionBuilder(asked, self.player.piece), self.metrics)
 
     async def health(self) -> Response:
@@ -96,6 +96,10 @@ def build(player: LimitedPlayer, keys: Keys) -> ASGIApp:
             "schema": {"$ref": f"{_SCHEMAS}ChatRequest"},
         }}}},
     )  # fmt: skip
+    engine = EngineRoutes(player, metrics)
+    app.add_api_route(DESCRIPTION, engine.describe, methods=["GET"])
+    app.add_api_route(PIECES, engine.pieces, methods=["GET"])
+    app.add_api_route(EVENTS, engine.events, methods=["POST"])
     app.add_api_route("/health", endpoint.health, methods=["GET"])
     app.add_api_route("/ready", endpoint.ready, methods=["GET"])
     app.add_api_route("/metrics", endpoint.numbers, methods=["GET"])

@@ -1,8 +1,11 @@
 """What Prometheus reads at /metrics: counts of this endpoint, and how full the one engine behind it is."""
 
+import time
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from playground.events import Event, Started, Token
 
 if TYPE_CHECKING:
     from playground.serving.limits import LimitedPlayer
@@ -42,3 +45,21 @@ class Metrics:
     def page(self) -> bytes:
         """The numbers in Prometheus's text format."""
         return generate_latest(self.registry)
+
+
+class Counted:
+    """Counts one request's tokens, and how long the first took."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.metrics = metrics
+        self._began: float | None = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        """Count an event."""
+        if isinstance(event, Started):
+            self.metrics.prompt_tokens.inc(event.prompt_tokens[0])
+        elif isinstance(event, Token):
+            self.metrics.completion_tokens.inc()
+            if self._began is not None:
+                self.metrics.first_token.observe(time.monotonic() - self._began)
+                self._began = None

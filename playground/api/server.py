@@ -9,11 +9,13 @@ from starlette.types import ASGIApp
 from playground.api import app
 from playground.api.keys import Keys
 from playground.events import Progress
+from playground.remote.opening import opened
 from playground.serving.address import Address, check_port, listen
 from playground.serving.bodies import Bodies
 from playground.serving.cors import Cors
 from playground.serving.gate import Gate
-from playground.serving.limits import LimitedPlayer, ServerSettings
+from playground.serving.hosting import ServerSettings
+from playground.serving.limits import LimitedPlayer
 from playground.serving.origins import callers, is_local
 from playground.serving.running import web_server
 
@@ -41,11 +43,9 @@ def serve(
     """
     check_port(host, port)  # before the model is loaded: that takes longer
     keys = Keys.of(os.environ, hosting.api_key_env)
-    from playground.player import Player  # loads torch
-
-    player = LimitedPlayer(Player.open(hosting.model, hosting.dtype, report, hosting.device), hosting)
     address = Address(host, port)
-    with listen(address) as line:
+    with opened(hosting, report) as (engine, within), listen(address) as line:
+        player = LimitedPlayer(engine, within)
         print(f"Loaded {player.name}.\nThe endpoint is at {address.url}v1 (Ctrl-C stops it).", flush=True)  # noqa: T201
         if hosting.api_key_env == "none" and not is_local(host):
             print(_OPEN, flush=True)  # noqa: T201

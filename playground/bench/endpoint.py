@@ -11,7 +11,8 @@ from typing import Any
 from playground.api.keys import Keys
 from playground.api.server import application
 from playground.player import Player
-from playground.serving.limits import LimitedPlayer, ServerSettings
+from playground.serving.hosting import ServerSettings
+from playground.serving.limits import LimitedPlayer
 from playground.serving.running import running_beside, web_server
 
 _HOST = "127.0.0.1"

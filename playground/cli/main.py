@@ -15,6 +15,7 @@ from playground.cli.generate import generate
 from playground.cli.options import DEFAULT_MODEL, Device, Dtype, Json, Model, PromptCommand
 from playground.cli.progress import check_arguments, on_stderr, print_anywhere
 from playground.cli.serve import serve as serve_command
+from playground.cli.serve import setting
 from playground.cli.spectrum import spectrum as spectrum_command
 from playground.cli.study_people import study as study_commands
 from playground.cli.sweep import sweep as sweep_command
@@ -102,13 +103,16 @@ def page(
         str | None,
         typer.Option("--device", metavar="DEVICE", help="As for `generate`. [default: PLAYGROUND_DEVICE or auto]"),
     ] = None,
+    engine: Annotated[str | None, setting("engine", "URL")] = None,
+    engine_key_env: Annotated[str | None, setting("engine_key_env", "VARIABLE")] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser window.")] = False,
 ) -> None:
     """Open the page. Environment variables set its limits; see docs/space.md."""
-    from playground.serving.limits import ServerSettings
+    from playground.serving.hosting import ServerSettings
     from playground.ui.app import serve
 
-    hosting = ServerSettings.read(os.environ, model=model, dtype=dtype, device=device)
+    given = {"model": model, "dtype": dtype, "device": device, "engine": engine, "engine_key_env": engine_key_env}
+    hosting = ServerSettings.read(os.environ, **given)
     with on_stderr() as report:
         serve(hosting, host=host, port=port, open_browser=not no_browser, report=report)
 

@@ -4,7 +4,7 @@ from collections.abc import Generator, Mapping
 from typing import Protocol
 
 from playground.cards import Base, Card
-from playground.events import Event
+from playground.events import Event, Occupancy
 from playground.serving.queue import Client
 from playground.settings import Request
 
@@ -31,7 +31,7 @@ class AxisHandle(Protocol):
 
 
 class EngineHandle(Protocol):
-    """A base model with its axes, which answers requests. `Player` and `LimitedPlayer` are two."""
+    """A base model with its axes, which answers requests: a `Player` in this process, or one elsewhere."""
 
     @property
     def name(self) -> str:
@@ -41,6 +41,21 @@ class EngineHandle(Protocol):
     @property
     def base(self) -> Base:
         """What the base model is, to the last weight."""
+        ...
+
+    @property
+    def dtype(self) -> str:
+        """What the base model's weights are stored in."""
+        ...
+
+    @property
+    def context_length(self) -> int:
+        """The longest prompt and reply together, in tokens."""
+        ...
+
+    @property
+    def occupancy(self) -> Occupancy:
+        """How much of it is in use now."""
         ...
 
     @property
@@ -54,6 +69,10 @@ class EngineHandle(Protocol):
 
     def axis(self, name_or_folder: str) -> AxisHandle:
         """The axis of this name, or the one in this folder. Raises AxisMismatch."""
+        ...
+
+    def piece(self, token: int) -> str:
+        """A token by itself as text; nothing for one that ends a turn."""
         ...
 
     def run(self, request: Request, client: Client = NOBODY) -> Generator[Event, None, None]:

@@ -18,9 +18,11 @@ from playground.api.keys import Keys
 from playground.errors import InvalidInput
 from playground.events import Progress
 from playground.places import ASSETS
-from playground.serving.address import check_port
+from playground.remote.opening import opened
+from playground.serving.address import Address, check_port
 from playground.serving.bodies import Bodies
-from playground.serving.limits import PLACES, LimitedPlayer, ServerSettings
+from playground.serving.hosting import ServerSettings
+from playground.serving.limits import PLACES, LimitedPlayer
 from playground.serving.origins import callers, is_local
 from playground.serving.previews import Preview
 from playground.serving.running import PATIENCE_S
@@ -144,22 +146,24 @@ def serve(
     check_port(host, port)  # before the model is loaded: that takes longer
     if hosting.mcp and importlib.util.find_spec("mcp") is None:  # gradio would go on without it and say nothing
         raise InvalidInput("PLAYGROUND_MCP needs the package mcp, which is not installed.", "Run: pip install 'mcp<2'.")
-    from playground.player import Player  # loads torch
-
     keys = Keys.of(os.environ, hosting.api_key_env)
-    player = Player.open(hosting.model, hosting.dtype, report, hosting.device)
-    hosted = LimitedPlayer(player, hosting)
+    with opened(hosting, report) as (engine, within):
+        _serve(LimitedPlayer(engine, within), Address(host, port), keys, open_browser)
+
+
+def _serve(hosted: LimitedPlayer, address: Address, keys: Keys, open_browser: bool) -> None:
+    hosting, axes = hosted.hosting, sorted(hosted.axes)
     endpoint = api.build(hosted, keys)
     # A GPU that is lent call by call cannot be timed at the start.
-    length = pace.SLOW if hosting.zero_gpu else pace.measured(player, sorted(player.axes))
+    length = pace.SLOW if hosting.zero_gpu else pace.measured(hosted, axes)
     blocks = build(hosted, length=length)
     _, url, _ = blocks.launch(
-        server_name=host, server_port=port, inbrowser=open_browser, quiet=True, prevent_thread_lock=True,
-        **appearance(hosting, host, api.routes(endpoint)),
+        server_name=address.host, server_port=address.port, inbrowser=open_browser, quiet=True,
+        prevent_thread_lock=True, **appearance(hosting, address.host, api.routes(endpoint)),
     )  # fmt: skip
-    loaded = f"{player.name} with {', '.join(player.axes)}" if player.axes else f"{player.name}, no axis"
+    loaded = f"{hosted.name} with {', '.join(hosted.axes)}" if axes else f"{hosted.name}, no axis"
     print(f"Loaded {loaded}.\nThe page is at {url} (Ctrl-C stops it).", flush=True)  # noqa: T201
-    if not (hosting.public or is_local(host)):
+    if not (hosting.public or is_local(address.host)):
         print(_OPEN, flush=True)  # noqa: T201
     blocks.server.config.timeout_graceful_shutdown = PATIENCE_S
     blocks.block_thread()

@@ -16,7 +16,8 @@ from playground.api.server import application
 from playground.engine.loading import load_model
 from playground.events import Finished, Token
 from playground.player import Player
-from playground.serving.limits import LimitedPlayer, ServerSettings
+from playground.serving.hosting import ServerSettings
+from playground.serving.limits import LimitedPlayer
 from playground.serving.running import web_server
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from tests.conftest import FolderOf

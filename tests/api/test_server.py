@@ -14,13 +14,13 @@ import pytest
 from openai import APIError, AuthenticationError, OpenAI, RateLimitError
 
 from playground.api.keys import Keys
-from playground.api.live import LiveEvents
 from playground.engine.live_request import Step
 from playground.engine.prefix_tree import PrefixTree
 from playground.errors import AxisMismatch, InvalidInput, ModelUnavailable
 from playground.events import Event, Finished, Token
 from playground.player import Player
-from playground.serving.limits import ServerSettings
+from playground.serving.hosting import ServerSettings
+from playground.serving.live import LiveEvents
 from playground.settings import Strength
 from tests.api.conftest import LENGTH, MODEL, Served, data, serving
 
@@ -245,7 +245,7 @@ class Failing:
 
     def __init__(self, player: Player, after: int, error: Exception) -> None:
         self.player, self.after, self.error = player, after, error
-        self.model, self.scheduler = player.model, player.scheduler
+        self.occupancy, self.piece = player.occupancy, player.piece
 
     def run(self, request: Any, client: Any = None) -> Iterator[Event]:
         for event in self.player.run(request):
@@ -328,6 +328,7 @@ def test_the_description_names_every_parameter_and_leads_nowhere_else(served: Se
     assert all("description" in one or "$ref" in json.dumps(one) for one in asked["properties"].values())
     assert set(described["paths"]) == {
         "/v1/models", "/v1/models/{model}", "/v1/chat/completions", "/health", "/ready", "/metrics",
+        "/v1/engine", "/v1/engine/pieces", "/v1/engine/events",
     }  # fmt: skip
 
 

@@ -22,7 +22,8 @@ from playground.engine.live_request import Step
 from playground.engine.scheduler import Scheduler
 from playground.events import Event, Token
 from playground.player import Player
-from playground.serving.limits import LimitedPlayer, ServerSettings
+from playground.serving.hosting import ServerSettings
+from playground.serving.limits import LimitedPlayer
 from playground.settings import Request
 from playground.training.jobs import TrainingJobs
 from playground.ui.app import appearance, build

@@ -17,7 +17,8 @@ from playground.errors import InvalidInput, ModelUnavailable
 from playground.events import Finished, Started, Waiting
 from playground.measure.plan import SweepPlan
 from playground.player import Player
-from playground.serving.limits import PREFIX, PUBLIC, LimitedPlayer, ServerSettings
+from playground.serving.hosting import PREFIX, PUBLIC, ServerSettings
+from playground.serving.limits import LimitedPlayer
 from playground.serving.queue import Client, client_of
 from playground.settings import Request, Row, Strength, conversation
 from playground.ui.app import build

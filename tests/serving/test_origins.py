@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from playground.errors import InvalidInput
-from playground.serving.limits import ServerSettings
+from playground.serving.hosting import ServerSettings
 from playground.serving.origins import AllowedOrigins, authority, frame_ancestors, is_foreign, is_local
 from playground.study.database import sqlite_url
 from tests.ports import free_port

@@ -13,7 +13,8 @@ from playground import settings
 from playground.errors import PlaygroundError
 from playground.measure import plan as plan_module
 from playground.serving.bodies import DEEPEST
-from playground.serving.limits import LimitedPlayer, ServerSettings
+from playground.serving.hosting import ServerSettings
+from playground.serving.limits import LimitedPlayer
 from playground.ui import endpoints
 from playground.ui.endpoints import Endpoints
 from tests.browser.conftest import serve

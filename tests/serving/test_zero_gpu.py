@@ -9,7 +9,8 @@ from playground.engine.loading import load_model
 from playground.errors import Busy, InvalidInput
 from playground.events import Finished
 from playground.player import Player
-from playground.serving.limits import LimitedPlayer, ServerSettings
+from playground.serving.hosting import ServerSettings
+from playground.serving.limits import LimitedPlayer
 from playground.serving.zero_gpu import Pace
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from tests.conftest import FolderOf

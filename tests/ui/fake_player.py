@@ -5,13 +5,12 @@ import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from playground import descriptions
 from playground.cards import Base, Calibration, Card, Estimate, Point, Poles, SafeRange
 from playground.errors import AxisMismatch, InvalidInput
-from playground.events import Event, Finished, Progress, Started, Token
+from playground.events import Event, Finished, Occupancy, Progress, Started, Token
 from playground.settings import SLIDERS, Request, Row, Sliders
 from playground.ui.play.view import Inputs
 
@@ -71,7 +70,8 @@ class FakePlayer:
     """Words drift from calm to loud with alpha, to shy below 0; row by row in turns, `pace_s` apart."""
 
     name = "Made-up-1B"
-    model = SimpleNamespace(dtype="torch.float32")
+    dtype = "float32"
+    occupancy = Occupancy(0, 0, 0)
     context_length = 2048
 
     def __init__(self, pace_s: float = 0.0, axes: tuple[Card, ...] | None = None) -> None:

@@ -11,7 +11,8 @@ import gradio as gr
 import pytest
 
 from playground.player import Player
-from playground.serving.limits import LimitedPlayer, ServerSettings
+from playground.serving.hosting import ServerSettings
+from playground.serving.limits import LimitedPlayer
 from playground.training.jobs import TrainingJobs
 from playground.ui.axes.page import AxesPage
 from tests.conftest import FolderOf

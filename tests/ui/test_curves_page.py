@@ -12,7 +12,8 @@ import pytest
 from playground import places
 from playground.measure.sweep import replies_in
 from playground.player import Player
-from playground.serving.limits import LimitedPlayer, ServerSettings
+from playground.serving.hosting import ServerSettings
+from playground.serving.limits import LimitedPlayer
 from playground.ui.curves import present
 from playground.ui.curves.page import CurvesPage
 from tests.conftest import FolderOf

@@ -13,7 +13,8 @@ import pytest
 
 from playground import presets
 from playground.errors import InvalidInput, PlaygroundError
-from playground.serving.limits import LimitedPlayer, ServerSettings
+from playground.serving.hosting import ServerSettings
+from playground.serving.limits import LimitedPlayer
 from playground.settings import Request, Strength
 from playground.ui import app
 from playground.ui.play import page as play

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playground.serving.address import Address, listen
-from playground.serving.limits import ServerSettings
+from playground.serving.hosting import ServerSettings
 from playground.serving.origins import is_local
 from playground.serving.passwords import check_token
 from playground.serving.running import running_beside, web_server

@@ -42,7 +42,7 @@ class AxesPage:
         self.hosted, self.listed = hosted, list(listed)
         hosting = hosted.hosting
         self.jobs = jobs or TrainingJobs(places.own_axes(), hosting.model, hosting.dtype, ["--device", hosting.device])
-        self.may_add = not hosting.public
+        self.may_add = hosting.adds_axes
         self.left_out: dict[Path, AxisMismatch] = {}
         if self.may_add:
             self.left_out |= hosted.damaged
@@ -64,7 +64,8 @@ class AxesPage:
                 with gr.Column(visible=self.may_add, elem_classes="adding"):
                     self._adding()
                 if not self.may_add:
-                    told = "On a machine of your own you can make an axis here from two sentences."
+                    where = "the engine's own page" if self.hosted.hosting.elsewhere else "a machine of your own"
+                    told = f"On {where} you can make an axis from two sentences."
                     gr.HTML(markup.paragraph("note", told), **_BARE)
             with gr.Column(elem_classes="main", min_width=320):
                 self.making = gr.HTML("", elem_id="making", **_BARE)

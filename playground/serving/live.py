@@ -39,6 +39,27 @@ class LiveEvents:
         except asyncio.CancelledError:
             raise ServerStopped("The server is being stopped.", "Ask again once it is back.") from None
 
+    async def gathered(self, beat_s: float) -> AsyncIterator[list[Event]]:
+        """What was told since the last time, as soon as there is something, and nothing after so long a silence.
+
+        Raises what the generator raises.
+        """
+        while True:
+            told: list[Event | Exception | None] = []
+            with suppress(TimeoutError):
+                told.append(await asyncio.wait_for(self._told.get(), beat_s))
+            while not self._told.empty():
+                told.append(self._told.get_nowait())
+            ends = [one for one in told if one is None or isinstance(one, Exception)]
+            if events := [one for one in told if one is not None and not isinstance(one, Exception)]:
+                yield events
+            elif not ends:
+                yield []
+            if ends and isinstance(end := ends[0], Exception):
+                raise end
+            if ends:
+                return
+
     def leave(self) -> None:
         """Have the generator closed before its next event, and let nobody wait for one."""
         self._left.set()

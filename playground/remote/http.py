@@ -1,0 +1,150 @@
+"""An engine at a URL: `playground serve` or a page on another machine, asked by HTTP."""
+
+import json
+import math
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from functools import cached_property, partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+from playground.cards import Base
+from playground.errors import AxisMismatch, InvalidInput, ModelUnavailable, PlaygroundError, shown
+from playground.events import Event, Occupancy
+from playground.remote import wire
+from playground.remote.resumed import resumed
+from playground.remote.telling import BEAT_S
+from playground.remote.wire import EngineDescription, EngineLost, RemoteAxis
+from playground.serving.handle import NOBODY
+from playground.serving.queue import Client
+from playground.settings import Request
+
+DESCRIPTION, PIECES, EVENTS = "/v1/engine", "/v1/engine/pieces", "/v1/engine/events"
+
+SILENCE_S = 6 * BEAT_S
+"""An engine that says nothing for so long is lost."""
+
+_LARGEST = 200_000_000  # bytes of an answer that is read at once
+_ATTEMPTS = 2  # the second may meet another engine behind the same name
+
+
+class RemoteEngine:
+    """A base model with its axes on another machine, which answers requests as one in this process does."""
+
+    def __init__(self, url: str, key: str = "") -> None:
+        """Raises ModelUnavailable where no engine answers, InvalidInput for what is no address."""
+        self.url, self._key = url, key
+        self._at = urlsplit(url)
+        if self._at.scheme not in ("http", "https") or not self._at.hostname:
+            raise InvalidInput(f"{shown(url)} is no address of an engine.", "Write it like: http://192.168.0.5:8000")
+        told = self._value(DESCRIPTION)
+        try:
+            self.description = EngineDescription(**told)
+        except (PlaygroundError, TypeError):
+            raise ModelUnavailable(
+                f"What answers at {url} is another version of the playground, or something else.",
+                "Install the same version on both machines.",
+            ) from None
+
+    @property
+    def name(self) -> str:
+        """The base model's display name."""
+        return self.description.name
+
+    @property
+    def base(self) -> Base:
+        """What the base model is, to the last weight."""
+        return self.description.base
+
+    @property
+    def dtype(self) -> str:
+        """What the base model's weights are stored in."""
+        return self.description.dtype
+
+    @property
+    def context_length(self) -> int:
+        """The longest prompt and reply together, in tokens."""
+        return self.description.context_length
+
+    @property
+    def axes(self) -> Mapping[str, RemoteAxis]:
+        """The axes that the engine had when it was asked, by name."""
+        return self.description.axes
+
+    @property
+    def occupancy(self) -> Occupancy:
+        """How much is in use, which is not known from here."""
+        return Occupancy(math.nan, math.nan, math.nan)
+
+    def axis(self, name_or_folder: str) -> RemoteAxis:
+        """The axis of this name. Raises AxisMismatch."""
+        return named(self.axes, name_or_folder)
+
+    def piece(self, token: int) -> str:
+        """A token by itself as text; nothing for one that ends a turn."""
+        return self._pieces[token]
+
+    @cached_property
+    def _pieces(self) -> Sequence[str]:
+        return self._value(PIECES)
+
+    def run(self, request: Request, client: Client = NOBODY) -> Generator[Event, None, None]:
+        """Answer a request as a stream of events; closing it frees its rows there. Raises as the engine does."""
+        body = self.description.asks(request)
+        yield from resumed(partial(self._events, body, client), _ATTEMPTS)
+
+    def _events(self, body: str, client: Client) -> Generator[Event, None, None]:
+        with self._answer("POST", EVENTS, body, client) as answer:
+            yield from wire.read(answer)
+
+    def _value(self, path: str) -> Any:
+        with self._answer("GET", path) as answer:
+            return _json(answer.read(_LARGEST))
+
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, body: str | None = None, client: Client = NOBODY
+    ) -> Generator[HTTPResponse, None, None]:
+        """The engine's answer, on a connection of its own. Raises EngineLost, or ModelUnavailable where it refuses."""
+        kind = HTTPSConnection if self._at.scheme == "https" else HTTPConnection
+        headers = {"Content-Type": "application/json", "Connection": "close"}
+        headers |= {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        headers |= {"X-Forwarded-For": client.host} if client.host else {}
+        with closing(kind(str(self._at.hostname), self._at.port, timeout=SILENCE_S)) as line:
+            try:
+                line.request(method, self._at.path.rstrip("/") + path, body and body.encode(), headers)
+                with closing(line.getresponse()) as answer:
+                    if answer.status != 200:
+                        raise self._refused(answer.status, answer.read(_LARGEST))
+                    yield answer
+            except (OSError, HTTPException) as error:
+                told = str(error) or type(error).__name__
+                raise EngineLost(
+                    f"The engine at {self.url} does not answer ({told}).", "See whether it runs."
+                ) from None
+
+    def _refused(self, status: int, body: bytes) -> ModelUnavailable:
+        told = _json(body)
+        error = told.get("error") if isinstance(told, dict) else None
+        reason = error.get("message") if isinstance(error, dict) else None
+        kind = EngineLost if status in (502, 503, 504) else ModelUnavailable
+        fix = "Name the variable that holds its key with --engine-key-env." if status == 401 else "See its own page."
+        return kind(f"The engine at {self.url} refuses ({status}): {reason or 'no reason is given.'}", fix)
+
+
+def named(axes: Mapping[str, RemoteAxis], name: str) -> RemoteAxis:
+    """The axis of this name. Raises AxisMismatch."""
+    if name not in axes:
+        raise AxisMismatch(
+            f"There is no axis named {shown(name)} at the engine.",
+            f"Choose one of: {', '.join(axes) or 'none for this model'}.",
+        )
+    return axes[name]
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
