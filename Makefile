@@ -79,5 +79,5 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	@echo "Installing; the first time takes a few minutes."
 	@torch="$(TORCH)"; $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		$${torch:-$$($(BIN)/python tools/choose_torch.py)}
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gguf,study,docs,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gguf,study,ray,docs,dev]'
 	@touch $@

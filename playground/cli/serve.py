@@ -28,6 +28,9 @@ def serve(
     reply_tokens: Annotated[int | None, setting("reply_tokens", "TOKENS")] = None,
     origins: Annotated[str | None, setting("origins", "SITES")] = None,
     engine: Annotated[str | None, setting("engine", "URL")] = None,
+    replicas: Annotated[int | None, setting("replicas", "NUMBER")] = None,
+    most_replicas: Annotated[int | None, setting("most_replicas", "NUMBER")] = None,
+    ray_address: Annotated[str | None, setting("ray_address", "ADDRESS")] = None,
     engine_key_env: Annotated[str | None, setting("engine_key_env", "VARIABLE")] = None,
 ) -> None:
     """Serve a model to OpenAI's clients: /v1/models and /v1/chat/completions, with steering; see docs/serve.md.
@@ -41,6 +44,7 @@ def serve(
         "model": model, "dtype": dtype, "device": device, "api_key_env": api_key_env,
         "steering": steering, "reply_tokens": reply_tokens,
         "origins": origins, "engine": engine, "engine_key_env": engine_key_env,
+        "replicas": replicas, "most_replicas": most_replicas, "ray_address": ray_address,
     }  # fmt: skip
     hosting = ServerSettings.read(os.environ, **given)
     with on_stderr() as report:

@@ -27,6 +27,12 @@ def opened(hosting: ServerSettings, report: Callable[[Progress], None] | None = 
         engine = RemoteEngine(hosting.engine, _key(hosting.engine_key_env))
         yield Opened(engine, within(hosting, engine.description))
         return
+    if hosting.replicas:
+        from playground.remote.cluster import replicas  # loads ray
+
+        with replicas(hosting) as engine:
+            yield Opened(engine, within(hosting, engine.description))
+        return
     from playground.player import Player  # loads torch
 
     yield Opened(Player.open(hosting.model, hosting.dtype, report, hosting.device), hosting)

@@ -80,35 +80,54 @@ class EngineDescription(Settings):
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def asks(self, request: Request) -> str:
-        """A request to this very engine. Each conversation is told once, however many rows reply to it."""
-        places = {messages: place for place, messages in enumerate(dict.fromkeys(row.messages for row in request.rows))}
-        told = request.model_dump(mode="json", exclude_defaults=True)
-        for row, own in zip(told["rows"], request.rows, strict=True):
-            row["messages"] = places[own.messages]
-        names = sorted({strength.axis for row in request.rows for strength in row.strengths})
-        asked = {
-            "engine": self.fingerprint,
-            "axes": {name: self.axes[name].card.digest for name in names if name in self.axes},
-            "conversations": [[message.model_dump(mode="json") for message in messages] for messages in places],
-            "request": told,
-        }
-        return json.dumps(asked)
+        """A request to this very engine with these very axes."""
+        return body(request, self.fingerprint, self._digests(request))
 
-    def take(self, body: str | bytes) -> Request:
+    def take(self, told: str | bytes) -> Request:
         """The request in what `asks` wrote. Raises InvalidInput for anything else, or where another engine is asked."""
-        try:
-            asked = json.loads(body)
-            conversations, told, axes = asked["conversations"], asked["request"], asked["axes"]
-            rows = [{**row, "messages": conversations[_place(row["messages"])]} for row in told["rows"]]
-            known = {name: axis.card.digest for name, axis in self.axes.items()}
-            same = asked["engine"] == self.fingerprint and all(known.get(name) == axes[name] for name in axes)
-        except (ValueError, TypeError, LookupError, AttributeError):
-            raise InvalidInput(
-                "The body is no request to an engine.", "Ask by `playground app --engine URL`."
-            ) from None
-        if not same:
+        asked = _asked(told)
+        found = _request(asked)
+        if asked["engine"] != self.fingerprint or asked["axes"] != self._digests(found):
             raise InvalidInput("The engine has another model, axis or version than before.", "Start this page again.")
-        return Request(**{**told, "rows": rows})
+        return found
+
+    def _digests(self, request: Request) -> dict[str, str]:
+        names = sorted({strength.axis for row in request.rows for strength in row.strengths})
+        return {name: self.axes[name].card.digest for name in names if name in self.axes}
+
+
+def body(request: Request, engine: str = "", axes: Mapping[str, str] | None = None) -> str:
+    """A request, to whichever engine unless told. Each conversation is told once, however many rows reply to it."""
+    places = {messages: place for place, messages in enumerate(dict.fromkeys(row.messages for row in request.rows))}
+    told = request.model_dump(mode="json", exclude_defaults=True)
+    for row, own in zip(told["rows"], request.rows, strict=True):
+        row["messages"] = places[own.messages]
+    conversations = [[message.model_dump(mode="json") for message in messages] for messages in places]
+    return json.dumps({"engine": engine, "axes": axes or {}, "conversations": conversations, "request": told})
+
+
+def request(told: str | bytes) -> Request:
+    """The request in what `body` wrote. Raises InvalidInput for anything else."""
+    return _request(_asked(told))
+
+
+def _asked(told: str | bytes) -> dict[str, Any]:
+    try:
+        asked = json.loads(told)
+    except ValueError:
+        asked = None
+    if not isinstance(asked, dict) or set(asked) != {"engine", "axes", "conversations", "request"}:
+        raise InvalidInput("The body is no request to an engine.", "Ask by playground app --engine URL.")
+    return asked
+
+
+def _request(asked: dict[str, Any]) -> Request:
+    try:
+        conversations, told = asked["conversations"], asked["request"]
+        rows = [{**row, "messages": conversations[_place(row["messages"])]} for row in told["rows"]]
+    except (ValueError, TypeError, LookupError):
+        raise InvalidInput("The body is no request to an engine.", "Ask by playground app --engine URL.") from None
+    return Request(**{**told, "rows": rows})
 
 
 def _place(index: Any) -> int:

@@ -47,6 +47,15 @@ class ServerSettings(Placement):
     engine_key_env: str = Field(
         default=NONE, min_length=1, description="The variable that holds the API key of that engine."
     )
+    replicas: int = Field(
+        default=0, ge=0, le=1000, description="Engines on a Ray cluster that answer instead of one here; needs ray."
+    )
+    most_replicas: int = Field(
+        default=0, ge=0, le=1000, description="As many of them at most, where many requests wait; 0 is never more."
+    )
+    ray_address: str = Field(
+        default=NONE, min_length=1, description="The cluster to join, such as auto; none starts one on this machine."
+    )
     zero_gpu: bool = Field(default=False, description="The GPU is lent call by call (set by a ZeroGPU Space).")
     hosts: str = Field(
         default="auto",
@@ -103,8 +112,8 @@ class ServerSettings(Placement):
 
     @property
     def elsewhere(self) -> bool:
-        """Whether the engine is on another machine, where axes are added and measured."""
-        return self.engine != NONE
+        """Whether the engine is not in this process, so that axes are neither added nor measured here."""
+        return self.engine != NONE or self.replicas > 0
 
     @property
     def adds_axes(self) -> bool:
@@ -144,7 +153,7 @@ class ServerSettings(Placement):
             )
         if self.elsewhere:
             raise InvalidInput(
-                "This page's engine is on another machine; it cannot measure.",
+                "This page's engine is elsewhere; it cannot measure.",
                 "Measure there: copy the command below.",
             )
         self.check_size(plan.grids, plan.prompts, plan.seeds)
@@ -163,7 +172,7 @@ class ServerSettings(Placement):
     def check_own(self, what: str) -> None:
         """Refuse on a public page what belongs on a person's own machine, and what belongs on an engine's machine."""
         if self.elsewhere:
-            raise InvalidInput(f"{what} is switched off here: the engine is on another machine.", "Do it there.")
+            raise InvalidInput(f"{what} is switched off here: the engine is elsewhere.", "Do it there.")
         if self.public:
             raise InvalidInput(
                 f"{what} is switched off on this public page.", "Run the playground on a machine of your own."

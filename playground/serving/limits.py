@@ -40,7 +40,7 @@ class LimitedPlayer:
     def __init__(self, player: EngineHandle, hosting: ServerSettings) -> None:
         self.hosting = hosting
         self._player = player
-        self._replies = Queue(PLACES, hosting.queue)
+        self._replies = Queue(PLACES * max(1, hosting.replicas, hosting.most_replicas), hosting.queue)
         self._measurings = Queue(1, hosting.queue)
         self._calibrations = Queue(1, hosting.queue)
         self._run: Callable[[Request, Client], Generator[Event, None, None]] = player.run

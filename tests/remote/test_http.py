@@ -137,7 +137,7 @@ def test_a_page_before_it_keeps_its_limits_and_adds_nothing(served: Served) -> N
         assert (within.model, within.max_rows, within.max_new_tokens) == (MODEL, 9, 2048)
         hosted = LimitedPlayer(engine, within)
         assert not within.adds_axes and not hosted.damaged
-        with pytest.raises(InvalidInput, match="another machine"):
+        with pytest.raises(InvalidInput, match="elsewhere"):
             hosted.load("/folder")
         from playground.measure.plan import SweepPlan
 

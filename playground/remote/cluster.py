@@ -1,0 +1,202 @@
+"""Engines on a Ray cluster as one engine: Ray Serve holds the replicas, and a request outlives its replica."""
+
+import asyncio
+import json
+import logging
+import math
+import queue
+import time
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from functools import cached_property, partial
+from hashlib import sha256
+from threading import Thread
+from typing import Any
+
+from playground import __version__
+from playground.cards import Base
+from playground.errors import InvalidInput, ModelUnavailable
+from playground.events import Event, Occupancy, Waiting, to_json
+from playground.remote import wire
+from playground.remote.http import SILENCE_S, named
+from playground.remote.joined import joined
+from playground.remote.replica import Replica
+from playground.remote.resumed import resumed
+from playground.remote.wire import EngineDescription, EngineLost, RemoteAxis
+from playground.serving.handle import NOBODY
+from playground.serving.hosting import ServerSettings
+from playground.serving.limits import PLACES
+from playground.serving.queue import Client
+from playground.settings import Request
+
+NAME = "alignment-playground"
+"""What the engines are called on a cluster."""
+
+START_S = 900.0
+"""So long may engines take until the first is there: it may have to fetch its model."""
+
+_LONGEST_REPLY_S = 600.0  # for replies that are under way when their replica is to go
+_TELL_S = 0.5  # who waits for a replica hears so at least so often, and can be gone by then
+_ROUTER = "playground.remote.router.PrefixRouter"
+
+
+class ClusterEngine:
+    """The replicas of one engine, which answer requests as one in this process does."""
+
+    def __init__(self, handle: Any) -> None:
+        """`handle` is Ray Serve's. Raises ModelUnavailable where no replica comes up."""
+        self.handle = handle
+        self.description = EngineDescription(**json.loads(self._value("describe")))
+        self._loop = asyncio.new_event_loop()
+        Thread(target=self._loop.run_forever, name="cluster", daemon=True).start()
+
+    @property
+    def name(self) -> str:
+        """The base model's display name."""
+        return self.description.name
+
+    @property
+    def base(self) -> Base:
+        """What the base model is, to the last weight."""
+        return self.description.base
+
+    @property
+    def dtype(self) -> str:
+        """What the base model's weights are stored in."""
+        return self.description.dtype
+
+    @property
+    def context_length(self) -> int:
+        """The longest prompt and reply together, in tokens."""
+        return self.description.context_length
+
+    @property
+    def axes(self) -> Mapping[str, RemoteAxis]:
+        """The axes of the replicas, by name."""
+        return self.description.axes
+
+    @property
+    def occupancy(self) -> Occupancy:
+        """How much is in use, which Ray's own numbers tell."""
+        return Occupancy(math.nan, math.nan, math.nan)
+
+    def axis(self, name_or_folder: str) -> RemoteAxis:
+        """The axis of this name. Raises AxisMismatch."""
+        return named(self.axes, name_or_folder)
+
+    def piece(self, token: int) -> str:
+        """A token by itself as text; nothing for one that ends a turn."""
+        return self._pieces[token]
+
+    @cached_property
+    def _pieces(self) -> Sequence[str]:
+        return self._value("pieces")
+
+    def _value(self, method: str) -> Any:
+        try:
+            return getattr(self.handle, method).remote().result(timeout_s=START_S)
+        except Exception as error:  # whatever kept a replica from coming up
+            reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+            raise ModelUnavailable(f"No replica came up: {reason[0][:200]}", "See Ray's logs.") from None
+
+    def run(self, request: Request, client: Client = NOBODY) -> Generator[Event, None, None]:  # noqa: ARG002
+        """Answer a request as a stream of events; closing it frees its rows at the replica.
+
+        Where the replica dies the request goes on at another. Raises as the engine does, and EngineLost.
+        """
+        body, key = wire.body(request), key_of(request)
+        yield from resumed(partial(self._events, body, key))
+
+    def _events(self, body: str, key: str) -> Generator[Event, None, None]:
+        told: queue.SimpleQueue[str | Exception] = queue.SimpleQueue()
+        pump = asyncio.run_coroutine_threadsafe(self._pump(body, key, told), self._loop)
+        try:
+            yield from wire.read(_lines(told))
+        finally:
+            pump.cancel()
+
+    async def _pump(self, body: str, key: str, told: "queue.SimpleQueue[str | Exception]") -> None:
+        response = self.handle.options(stream=True).run.remote(body, key=key)
+        try:
+            async for some in response:
+                told.put(some)
+            told.put(EngineLost("The replica stopped before the reply was whole.", "Ask again."))
+        except (asyncio.CancelledError, CancelledError):
+            raise
+        except Exception as error:  # Ray has many kinds: the replica died, its node is gone, it is being replaced
+            told.put(EngineLost(f"The replica was lost ({type(error).__name__}).", "Ask again."))
+        finally:
+            response.cancel()
+
+
+def _lines(told: "queue.SimpleQueue[str | Exception]") -> Generator[str, None, None]:
+    """What the replica says, line by line; who waits for one is told so. Raises what ended it."""
+    begun, last = False, time.monotonic()
+    while True:
+        try:
+            one = told.get(timeout=_TELL_S)
+        except queue.Empty:
+            silent = time.monotonic() - last
+            if silent > (SILENCE_S if begun else START_S):
+                raise EngineLost("The replica says nothing any more.", "Ask again.") from None
+            if not begun:
+                yield to_json(Waiting(0))
+            continue
+        if isinstance(one, Exception):
+            raise one
+        begun, last = True, time.monotonic()
+        yield from one.split("\n")
+
+
+def key_of(request: Request) -> str:
+    """What the turns and the strengths of a conversation have in common: how it begins."""
+    first = request.rows[0].messages
+    opening = first[: 1 + next(place for place, message in enumerate(first) if message.role == "user")]
+    return sha256(json.dumps([message.model_dump() for message in opening]).encode()).hexdigest()
+
+
+def deploy(hosting: ServerSettings, ray: Any, axes: Sequence[str] = (), version: str = __version__) -> ClusterEngine:
+    """Have Ray Serve hold the replicas that the settings ask for; others of that name are replaced.
+
+    Replies under way are written to their end by the replica that they began at. Raises ModelUnavailable, InvalidInput.
+    """
+    from ray import serve
+    from ray.serve.config import RequestRouterConfig
+
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    serve.start(proxy_location="Disabled", logging_config={"enable_access_log": False, "log_level": "ERROR"})
+    most = max(hosting.replicas, hosting.most_replicas)
+    scaling = {"min_replicas": hosting.replicas, "max_replicas": most, "target_ongoing_requests": PLACES // 2}
+    deployment = serve.deployment(
+        name="engine",
+        max_ongoing_requests=PLACES,
+        ray_actor_options=_share(hosting, ray.cluster_resources(), most),
+        graceful_shutdown_timeout_s=_LONGEST_REPLY_S,
+        graceful_shutdown_wait_loop_s=1.0,
+        health_check_period_s=2.0,
+        request_router_config=RequestRouterConfig(request_router_class=_ROUTER),
+        **({"autoscaling_config": scaling} if most > hosting.replicas else {"num_replicas": hosting.replicas}),
+    )(Replica)
+    own = hosting.model_dump(include={"model", "dtype", "device", "max_new_tokens", "max_rows"})
+    try:
+        handle = serve.run(deployment.bind(own, list(axes), version), name=NAME, route_prefix=None)
+    except RuntimeError as error:
+        raise ModelUnavailable(f"The replicas did not come up: {error}", "See Ray's logs.") from None
+    return ClusterEngine(handle)
+
+
+def _share(hosting: ServerSettings, there: Mapping[str, float], most: int) -> dict[str, float]:
+    """What of the cluster each replica has: a GPU where there are any, else its share of the processors."""
+    if hosting.device not in ("auto", "cpu", "cuda"):
+        raise InvalidInput("Each replica has one device of its own.", "Set the device to auto, cpu or cuda.", "device")
+    if hosting.device != "cpu" and there.get("GPU", 0) >= 1:
+        return {"num_cpus": 1, "num_gpus": 1}
+    return {"num_cpus": max(1, int(there.get("CPU", 1)) // most)}
+
+
+@contextmanager
+def replicas(hosting: ServerSettings) -> Generator[ClusterEngine, None, None]:
+    """The engine of a cluster that is joined or started, for the length of a `with`; in a joined one it stays."""
+    with joined(hosting.ray_address) as ray:
+        yield deploy(hosting, ray)
