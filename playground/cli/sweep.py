@@ -3,7 +3,8 @@
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,10 +17,11 @@ from playground.cli.progress import ProgressPrinter
 from playground.errors import InvalidInput
 from playground.events import Progress, exhaust
 from playground.measure.plan import SweepPlan
+from playground.serving.hosting import NONE
 from playground.settings import SLIDERS
 
 if TYPE_CHECKING:
-    from playground.measure.sweep import Sweep
+    from playground.measure.sweep import Spread, Sweep
     from playground.player import Player
 
 
@@ -32,10 +34,17 @@ def sweep(
     encoder: Annotated[
         str, typer.Option(metavar="NAME", help="minilm, a folder, or none to leave coherence out.")
     ] = "minilm",
+    ray: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="A Ray cluster that measures, such as auto; local starts one; none measures here."
+        ),
+    ] = NONE,
 ) -> None:
     """Measure an axis over strengths, prompts and seeds: replies, points and a chart in a folder."""
     from playground import sources
     from playground.measure import report, sheet
+    from playground.measure.sweep import sweep as run
     from playground.player import Player
     from playground.training.pairs import load_prompts
 
@@ -49,7 +58,9 @@ def sweep(
     exhaust(player.prepare([axis]), tell)
     command = shlex.join(["playground", *sys.argv[1:]])
     try:
-        found = _measure(player, plan, out, folder, tell)
+        with _spread(ray, how, player, plan, folder) as spread:
+            steps = run(player, plan, out, folder, spread=spread)
+            found = exhaust(steps, lambda event: tell(event) if isinstance(event, Progress) else None)
         summary = report.write(found, out, player.name, command)
         safe = player.axis(plan.axis).card.safe_range
         page = sheet.sheet(found.points, f"{axis} on {player.name}", command, safe)
@@ -64,10 +75,20 @@ def sweep(
         _print(found, summary, out)
 
 
-def _measure(player: "Player", plan: "SweepPlan", out: Path, encoder: Path | None, tell: ProgressPrinter) -> "Sweep":
-    from playground.measure.sweep import sweep as run
+@contextmanager
+def _spread(
+    address: str, how: Answering, player: "Player", plan: SweepPlan, encoder: Path | None
+) -> "Generator[Spread | None]":
+    """What measures batches on a cluster, for the length of a `with`; nothing where this process does."""
+    if address == NONE:
+        yield None
+        return
+    from playground.remote.joined import joined
+    from playground.remote.spread import Place, spread
 
-    return exhaust(run(player, plan, out, encoder), lambda event: tell(event) if isinstance(event, Progress) else None)
+    with joined(address) as ray:
+        opened = how.model_dump(include={"model", "dtype", "device"})
+        yield spread(ray, player, plan, opened, encoder, Place.of(ray.nodes(), how.device))
 
 
 def _print(found: "Sweep", summary: dict[str, Any], out: Path) -> None:

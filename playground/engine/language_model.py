@@ -149,6 +149,11 @@ class LanguageModel:
         """Token ids -> text without special tokens."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
+    @property
+    def threads(self) -> int:
+        """How many threads compute here. Sums may round otherwise with another number."""
+        return torch.get_num_threads()
+
     def identity(self) -> Base:
         """What an axis must agree with: shapes, and digests of the tokenizer and of a sample of the weights."""
         vocabulary = sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1])

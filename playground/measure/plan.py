@@ -151,6 +151,11 @@ class SweepPlan(_Grids, Options, Length):
             Strength(axis=self.axis, **dict(zip(SLIDERS, at, strict=True)), **options) for at in dict.fromkeys(grid)
         ]
 
+    def batch_numbers(self, after: int = 0) -> range:
+        """The numbers of all batches but the first `after`."""
+        at_once = max(1, self.batch // count_strengths(self.grids))
+        return range(after, -(-len(self.prompts) * self.seeds // at_once))
+
     def batches(self, after: int = 0) -> Iterator[list[Row]]:
         """All rows but those of the first `after` batches: whole prompts, whose strengths with one seed stay together.
 

@@ -60,6 +60,10 @@ class Sweep:
     replies: tuple[MeasuredReply, ...]
 
 
+Spread = Callable[[range], Iterator[list[MeasuredReply]]]
+"""Measures a plan's batches of these numbers elsewhere, and gives them in their order."""
+
+
 def _never() -> bool:
     return False
 
@@ -71,37 +75,54 @@ def sweep(
     encoder: Path | None = None,
     stops: Callable[[], bool] = _never,
     client: Hashable = None,
+    spread: Spread | None = None,
 ) -> Generator[Progress | PointMeasured, None, Sweep]:
     """Measure a plan. In a folder `out` every batch is kept before the next begins; the same call again goes on there.
 
     `encoder` is the folder of a sentence encoder, for coherence. Closing the generator is Stop. `stops` is asked after
     each token as well: once it says so the batch in work is dropped and the sweep ends with what it has. Rows
-    run among those of others, as the `client`'s. Raises InvalidInput or AxisMismatch before any work where the plan
-    cannot be run or `out` holds something else.
+    run among those of others, as the `client`'s. With `spread` batches are measured elsewhere, and it stops between
+    two. Raises InvalidInput or AxisMismatch before any work where the plan cannot be run or `out` holds something else.
     """
     axis = player.axis(plan.axis)
     _check_prompts(player, plan)
-    scores: dict[str, Reward] = {"reward": axis.reward}
-    if axis.judge is not None:
-        scores["judge"] = axis.judge
-    if encoder is not None:
-        scores["coherence"] = Coherence.load(encoder)
     with _claim(out, identity(player, axis, plan, encoder)) as store:
         done = _kept(store) if store else []
         found = [measured for batch in done for measured in batch]
         pace = ProgressMeter("sweep", plan.replies(), "replies")
         yield pace(len(found))
         yield from _points_so_far(found)
-        for batch in plan.batches(len(done)):
-            fresh = _measure(player, plan, batch, scores, stops, client)
-            if fresh is None:
+        if spread:
+            batches: Iterator[list[MeasuredReply] | None] = spread(plan.batch_numbers(len(done)))
+        else:
+            scores = scores_of(axis, encoder)
+            batches = (_measure(player, plan, rows, scores, stops, client) for rows in plan.batches(len(done)))
+        for fresh in batches:
+            if fresh is None or (spread and stops()):
                 break
             if store:
-                add_json_lines(store, [_to_json(fresh)])  # before anything is told, so it is on disk then
+                add_json_lines(store, [to_line(fresh)])  # before anything is told, so it is on disk then
             found += fresh
             yield pace(len(found))
             yield from _points_so_far(found)
     return Sweep(plan, _points(found), tuple(found))
+
+
+def scores_of(axis: Axis, encoder: Path | None) -> dict[str, Reward]:
+    """What replies along an axis are read by, by name; `encoder` is the folder of a sentence encoder."""
+    scores: dict[str, Reward] = {"reward": axis.reward}
+    if axis.judge is not None:
+        scores["judge"] = axis.judge
+    if encoder is not None:
+        scores["coherence"] = Coherence.load(encoder)
+    return scores
+
+
+def batch_line(player: Player, plan: SweepPlan, number: int, scores: Mapping[str, Reward]) -> str:
+    """One batch of a plan as the store has it, measured by a player that nobody else asks."""
+    found = _measure(player, plan, next(plan.batches(number)), scores, _never, None)
+    assert found is not None  # nothing stops it
+    return to_line(found)
 
 
 def _check_prompts(player: Player, plan: SweepPlan) -> None:
@@ -183,13 +204,13 @@ def _points_so_far(found: Sequence[MeasuredReply]) -> Generator[PointMeasured, N
 
 def replies_in(out: Path) -> tuple[MeasuredReply, ...]:
     """Every reply that a sweep's folder holds so far."""
-    return tuple(measured for batch in read_json_lines(out / STORE, _from_json) for measured in batch)
+    return tuple(measured for batch in read_json_lines(out / STORE, from_line) for measured in batch)
 
 
 def _kept(store: Path) -> list[list[MeasuredReply]]:
     """The batches of a sweep that is gone on with."""
     mend(store)
-    return read_json_lines(store, _from_json)
+    return read_json_lines(store, from_line)
 
 
 # --- the folder -----------------------------------------------------------------------------------------------------
@@ -240,11 +261,13 @@ def _check_is_ours(out: Path, identity: dict[str, Any]) -> None:
         raise InvalidInput(f"{out} cannot be used: {error}.", "Choose another folder.") from None
 
 
-def _to_json(batch: Sequence[MeasuredReply]) -> str:
+def to_line(batch: Sequence[MeasuredReply]) -> str:
+    """A batch as the store has it."""
     return json.dumps([{"reply": json.loads(to_json(one.reply)), **asdict(one.reading)} for one in batch])
 
 
-def _from_json(line: str) -> list[MeasuredReply]:
+def from_line(line: str) -> list[MeasuredReply]:
+    """The batch in a line of the store. Raises InvalidInput for anything else."""
     found: list[MeasuredReply] = []
     for record in json.loads(line):
         reply = from_json(json.dumps(record.pop("reply")))

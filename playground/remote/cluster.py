@@ -10,7 +10,6 @@ from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import cached_property, partial
-from hashlib import sha256
 from threading import Thread
 from typing import Any
 
@@ -19,6 +18,7 @@ from playground.cards import Base
 from playground.errors import InvalidInput, ModelUnavailable
 from playground.events import Event, Occupancy, Waiting, to_json
 from playground.remote import wire
+from playground.remote.affinity import key_of
 from playground.remote.http import SILENCE_S, named
 from playground.remote.joined import joined
 from playground.remote.replica import Replica
@@ -149,13 +149,6 @@ def _lines(told: "queue.SimpleQueue[str | Exception]") -> Generator[str, None, N
         yield from one.split("\n")
 
 
-def key_of(request: Request) -> str:
-    """What the turns and the strengths of a conversation have in common: how it begins."""
-    first = request.rows[0].messages
-    opening = first[: 1 + next(place for place, message in enumerate(first) if message.role == "user")]
-    return sha256(json.dumps([message.model_dump() for message in opening]).encode()).hexdigest()
-
-
 def deploy(hosting: ServerSettings, ray: Any, axes: Sequence[str] = (), version: str = __version__) -> ClusterEngine:
     """Have Ray Serve hold the replicas that the settings ask for; others of that name are replaced.
 
@@ -168,6 +161,7 @@ def deploy(hosting: ServerSettings, ray: Any, axes: Sequence[str] = (), version:
     serve.start(proxy_location="Disabled", logging_config={"enable_access_log": False, "log_level": "ERROR"})
     most = max(hosting.replicas, hosting.most_replicas)
     scaling = {"min_replicas": hosting.replicas, "max_replicas": most, "target_ongoing_requests": PLACES // 2}
+    many: dict[str, Any] = {"num_replicas": hosting.replicas}
     deployment = serve.deployment(
         name="engine",
         max_ongoing_requests=PLACES,
@@ -176,7 +170,7 @@ def deploy(hosting: ServerSettings, ray: Any, axes: Sequence[str] = (), version:
         graceful_shutdown_wait_loop_s=1.0,
         health_check_period_s=2.0,
         request_router_config=RequestRouterConfig(request_router_class=_ROUTER),
-        **({"autoscaling_config": scaling} if most > hosting.replicas else {"num_replicas": hosting.replicas}),
+        **({"autoscaling_config": scaling} if most > hosting.replicas else many),
     )(Replica)
     own = hosting.model_dump(include={"model", "dtype", "device", "max_new_tokens", "max_rows"})
     try:

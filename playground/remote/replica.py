@@ -1,6 +1,6 @@
 """One engine of a cluster, as Ray Serve holds it: lines in, lines out."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -17,6 +17,7 @@ class Replica:
 
     def __init__(self, hosting: dict[str, Any], axes: Sequence[str], version: str) -> None:
         """`axes` are folders of further axes, which lie on each machine; another `version` is another replica."""
+        _keep_to_this_machine()
         from playground.player import Player  # loads torch
 
         self.version = version
@@ -33,7 +34,7 @@ class Replica:
         """Each token by itself as text, in order of their ids."""
         return [self.player.piece(token) for token in range(self.player.base.vocab_size)]
 
-    async def run(self, body: str, key: str) -> AsyncIterator[str]:  # noqa: ARG002 - the router reads the key
+    async def run(self, body: str, key: str) -> AsyncGenerator[str, None]:  # noqa: ARG002 - the router reads the key
         """Answer a request, as whole lines; its rows are free within a step once nobody listens."""
         try:
             request = wire.request(body)
@@ -47,3 +48,19 @@ class Replica:
                     yield some
         finally:
             live.leave()
+
+
+def _keep_to_this_machine() -> None:
+    """Have what Ray Serve opens next listen on 127.0.0.1.
+
+    Each of its replicas opens a port to the network (`[::]:0` in 2.60), by which deployments may call each other, with
+    pickles. Ours are called by Ray's own way.
+    """
+    from grpc.aio import Server
+
+    opens = Server.add_insecure_port
+
+    def opens_here(self: Server, address: str) -> int:
+        return opens(self, address.replace("[::]", "127.0.0.1"))
+
+    Server.add_insecure_port = opens_here

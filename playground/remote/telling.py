@@ -1,6 +1,6 @@
 """The events of a request that runs here as lines for whoever asked from elsewhere."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from playground.errors import PlaygroundError
 from playground.events import Event, to_json
@@ -11,7 +11,7 @@ BEAT_S = 5.0
 """After so long a silence an empty line tells that the engine is there."""
 
 
-async def lines(live: LiveEvents, count: Callable[[Event], None] = lambda event: None) -> AsyncIterator[str]:
+async def lines(live: LiveEvents, count: Callable[[Event], None] = lambda event: None) -> AsyncGenerator[str, None]:
     """Whole lines: what was told since the last time, then how it ended. A bug is raised once that is told."""
     try:
         async for events in live.gathered(BEAT_S):

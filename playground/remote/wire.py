@@ -157,11 +157,16 @@ def read(lines: Iterable[str | bytes]) -> Generator[Event, None, None]:
         text = (told if isinstance(told, str) else told.decode("utf-8", "replace")).strip()
         if text == END:
             return
-        if text.startswith(_ERROR):
-            raise _error(json.loads(text))
+        check(text)
         if text:
             yield from_json(text)
     raise EngineLost("The engine went away before the reply was whole.", "Ask again.")
+
+
+def check(line: str) -> None:
+    """Raise what a line refuses with, if it does."""
+    if line.startswith(_ERROR):
+        raise _error(json.loads(line))
 
 
 def _error(told: Mapping[str, Any]) -> PlaygroundError:
