@@ -2,9 +2,9 @@
 
     python -m tools.people --people 1000 --moves 6 --steps 2=0.018,16=0.041
 
-A move asks for a reply anew and ends the person's former one. All requests of an engine take each step together; a step
-takes as long as was measured for so many rows (between two numbers of rows, as a straight line). As many requests run as
-an engine has places; the others wait in turn. Nothing is replayed, so it is rather too many engines than too few.
+A move asks for a reply anew and ends the person's former one. All requests of an engine take each step together; a
+step takes as long as was measured for so many rows (between two numbers of rows, as a straight line). As many requests
+run as an engine has places; the others wait in turn. Nothing is replayed, so that rather too many engines come out.
 """
 
 import argparse

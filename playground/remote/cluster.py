@@ -161,17 +161,17 @@ def deploy(hosting: ServerSettings, ray: Any, axes: Sequence[str] = (), version:
     serve.start(proxy_location="Disabled", logging_config={"enable_access_log": False, "log_level": "ERROR"})
     most = max(hosting.replicas, hosting.most_replicas)
     scaling = {"min_replicas": hosting.replicas, "max_replicas": most, "target_ongoing_requests": PLACES // 2}
-    many: dict[str, Any] = {"num_replicas": hosting.replicas}
-    deployment = serve.deployment(
-        name="engine",
-        max_ongoing_requests=PLACES,
-        ray_actor_options=_share(hosting, ray.cluster_resources(), most),
-        graceful_shutdown_timeout_s=_LONGEST_REPLY_S,
-        graceful_shutdown_wait_loop_s=1.0,
-        health_check_period_s=2.0,
-        request_router_config=RequestRouterConfig(request_router_class=_ROUTER),
-        **({"autoscaling_config": scaling} if most > hosting.replicas else many),
-    )(Replica)
+    how: dict[str, Any] = {
+        "name": "engine",
+        "max_ongoing_requests": PLACES,
+        "ray_actor_options": _share(hosting, ray.cluster_resources(), most),
+        "graceful_shutdown_timeout_s": _LONGEST_REPLY_S,
+        "graceful_shutdown_wait_loop_s": 1.0,
+        "health_check_period_s": 2.0,
+        "request_router_config": RequestRouterConfig.model_validate({"request_router_class": _ROUTER}),
+    }
+    how |= {"autoscaling_config": scaling} if most > hosting.replicas else {"num_replicas": most}
+    deployment = serve.deployment(**how)(Replica)
     own = hosting.model_dump(include={"model", "dtype", "device", "max_new_tokens", "max_rows"})
     try:
         handle = serve.run(deployment.bind(own, list(axes), version), name=NAME, route_prefix=None)

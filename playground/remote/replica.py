@@ -58,7 +58,7 @@ def _keep_to_this_machine() -> None:
     """
     from grpc.aio import Server
 
-    opens = Server.add_insecure_port
+    opens: Any = Server.add_insecure_port
 
     def opens_here(self: Server, address: str) -> int:
         return opens(self, address.replace("[::]", "127.0.0.1"))

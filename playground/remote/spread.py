@@ -25,7 +25,7 @@ class Place(NamedTuple):
 
     cpus: float
     gpus: float
-    count: int
+    many: int
     """How many there are in the cluster."""
 
     @classmethod
@@ -59,7 +59,7 @@ def spread(ray: Any, player: Player, plan: SweepPlan, how: dict[str, str], encod
 
     def batches(numbers: range) -> Iterator[list[MeasuredReply]]:
         told = json.dumps(job)
-        yield from map(_read, _in_order(ray, (task.remote(told, number) for number in numbers), _AHEAD * place.count))
+        yield from map(_read, _in_order(ray, (task.remote(told, number) for number in numbers), _AHEAD * place.many))
 
     return batches
 
