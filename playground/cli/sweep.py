@@ -87,8 +87,8 @@ def _spread(
     from playground.remote.spread import Place, spread
 
     with joined(address) as ray:
-        opened = how.model_dump(include={"model", "dtype", "device"})
-        yield spread(ray, player, plan, opened, encoder, Place.of(ray.nodes(), how.device))
+        opened = {"model": how.model, "dtype": how.dtype, "device": how.device, "encoder": encoder and str(encoder)}
+        yield spread(ray, Place.of(ray.nodes(), how.device), player, plan, opened)
 
 
 def _print(found: "Sweep", summary: dict[str, Any], out: Path) -> None:

@@ -159,12 +159,13 @@ def deploy(hosting: ServerSettings, ray: Any, axes: Sequence[str] = (), version:
 
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(proxy_location="Disabled", logging_config={"enable_access_log": False, "log_level": "ERROR"})
-    most = max(hosting.replicas, hosting.most_replicas)
+    most, there = max(hosting.replicas, hosting.most_replicas), ray.cluster_resources()
+    device = _device(hosting, there)
     scaling = {"min_replicas": hosting.replicas, "max_replicas": most, "target_ongoing_requests": PLACES // 2}
     how: dict[str, Any] = {
         "name": "engine",
         "max_ongoing_requests": PLACES,
-        "ray_actor_options": _share(hosting, ray.cluster_resources(), most),
+        "ray_actor_options": _share(device, there, most),
         "graceful_shutdown_timeout_s": _LONGEST_REPLY_S,
         "graceful_shutdown_wait_loop_s": 1.0,
         "health_check_period_s": 2.0,
@@ -172,7 +173,7 @@ def deploy(hosting: ServerSettings, ray: Any, axes: Sequence[str] = (), version:
     }
     how |= {"autoscaling_config": scaling} if most > hosting.replicas else {"num_replicas": most}
     deployment = serve.deployment(**how)(Replica)
-    own = hosting.model_dump(include={"model", "dtype", "device", "max_new_tokens", "max_rows"})
+    own = hosting.model_dump(include={"model", "dtype", "max_new_tokens", "max_rows"}) | {"device": device}
     try:
         handle = serve.run(deployment.bind(own, list(axes), version), name=NAME, route_prefix=None)
     except RuntimeError as error:
@@ -180,11 +181,16 @@ def deploy(hosting: ServerSettings, ray: Any, axes: Sequence[str] = (), version:
     return ClusterEngine(handle)
 
 
-def _share(hosting: ServerSettings, there: Mapping[str, float], most: int) -> dict[str, float]:
-    """What of the cluster each replica has: a GPU where there are any, else its share of the processors."""
+def _device(hosting: ServerSettings, there: Mapping[str, float]) -> str:
+    """Where each replica holds its model: on a GPU of its own where that is asked for, or where there are any."""
     if hosting.device not in ("auto", "cpu", "cuda"):
         raise InvalidInput("Each replica has one device of its own.", "Set the device to auto, cpu or cuda.", "device")
-    if hosting.device != "cpu" and there.get("GPU", 0) >= 1:
+    return ("cuda" if there.get("GPU", 0) else "cpu") if hosting.device == "auto" else hosting.device
+
+
+def _share(device: str, there: Mapping[str, float], most: int) -> dict[str, float]:
+    """What of the cluster each replica takes: a GPU, or its share of the processors."""
+    if device == "cuda":
         return {"num_cpus": 1, "num_gpus": 1}
     return {"num_cpus": max(1, int(there.get("CPU", 1)) // most)}
 

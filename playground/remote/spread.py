@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 from playground.errors import InvalidInput, ModelUnavailable, PlaygroundError
 from playground.measure.plan import SweepPlan
-from playground.measure.sweep import MeasuredReply, batch_line, from_line, identity, scores_of
+from playground.measure.sweep import MeasuredReply, Spread, batch_line, from_line, identity, scores_of
 from playground.player import Player
 from playground.remote import wire
 from playground.rewards import Reward
 
-_AHEAD = 4  # batches for each place that are begun before the first of them is read
+_AHEAD = 2  # batches for each place that are begun before the first of them is read
 _TRIES = 20  # a batch that takes its worker with it so often takes every worker with it
 
 
@@ -40,14 +40,16 @@ class Place(NamedTuple):
         return cls(min(processors), 0, len(processors))
 
 
-def spread(ray: Any, player: Player, plan: SweepPlan, how: dict[str, str], encoder: Path | None, place: Place) -> Any:
+def spread(ray: Any, place: Place, player: Player, plan: SweepPlan, how: Mapping[str, str | None]) -> Spread:
     """A Spread for `measure.sweep` whose batches are measured by tasks of Ray.
 
-    `how` is model, dtype and device as the player was opened; model, axis and encoder lie at the same place on every
-    machine. Each task computes with as many threads as this process does, so that sums round alike.
+    `how` is the model, dtype and device that the player was opened with, and the folder of the encoder if there is one;
+    all these lie at the same place on every machine. Each task computes with as many threads as this process does, so
+    that sums round alike.
     """
+    encoder = Path(how["encoder"]) if how["encoder"] else None
     own = identity(player, player.axis(plan.axis), plan, encoder)
-    job = {"how": how, "plan": plan.model_dump(mode="json"), "encoder": encoder and str(encoder), "identity": own}
+    job = {"how": dict(how), "plan": plan.model_dump(mode="json"), "identity": own}
     threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(player.model.threads))}
     task = ray.remote(
         num_cpus=place.cpus,
@@ -100,7 +102,8 @@ def measured(job: str, number: int) -> str:
 def _opened(job: str) -> tuple[Player, SweepPlan, dict[str, Reward]]:
     """What a worker opens once. Raises InvalidInput where it is not what the sweep began with."""
     told = json.loads(job)
-    plan, how, encoder = SweepPlan(**told["plan"]), told["how"], told["encoder"] and Path(told["encoder"])
+    plan, how = SweepPlan(**told["plan"]), told["how"]
+    encoder = Path(how["encoder"]) if how["encoder"] else None
     player = Player.open(how["model"], how["dtype"], None, how["device"])
     axis = player.axis(plan.axis)
     if json.loads(json.dumps(identity(player, axis, plan, encoder))) != told["identity"]:

@@ -243,8 +243,8 @@ def test_a_sweep_on_a_cluster_makes_the_folder_that_one_machine_makes(
 ) -> None:
     plan = SweepPlan(axis=axes[0], prompts=tuple(f"What is {n}?" for n in range(5)), alphas=(0.0, 1.0), batch=2,
                      max_new_tokens=12)  # fmt: skip
-    how = {"model": hosting.model, "dtype": hosting.dtype, "device": "cpu"}
-    apart = spread(ray, near, plan, how, None, Place(0.5, 0, 2))
+    how = {"model": hosting.model, "dtype": hosting.dtype, "device": "cpu", "encoder": None}
+    apart = spread(ray, Place(0, 0, 1), near, plan, how)
     exhaust(sweep(near, plan, tmp_path / "here"))
     for event in (steps := sweep(near, plan, tmp_path / "there", spread=apart)):
         if isinstance(event, Progress) and event.done:  # stopped after the first batch
@@ -269,8 +269,8 @@ def test_a_machine_that_has_another_axis_is_told(
     near: Player, hosting: ServerSettings, axes: list[str], tiny_folder: FolderOf, tmp_path: Path
 ) -> None:
     plan = SweepPlan(axis=axes[0], prompts=("Hello.",), alphas=(0.0, 1.0), max_new_tokens=2)
-    how = {"model": hosting.model, "dtype": hosting.dtype, "device": "cpu"}
-    job = {"how": how, "plan": plan.model_dump(mode="json"), "encoder": None, "identity": {}}
+    how = {"model": hosting.model, "dtype": hosting.dtype, "device": "cpu", "encoder": None}
+    job = {"how": how, "plan": plan.model_dump(mode="json"), "identity": {}}
     with pytest.raises(InvalidInput, match="another model, axis"):
         wire.check(measured(json.dumps(job), 0))
 
