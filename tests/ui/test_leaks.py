@@ -20,7 +20,7 @@ from tests.conftest import FolderOf
 from tests.tiny_axis import make_tiny_axis
 from tests.ui.test_play import inside_a_loop, last, values
 
-FIRST, THEN = 300, 1000
+FIRST, THEN = 100, 400
 """Moves until everything that is kept within bounds has met them, and moves that must add nothing."""
 
 
