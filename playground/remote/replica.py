@@ -56,7 +56,7 @@ def _keep_to_this_machine() -> None:
     Each of its replicas opens a port to the network (`[::]:0` in 2.60), by which deployments may call each other, with
     pickles. Ours are called by Ray's own way.
     """
-    from grpc.aio import Server
+    from grpc.aio._server import Server  # what grpc.aio calls so is its interface
 
     opens: Any = Server.add_insecure_port
 
