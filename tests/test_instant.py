@@ -19,7 +19,8 @@ from playground.measure.sweep import sweep
 from playground.player import Player
 from playground.presets import Preset, parse, to_toml
 from playground.rewards.implicit import ImplicitReward
-from playground.serving.limits import LimitedPlayer, ServerSettings
+from playground.serving.hosting import ServerSettings
+from playground.serving.limits import LimitedPlayer
 from playground.settings import Request, Row, Strength, conversation
 from playground.ui import share
 from tests.conftest import FolderOf

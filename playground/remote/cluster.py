@@ -81,6 +81,10 @@ class ClusterEngine:
         """How much is in use, which Ray's own numbers tell."""
         return Occupancy(math.nan, math.nan, math.nan)
 
+    def known(self, name: str) -> RemoteAxis | None:
+        """The axis of this name; None for one of two descriptions, whose card stays at the engine."""
+        return self.axes.get(name)
+
     def axis(self, name_or_folder: str) -> RemoteAxis:
         """The axis of this name. Raises AxisMismatch."""
         return named(self.axes, name_or_folder)
