@@ -127,6 +127,7 @@ def test_three_strengths_give_three_readable_replies(player: Player) -> None:
     assert all(len(end.text.split()) > 5 for end in ends)
 
 
+@pytest.mark.timeout(1200)  # half a minute of work, and more beside others
 @pytest.mark.usefixtures("own_cache")
 def test_an_instant_axis_shows_both_its_ends_at_what_trained_ones_cost(
     player: Player, monkeypatch: pytest.MonkeyPatch
