@@ -235,13 +235,22 @@ def test_prompts_that_differ_widen_the_interval_in_general() -> None:
 
 
 def test_a_variance_between_prompts_is_that_of_its_sample() -> None:
-    """Without noise the restricted likelihood's is the sample's, whose interval holds it."""
-    effects = np.array([-0.5, -0.1, 0.2, 0.4])
-    last = -effects.sum()
-    deviation, low, high, chance = by_prompts.between(effects, 1e-6 * np.eye(4), 5)
-    assert deviation == pytest.approx(np.append(effects, last).std(ddof=1), rel=0.03)
+    """Without noise it is the sample's, whose interval holds it; where there is but noise, it is 0 and has a bound."""
+    effects = np.array([-0.5, -0.1, 0.2, 0.4, 0.0])
+    deviation, low, high, chance = by_prompts.between(effects, 1e-6)
+    assert deviation == pytest.approx(effects.std(ddof=1), rel=0.001)
     assert low < deviation < high
     assert chance < 0.001
+    deviation, low, high, chance = by_prompts.between(effects / 100, 1.0)
+    assert deviation == low == 0 < high
+    assert chance > 0.99
+
+
+def test_an_interval_of_the_variance_between_prompts_holds_it_19_times_in_20() -> None:
+    rng = np.random.default_rng(0)
+    effects = np.hypot(0.3, 0.2) * rng.standard_normal((2000, 12))
+    found = [by_prompts.between(one - one.mean(), 0.04) for one in effects]
+    assert np.mean([low <= 0.3 <= high for _, low, high, _ in found]) == pytest.approx(0.95, abs=0.015)
 
 
 @given(some.floats(-3, 3), some.floats(0.5, 3))

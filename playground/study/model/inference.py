@@ -30,9 +30,12 @@ class Uncertainty:
         return float(t.ppf((1 + LEVEL) / 2, self.freedom))
 
 
-def over_people(fit: Fit) -> Uncertainty:
-    """The sandwich estimate over people: it holds also where the model is not quite right."""
-    clusters, estimated = fit.design.people, len(fit.at) - int((~fit.free).sum())
+def over_people(fit: Fit, apart: int = 0) -> Uncertainty:
+    """The sandwich estimate over people: it holds also where the model is not quite right.
+
+    The correction for few people counts all estimates but those `apart`, which are nearly orthogonal to what is asked.
+    """
+    clusters, estimated = fit.design.people, len(fit.at) - int((~fit.free).sum()) - apart
     centred = fit.by_person - fit.by_person.mean(axis=0)
     usual = clusters / max(clusters - 1, 1)
     inflation = clusters / max(clusters - max(estimated, 1), 1) / usual

@@ -1,7 +1,7 @@
 """How far prompts differ, and what is known of prompts in general. Pure functions of arrays.
 
 Each prompt has a slope of its own beside people's; their own deviation is that of a meta-analysis with prompts as its
-studies, by restricted likelihood.
+studies, by a chi square.
 """
 
 import math
@@ -16,7 +16,6 @@ from playground.study.model.ordinal import Array
 from playground.study.model.pairs import Pairs, Scale, TooLittleError
 
 _FEWEST, _FEWEST_ANSWERS = 5, 8
-_GRID = np.concatenate([[0.0], np.geomspace(0.01, 20, 400)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +56,12 @@ def prompts(data: Pairs, scale: Scale, shape: Shape) -> PromptTops:
     places = np.arange(first + 2, fitted.layout.inner.stop)
     model = inference.by_model(fitted)[np.ix_(places, places)]
     own = centred @ fitted.at[places]
-    spread, low, high, chance = between(fitted.at[places], model, count)
+    covariance = centred @ model @ centred.T
+    # one error for all: effects far from the others are known worse, and weighed by that they would seem nearer
+    spread, low, high, chance = between(own, float(np.trace(covariance)) / (count - 1))
     sharp = 2 * abs(square)
-    errors = np.sqrt(np.maximum(np.diag(centred @ model @ centred.T), 0)) / sharp
-    people = inference.over_people(fitted)
+    errors = np.sqrt(np.maximum(np.diag(covariance), 0)) / sharp
+    people = inference.over_people(fitted, apart=len(places))  # they sum to 0: counted, 24 made intervals half too wide
     covariance = people.covariance[first : first + 2, first : first + 2].copy()
     freedom = _freedom(covariance[0, 0], people.freedom, float(own @ own) / (count - 1) / count, count)
     covariance[0, 0] += spread**2 / count
@@ -71,19 +72,19 @@ def prompts(data: Pairs, scale: Scale, shape: Shape) -> PromptTops:
     )  # fmt: skip
 
 
-def between(found: Array, covariance: Array, count: int) -> tuple[float, float, float, float]:
-    """The deviation of Q centred effects of which all but one [Q - 1] are given, its interval, and the chance of it."""
+def between(effects: Array, error: float) -> tuple[float, float, float, float]:
+    """The deviation of Q centred effects [Q] that are known with one error variance, its interval, the chance of it.
+
+    Their sum of squares over the sum of both variances is a chi square, which gives all of them (Viechtbauer 2007, doi
+    10.1002/sim.2514). Effects that lie nearer each other than their errors let expect bound it no closer than that.
+    """
     from scipy.stats import chi2
 
-    shared = np.eye(count - 1) - 1 / count
-    log = np.empty(len(_GRID))
-    for place, spread in enumerate(_GRID):
-        whole = spread**2 * shared + covariance
-        log[place] = -(np.linalg.slogdet(whole)[1] + found @ np.linalg.solve(whole, found)) / 2
-    likely = _GRID[log > log.max() - chi2.ppf(inference.LEVEL, 1) / 2]
-    ratio = 2 * (log.max() - log[0])
-    chance = 0.5 * float(chi2.sf(ratio, 1)) if ratio > 0 else 1.0
-    return float(_GRID[log.argmax()]), float(likely[0]), float(likely[-1]), chance
+    freedom, squares = len(effects) - 1, float(effects @ effects)
+    tail = (1 - inference.LEVEL) / 2
+    least, most = squares / chi2.ppf(1 - tail, freedom), max(squares, freedom * error) / chi2.ppf(tail, freedom)
+    value, low, high = (math.sqrt(max(0.0, one - error)) for one in (squares / freedom, least, most))
+    return value, low, high, float(chi2.sf(squares / error, freedom))
 
 
 def _freedom(people: float, of_people: float, prompts: float, count: int) -> float:
