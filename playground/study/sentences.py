@@ -4,6 +4,9 @@ from playground.study.analysis import Analysis, Findings
 from playground.study.described import Result
 from playground.study.wording import SURE, both, chance, count, ends, interval, number, percent
 
+_SHAPE_SEEN = 500
+"""From so many pairs on a fall that is steep on one side is seen often enough; see studies-coverage.md."""
+
 
 def summary(analysis: Analysis) -> list[str]:
     """The main findings of those who were kept, most important first."""
@@ -44,6 +47,11 @@ def preferred(analysis: Analysis, found: Findings) -> str:
     if best.mean != fitted.reference:
         nearest = min(fitted.rising, key=lambda point: abs(point[0] - best.mean))[1]
         told += f" Beside a reply at {fitted.reference:g} it is preferred {percent(nearest)} of the time."
+    if found.pairs < _SHAPE_SEEN:
+        told += (
+            f" Of fewer than {_SHAPE_SEEN} pairs that holds only if liking falls alike on both sides of the top: a fall "
+            "that is steep on one side is often not seen, and the true one may then lie outside the interval."
+        )
     if fitted.beyond:
         which = " and ".join({"low": "lowest", "high": "highest"}[end] for end in fitted.beyond)
         told += f" The interval reaches beyond the {which} strength shown, so the true one may lie there."

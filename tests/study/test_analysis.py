@@ -133,6 +133,15 @@ def test_a_top_beside_a_cliff_is_refused_with_the_reason(analysed: Analysis) -> 
     assert "its top cannot be placed. Of those shown" in sentences.preferred(analysed, kept)
 
 
+def test_the_shape_that_few_pairs_cannot_show_is_told_as_assumed(analysed: Analysis) -> None:
+    fitted = analysed.kept.preference.value
+    assert fitted is not None
+    one = Result(replace(fitted, has_top=True, preferred=fitted.preferred or fitted.parabola))
+    for pairs, assumed in ((499, True), (500, False)):
+        kept = replace(analysed.kept, preference=one, pairs=pairs)
+        assert ("only if liking falls alike" in sentences.preferred(analysed, kept)) == assumed
+
+
 def test_no_number_is_less_than_nothing_by_a_hair() -> None:
     assert [wording.number(one) for one in (-0.004, 0.0, -0.006, 1.0)] == ["0.00", "0.00", "-0.01", "1.00"]
 
