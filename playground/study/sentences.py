@@ -49,8 +49,8 @@ def preferred(analysis: Analysis, found: Findings) -> str:
         told += f" Beside a reply at {fitted.reference:g} it is preferred {percent(nearest)} of the time."
     if found.pairs < _SHAPE_SEEN:
         told += (
-            f" Of fewer than {_SHAPE_SEEN} pairs that holds only if liking falls alike on both sides of the top: a fall "
-            "that is steep on one side is often not seen, and the true one may then lie outside the interval."
+            f" Of fewer than {_SHAPE_SEEN} pairs that holds only if liking falls alike on both sides of the top: a "
+            "fall that is steep on one side is often not seen, and the true one may then lie outside the interval."
         )
     if fitted.beyond:
         which = " and ".join({"low": "lowest", "high": "highest"}[end] for end in fitted.beyond)
