@@ -6,7 +6,7 @@ MODEL ?= smollm2
 WORKERS ?= 2
 BIN := .venv/bin
 
-.PHONY: install app test test-gpu check types style javascript fix docs results clean
+.PHONY: install app test test-gpu test-cluster check types style javascript fix docs results clean
 
 install: .venv/.installed
 
@@ -21,6 +21,10 @@ test: check
 # The engine's tests with the models on CUDA; where there is none, they are skipped and say so.
 test-gpu: .venv/.installed
 	@$(BIN)/pytest -m gpu tests/gpu
+
+# A Ray cluster on this machine, whose replicas are killed and replaced; it takes minutes.
+test-cluster: .venv/.installed
+	@$(BIN)/pytest -m cluster tests/remote
 
 # Types take the longest; all else runs beside them.
 check: .venv/.installed node_modules/.installed

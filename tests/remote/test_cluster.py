@@ -33,6 +33,7 @@ from tests.conftest import FolderOf
 from tests.tiny_axis import make_tiny_axis
 
 pytestmark = [
+    pytest.mark.cluster,
     pytest.mark.timeout(600),
     # What Ray leaves open, and what it warns of, is Ray's.
     pytest.mark.filterwarnings("ignore"),
