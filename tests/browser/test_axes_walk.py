@@ -123,7 +123,7 @@ def test_an_upload_is_checked_and_a_pickle_refused(open_page: Open, tmp_path: Pa
 
 def test_a_public_page_offers_nothing_it_would_refuse(open_page: Open, public_url: str) -> None:
     page = axes(open_page, at=public_url)
-    expect(page.get_by_text("On a machine of your own you can make an axis here")).to_be_visible()
+    expect(page.get_by_text("On a machine of your own you can make an axis")).to_be_visible()
     for absent in ("#make_axis", "#load_axis", "#axis_files"):
         expect(page.locator(absent)).to_have_count(0)
     page.locator("#show_example").click()
