@@ -3,27 +3,26 @@
 import asyncio
 import json
 import logging
-import math
 import queue
 import time
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import partial
 from threading import Thread
 from typing import Any
 
 from playground import __version__
-from playground.cards import Base
 from playground.errors import InvalidInput, ModelUnavailable
-from playground.events import Event, Occupancy, Waiting, to_json
+from playground.events import Event, Waiting, to_json
 from playground.remote import wire
 from playground.remote.affinity import key_of
-from playground.remote.http import SILENCE_S, named
+from playground.remote.described import DescribedEngine
+from playground.remote.http import SILENCE_S
 from playground.remote.joined import joined
 from playground.remote.replica import Replica
 from playground.remote.resumed import resumed
-from playground.remote.wire import EngineDescription, EngineLost, RemoteAxis
+from playground.remote.wire import EngineDescription, EngineLost
 from playground.serving.handle import NOBODY
 from playground.serving.hosting import ServerSettings
 from playground.serving.limits import PLACES
@@ -41,7 +40,7 @@ _TELL_S = 0.5  # who waits for a replica hears so at least so often, and can be 
 _ROUTER = "playground.remote.router.PrefixRouter"
 
 
-class ClusterEngine:
+class ClusterEngine(DescribedEngine):
     """The replicas of one engine, which answer requests as one in this process does."""
 
     def __init__(self, handle: Any) -> None:
@@ -51,50 +50,8 @@ class ClusterEngine:
         self._loop = asyncio.new_event_loop()
         Thread(target=self._loop.run_forever, name="cluster", daemon=True).start()
 
-    @property
-    def name(self) -> str:
-        """The base model's display name."""
-        return self.description.name
-
-    @property
-    def base(self) -> Base:
-        """What the base model is, to the last weight."""
-        return self.description.base
-
-    @property
-    def dtype(self) -> str:
-        """What the base model's weights are stored in."""
-        return self.description.dtype
-
-    @property
-    def context_length(self) -> int:
-        """The longest prompt and reply together, in tokens."""
-        return self.description.context_length
-
-    @property
-    def axes(self) -> Mapping[str, RemoteAxis]:
-        """The axes of the replicas, by name."""
-        return self.description.axes
-
-    @property
-    def occupancy(self) -> Occupancy:
-        """How much is in use, which Ray's own numbers tell."""
-        return Occupancy(math.nan, math.nan, math.nan)
-
-    def known(self, name: str) -> RemoteAxis | None:
-        """The axis of this name; None for one of two descriptions, whose card stays at the engine."""
-        return self.axes.get(name)
-
-    def axis(self, name_or_folder: str) -> RemoteAxis:
-        """The axis of this name. Raises AxisMismatch."""
-        return named(self.axes, name_or_folder)
-
-    def piece(self, token: int) -> str:
-        """A token by itself as text; nothing for one that ends a turn."""
-        return self._pieces[token]
-
-    @cached_property
-    def _pieces(self) -> Sequence[str]:
+    def pieces(self) -> Sequence[str]:
+        """Every token by itself as text."""
         return self._value("pieces")
 
     def _value(self, method: str) -> Any:

@@ -1,21 +1,20 @@
 """An engine at a URL: `playground serve` or a page on another machine, asked by HTTP."""
 
 import json
-import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
-from functools import cached_property, partial
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-from playground.cards import Base
-from playground.errors import AxisMismatch, InvalidInput, ModelUnavailable, PlaygroundError, shown
-from playground.events import Event, Occupancy
+from playground.errors import InvalidInput, ModelUnavailable, PlaygroundError, shown
+from playground.events import Event
 from playground.remote import wire
+from playground.remote.described import DescribedEngine
 from playground.remote.resumed import resumed
 from playground.remote.telling import BEAT_S
-from playground.remote.wire import EngineDescription, EngineLost, RemoteAxis
+from playground.remote.wire import EngineDescription, EngineLost
 from playground.serving.handle import NOBODY
 from playground.serving.queue import Client
 from playground.settings import Request
@@ -29,7 +28,7 @@ _LARGEST = 200_000_000  # bytes of an answer that is read at once
 _ATTEMPTS = 2  # the second may meet another engine behind the same name
 
 
-class RemoteEngine:
+class RemoteEngine(DescribedEngine):
     """A base model with its axes on another machine, which answers requests as one in this process does."""
 
     def __init__(self, url: str, key: str = "") -> None:
@@ -47,50 +46,8 @@ class RemoteEngine:
                 "Install the same version on both machines.",
             ) from None
 
-    @property
-    def name(self) -> str:
-        """The base model's display name."""
-        return self.description.name
-
-    @property
-    def base(self) -> Base:
-        """What the base model is, to the last weight."""
-        return self.description.base
-
-    @property
-    def dtype(self) -> str:
-        """What the base model's weights are stored in."""
-        return self.description.dtype
-
-    @property
-    def context_length(self) -> int:
-        """The longest prompt and reply together, in tokens."""
-        return self.description.context_length
-
-    @property
-    def axes(self) -> Mapping[str, RemoteAxis]:
-        """The axes that the engine had when it was asked, by name."""
-        return self.description.axes
-
-    @property
-    def occupancy(self) -> Occupancy:
-        """How much is in use, which is not known from here."""
-        return Occupancy(math.nan, math.nan, math.nan)
-
-    def known(self, name: str) -> RemoteAxis | None:
-        """The axis of this name; None for one of two descriptions, whose card stays at the engine."""
-        return self.axes.get(name)
-
-    def axis(self, name_or_folder: str) -> RemoteAxis:
-        """The axis of this name. Raises AxisMismatch."""
-        return named(self.axes, name_or_folder)
-
-    def piece(self, token: int) -> str:
-        """A token by itself as text; nothing for one that ends a turn."""
-        return self._pieces[token]
-
-    @cached_property
-    def _pieces(self) -> Sequence[str]:
+    def pieces(self) -> Sequence[str]:
+        """Every token by itself as text."""
         return self._value(PIECES)
 
     def run(self, request: Request, client: Client = NOBODY) -> Generator[Event, None, None]:
@@ -135,16 +92,6 @@ class RemoteEngine:
         kind = EngineLost if status in (502, 503, 504) else ModelUnavailable
         fix = "Name the variable that holds its key with --engine-key-env." if status == 401 else "See its own page."
         return kind(f"The engine at {self.url} refuses ({status}): {reason or 'no reason is given.'}", fix)
-
-
-def named(axes: Mapping[str, RemoteAxis], name: str) -> RemoteAxis:
-    """The axis of this name. Raises AxisMismatch."""
-    if name not in axes:
-        raise AxisMismatch(
-            f"There is no axis named {shown(name)} at the engine.",
-            f"Choose one of: {', '.join(axes) or 'none for this model'}.",
-        )
-    return axes[name]
 
 
 def _json(body: bytes) -> Any:
