@@ -113,6 +113,17 @@ range.addEventListener('keydown', /** @param {Key} key */ (key) => {
   move(exact ? go : rounded(Math.min(Math.max(go, Math.min(LOW, at)), Math.max(HIGH, at))), 'release');
 });
 
+// What else chooses a strength, a card of the strip or a button, moves the dial too: of two choices the later one counts.
+if (props.name === window.playground.main) {
+  document.addEventListener('strength', /** @param {CustomEvent<number | null>} event */ ({ detail }) => {
+    if (detail !== null) move(detail, 'release');
+  });
+  document.addEventListener('click', /** @param {Heard} event */ ({ target }) => {
+    const go = props.steps?.[['previous', 'next'].indexOf(target.closest?.('button')?.id ?? '')];
+    if (typeof go === 'number') move(go, 'release');
+  });
+}
+
 watch(['value', 'negative', 'positive', 'safe', 'enabled'], () => {
   // A value set from elsewhere is where the dial now rests; it is not announced back. A hand on it goes before.
   if (Number(props.value) !== told && !held) { at = told = Number(props.value); cancelAnimationFrame(frame); frame = 0; }

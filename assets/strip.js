@@ -1,5 +1,5 @@
-// A card of the strip is a button; choosing it tells its strength.
+// A card of the strip is a button; choosing it moves the dial to its strength.
 element.addEventListener('click', /** @param {Heard} event */ (event) => {
   const card = event.target.closest('[data-strength]');
-  if (card) trigger('select', { strength: Number(card.dataset.strength) });
+  if (card) document.dispatchEvent(new CustomEvent('strength', { detail: Number(card.dataset.strength) }));
 });

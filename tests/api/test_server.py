@@ -312,6 +312,7 @@ def test_what_is_in_use_is_told_while_it_is(player: Player, served: Served, monk
         told = numbers(served)
         assert (told["playground_rows_running"], told["playground_requests_answering"]) == (3, 1)
         assert 0 < told["playground_kv_bytes"] < told["playground_kv_budget_bytes"]
+    assert gate.left.wait(60)
     gate.may.release()
     assert gate.closed.wait(60)
 

@@ -64,6 +64,19 @@ def test_a_card_of_the_strip_is_adopted_by_key(open_page: Open) -> None:
     expect(card).to_have_attribute("aria-pressed", "true")
 
 
+def test_of_two_strengths_chosen_at_once_the_later_counts(open_page: Open) -> None:
+    page = open_page()
+    run(page)
+    page.get_by_role("button", name="set alpha to 1.5").evaluate("""card => {
+        const range = document.querySelector('#alpha input[type=range]');
+        range.dispatchEvent(new KeyboardEvent('keydown', { key: '0' }));
+        card.click();
+    }""")
+    expect(page.locator("#steered .strength")).to_contain_text("alpha 1.5")
+    done(page)
+    assert (strength(page), alpha(page)) == ("alpha 1.5", 1.5)
+
+
 def test_the_next_change_is_a_change(open_page: Open) -> None:
     page = open_page()
     run(page)

@@ -162,16 +162,25 @@ def test_who_comes_second_is_told_how_many_are_before(page: PlayPage) -> None:
     assert "before you" not in page.ask(person("6"), View(), *values())[page.widgets.status]
 
 
-def test_a_card_of_the_strip_and_the_steps_set_alpha(page: PlayPage) -> None:
+def test_a_move_belongs_to_what_was_asked_last(page: PlayPage) -> None:
     view, _ = run(page)
-    chosen: Any = SimpleNamespace(strength=-0.5)
-    assert page.adopt(chosen, person(), view, *values())[page.widgets.dials["alpha"]] == -0.5
+    page.ask(person(), view, *values(prompt="Tell me more."))
+    page.moved(person(), view, *values(alpha=-0.5))
     view, _ = last(page, page.serve(person(), view))
-    assert len(page.player.requests) == 1, "the strip had that reply already"  # type: ignore[attr-defined]
-    view, _ = run(page, view)
-    assert page.step_on(person(), view, *values())[page.widgets.dials["alpha"]] == pytest.approx(1.101)
-    assert page.step_back(person(), view, *values())[page.widgets.dials["alpha"]] == pytest.approx(0.899)
-    assert page.step_on(person(), View(), *values()) == gr.skip()
+    assert (view.prompt, view.slots["steered"].strengths[0].alpha) == ("Tell me more.", -0.5)
+
+
+@pytest.mark.parametrize("edits", [False, True])
+def test_a_follow_up_is_not_lost_to_a_dial_that_moves(page: PlayPage, edits: bool) -> None:
+    view, _ = run(page)
+    page.follow(person(), view, "And then?", edits, *values())
+    page.moved(person(), view, *values(alpha=-0.5))
+    view, _ = last(page, page.serve(person(), view))
+    for alpha in (0.5, 0.75):  # each time it is sent once only
+        page.moved(person(), view, *values(alpha=alpha))
+        view, _ = last(page, page.serve(person(), view))
+        assert (view.prompt, len(view.turns)) == ("And then?", 0 if edits else 1)
+        assert view.slots["steered"].strengths[0].alpha == alpha
 
 
 def test_a_follow_up_continues_and_a_new_conversation_forgets(page: PlayPage) -> None:

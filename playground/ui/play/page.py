@@ -19,10 +19,10 @@ from playground.events import Event, Progress, Waiting
 from playground.presets import Preset
 from playground.serving.limits import LimitedPlayer
 from playground.serving.queue import Client
-from playground.settings import MAIN, SLIDERS, Request, Sliders
+from playground.settings import SLIDERS, Request, Sliders
 from playground.ui import axis_menu, markup, share
 from playground.ui.number_box import NumberBox
-from playground.ui.play import captions, derived, present
+from playground.ui.play import captions, present
 from playground.ui.play.inbox import NOTHING, Inbox
 from playground.ui.play.pace import SLOW
 from playground.ui.play.recordings import Recording
@@ -88,18 +88,6 @@ class PlayPage:
     def begin_editing(self, view: View, edits: bool) -> Update:
         """Take the last turn's text back into the box; a second time leaves it as it is."""
         return self.drawing.editing(not edits) | {self.widgets.follow_up: "" if edits else view.prompt}
-
-    def adopt(self, event: gr.EventData, request: gr.Request, view: View, *values: Any) -> Update:
-        """A card of the strip was chosen: its strength becomes the page's."""
-        return self._at(float(event.strength), request, view, values)
-
-    def step_back(self, request: gr.Request, view: View, *values: Any) -> Update:
-        """To the nearest lower strength at which the reply is another."""
-        return self._at(derived.steps(view)[0], request, view, values)
-
-    def step_on(self, request: gr.Request, view: View, *values: Any) -> Update:
-        """To the nearest higher strength at which the reply is another."""
-        return self._at(derived.steps(view)[1], request, view, values)
 
     def go_on(self, request: gr.Request, view: View, *values: Any) -> Update:
         """Continue: the same replies with more tokens, up to as many as the page allows."""
@@ -316,11 +304,15 @@ class PlayPage:
         return Inputs(**given)
 
     def _moved(self, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
-        """Answer the present turn as the page now says, but for a prompt that is being typed."""
-        if view.inputs is None:
+        """Answer as the page now says, but for a prompt that is being typed, what was asked last.
+
+        That is not always what is answered: a prompt or a follow-up just sent must not be lost to a dial that moves.
+        """
+        asked = self.inbox.newest(_session(request)) or view.inputs
+        if asked is None or asked is NOTHING:
             return {}
-        inputs = self._inputs(view, values)
-        return self._put(request, view, replace(inputs, prompt=view.inputs.prompt, system=view.inputs.system))
+        turn = {name: getattr(asked, name) for name in ("prompt", "system", "follow_up", "edits", "turn")}
+        return self._put(request, view, replace(self._inputs(view, values), **turn))
 
     def _put(self, request: gr.Request, view: View, inputs: Inputs) -> Update:
         """Put inputs into the inbox; what was asked and is answered already stays as it is."""
@@ -328,12 +320,6 @@ class PlayPage:
         if view.writing or (inputs == view.inputs and view.phase == "done" and not view.recorded):
             return {}
         return {self.widgets.status: captions.starting(ahead)}
-
-    def _at(self, amount: float | None, request: gr.Request, view: View, values: tuple[Any, ...]) -> Update:
-        if amount is None:
-            return gr.skip()
-        values = tuple(amount if name == MAIN else value for name, value in zip(ASKED, values, strict=True))
-        return {self.widgets.dials[MAIN]: amount} | self._moved(request, view, values)
 
     def _connect(self) -> None:
         w = self.widgets
@@ -349,9 +335,6 @@ class PlayPage:
             gr.on(dials, self.moved, asked, w.status, trigger_mode="always_last", **_QUICK),
             w.detail.input(self.tokens, asked, [w.status, w.ribbon], **_QUICK),
             gr.on([w.send.click, w.follow_up.submit], self.follow, follow, **quick),
-            w.strip.select(self.adopt, asked, **quick),
-            w.previous.click(self.step_back, asked, **quick),
-            w.next.click(self.step_on, asked, **quick),
             w.new_seed.click(self.reseed, asked, **quick),
             w.preset.input(self.choose_preset, [w.preset, *asked], **quick),
             w.reuse.select(self.open_preset, asked, **quick),

@@ -145,7 +145,7 @@ def preset_of(inputs: Inputs) -> Preset:
 
 def _conversation(view: View, inputs: Inputs) -> tuple[tuple[Turn, ...], str]:
     """Which turns lie behind and what is asked now: a follow-up continues, a changed prompt starts anew."""
-    if inputs.follow_up is not None:
+    if inputs.follow_up is not None and inputs.turn >= len(view.turns):  # else it has been sent already
         base, steered = view.reply(BASE), view.reply(STEERED) or view.reply(BASE)
         if base is None or steered is None:
             raise InvalidInput("There is no reply to follow up on.", "Run the prompt first.")
