@@ -15,7 +15,7 @@ from playground.study.model.design import Shape
 from playground.study.model.multilevel import Fit
 from playground.study.model.ordinal import Array
 from playground.study.model.pairs import Pairs, Scale, TooLittleError, reference
-from playground.study.model.utility import CurveChoice, Utility
+from playground.study.model.utility import CurveChoice, Refusal, Utility
 
 _POINTS = 41
 _DRAWS = 400
@@ -26,8 +26,8 @@ class Preference:
     """What people like best.
 
     `curve` is what leads: "parabola", "two-sided" (a parabola that falls otherwise below its top than above), or ""
-    where neither fits or one with two sides is `too_steep` on one of them, and `preferred` is its top for the median
-    person, None where no curve leads. `misfit` is the
+    where neither fits or the place of the top is `refused` (see `CurveChoice`), and `preferred` is its top for the
+    median person, None where no curve leads. `misfit` is the
     probability of the parabola's lack of fit, None with three strengths; `parabola` its own top. An interval is cut at
     the strengths shown; `beyond` tells at which ends ("low", "high"). `best` are the strengths that no other beats, and
     `utilities` the log-odds of each beside `reference`. `rising` holds (strength, chance to be preferred to
@@ -41,7 +41,7 @@ class Preference:
     has_top: bool
     beyond: tuple[str, ...]
     misfit: float | None
-    too_steep: bool
+    refused: Refusal
     best: tuple[float, ...]
     side: Estimate
     sharpness: float
@@ -78,7 +78,10 @@ class PeoplePreferences:
 
 @dataclass(frozen=True)
 class PromptPreferences:
-    """How far prompts differ, and the `preferred` strength for prompts in general, None where it has no two ends."""
+    """How far prompts differ, and the `preferred` strength for prompts in general.
+
+    It is None where it has no two ends, and where another curve than the parabola leads, of which it is not known.
+    """
 
     deviation: Estimate
     chance: float
@@ -133,7 +136,7 @@ def preference(model: PreferenceModel) -> Preference:
         has_top=shown.has_top,
         beyond=_beyond(shown),
         misfit=None if math.isnan(led.chance) else led.chance,
-        too_steep=led.too_steep,
+        refused=led.refused,
         best=free.best,
         side=Estimate(mean=side, low=side - error, high=side + error),
         sharpness=0.0 if layout.omega is None else math.exp(fitted.at[layout.omega]),
@@ -232,5 +235,6 @@ def by_prompt(model: PreferenceModel, names: Sequence[str]) -> PromptPreferences
     deviation = Estimate(mean=scale.half * found.deviation, low=scale.half * found.low, high=scale.half * found.high)
     tops = np.clip(scale.back(found.tops), scale.strengths[0], scale.strengths[-1])
     each = tuple(zip(names, tops.tolist(), (scale.half * found.errors).tolist(), strict=True))
-    preferred = within(found.top, *found.interval, scale) if found.interval else None
+    known = found.interval if model.led.leads is model.parabola else None
+    preferred = within(found.top, *known, scale) if known else None
     return PromptPreferences(deviation, found.chance, each, preferred)

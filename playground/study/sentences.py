@@ -2,10 +2,8 @@
 
 from playground.study.analysis import Analysis, Findings
 from playground.study.described import Result
+from playground.study.model.utility import SHAPE_SEEN
 from playground.study.wording import SURE, both, chance, count, ends, interval, number, percent
-
-_SHAPE_SEEN = 500
-"""From so many pairs on a fall that is steep on one side is seen often enough; see studies-coverage.md."""
 
 
 def summary(analysis: Analysis) -> list[str]:
@@ -32,10 +30,12 @@ def preferred(analysis: Analysis, found: Findings) -> str:
         return f"No preferred {method} can be told. {found.preference.reason}"
     best = fitted.preferred
     if best is None:
-        steep = "Liking falls so steeply on one side that its top cannot be placed."
-        return (
-            f"{steep if fitted.too_steep else f'Liking has no simple curve over {method}.'} {_shown(analysis, found)}"
-        )
+        why = {
+            "": f"Liking has no simple curve over {method}.",
+            "steep": "Liking falls so steeply on one side that its top cannot be placed.",
+            "few": f"Fewer than {SHAPE_SEEN} pairs do not tell where between the strengths shown the top lies.",
+        }
+        return f"{why[fitted.refused]} {_shown(analysis, found)}"
     if not fitted.has_top:
         end = "highest" if best.mean == analysis.strengths[-1] else "lowest"
         return f"Preference has no top between the strengths shown; it is highest at the {end}, {method} {best.mean:g}."
@@ -47,11 +47,8 @@ def preferred(analysis: Analysis, found: Findings) -> str:
     if best.mean != fitted.reference:
         nearest = min(fitted.rising, key=lambda point: abs(point[0] - best.mean))[1]
         told += f" Beside a reply at {fitted.reference:g} it is preferred {percent(nearest)} of the time."
-    if found.pairs < _SHAPE_SEEN:
-        told += (
-            f" Of fewer than {_SHAPE_SEEN} pairs that holds only if liking falls alike on both sides of the top: a "
-            "fall that is steep on one side is often not seen, and the true one may then lie outside the interval."
-        )
+    if fitted.misfit is None:
+        told += " With three strengths that holds only if liking falls alike on both sides of the top."
     if fitted.beyond:
         which = " and ".join({"low": "lowest", "high": "highest"}[end] for end in fitted.beyond)
         told += f" The interval reaches beyond the {which} strength shown, so the true one may lie there."
@@ -80,6 +77,12 @@ def fit(analysis: Analysis, found: Findings) -> str:
     if fitted.curve == "parabola":
         return f"A parabola fits ({chance(fitted.misfit)}), so its top leads. {_shown(analysis, found)}"
     by_parabola = f"Its top would be {both(Result(fitted.parabola))}."
+    if fitted.curve and fitted.misfit >= SURE and found.pairs < SHAPE_SEEN:
+        return (
+            f"A parabola may fit ({chance(fitted.misfit)}), but fewer than {SHAPE_SEEN} pairs seldom tell when it does "
+            f"not. One with two sides leads, which does not take it that liking falls alike on both. {by_parabola} "
+            f"{_shown(analysis, found)}"
+        )
     if fitted.curve and fitted.misfit >= SURE:
         return (
             f"A parabola may fit ({chance(fitted.misfit)}), one with two sides is on the safe side and leads. "
@@ -90,7 +93,13 @@ def fit(analysis: Analysis, found: Findings) -> str:
             f"A parabola does not fit ({chance(fitted.misfit)}): liking falls otherwise below the top than above it. "
             f"A parabola with two sides does, and leads. {by_parabola} {_shown(analysis, found)}"
         )
-    if fitted.too_steep:
+    if fitted.refused == "few":
+        return (
+            f"A parabola may fit ({chance(fitted.misfit)}), but fewer than {SHAPE_SEEN} pairs seldom tell when it does "
+            "not, and one with two sides has no top between the strengths shown, so none is told. "
+            f"{by_parabola} {_shown(analysis, found)}"
+        )
+    if fitted.refused == "steep":
         fits = "does not" if fitted.misfit < SURE else "may not"
         return (
             f"A parabola {fits} fit ({chance(fitted.misfit)}), and one with two sides falls more than twelve times as "

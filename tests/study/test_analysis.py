@@ -127,19 +127,26 @@ def test_a_score_out_of_all_measure_is_drawn(analysed: Analysis) -> None:
 def test_a_top_beside_a_cliff_is_refused_with_the_reason(analysed: Analysis) -> None:
     fitted = analysed.kept.preference.value
     assert fitted is not None
-    steep = Result(replace(fitted, curve="", preferred=None, misfit=0.1, too_steep=True))
+    steep = Result(replace(fitted, curve="", preferred=None, misfit=0.1, refused="steep"))
     kept = replace(analysed.kept, preference=steep)
     assert "twelve times as steeply" in sentences.fit(analysed, kept)
     assert "its top cannot be placed. Of those shown" in sentences.preferred(analysed, kept)
 
 
-def test_the_shape_that_few_pairs_cannot_show_is_told_as_assumed(analysed: Analysis) -> None:
+def test_what_few_pairs_cannot_show_is_said(analysed: Analysis) -> None:
     fitted = analysed.kept.preference.value
     assert fitted is not None
-    one = Result(replace(fitted, has_top=True, preferred=fitted.preferred or fitted.parabola))
-    for pairs, assumed in ((499, True), (500, False)):
-        kept = replace(analysed.kept, preference=one, pairs=pairs)
-        assert ("only if liking falls alike" in sentences.preferred(analysed, kept)) == assumed
+    sided = replace(fitted, curve="two-sided", misfit=0.6, has_top=True, preferred=fitted.parabola)
+    for pairs, reason in ((499, "seldom tell when it does not. One with two sides leads"), (500, "on the safe side")):
+        kept = replace(analysed.kept, preference=Result(sided), pairs=pairs)
+        assert reason in sentences.fit(analysed, kept)
+    refused = replace(fitted, curve="", preferred=None, misfit=0.6, refused="few")
+    kept = replace(analysed.kept, preference=Result(refused), pairs=100)
+    assert "has no top between the strengths shown, so none is told" in sentences.fit(analysed, kept)
+    assert "Fewer than 500 pairs do not tell" in sentences.preferred(analysed, kept)
+    three = replace(fitted, curve="parabola", misfit=None, has_top=True, preferred=fitted.parabola)
+    kept = replace(analysed.kept, preference=Result(three))
+    assert "With three strengths that holds only if" in sentences.preferred(analysed, kept)
 
 
 def test_no_number_is_less_than_nothing_by_a_hair() -> None:

@@ -200,6 +200,20 @@ def test_liking_that_falls_steeply_above_its_top_is_not_told_by_a_parabola() -> 
     assert found.parabola.high < 0.8
 
 
+def test_few_pairs_do_not_take_it_that_liking_falls_alike_on_both_sides() -> None:
+    """A parabola passes its test here, and its interval lies below the truth."""
+    about = CROWD.model_copy(update={"spread": 0.0, "sharpness": 0.5, "above": 6.0})
+    drawn_by = (crowd.draw_pairs(about, shown_to(20), np.random.default_rng(seed)) for seed in range(8))
+    studies = [preferences.preference(PreferenceModel(data, PLAN.strengths)) for data in drawn_by]
+    passed = [one for one in studies if one.misfit is not None and one.misfit > 0.3 and not one.refused]
+    assert passed
+    for found in passed:
+        assert found.curve == "two-sided"
+        assert found.parabola.high < 0.8
+        assert found.preferred is not None
+        assert found.preferred.low < 0.8 < found.preferred.high
+
+
 def test_two_camps_are_told_and_one_is_not() -> None:
     found = preferences.people(PreferenceModel(drawn(60, 1, preferred=0.1, second=1.5, spread=0.15), PLAN.strengths))
     assert [camp.preferred.mean for camp in found.camps] == pytest.approx([0.1, 1.5], abs=0.2)

@@ -181,8 +181,8 @@ studies yet.
 why: how people and prompts differ, where a parabola does not fit; a preferred strength, where no curve fits, or where
 liking falls more than twelve times as steeply on one side as on the other. Beyond that ratio the few answers on the
 steep side drew the top too far: in a trial of 180 studies 9 of 26 such intervals missed. With fewer than 500 pairs a
-steep fall on one side mostly passes for a parabola, as the row of 25 people shows; there the report says of its
-interval that it holds only if liking falls alike on both sides.
+steep fall on one side mostly passes for a parabola, so that one with two sides leads there whatever its test says, and
+nothing is told where that has no top between the strengths shown.
 
 | study | what | should | did | 95 % of chance | studies | refused |
 |---|---|---|---|---|---|---|
