@@ -3,7 +3,7 @@
 A run is a generator of these events; closing the generator is Stop.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast
 
@@ -192,6 +192,11 @@ def exhaust(steps: Generator[Step, None, Result], tell: Callable[[Step], object]
             tell(next(steps))
         except StopIteration as stop:
             return stop.value
+
+
+def finished(events: Iterable[Event]) -> list[Finished]:
+    """The replies among events, in the order of their rows."""
+    return sorted((event for event in events if isinstance(event, Finished)), key=lambda end: end.row)
 
 
 def from_json(line: str) -> Event:

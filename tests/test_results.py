@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from playground.engine.language_model import LanguageModel
 from playground.engine.loading import load_model
 from playground.engine.methods import CLM, REControl, by_layer
 from playground.errors import InvalidInput
-from playground.events import Finished
+from playground.events import Finished, finished
 from playground.metrics import ReplyMetrics
 from playground.player import Player
 from playground.settings import Request, Row, Sampling, Strength, conversation
@@ -87,6 +87,29 @@ def test_a_finding_is_measured_told_and_not_measured_twice(
     command.measure(lab, [finding], tmp_path / "docs")
     again = page.load(tmp_path / "docs", finding)
     assert [record["found"] for record in again.values()] == [record["found"] for record in first.values()]
+
+
+def test_replies_from_elsewhere_make_the_same_folder(lab: Lab, tmp_path: Path) -> None:
+    """Only what the other machines have too is answered there."""
+    asked: list[Request] = []
+
+    def elsewhere(axes: Sequence[str], requests: Iterable[Request]) -> Generator[list[Finished], None, None]:
+        assert axes == ["cheer"]
+        for request in requests:
+            asked.append(request)
+            yield finished(lab.player.run(request))
+
+    spread = replace(lab, work=tmp_path / "there", elsewhere=elsewhere)
+    for one in (lab, spread):
+        ways = {"half": Strength(axis="cheer", alpha=0.5), "both": Strength(axis="cheer", alpha=1.0, control=1.0)}
+        one.steer("cheer", ways)
+        store, rows = one.folder("cheer") / "other.jsonl", [Row(messages=conversation("Hello."))]
+        one.ask(store, {}, {"base": rows}, one.reader("cheer"), one.player.model)
+    assert len(asked) == 1
+    files = sorted(path.relative_to(lab.work) for path in lab.work.rglob("*.jsonl"))
+    assert len(files) == 2
+    for path in files:
+        assert (spread.work / path).read_bytes() == (lab.work / path).read_bytes()
 
 
 @pytest.mark.parametrize("with_lora", [False, True])

@@ -43,6 +43,13 @@ Dtype = Annotated[str, _shared("dtype")]
 Device = Annotated[str, _shared("device")]
 Json = Annotated[bool, _shared("as_json")]
 
+Cluster = Annotated[
+    str,
+    typer.Option(
+        "--ray", metavar="ADDRESS", help="A Ray cluster that works, such as auto; local starts one; none works here."
+    ),
+]
+
 _OPTION = re.compile(r"--?[A-Za-z][A-Za-z0-9-]*(?==|$)")
 
 

@@ -1,7 +1,8 @@
 """`playground study new` and `build`: from nothing to a study that can be served."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,17 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from playground import files
-from playground.cli.options import Device, Dtype, Model
+from playground.cli.options import Cluster, Device, Dtype, Model
 from playground.cli.progress import ProgressPrinter
 from playground.cli.study import simulate
 from playground.cli.study_analysis import analyse
 from playground.cli.study_power import study
 from playground.errors import AxisMismatch, InvalidInput
-from playground.events import Progress, exhaust
+from playground.events import Finished, Progress, exhaust
+from playground.serving.hosting import NONE
+from playground.settings import Request
 
 if TYPE_CHECKING:
     from playground.player import Player
-    from playground.study.building import PlayerOf
+    from playground.study.building import Answers, PlayerOf
+    from playground.study.parts import Condition
     from playground.study.plan import StudyPlan
     from playground.study.stimuli import Study
 
@@ -73,6 +77,7 @@ def build(
     dtype: Dtype = "auto",
     device: Device = "auto",
     as_json: Json = False,
+    cluster: Cluster = NONE,
 ) -> None:
     """Make all replies of a study, once; they never change after that."""
     from playground.study import building, plan, stimuli
@@ -97,7 +102,8 @@ def build(
         players = _players(model, dtype, device, tell)
         if begun is not None and not building.is_made_so(begun, asked, players):
             raise _answered_otherwise(out)
-        made = exhaust(building.build(asked, source, players, out), tell)
+        with _answers(cluster, model, dtype, device, players) as answers:
+            made = exhaust(building.build(asked, source, players, out, answers), tell)
     if as_json:
         print((out / stimuli.MANIFEST).read_text(encoding="utf-8"), end="")
         return
@@ -108,6 +114,24 @@ def build(
     if same:
         print(f"{same} pairs of neighbouring strengths read the same; they are never shown beside each other.")
     print(f"{len(made.stimuli)} replies in {out}, {_visit(asked)}.\nNow: playground study serve {out}")
+
+
+@contextmanager
+def _answers(address: str, model: str, dtype: str, device: str, players: "PlayerOf") -> "Generator[Answers | None]":
+    """What answers on a cluster, for the length of a `with`; nothing where this process does."""
+    if address == NONE:
+        yield None
+        return
+    from playground.remote.machines import Machines
+    from playground.remote.replies import answers
+
+    with Machines.joined(address, device) as machines:
+
+        def elsewhere(condition: "Condition", requests: Iterable[Request]) -> Generator[list[Finished]]:
+            how = {"model": condition.model or model, "dtype": dtype, "device": device}
+            return answers(machines, players(condition), [condition.axis], how, requests)
+
+        yield elsewhere
 
 
 def _players(model: str, dtype: str, device: str, tell: Callable[[Progress], None]) -> "PlayerOf":

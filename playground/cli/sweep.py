@@ -12,7 +12,7 @@ import typer
 
 from playground import files
 from playground.cli.fields import of, only, with_fields
-from playground.cli.options import Answering, encoder_folder
+from playground.cli.options import Answering, Cluster, encoder_folder
 from playground.cli.progress import ProgressPrinter
 from playground.errors import InvalidInput
 from playground.events import Progress, exhaust
@@ -34,12 +34,7 @@ def sweep(
     encoder: Annotated[
         str, typer.Option(metavar="NAME", help="minilm, a folder, or none to leave coherence out.")
     ] = "minilm",
-    ray: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS", help="A Ray cluster that measures, such as auto; local starts one; none measures here."
-        ),
-    ] = NONE,
+    cluster: Cluster = NONE,
 ) -> None:
     """Measure an axis over strengths, prompts and seeds: replies, points and a chart in a folder."""
     from playground import sources
@@ -58,7 +53,7 @@ def sweep(
     exhaust(player.prepare([axis]), tell)
     command = shlex.join(["playground", *sys.argv[1:]])
     try:
-        with _spread(ray, how, player, plan, folder) as spread:
+        with _spread(cluster, how, player, plan, folder) as spread:
             steps = run(player, plan, out, folder, spread=spread)
             found = exhaust(steps, lambda event: tell(event) if isinstance(event, Progress) else None)
         summary = report.write(found, out, player.name, command)
@@ -83,12 +78,12 @@ def _spread(
     if address == NONE:
         yield None
         return
-    from playground.remote.joined import joined
-    from playground.remote.spread import Place, spread
+    from playground.remote.machines import Machines
+    from playground.remote.sweeps import spread
 
-    with joined(address) as ray:
+    with Machines.joined(address, how.device) as machines:
         opened = {"model": how.model, "dtype": how.dtype, "device": how.device, "encoder": encoder and str(encoder)}
-        yield spread(ray, Place.of(ray.nodes(), how.device), player, plan, opened)
+        yield spread(machines, player, plan, opened)
 
 
 def _print(found: "Sweep", summary: dict[str, Any], out: Path) -> None:

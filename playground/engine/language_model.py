@@ -40,6 +40,11 @@ class Check(NamedTuple):
         return self.error <= self.tolerance
 
 
+def threads() -> int:
+    """How many threads compute here. Sums may round otherwise with another number."""
+    return torch.get_num_threads()
+
+
 class LanguageModel:
     """A frozen causal language model in evaluation mode, with its tokenizer."""
 
@@ -148,11 +153,6 @@ class LanguageModel:
     def text(self, ids: Sequence[int]) -> str:
         """Token ids -> text without special tokens."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
-
-    @property
-    def threads(self) -> int:
-        """How many threads compute here. Sums may round otherwise with another number."""
-        return torch.get_num_threads()
 
     def identity(self) -> Base:
         """What an axis must agree with: shapes, and digests of the tokenizer and of a sample of the weights."""

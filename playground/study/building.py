@@ -1,7 +1,8 @@
 """Makes the replies of a study, or takes them from a table, and freezes them into a folder; see `stimuli`."""
 
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 from playground import __version__, cards, files
 from playground.cards import FILE_NAME as CARD_FILE
 from playground.errors import InvalidInput
-from playground.events import Finished, Progress, from_json, to_json
+from playground.events import Finished, Progress, finished, from_json, to_json
 from playground.locks import held
 from playground.serving.handle import EngineHandle
 from playground.settings import UNSTEERED, Request, Row, Strength, conversation
@@ -38,6 +39,9 @@ _REPLIES = "replies"
 PlayerOf = Callable[[Condition], EngineHandle]
 """Gives the player of a condition."""
 
+Answers = Callable[[Condition, Iterable[Request]], Generator[list[Finished], None, None]]
+"""Answers a condition's requests elsewhere, and gives the replies of each, in the order of the requests."""
+
 
 def check_axis(plan: StudyPlan) -> None:
     """Complain about an axis that cannot be had before a model is loaded."""
@@ -49,18 +53,20 @@ def check_axis(plan: StudyPlan) -> None:
             )
 
 
-def build(plan: StudyPlan, source: str, player: PlayerOf, folder: Path) -> Generator[Progress, None, Study]:
+def build(
+    plan: StudyPlan, source: str, player: PlayerOf, folder: Path, answers: Answers | None = None
+) -> Generator[Progress, None, Study]:
     """Make all replies of a plan into a folder; returns the study. `source` is the plan's text, kept beside them.
 
     The strengths of one condition, prompt and seed are one batch with one noise. What is done is kept, so the same call
-    goes on after a stop, and a change of wording makes no reply anew.
+    goes on after a stop, and a change of wording makes no reply anew. Without `answers` the players answer.
     """
     with held(folder):
         stimuli: list[Stimulus] = []
         made: dict[str, dict[str, Any]] = {}
         for condition in plan.compared:
             plays = player(condition)
-            stimuli += yield from _replies(plan, condition, plays, folder)
+            stimuli += yield from _replies(plan, condition, plays, folder, answers)
             card, base = plays.axis(condition.axis).card, plays.base
             made[condition.id] = {
                 "model": base.model_dump(mode="json"),
@@ -130,23 +136,27 @@ def _freeze(folder: Path, source: str, stimuli: list[Stimulus], manifest: Manife
 
 
 def _replies(
-    plan: StudyPlan, condition: Condition, player: EngineHandle, folder: Path
+    plan: StudyPlan, condition: Condition, player: EngineHandle, folder: Path, answers: Answers | None
 ) -> Generator[Progress, None, list[Stimulus]]:
     done = folder / _REPLIES / made_from(plan, condition, player)[:16]
     done.mkdir(parents=True, exist_ok=True)
-    batches = [(prompt, seed) for prompt in plan.prompts for seed in plan.seeds]
-    stimuli: list[Stimulus] = []
-    for number, (prompt, seed) in enumerate(batches):
-        path = done / f"{sha256(prompt.text)[:16]}-{seed}.jsonl"
-        if not path.exists():
+    batches = {
+        (prompt, seed): done / f"{sha256(prompt.text)[:16]}-{seed}.jsonl"
+        for prompt in plan.prompts
+        for seed in plan.seeds
+    }
+    missing = {path: _request(plan, condition, *batch) for batch, path in batches.items() if not path.exists()}
+    asked = missing.values()
+    with closing(answers(condition, asked) if answers else (finished(player.run(one)) for one in asked)) as made:
+        for number, path in enumerate(missing, start=len(batches) - len(missing)):
             yield Progress("replies", number, len(batches), "prompts")
-            files.write_json_lines(path, map(to_json, _batch(plan, condition, player, prompt, seed)))
-        stimuli += [
-            _stimulus(condition, prompt, seed, strength, end)
-            for strength, end in zip(plan.made(condition), _ends(path), strict=True)
-        ]
+            files.write_json_lines(path, map(to_json, next(made)))
     yield Progress("replies", len(batches), len(batches), "prompts")
-    return stimuli
+    return [
+        _stimulus(condition, prompt, seed, strength, end)
+        for (prompt, seed), path in batches.items()
+        for strength, end in zip(plan.made(condition), _ends(path), strict=True)
+    ]
 
 
 def made_from(plan: StudyPlan, condition: Condition, player: EngineHandle) -> str:
@@ -155,14 +165,13 @@ def made_from(plan: StudyPlan, condition: Condition, player: EngineHandle) -> st
     return digest([plan.replies_digest(condition), base.model_dump_json(), json.dumps(card.parts)])
 
 
-def _batch(plan: StudyPlan, condition: Condition, player: EngineHandle, prompt: Prompt, seed: int) -> list[Finished]:
-    """All strengths of one prompt under one seed, in one request."""
+def _request(plan: StudyPlan, condition: Condition, prompt: Prompt, seed: int) -> Request:
+    """All strengths of one prompt under one seed."""
     messages = conversation(prompt.text, plan.system or None)
     steps = [UNSTEERED.to(str(condition.slider), strength) for strength in plan.made(condition)]
     strengths = [Strength(axis=condition.axis, **at.amounts) for at in steps]
     rows = tuple(Row(messages=messages, strengths=(strength,), seed=seed) for strength in strengths)
-    request = Request(rows=rows, sampling=plan.sampling, max_new_tokens=plan.max_new_tokens)
-    return sorted((event for event in player.run(request) if isinstance(event, Finished)), key=lambda end: end.row)
+    return Request(rows=rows, sampling=plan.sampling, max_new_tokens=plan.max_new_tokens)
 
 
 def _ends(path: Path) -> list[Finished]:

@@ -29,7 +29,7 @@ QUIET = [
 WALK = [pytest.mark.browser, pytest.mark.timeout(900)]
 """What every walk is marked with."""
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
-SLOW_MS = 60_000
+SLOW_MS = 30_000
 """Far longer than anything takes: what is waited for comes, or the walk fails."""
 expect.set_options(timeout=SLOW_MS)
 

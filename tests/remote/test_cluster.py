@@ -15,8 +15,9 @@ import psutil
 import pytest
 from openai import APIError
 
+from playground.engine.language_model import threads
 from playground.errors import InvalidInput, ModelUnavailable
-from playground.events import Event, Finished, Progress, Started, Token, exhaust
+from playground.events import Event, Finished, Progress, Started, Token, exhaust, finished
 from playground.measure.plan import SweepPlan
 from playground.measure.sweep import PLAN, STORE, replies_in, sweep
 from playground.player import Player
@@ -24,8 +25,10 @@ from playground.remote import wire
 from playground.remote.affinity import key_of, order
 from playground.remote.cluster import NAME, ClusterEngine, deploy
 from playground.remote.joined import joined
+from playground.remote.machines import Machines, Place
 from playground.remote.opening import within
-from playground.remote.spread import Place, measured, spread
+from playground.remote.replies import answers
+from playground.remote.sweeps import measured, spread
 from playground.serving.hosting import ServerSettings
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from tests.api.conftest import Served, serving
@@ -245,7 +248,7 @@ def test_a_sweep_on_a_cluster_makes_the_folder_that_one_machine_makes(
     plan = SweepPlan(axis=axes[0], prompts=tuple(f"What is {n}?" for n in range(5)), alphas=(0.0, 1.0), batch=2,
                      max_new_tokens=12)  # fmt: skip
     how = {"model": hosting.model, "dtype": hosting.dtype, "device": "cpu", "encoder": None}
-    apart = spread(ray, Place(0, 0, 1), near, plan, how)
+    apart = spread(Machines(ray, Place(0, 0, 1), threads()), near, plan, how)
     exhaust(sweep(near, plan, tmp_path / "here"))
     for event in (steps := sweep(near, plan, tmp_path / "there", spread=apart)):
         if isinstance(event, Progress) and event.done:  # stopped after the first batch
@@ -264,6 +267,25 @@ def test_a_sweep_on_a_cluster_makes_the_folder_that_one_machine_makes(
     assert files == sorted(path.name for path in (tmp_path / "there").iterdir())
     for name in (PLAN, STORE):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+def test_requests_on_a_cluster_are_answered_as_here_whoever_dies(
+    ray: Any, near: Player, hosting: ServerSettings, axes: list[str]
+) -> None:
+    how = {"model": hosting.model, "dtype": hosting.dtype, "device": "cpu"}
+    along = (Strength(axis=axes[0], alpha=1.0),)
+    asked = [
+        Request(rows=(Row(messages=conversation(f"What is {n}?"), strengths=along, seed=n),), max_new_tokens=12)
+        for n in range(6)
+    ]
+    found: list[list[Finished]] = []
+    for ends in answers(Machines(ray, Place(0, 0, 1), threads()), near, axes, how, asked):
+        if not found:
+            for worker in psutil.Process().children(recursive=True):
+                if worker.name().startswith("ray::answered"):
+                    worker.kill()
+        found.append(ends)
+    assert found == [finished(near.run(request)) for request in asked]
 
 
 def test_a_machine_that_has_another_axis_is_told(

@@ -1,7 +1,7 @@
 """Replies are made once and never change: coupled noise, digests that prove them, and a build that goes on."""
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from playground.errors import InvalidInput
-from playground.events import Event, Finished
+from playground.events import Event, Finished, exhaust, finished
 from playground.settings import Request
 from playground.study import backup, building, export, stimuli
 from playground.study import plan as plans
 from playground.study.database import sqlite_url
+from playground.study.parts import Condition
 from playground.study.store import Store
 from playground.study.visit import Visits
 from playground.study.web import screens
@@ -61,6 +62,25 @@ def test_a_build_goes_on_after_a_stop_with_the_same_replies(tmp_path: Path) -> N
     rest = FakePlayer()
     assert make_study(tmp_path / "cut", player=rest) == whole
     assert len(rest.asked) == 2
+
+
+def test_a_build_whose_replies_come_from_elsewhere_is_the_same(tmp_path: Path) -> None:
+    whole = make_study(tmp_path / "whole")
+
+    def build(player: FakePlayer) -> None:
+        def elsewhere(_: Condition, requests: Iterable[Request]) -> Generator[list[Finished], None, None]:
+            yield from (finished(player.run(request)) for request in requests)
+
+        exhaust(building.build(plan(), PLAN, lambda _: FakePlayer(), tmp_path / "cut", elsewhere))
+
+    with pytest.raises(KeyboardInterrupt):
+        build(FakePlayer(fails_after=2))
+    rest = FakePlayer()
+    build(rest)
+    assert len(rest.asked) == 2
+    assert stimuli.load(tmp_path / "cut") == whole
+    for path in (tmp_path / "whole").rglob("*.jsonl"):
+        assert (tmp_path / "cut" / path.relative_to(tmp_path / "whole")).read_bytes() == path.read_bytes()
 
 
 def test_two_builds_at_once_in_one_folder_are_refused(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,14 @@ from typing import Any
 from playground import sources
 from playground.cli.progress import ProgressPrinter
 from playground.errors import PlaygroundError
+from playground.events import Finished
 from playground.files import write_json
 from playground.locks import held
 from playground.player import Player
+from playground.remote.machines import Machines
+from playground.remote.replies import answers
+from playground.serving.hosting import NONE
+from playground.settings import Request
 from tools.results import page
 from tools.results.lab import Lab, Sizes
 from tools.results.page import FINDINGS
@@ -26,8 +33,8 @@ def main() -> int:
     """Run the command; returns its exit code."""
     asked = _arguments()
     try:
-        with held(asked.work):
-            measure(_lab(asked), asked.only, ROOT / "docs")
+        with held(asked.work), _lab(asked) as lab:
+            measure(lab, asked.only, ROOT / "docs")
     except PlaygroundError as error:
         print(f"{error.message}\n{error.hint}", file=sys.stderr)
         return 2
@@ -76,6 +83,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--data", type=Path, help="a folder with AXIS-pairs.jsonl; without it pairs are invented")
     parser.add_argument("--work", type=Path, default=ROOT / "artifacts" / "results", help="where replies are kept")
+    parser.add_argument("--ray", default=NONE, help="a Ray cluster that replies, such as auto; none replies here")
     asked = parser.parse_args()
     asked.only = [letter for letter in asked.only.split(",") if letter]
     if unknown := [letter for letter in asked.only if letter not in FINDINGS]:
@@ -83,12 +91,15 @@ def _arguments() -> argparse.Namespace:
     return asked
 
 
-def _lab(asked: argparse.Namespace) -> Lab:
+@contextmanager
+def _lab(asked: argparse.Namespace) -> Generator[Lab, None, None]:
+    """What the findings work with; a cluster is joined for the length of a `with`."""
     tell = ProgressPrinter(as_json=False)
     player = Player.open(asked.model, asked.dtype, tell)
-    return Lab(
+    given = {player.axis(name).card.name: name for name in asked.axes.split(",")}
+    lab = Lab(
         player=player,
-        axes=tuple(player.axis(name).card.name for name in asked.axes.split(",")),
+        axes=tuple(given),
         weights=sources.resolve(asked.model, tell),
         sizes=replace(Sizes(), prompts=asked.prompts, seeds=asked.seeds),
         work=asked.work,
@@ -96,6 +107,16 @@ def _lab(asked: argparse.Namespace) -> Lab:
         encoder=sources.resolve_encoder(report=tell),
         data=asked.data,
     )
+    if asked.ray == NONE:
+        yield lab
+        return
+    how = {"model": asked.model, "dtype": asked.dtype, "device": "auto"}
+    with Machines.joined(asked.ray, "auto") as machines:
+
+        def elsewhere(axes: Sequence[str], requests: Iterable[Request]) -> Generator[list[Finished], None, None]:
+            return answers(machines, player, [given.get(name, name) for name in axes], how, requests)
+
+        yield replace(lab, elsewhere=elsewhere)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, get_args
@@ -19,7 +20,7 @@ from playground.engine.decode import decode
 from playground.engine.language_model import LanguageModel
 from playground.engine.methods import Steering
 from playground.errors import InvalidInput
-from playground.events import Finished, Progress, exhaust, from_json, to_json
+from playground.events import Finished, Progress, exhaust, finished, from_json, to_json
 from playground.files import add_json_lines, mend, read_json_lines
 from playground.measure.gather import ProgressMeter
 from playground.metrics import ReplyMetrics
@@ -98,6 +99,9 @@ class Answers(NamedTuple):
     readings: list[ReplyMetrics]
 
 
+Elsewhere = Callable[[Sequence[str], Iterable[Request]], Generator[list[Finished], None, None]]
+"""Answers requests along these axes on other machines, and gives the replies of each."""
+
 Reader = Callable[[Sequence[Row], Sequence[Finished]], list[Mapping[str, float]]]
 """From rows and their replies to the numbers of each."""
 
@@ -115,6 +119,8 @@ class Lab:
     tell: Callable[[Progress], None]
     encoder: Path | None = None
     data: Path | None = None
+    elsewhere: Elsewhere | None = None
+    """Where replies along the axes as they are come from; without it, from this process, as all others do."""
 
     def identity(self, axes: Sequence[str]) -> dict[str, Any]:
         """All that numbers about these axes depend on."""
@@ -241,13 +247,19 @@ class Lab:
         mend(store)
         known = dict(chain.from_iterable(read_json_lines(store, _from_line)))
         pace = ProgressMeter(store.stem, len(rows), "replies")
+        fresh: dict[int, dict[str, Row]] = {}
+        seen = set(known)
         for start in range(0, len(rows), ROWS_PER_BATCH):
             batch = {self._key(row): row for row in rows[start : start + ROWS_PER_BATCH]}
-            fresh = {key: row for key, row in batch.items() if key not in known}
-            if fresh:
+            if new := {key: row for key, row in batch.items() if key not in seen}:
+                fresh[start] = new
+                seen |= new.keys()
+        with closing(self._replies([tuple(one.values()) for one in fresh.values()], steering, model)) as told:
+            for start, batch in fresh.items():
                 self.tell(pace(start))
-                answers = self._answered(tuple(fresh.values()), steering, read, model or self.player.model)
-                new = dict(zip(fresh, answers, strict=True))
+                ends = next(told)
+                numbers = read(tuple(batch.values()), ends)
+                new = {key: Answer(end, dict(one)) for key, end, one in zip(batch, ends, numbers, strict=True)}
                 add_json_lines(store, [_to_line(new)])
                 known |= new
         self.tell(pace(len(rows)))
@@ -255,14 +267,19 @@ class Lab:
         prompts = count // self.sizes.seeds
         return {name: _of_way(found[at :: len(names)], prompts) for at, name in enumerate(names)}
 
-    def _answered(
-        self, rows: tuple[Row, ...], steering: Mapping[str, Steering], read: Reader, model: LanguageModel
-    ) -> list[Answer]:
+    def _replies(
+        self, batches: Sequence[tuple[Row, ...]], steering: Mapping[str, Steering], model: LanguageModel | None
+    ) -> Generator[list[Finished], None, None]:
+        """The replies to each batch of rows, in their order."""
         how = Sampling(temperature=self.sizes.temperature)
-        request = Request(rows=rows, sampling=how, max_new_tokens=self.sizes.tokens)
-        ends = [event for event in decode(model, steering, request) if isinstance(event, Finished)]
-        ends.sort(key=lambda end: end.row)
-        return [Answer(end, dict(numbers)) for end, numbers in zip(ends, read(rows, ends), strict=True)]
+        requests = (Request(rows=rows, sampling=how, max_new_tokens=self.sizes.tokens) for rows in batches)
+        trained = {name: axis.steering for name, axis in self.player.axes.items()}
+        if self.elsewhere and model is None and all(one is trained.get(name) for name, one in steering.items()):
+            for ends in self.elsewhere(list(steering), requests):
+                yield [replace(end, reward=None) for end in ends]  # read with all other numbers
+        else:
+            for request in requests:
+                yield finished(decode(model or self.player.model, steering, request))
 
     def _key(self, row: Row) -> str:
         told = [row.model_dump(mode="json"), self.sizes.temperature, self.sizes.tokens]
@@ -285,6 +302,7 @@ class Lab:
         return (
             f"{what}, {threads} thread{'s' if threads > 1 else ''}, torch {torch.__version__}, "
             f"{str(self.player.model.dtype).removeprefix('torch.')}, playground {playground.__version__}"
+            f"{', replies from a Ray cluster' if self.elsewhere else ''}"
         )
 
 
