@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from ipaddress import ip_address
+from itertools import count
 from pathlib import Path
 from threading import Event as Flag
 from threading import Semaphore
@@ -30,6 +31,7 @@ from playground.remote.opening import within
 from playground.remote.replies import answers
 from playground.remote.sweeps import measured, spread
 from playground.serving.hosting import ServerSettings
+from playground.serving.limits import PLACES
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from tests.api.conftest import Served, serving
 from tests.conftest import FolderOf
@@ -105,6 +107,12 @@ def names(ray: Any) -> list[str]:
     """The replicas that there are."""
     found = ray.util.list_named_actors(all_namespaces=True)
     return [one["name"] for one in found if one["name"].startswith(f"SERVE_REPLICA::{NAME}#")]
+
+
+def answering(ray: Any) -> int:
+    """How many replicas answer."""
+    deployment = ray.serve.status().applications[NAME].deployments["engine"]
+    return deployment.replica_states.get("RUNNING", 0)
 
 
 def preferred(ray: Any, request: Request) -> str:
@@ -237,6 +245,38 @@ def test_a_rolling_update_loses_no_request(
         assert all(one.result() for one in running)
         updating.result()
     assert set(names(ray)) and not before & set(names(ray))
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_replica_is_added_while_more_ask_than_one_answers(
+    ray: Any, near: Player, hosting: ServerSettings, axes: list[str]
+) -> None:
+    """Ray waits half a minute before it believes that so many will go on asking."""
+    ray.serve.delete(NAME)  # else as many stay as there are
+    try:
+        growing = deploy(hosting.model_copy(update={"replicas": 1, "most_replicas": 2}), ray, axes)
+        over = Flag()
+
+        def talk(number: int) -> bool:
+            right = True
+            while not over.is_set():
+                request = asked(f"Tell me about {number}.", number, 100)
+                right &= texts(growing.run(request)) == texts(near.run(request))
+            return right
+
+        with ThreadPoolExecutor(PLACES) as people:
+            assert answering(ray) == 1
+            running = [people.submit(talk, number) for number in range(PLACES)]
+            try:
+                for number in count():
+                    if answering(ray) == 2:
+                        break
+                    texts(growing.run(asked("Hello.", number, 4)))
+            finally:
+                over.set()
+            assert all(one.result() for one in running)
+    finally:
+        deploy(hosting, ray, axes)
 
 
 # --- sweeps -----------------------------------------------------------------------------------------------------------
