@@ -30,11 +30,21 @@ WALK = [pytest.mark.browser, pytest.mark.timeout(900)]
 """What every walk is marked with."""
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 SLOW_MS = 30_000
-"""Far longer than anything takes: what is waited for comes, or the walk fails."""
-expect.set_options(timeout=SLOW_MS)
+"""Far longer than anything takes where there is a processor for it: what is waited for comes, or the walk fails."""
 
 Open = Callable[..., Page]
 Keep = Callable[[Page, str], None]
+
+
+def patience() -> float:
+    """For how many milliseconds a walk waits: longer where more wants to run than there are processors."""
+    return SLOW_MS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+@pytest.fixture(autouse=True)
+def wait() -> None:
+    """What a walk expects has that long to come."""
+    expect.set_options(timeout=patience())
 
 
 def serve(log: Path, *arguments: str, **environment: str) -> Iterator[str]:
@@ -138,7 +148,7 @@ def open_page(chromium: Browser, url: str) -> Iterator[Open]:
 
     def opened(query: str = "", at: str = url, **settings: Any) -> Page:
         context = chromium.new_context(**{"viewport": {"width": 1440, "height": 1000}, **settings})
-        context.set_default_timeout(SLOW_MS)
+        context.set_default_timeout(patience())
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda told: blame(told.type == "error" and not _is_farewell(told.text), told.text))

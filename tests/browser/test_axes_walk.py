@@ -44,19 +44,27 @@ def axes(open_page: Open, **settings: object) -> Page:
 
 
 @contextmanager
-def held_at_work(page: Page, home: Path, name: str) -> Iterator[None]:
-    """Hold the process that makes an axis as soon as it has checked a layer, so that there is time to look."""
-    told = [""]
-    while not any(re.search(r'"row":0,"alpha":-?1\.0.*\n', text) for text in told):
-        page.wait_for_timeout(20)
-        told = [path.read_text(encoding="utf-8") for path in home.glob(f"data/**/{name}/training/guard.jsonl")]
+def held_at_work(home: Path, name: str) -> Iterator[int]:
+    """Hold the process that makes an axis, whose number this gives, so that there is time to look."""
     [record] = home.glob(f"data/**/axes/{name}.json")
     process = int(json.loads(record.read_text(encoding="utf-8"))["pid"])
     os.kill(process, signal.SIGSTOP)
     try:
-        yield
+        yield process
     finally:
         os.kill(process, signal.SIGCONT)
+
+
+def has_checked_a_layer(home: Path, name: str) -> bool:
+    """Whether the process that makes an axis has come so far."""
+    told = [path.read_text(encoding="utf-8") for path in home.glob(f"data/**/{name}/training/guard.jsonl")]
+    return any(re.search(r'"row":0,"alpha":-?1\.0.*\n', text) for text in told)
+
+
+def is_told_to_end(process: int) -> bool:
+    """Whether a process that is held has been sent SIGTERM."""
+    pending = re.search(r"ShdPnd:\s*(\w+)", Path(f"/proc/{process}/status").read_text(encoding="utf-8"))
+    return bool(pending and int(pending[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def test_a_card_tells_and_an_example_shows_what_the_axis_does(open_page: Open, keep: Keep) -> None:
@@ -83,13 +91,18 @@ def test_two_sentences_become_an_axis_in_view_of_the_person(open_page: Open, kee
     page.locator("#new_negative textarea").fill("a hectic person")
     page.locator("#make_axis").click()
     expect(page.locator("#making section.making")).to_be_visible()
-    page.locator("#cancel_making").click()
+    with held_at_work(home, "calm") as process:
+        page.locator("#cancel_making").click()
+        while not is_told_to_end(process):
+            page.wait_for_timeout(20)
     expect(page.locator("#making .stopped")).to_contain_text("Resume continues here")
     page.reload()
     page.get_by_role("tab", name="Axes", exact=True).click()
     expect(page.locator("#making .stopped")).to_be_visible()
     page.locator("#go_on").click()
-    with held_at_work(page, home, "calm"):
+    while not has_checked_a_layer(home, "calm"):
+        page.wait_for_timeout(20)
+    with held_at_work(home, "calm"):
         expect(page.locator("#making .stages")).to_be_visible()
         for told in ("It learns from pairs such as this", "What it says when it is checked"):
             expect(page.locator("#making")).to_contain_text(told)

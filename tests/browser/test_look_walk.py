@@ -44,6 +44,7 @@ def test_dark_follows_the_system_and_the_address(open_page: Open, keep: Keep, qu
         expect(page.locator("body")).not_to_have_class(re.compile("dark"))
 
 
+@pytest.mark.usefixtures("held")
 def test_reduced_motion_is_respected(open_page: Open) -> None:
     page = open_page(reduced_motion="reduce")
     length(page, 300)

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from playground.study.database import sqlite_url
-from tests.browser.conftest import ROOT, SLOW_MS, WALK, _wait_for
+from tests.browser.conftest import ROOT, WALK, _wait_for, patience
 from tests.browser.person import alpha, done, run
 from tests.ports import free_port
 from tests.study.browser import Server
@@ -52,7 +52,7 @@ def page(chromium: Browser) -> Iterator[Page]:
     context = chromium.new_context(
         viewport={"width": 1440, "height": 1000}, permissions=["clipboard-read", "clipboard-write"]
     )
-    context.set_default_timeout(SLOW_MS)
+    context.set_default_timeout(patience())
     yield context.new_page()
     context.close()
 
@@ -107,7 +107,7 @@ def test_what_is_typed_in_a_study_stays_while_the_server_is_away(tmp_path: Path,
         consent = page.get_by_role("button", name="I agree, begin")
         expect(consent).to_be_visible()
         server.kill()
-        expect(page.locator("#connection")).to_have_text(LOST, timeout=2 * SLOW_MS)  # a study asks every 20 s
+        expect(page.locator("#connection")).to_have_text(LOST, timeout=2 * patience())  # a study asks every 20 s
         expect(consent).to_be_enabled()
         consent.click()
         server.start()

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, Playwright, expect
 
 from playground.study.database import sqlite_url
 from playground.study.store import Store
-from tests.browser.conftest import QUIET, SLOW_MS, WALK, serve
+from tests.browser.conftest import QUIET, WALK, patience, serve
 from tests.browser.tls import DOMAIN, RULES, Proxy
 from tests.ports import free_port
 from tests.study.browser import Server
@@ -38,7 +38,7 @@ def mapped(playwright: Playwright) -> Iterator[Browser]:
 @pytest.fixture
 def page(mapped: Browser) -> Iterator[Page]:
     context = mapped.new_context(ignore_https_errors=True)
-    context.set_default_timeout(SLOW_MS)
+    context.set_default_timeout(patience())
     yield context.new_page()
     context.close()
 

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
 
 from playground.study.database import sqlite_url
-from tests.browser.conftest import QUIET, SLOW_MS, WALK
+from tests.browser.conftest import QUIET, WALK, patience
 from tests.browser.test_study_walk import PHONE, answer, goes_on, kind, log_in
 from tests.browser.tls import certificate
 from tests.ports import free_port
@@ -106,7 +106,7 @@ def _answers(port: int, log: Path) -> None:
 def _walked(mapped: Browser, port: int) -> None:
     """A whole visit on a phone, and the staff who take the answers away."""
     context = mapped.new_context(**PHONE, ignore_https_errors=True)
-    context.set_default_timeout(SLOW_MS)
+    context.set_default_timeout(patience())
     page = context.new_page()
     page.goto(f"https://{NAMES[0]}:{port}/?PROLIFIC_PID=walker")
     goes_on(page, page.get_by_role("button", name="I agree, begin").tap)
@@ -123,7 +123,7 @@ def _walked(mapped: Browser, port: int) -> None:
 
 def _staff(mapped: Browser, port: int) -> None:
     context = mapped.new_context(ignore_https_errors=True)
-    context.set_default_timeout(SLOW_MS)
+    context.set_default_timeout(patience())
     staff: Page = context.new_page()
     staff.goto(f"https://{NAMES[1]}:{port}/")
     log_in(staff)

@@ -23,7 +23,7 @@ from playground.study.results import long_table, people_table
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from playground.study.words import Words
-from tests.browser.conftest import SCREENSHOTS, _is_ours
+from tests.browser.conftest import SCREENSHOTS, _is_ours, patience
 from tests.study.browser import Server
 from tests.study.made import PLAN, make_study
 
@@ -31,7 +31,6 @@ pytestmark = pytest.mark.browser
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 WIDE = {"width": 1100, "height": 1000}
-WAIT_MS = 30_000
 Open = Callable[..., Page]
 
 
@@ -63,7 +62,7 @@ def visit(chromium: Browser) -> Iterator[Open]:
 
     def opened_at(address: str, **settings: Any) -> Page:
         context = chromium.new_context(**settings)
-        context.set_default_timeout(WAIT_MS)
+        context.set_default_timeout(patience())
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
@@ -104,7 +103,7 @@ def goes_on(page: Page, act: Callable[[], object]) -> None:
     """Do something and wait for the next page."""
     before = token(page)
     act()
-    expect(page.locator("main.study")).not_to_have_attribute("data-page", before, timeout=WAIT_MS)
+    expect(page.locator("main.study")).not_to_have_attribute("data-page", before)
 
 
 def fits_the_screen(page: Page) -> None:
@@ -149,14 +148,14 @@ def serious(page: Page) -> list[str]:
 def log_in(staff: Page) -> None:
     staff.get_by_label("password").fill("the-password")
     staff.get_by_role("button", name="Log in").click()
-    expect(staff.locator(".figure", has_text="Started")).to_be_visible(timeout=WAIT_MS)
+    expect(staff.locator(".figure", has_text="Started")).to_be_visible(timeout=patience())
 
 
 def test_a_whole_study_on_a_phone_with_a_reload_half_way(
     served: Server, built: tuple[Path, Study], database: str, visit: Open
 ) -> None:
     page = visit(f"{served.url}/?PROLIFIC_PID=walker&STUDY_ID=s&SESSION_ID=t", **PHONE)
-    expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=patience())
     fits_the_screen(page)
     kept(page, "phone-consent")
     goes_on(page, page.get_by_role("button", name="I agree, begin").tap)
@@ -173,7 +172,7 @@ def test_a_whole_study_on_a_phone_with_a_reload_half_way(
         if answered == 9:
             place, shown = page.locator(".place").inner_text(), page.locator("section.trial").inner_text()
             page.reload()
-            expect(page.locator(".place")).to_have_text(place, timeout=WAIT_MS)
+            expect(page.locator(".place")).to_have_text(place)
             assert page.locator("section.trial").inner_text() == shown
             reloaded += 1
         for secret in ("alpha", "strength", "extraversion", "stimul"):
@@ -197,7 +196,7 @@ def test_a_whole_study_on_a_phone_with_a_reload_half_way(
     )
     page.go_back()
     page.goto(f"{served.url}/?PROLIFIC_PID=walker")
-    expect(page.locator(".code")).to_have_text("C-DONE", timeout=WAIT_MS)
+    expect(page.locator(".code")).to_have_text("C-DONE")
     with Records.open(database, built[1]) as records:
         (person,) = people_table(records, built[1]).to_dict("records")
         table = long_table(records, built[1])
@@ -215,16 +214,16 @@ def test_what_was_pressed_while_the_server_was_away_is_saved_when_it_is_back(ser
     with chromium.new_context(**PHONE) as context:
         page = context.new_page()
         page.goto(served.url)
-        expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=WAIT_MS)
+        expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=patience())
         goes_on(page, page.get_by_role("button", name="I agree, begin").tap)
         goes_on(page, page.get_by_role("button", name="Begin", exact=True).tap)
         expect(page.locator(".place")).to_have_text("Practice 1 of 1")
         served.kill()
         page.get_by_role("button", name="both bad").tap()
-        expect(page.locator(".saving.urgent")).to_contain_text("Not saved yet", timeout=WAIT_MS)
+        expect(page.locator(".saving.urgent")).to_contain_text("Not saved yet")
         kept(page, "phone-away")
         served.start()
-        expect(page.locator(".place")).to_have_text("1 of 15", timeout=2 * WAIT_MS)
+        expect(page.locator(".place")).to_have_text("1 of 15", timeout=2 * patience())
         assert page.evaluate("sessionStorage.unsaved") == "null"
 
 
@@ -234,14 +233,14 @@ def test_a_browser_that_keeps_nothing_can_take_part(served: Server, visit: Open)
         "Storage.prototype.getItem = Storage.prototype.setItem = () => { throw new Error('refused'); }"
     )
     page.goto(f"{served.url}/?PROLIFIC_PID=private")
-    expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=patience())
     goes_on(page, page.get_by_role("button", name="I agree, begin").tap)
     goes_on(page, page.get_by_role("button", name="Begin", exact=True).tap)
     assert kind(page) == "pair"
 
 
 def begin(page: Page) -> None:
-    expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=patience())
     goes_on(page, page.get_by_role("button", name="I agree, begin").tap)
     goes_on(page, page.get_by_role("button", name="Begin", exact=True).tap)
 
@@ -259,16 +258,16 @@ def test_only_the_browser_that_began_deletes_and_an_id_alone_opens_nothing(serve
     assert mine.url == address
     for query in ("?PROLIFIC_PID=walker", "?PROLIFIC_PID=walker&SESSION_ID=other"):
         stranger = visit(f"{served.url}/{query}", **PHONE)
-        expect(stranger.get_by_role("heading", name="begun elsewhere")).to_be_visible(timeout=WAIT_MS)
+        expect(stranger.get_by_role("heading", name="begun elsewhere")).to_be_visible(timeout=patience())
         assert stranger.get_by_text("Withdraw", exact=True).count() == 0
     other = visit(address, **PHONE)
-    expect(other.locator(".place")).to_have_text("1 of 15", timeout=WAIT_MS)
+    expect(other.locator(".place")).to_have_text("1 of 15")
     withdraw(other)
-    expect(other.get_by_role("alert")).to_contain_text("browser they were begun in", timeout=WAIT_MS)
+    expect(other.get_by_role("alert")).to_contain_text("browser they were begun in")
     mine.reload()
-    expect(mine.locator(".place")).to_have_text("1 of 15", timeout=WAIT_MS)
+    expect(mine.locator(".place")).to_have_text("1 of 15")
     withdraw(mine)
-    expect(mine.get_by_role("heading", name="You have withdrawn")).to_be_visible(timeout=WAIT_MS)
+    expect(mine.get_by_role("heading", name="You have withdrawn")).to_be_visible(timeout=patience())
 
 
 @pytest.mark.parametrize("query", ["?PROLIFIC_PID=walker", "", "?PROLIFIC_PID={{%PROLIFIC_PID%}}"])
@@ -277,12 +276,12 @@ def test_a_browser_finds_its_way_back_without_a_session(served: Server, visit: O
     begin(mine)
     goes_on(mine, mine.get_by_role("button", name="both bad").tap)
     mine.reload()
-    expect(mine.locator(".place")).to_have_text("1 of 15", timeout=WAIT_MS)
+    expect(mine.locator(".place")).to_have_text("1 of 15")
     if query.endswith("walker"):  # by the link as it was given, it shows the code that it kept
         mine.goto(f"{served.url}/{query}")
-        expect(mine.locator(".place")).to_have_text("1 of 15", timeout=WAIT_MS)
+        expect(mine.locator(".place")).to_have_text("1 of 15")
     withdraw(mine)
-    expect(mine.get_by_role("heading", name="You have withdrawn")).to_be_visible(timeout=WAIT_MS)
+    expect(mine.get_by_role("heading", name="You have withdrawn")).to_be_visible(timeout=patience())
 
 
 def test_a_browser_that_keeps_nothing_can_withdraw_after_a_reload(served: Server, visit: Open) -> None:
@@ -293,9 +292,9 @@ def test_a_browser_that_keeps_nothing_can_withdraw_after_a_reload(served: Server
     page.goto(f"{served.url}/?PROLIFIC_PID=private")
     begin(page)
     page.reload()
-    expect(page.locator(".place")).to_have_text("Practice 1 of 1", timeout=WAIT_MS)
+    expect(page.locator(".place")).to_have_text("Practice 1 of 1")
     withdraw(page)
-    expect(page.get_by_role("heading", name="You have withdrawn")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("heading", name="You have withdrawn")).to_be_visible(timeout=patience())
 
 
 def test_the_keyboard_alone_answers_and_takes_back_on_a_wide_screen(
@@ -303,7 +302,7 @@ def test_the_keyboard_alone_answers_and_takes_back_on_a_wide_screen(
 ) -> None:
     page = visit(f"{served.url}/?PROLIFIC_PID=typist", viewport={"width": 1280, "height": 800}, color_scheme="dark")
     consent = page.get_by_role("button", name="I agree, begin")
-    expect(consent).to_be_visible(timeout=WAIT_MS)
+    expect(consent).to_be_visible(timeout=patience())
     consent.focus()
     goes_on(page, lambda: page.keyboard.press("Enter"))
     page.get_by_role("button", name="Begin", exact=True).focus()
@@ -339,15 +338,15 @@ def keys(page: Page) -> str:
 
 def test_staff_see_answers_come_in_pause_the_study_and_take_the_answers_away(served: Server, visit: Open) -> None:
     page = visit(f"{served.url}/?PROLIFIC_PID=worker", **PHONE)
-    expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=patience())
     goes_on(page, page.get_by_role("button", name="I agree, begin").tap)
     goes_on(page, page.get_by_role("button", name="Begin", exact=True).tap)
     while kind(page) != "adjustment" or "Practice" in page.locator(".place").inner_text():
         answer(page)
     staff = visit(f"http://127.0.0.1:{served.port + 1}/", viewport=WIDE)
     log_in(staff)
-    expect(staff.locator(".figure", has_text="In progress").locator("b")).to_have_text("1", timeout=WAIT_MS)
-    expect(staff.locator(".rates circle").first).to_be_visible(timeout=WAIT_MS)
+    expect(staff.locator(".figure", has_text="In progress").locator("b")).to_have_text("1")
+    expect(staff.locator(".rates circle").first).to_be_visible(timeout=patience())
     kept(staff, "staff")
     with staff.expect_download() as download:
         staff.get_by_role("link", name="Download the answers").click()
@@ -356,21 +355,21 @@ def test_staff_see_answers_come_in_pause_the_study_and_take_the_answers_away(ser
         assert {"people.csv", "dictionary.csv", "answers.parquet"} <= set(archive.namelist())
     assert (answers["task"] == "pair").any()
     staff.get_by_role("button", name="Pause").click()
-    expect(staff.locator(".warning")).to_have_text("The study is paused.", timeout=WAIT_MS)
+    expect(staff.locator(".warning")).to_have_text("The study is paused.")
     page.reload()
-    expect(page.get_by_role("heading", name="The study is paused")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("heading", name="The study is paused")).to_be_visible(timeout=patience())
     kept(page, "phone-paused")
     staff.get_by_role("button", name="Go on").click()
-    expect(staff.locator(".warning")).to_have_count(0, timeout=WAIT_MS)
+    expect(staff.locator(".warning")).to_have_count(0)
     page.reload()
-    expect(page.get_by_role("slider")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("slider")).to_be_visible(timeout=patience())
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_on_any_screen(served: Server, visit: Open, scheme: str) -> None:
     look = PHONE | {"color_scheme": scheme, "reduced_motion": "reduce"}
     page = visit(f"{served.url}/?PROLIFIC_PID=walker", **look)
-    expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("button", name="I agree, begin")).to_be_visible(timeout=patience())
     wrong, seen = serious(page), {"consent"}
     goes_on(page, page.get_by_role("button", name="I agree, begin").tap)
     wrong, seen = wrong + serious(page), seen | {kind(page)}
@@ -388,11 +387,11 @@ def test_axe_finds_nothing_serious_on_any_screen(served: Server, visit: Open, sc
     wrong, seen = wrong + serious(page), seen | {kind(page)}
     assert seen == {"consent", "instructions", "pair", "adjustment", "single", "questions", "end"}
     page.goto(f"{served.url}/?code=nobody")
-    expect(page.get_by_role("heading", name="This address belongs to nobody")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("heading", name="This address belongs to nobody")).to_be_visible(timeout=patience())
     wrong += serious(page)
     staff = visit(f"http://127.0.0.1:{served.port + 1}/", **look)
     log_in(staff)
-    expect(staff.locator(".rates circle").first).to_be_visible(timeout=WAIT_MS)
+    expect(staff.locator(".rates circle").first).to_be_visible(timeout=patience())
     wrong += serious(staff)
     assert not wrong, "\n".join(wrong)
 
@@ -410,7 +409,7 @@ def test_axe_finds_nothing_serious_in_the_report(built: tuple[Path, Study], chro
         with chromium.new_context(**PHONE, color_scheme=scheme) as context:
             page = context.new_page()
             page.goto(path.as_uri())
-            expect(page.locator(".js-plotly-plot .main-svg").first).to_be_attached(timeout=WAIT_MS)
+            expect(page.locator(".js-plotly-plot .main-svg").first).to_be_attached(timeout=patience())
             assert not serious(page)
 
 
@@ -457,7 +456,7 @@ def test_an_arabic_study_runs_from_right_to_left_on_a_phone(tmp_path: Path, visi
     database = sqlite_url(tmp_path / "study.sqlite")
     with Server(tmp_path / "study", database, tmp_path / "log") as server:
         page = visit(server.url, **PHONE)
-        expect(page.get_by_role("button", name=said["consent_yes"])).to_be_visible(timeout=WAIT_MS)
+        expect(page.get_by_role("button", name=said["consent_yes"])).to_be_visible(timeout=patience())
         assert page.evaluate("[document.documentElement.dir, document.documentElement.lang]") == ["rtl", "ar"]
         wrong = serious(page)
         goes_on(page, page.get_by_role("button", name=said["consent_yes"]).tap)

@@ -46,7 +46,7 @@ class Proxy:
     async def _live(self) -> None:
         """Serve until it is over; who is still being answered then is let go."""
         self.loop = asyncio.get_running_loop()
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.context)
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         self.open.set()
         await self.over.wait()
@@ -57,7 +57,9 @@ class Proxy:
         return f"https://{name}.{DOMAIN}:{self.port}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        plain = writer.transport
         try:
+            await writer.start_tls(self.context)  # here, so that who is cut off amid the handshake is let go as well
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
             if any(line.lower().startswith(f"host: staff.{DOMAIN}") for line in head):
                 await self._pass_on(head, reader, writer)
@@ -70,6 +72,7 @@ class Proxy:
             pass  # the browser went away
         finally:
             writer.transport.abort()
+            plain.abort()
 
     async def _pass_on(self, head: list[str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         kept = [line for line in head if not line.lower().startswith("connection:")]
