@@ -56,6 +56,7 @@ def test_the_pages_server_refuses_other_sites_there_as_well(page: PageServer) ->
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_serve_comes_up_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     with PageServer(tmp_path / "log", command="serve", KEYS="a-key") as server:
         with openai_of(server, "any") as client:
@@ -66,6 +67,7 @@ def test_serve_comes_up_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize("command", ["serve", "app"])
 def test_ctrl_c_ends_it_amid_streams_each_of_which_ends(tmp_path: Path, command: str) -> None:
     asked = {"model": MODEL, "messages": [SAID], "n": 32, "max_tokens": 480, "stream": True}

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,6 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 COMMAND = ["-m", "playground", "app", "--no-browser"]
-
-
-@pytest.fixture
-def heeds_ctrl_c() -> Iterator[None]:
-    """As in a terminal: a shell's background jobs, the tests maybe among them, pass on that they ignore SIGINT."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("heeds_ctrl_c")
