@@ -39,11 +39,16 @@ class Player:
         model: LanguageModel,
         known: dict[str, Axis] | None = None,
         damaged: Mapping[Path, AxisMismatch] | None = None,
+        calibrations: Path | None = None,
     ) -> None:
-        """`damaged` says what is wrong with the folders of axes that had to be left out."""
+        """`damaged` says what is wrong with the folders of axes that had to be left out.
+
+        In the folder `calibrations` instant axes are kept; None is the user's cache.
+        """
         self.model = model
         self.damaged: dict[Path, AxisMismatch] = dict(damaged or {})
         self.axes: dict[str, Axis] = dict(known or {})
+        self.calibrations = calibrations or places.cache_directory() / "instant"
         self.tree = PrefixTree()
         self.scheduler = Scheduler(model)
         self._instant: OrderedDict[Described, Axis] = OrderedDict()
@@ -161,9 +166,8 @@ class Player:
         """
         axis = self._instant.get(described)
         if axis is None:
-            cache = places.cache_directory() / "instant"
             kept = keep or descriptions.gallery().get(described.name) == described
-            folder = instant.folder_of(cache, described, self.model) if kept else None
+            folder = instant.folder_of(self.calibrations, described, self.model) if kept else None
             axis = yield from instant.make(self.scheduler, described, folder)
         self._instant[described] = axis
         self._instant.move_to_end(described)

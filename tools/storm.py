@@ -76,7 +76,7 @@ class Storm:
 
     def _kill(self) -> None:
         """Kill a replica whenever enough has been written since the last, and somebody still listens."""
-        share = self.clients * self.tokens // (self.kills + 2)
+        share = self.clients * self.tokens // (2 * self.kills + 2)  # replies may end early
         for number in range(1, self.kills + 1):
             while self.chunks < number * share:
                 if self.over:

@@ -47,7 +47,7 @@ class LimitedPlayer:
         if hosting.zero_gpu:
             from playground.serving import zero_gpu
 
-            borrowed = zero_gpu.borrowing(self._here())
+            borrowed = zero_gpu.borrowing(self._here(), hosting.public)
             self._run = lambda request, client: borrowed(request)
 
     @property

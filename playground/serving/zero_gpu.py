@@ -6,9 +6,13 @@ name, gets the request pickled and sends its events back pickled; what it rememb
 
 import math
 import os
+import shutil
+import tempfile
 import time
+import weakref
 from collections.abc import Callable, Generator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playground.errors import Busy, ModelUnavailable, PlaygroundError
@@ -23,6 +27,8 @@ _MARGIN = 2  # how many times as long as measured a call may take
 _FADING = 0.9  # what a slow call counts for after one more
 
 _player: "Player | None" = None
+_calibrations: Path | None = None
+"""Where one call finds the instant axes that another has calibrated."""
 _copies: "dict[int, Player]" = {}
 """The player of a process that holds a GPU, by its id."""
 
@@ -52,24 +58,25 @@ def answer(request: Request) -> Generator[Event | PlaygroundError, None, None]:
     from playground.player import Player
 
     assert _player is not None
-    own = _copies.setdefault(os.getpid(), Player(_player.model, _player.axes))
+    own = _copies.setdefault(os.getpid(), Player(_player.model, _player.axes, calibrations=_calibrations))
     try:
         yield from own.run(request)
     except PlaygroundError as error:
         yield error
 
 
-def borrowing(player: "Player") -> Callable[[Request], Generator[Event, None, None]]:
+def borrowing(player: "Player", public: bool) -> Callable[[Request], Generator[Event, None, None]]:
     """`player.run` with a GPU borrowed for each call. Raises ModelUnavailable without the package `spaces`.
 
-    A call raises Busy when the GPU is taken back before the reply is finished.
+    Instant axes are kept for the next call, on a public page only as long as this program runs. A call raises Busy when
+    the GPU is taken back before the reply is finished.
     """
-    global _player
+    global _player, _calibrations
     try:
         import spaces  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise ModelUnavailable("A ZeroGPU page needs the package `spaces`.", "Add it to requirements.txt.") from None
-    _player, pace = player, Pace()
+    _player, _calibrations, pace = player, Path(tempfile.mkdtemp(prefix="instant-")) if public else None, Pace()
     lent = spaces.GPU(duration=pace.seconds)(answer)
 
     def run(request: Request) -> Generator[Event, None, None]:
@@ -93,4 +100,6 @@ def borrowing(player: "Player") -> Callable[[Request], Generator[Event, None, No
         if written:
             pace.note(started - asked, (time.monotonic() - started) / written)
 
+    if _calibrations is not None:
+        weakref.finalize(run, shutil.rmtree, _calibrations, ignore_errors=True)
     return run

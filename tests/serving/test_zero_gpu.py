@@ -61,6 +61,26 @@ def test_a_refusal_comes_back_in_its_own_words(page: LimitedPlayer) -> None:
     assert page.in_use().requests_answering == 0
 
 
+@pytest.mark.parametrize("public", [True, False])
+def test_what_one_call_calibrated_the_next_finds_and_a_public_page_leaves_nothing_behind(
+    player: Player, lender: Lender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, public: bool
+) -> None:
+    for variable, folder in (("XDG_CACHE_HOME", "cache"), ("TMPDIR", "temporary")):
+        (tmp_path / folder).mkdir()
+        monkeypatch.setenv(variable, str(tmp_path / folder))
+    monkeypatch.setattr("tempfile.tempdir", None)  # read anew
+    page = LimitedPlayer(player, ServerSettings(zero_gpu=True, public=public))
+    along = (Strength(axis="a pirate | a clerk", alpha=1.0),)
+    request = Request(rows=(Row(messages=conversation("Hello."), strengths=along),), max_new_tokens=4)
+    first = [event for event in page.run(request) if isinstance(event, Finished)]
+    kept = list(tmp_path.rglob("card.json"))
+    assert [path.relative_to(tmp_path).parts[0] for path in kept] == ["temporary" if public else "cache"]
+    monkeypatch.setattr("playground.calibration.calibrate", None)  # is not asked again
+    assert [event for event in page.run(request) if isinstance(event, Finished)] == first
+    del page
+    assert bool(list(tmp_path.rglob("card.json"))) == (not public)
+
+
 @pytest.mark.parametrize("events", [1, 2, 9])
 def test_a_gpu_that_is_taken_back_ends_the_reply_with_one_sentence_and_the_next_is_answered(
     page: LimitedPlayer, lender: Lender, events: int
