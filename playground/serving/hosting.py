@@ -57,6 +57,11 @@ class ServerSettings(Placement):
         default=NONE, min_length=1, description="The cluster to join, such as auto; none starts one on this machine."
     )
     zero_gpu: bool = Field(default=False, description="The GPU is lent call by call (set by a ZeroGPU Space).")
+    space: str = Field(
+        default=NONE,
+        pattern=r"^(none|[\w.-]+/[\w.-]+)$",
+        description="The Space that this is, for a link to duplicate it (set by a Space).",
+    )
     hosts: str = Field(
         default="auto",
         description="Names the page answers to besides this machine's own; auto is any where it is open.",
@@ -98,6 +103,7 @@ class ServerSettings(Placement):
             "public": space,
             "proxies": int(space),
             "zero_gpu": "SPACES_ZERO_GPU" in environment,
+            "space": environment.get("SPACE_ID", NONE),
         }
         on_space |= {"frames": "https://huggingface.co"} if space else {}
         values = {**on_space, **told, **{name: value for name, value in given.items() if value is not None}}

@@ -64,7 +64,8 @@ def build(hosted: LimitedPlayer, jobs: TrainingJobs | None = None, length: int =
     for error in presets.damaged():
         print(f"Left out a preset: {error}", flush=True)  # noqa: T201
     with CheckedBlocks(title="Alignment Playground", analytics_enabled=False, fill_width=True) as blocks:
-        gr.HTML(markup.header(hosted.name), elem_id="masthead", padding=False, apply_default_css=False)
+        header = markup.header(hosted.name, hosted.hosting.space)
+        gr.HTML(header, elem_id="masthead", padding=False, apply_default_css=False)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Play", id="play"):
                 longest = hosted.hosting.max_new_tokens

@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from playground.cards import Card
 from playground.errors import PlaygroundError
+from playground.serving.hosting import NONE
 from playground.templates import macros
 
 _PARTS = macros("ui/markup.html")
@@ -17,9 +18,9 @@ SPOKEN = "element.setAttribute('role', 'status'); element.setAttribute('aria-liv
 """The script of a place whose text is read aloud as it changes."""
 
 
-def header(model: str) -> Markup:
-    """The page's title line."""
-    return _PARTS.header(model, LEAD)
+def header(model: str, space: str = NONE) -> Markup:
+    """The page's title line; on a Space with a link to one of one's own."""
+    return _PARTS.header(model, LEAD, "" if space == NONE else space)
 
 
 def axis_note(card: Card | None, note: str = "") -> Markup:

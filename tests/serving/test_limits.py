@@ -63,6 +63,7 @@ def test_a_space_is_public_unless_told_and_a_public_page_has_tighter_limits() ->
     public, own = ServerSettings.read({"PLAYGROUND_PUBLIC": "1"}), ServerSettings()
     assert all(getattr(public, name) < getattr(own, name) for name in PUBLIC)
     assert ServerSettings.read({"PLAYGROUND_PUBLIC": "1", "PLAYGROUND_MAX_ROWS": "64"}).max_rows == 64
+    assert ServerSettings.read({"SPACE_ID": "somebody/alignment"}).space == "somebody/alignment"
     assert ServerSettings.read({"SPACES_ZERO_GPU": "true"}).zero_gpu
 
 

@@ -4,7 +4,7 @@ import re
 
 import playground
 from playground.places import ASSETS
-from playground.ui import guide
+from playground.ui import guide, markup
 
 
 def test_text_and_pictures_come_in_their_order() -> None:
@@ -32,3 +32,9 @@ def test_it_says_how_to_cite_this_version() -> None:
     assert "version = {VERSION}" in text
     assert "2503.04346" in text and "2406.05954" in text
     assert playground.__version__
+
+
+def test_only_a_space_has_a_link_to_duplicate_it() -> None:
+    link = "https://huggingface.co/spaces/somebody/alignment?duplicate=true"
+    assert link in markup.header("a model", "somebody/alignment")
+    assert "huggingface.co" not in markup.header("a model")
