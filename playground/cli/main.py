@@ -155,8 +155,8 @@ def _print_models(models: list[dict[str, str]], as_json: bool) -> None:
 
 @app.command("axes")
 def axes(as_json: Json = False) -> None:
-    """List the shipped axes with their judge and tested range."""
-    from playground import cards
+    """List the shipped axes with their judge and tested range, and the instant ones."""
+    from playground import cards, descriptions
 
     found = list(cards.shipped().values())
     for error in cards.damaged(cards.all_folders()).values():
@@ -168,6 +168,10 @@ def axes(as_json: Json = False) -> None:
         print("No axes yet. Make one with: playground axis invent --help")
     for card in found:
         _print_card(card)
+    print(
+        "Instant axes, of two descriptions each, which fit any model and are calibrated when they are first named "
+        f"(playground axis instant --help): {', '.join(descriptions.gallery())}."
+    )
 
 
 def _print_card(card: "Card") -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from playground import descriptions
 from playground.cards import Card
 from playground.cli import main as cli
 from playground.cli.doctor import rows_beside
@@ -206,6 +207,7 @@ def test_axes_are_told_as_cards(shell: Shell, cheer: Path, monkeypatch: pytest.M
     monkeypatch.setattr("playground.places.AXES", cheer.parent)
     assert [Card(**card) for card in json.loads(shell("axes", "--json").out)] == [Card.load(cheer)]
     told = shell("axes").out
+    assert all(name in told for name in descriptions.gallery())
     for part in ("cheer", "gloomy", "cheerful", "alpha -1 to 1.5", "control 0 to 1"):
         assert part in told
 
