@@ -10,6 +10,9 @@ try:
 except FileNotFoundError:  # gradio would end in a traceback
     sys.exit("No temporary folder can be written. Mount one, and name it by TMPDIR.")
 
+if not os.environ.get("GRADIO_SERVER_PORT", "7860").isdecimal():  # here, for gradio reads it when it is imported
+    sys.exit(f"GRADIO_SERVER_PORT is no port: {os.environ['GRADIO_SERVER_PORT']!r}. Set it to a number such as 7860.")
+
 if importlib.util.find_spec("spaces") is not None:
     import spaces  # noqa: F401 - before torch, for ZeroGPU  # pyright: ignore[reportMissingImports]
 

@@ -2,14 +2,12 @@
 
 import os
 import platform
-import re
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playground import cards, places, presets, sources
@@ -17,6 +15,7 @@ from playground.errors import PlaygroundError
 from playground.events import Token
 from playground.places import cache_directory
 from playground.settings import Request, Row, conversation
+from playground.sources.memory import free_memory
 
 if TYPE_CHECKING:
     import torch
@@ -212,20 +211,11 @@ def _devices() -> "Iterator[tuple[torch.device, float]]":
     """What torch can compute on here, and the bytes that are free there."""
     import torch
 
-    yield torch.device("cpu"), _free_memory()
+    yield torch.device("cpu"), free_memory()
     for place in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         yield torch.device("cuda", place), float(torch.cuda.mem_get_info(place)[0])
     if torch.backends.mps.is_available():
         yield torch.device("mps"), float(torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory())
-
-
-def _free_memory() -> float:
-    """Bytes of this machine's memory that nobody needs; all of it where the system does not tell."""
-    try:
-        told = Path("/proc/meminfo").read_text(encoding="ascii")
-    except OSError:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    return 1024.0 * int(re.findall(r"MemAvailable: *(\d+)", told)[0])
 
 
 def _reply(player: "Player") -> str:

@@ -22,7 +22,7 @@ class Answering(Placement):
 
     model: str = Field(
         default=DEFAULT_MODEL,
-        description="smollm2, tiny, a folder, or a Hub id owner/name[@revision].",
+        description="smollm2, tiny, a folder, a GGUF file, or a Hub id owner/name[@revision].",
         json_schema_extra={"metavar": "NAME"},
     )
     as_json: bool = Field(

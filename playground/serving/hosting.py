@@ -25,7 +25,9 @@ PUBLIC = {"max_new_tokens": 256, "max_rows": 16, "max_replies": 400, "queue": 32
 class ServerSettings(Placement):
     """One page's settings; each is also an environment variable, such as PLAYGROUND_PUBLIC=1."""
 
-    model: str = Field(default="smollm2", min_length=1, description="smollm2, tiny, a folder, or a Hub id.")
+    model: str = Field(
+        default="smollm2", min_length=1, description="smollm2, tiny, a folder, a GGUF file, or a Hub id."
+    )
     public: bool = Field(default=False, description="For strangers: limits, no training, no upload, no paths.")
     max_new_tokens: int = Field(default=2048, ge=1, description="Longest reply anybody may ask for, in tokens.")
     max_rows: int = Field(default=64, ge=8, description="Replies written at once in one request.")

@@ -1,8 +1,5 @@
 """The names a base model goes by, and the local folder each of them stands for."""
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +7,7 @@ from pathlib import Path
 from playground.errors import InvalidInput, ModelUnavailable
 from playground.events import Progress
 from playground.places import models_directory
-from playground.sources import embedded, hub, minilm, sums, tiny
+from playground.sources import embedded, gguf_files, hub, kept, minilm, sums, tiny
 from playground.sources.folder import check_model_folder
 
 DEFAULT = embedded.NAME
@@ -36,7 +33,8 @@ def resolve(name: str = DEFAULT, report: Report = lambda progress: None, revisio
     """The local folder (safetensors and tokenizer) of the base model called `name`.
 
     `name` is `smollm2` (the embedded model), `tiny` or `tiny:<family>` (random weights, see tiny.ARCHITECTURES), a
-    folder, or a Hub id `owner/name[@revision]`, the only one for which the Hub is asked. Long work tells `report`.
+    folder, a GGUF file, or a Hub id `owner/name[@revision]`, the only one for which the Hub is asked. Long work tells
+    `report`.
     Raises InvalidInput for a name that is none of these, ModelUnavailable where the weights cannot be had.
     """
     if not name.strip():
@@ -51,7 +49,7 @@ def resolve(name: str = DEFAULT, report: Report = lambda progress: None, revisio
     if name == DEFAULT:
         return embedded.fetch(report)
     if is_folder:
-        return _own_folder(name)
+        return _own(name, report)
     if is_hub:
         report(Progress(f"downloading {name} from the Hub", 0, 1))
         return _from_hub(name, revision)
@@ -151,6 +149,13 @@ def _from_hub(name: str, revision: str | None) -> Path:
     return check_model_folder(folder)
 
 
+def _own(path: str, report: Report) -> Path:
+    file = Path(path).expanduser().resolve()
+    return (
+        gguf_files.resolve(file, report) if file.suffix == gguf_files.SUFFIX and file.is_file() else _own_folder(path)
+    )
+
+
 def _own_folder(path: str) -> Path:
     folder = check_model_folder(Path(path).expanduser().resolve())
     if wrong := sums.changed(folder):  # a folder of ours, given by its path
@@ -164,32 +169,4 @@ def _own_folder(path: str) -> Path:
 def _tiny(family: str) -> Path:
     """The cached folder of a tiny model, built there first where needed."""
     folder = models_directory() / f"tiny-{family}-{tiny.digest(family)}"
-    if _is_whole(folder):
-        return folder
-    try:
-        models_directory().mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".tiny-", dir=models_directory()))
-    except OSError as error:
-        raise ModelUnavailable(
-            f"The cache folder {models_directory()} cannot be used: {error}.",
-            "Make it writable, or set XDG_CACHE_HOME to a folder that is.",
-        ) from None
-    try:
-        sums.seal(tiny.build_tiny(scratch / "new", family))
-        if folder.exists():
-            os.replace(folder, scratch / "damaged")
-        os.replace(scratch / "new", folder)
-    except OSError:
-        if not folder.is_dir():  # else another process was first, with the very same weights
-            raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return folder
-
-
-def _is_whole(folder: Path) -> bool:
-    try:
-        check_model_folder(folder)
-    except (InvalidInput, ModelUnavailable):
-        return False
-    return sums.is_sealed(folder) and not sums.changed(folder)
+    return kept.folder_of(folder, lambda made: tiny.build_tiny(made, family))

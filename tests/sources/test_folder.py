@@ -121,9 +121,9 @@ def test_a_pickle_in_disguise_is_refused_and_never_opened(copy: Path, tmp_path: 
 
 
 def test_a_file_is_no_folder_and_a_wrong_path_is_told(tmp_path: Path) -> None:
-    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(InvalidInput, match="is a file"):
-        sources.resolve(str(tmp_path / "model.gguf"))
+        sources.resolve(str(tmp_path / "model.safetensors"))
     with pytest.raises(ModelUnavailable, match="no folder"):
         sources.resolve(str(tmp_path / "nowhere"))
 

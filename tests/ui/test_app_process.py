@@ -35,3 +35,10 @@ def test_it_comes_up_and_ctrl_c_ends_it(program: list[str], tmp_path: Path) -> N
             page.kill()
     assert page.returncode == 0
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_a_port_that_is_none_is_told_in_a_sentence() -> None:
+    told = os.environ | {"GRADIO_SERVER_PORT": "abc"}
+    ran = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=told, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr == "GRADIO_SERVER_PORT is no port: 'abc'. Set it to a number such as 7860.\n"
