@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from playground import __version__, cards, files
+from playground import __version__, cards, descriptions, files
 from playground.cards import FILE_NAME as CARD_FILE
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, finished, from_json, to_json
@@ -47,9 +47,12 @@ def check_axis(plan: StudyPlan) -> None:
     """Complain about an axis that cannot be had before a model is loaded."""
     known = [card.name for card in cards.shipped().values()]
     for axis in {one.axis for one in plan.compared}:
-        if axis not in known and not (Path(axis) / CARD_FILE).is_file():
+        in_files = (Path(axis) / CARD_FILE).is_file() or (axis.endswith(".toml") and Path(axis).is_file())
+        if axis not in known and descriptions.named(axis) is None and not in_files:
             raise InvalidInput(
-                f"There is no axis {axis!r}.", f"Set axis to one of {', '.join(known)}, or to the folder of an axis."
+                f"There is no axis {axis!r}.",
+                f"Set axis to one of {', '.join(known)}, to two descriptions with a | between them, or to the folder "
+                "of an axis.",
             )
 
 

@@ -128,6 +128,9 @@ def test_a_folder_without_replies_and_an_unknown_axis_are_told(tmp_path: Path) -
     with pytest.raises(InvalidInput, match="nosuch"):
         building.check_axis(plans.parse(PLAN.replace("extraversion", "nosuch")))
     building.check_axis(plan())
+    building.check_axis(plans.parse(PLAN.replace("extraversion", "a pirate | a clerk")))
+    with pytest.raises(InvalidInput):
+        building.check_axis(plans.parse(PLAN.replace("extraversion", "a pirate | ")))
 
 
 def test_people_see_that_a_reply_was_cut(tmp_path: Path) -> None:
