@@ -11,10 +11,10 @@ from torch import Tensor
 from playground.engine.language_model import LanguageModel
 from playground.engine.loading import load_model
 from playground.engine.methods.identity_layer import IdentityLayer
-from playground.events import exhaust
+from playground.events import Progress, exhaust
 from playground.settings import conversation
 from playground.sources import build_tiny
-from playground.training.clm import distil
+from playground.training.clm import distil, fitting
 from playground.training.clm.distil import Lesson
 from playground.training.guards import GuardMeans
 from playground.training.recipe import Recipe
@@ -116,6 +116,25 @@ def test_a_killed_fit_goes_on_and_ends_where_an_unbroken_one_does(run: Run, less
             break
     steps.close()
     resumed = exhaust(distil.fit(often, lessons, fluent, run.work / "killed"))
+    assert resumed.checks == unbroken.checks
+    for name, weight in unbroken.layer.layer.state_dict().items():
+        assert torch.equal(weight, resumed.layer.layer.state_dict()[name]), name
+
+
+def test_a_fit_that_is_killed_between_two_checks_loses_no_step_that_was_saved(
+    run: Run, lessons: list[Lesson], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check asks for replies, so that a long fit has few; what it has learnt is saved by the clock."""
+    monkeypatch.setattr(fitting, "SAVE_EVERY_S", 0.0)
+    seldom = Run(run.model, RECIPE.model_copy(update={"steps": 6, "check_every": 6}), run.work)
+    unbroken = exhaust(distil.fit(seldom, lessons, fluent, run.work / "unbroken-between"))
+    for progress in (steps := distil.fit(seldom, lessons, fluent, run.work / "killed-between")):
+        if progress.done == 5:
+            break
+    steps.close()
+    told: list[Progress] = []
+    resumed = exhaust(distil.fit(seldom, lessons, fluent, run.work / "killed-between"), told.append)
+    assert told[0].done == 5
     assert resumed.checks == unbroken.checks
     for name, weight in unbroken.layer.layer.state_dict().items():
         assert torch.equal(weight, resumed.layer.layer.state_dict()[name]), name

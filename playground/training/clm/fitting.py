@@ -33,6 +33,9 @@ class Attempt(NamedTuple):
     start: IdentityLayer | None = None
 
 
+SAVE_EVERY_S = 60.0
+"""A training that is killed has lost no more than that."""
+
 Cost = Callable[[IdentityLayer, int], Tensor]
 """What a layer costs on the batch of a step, a scalar that gradients flow from."""
 
@@ -44,7 +47,7 @@ def minimise(
 
     At each check, which tells the guard's means among others, the layer is a candidate if its replies pass the guard;
     the one with the highest reward is kept. Stops after two failed checks in a row, at the last step, or past the
-    deadline. State is kept in the attempt's folder, so that a killed run goes on from its last check.
+    deadline. State is kept in the attempt's folder at each check and every minute, and a killed run goes on from there.
     """
     recipe, layer = run.recipe, IdentityLayer(run.model).float()
     if attempt.start is not None:
@@ -67,6 +70,8 @@ def minimise(
         state.step += 1
         if state.step % recipe.check_every == 0 or state.step == recipe.steps:
             state.check(check(layer), recipe)
+        elif time.monotonic() - state.saved >= SAVE_EVERY_S:
+            state.save()
         yield pace(state.step, state.note)
     if not state.checks:  # past the deadline before the first check
         state.check(check(layer), recipe)
@@ -128,11 +133,12 @@ _KEPT = ("step", "failed", "ended", "checks", "note")
 
 
 class _State:
-    """Where the training stands, mirrored in a folder at every check."""
+    """Where the training stands, mirrored in a folder whenever it is saved."""
 
     def __init__(self, folder: Path, layer: IdentityLayer, optimizer: torch.optim.Adam) -> None:
         self.folder, self.layer, self.optimizer = folder, layer, optimizer
         self.step, self.failed, self.ended, self.note = 0, 0, False, ""
+        self.saved = time.monotonic()
         self.checks: dict[str, float] = {}
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "state.json").exists():
@@ -146,6 +152,11 @@ class _State:
             self.checks = found
             save_in_one_piece(self._weights(), self.folder / "kept.safetensors")
         self.note = guards.told(found)
+        self.save()
+
+    def save(self) -> None:
+        """Remember where the training stands."""
+        self.saved = time.monotonic()
         moments = {
             f"{index}.{name}": value
             for index, entry in self.optimizer.state_dict()["state"].items()
