@@ -37,8 +37,8 @@ Keep = Callable[[Page, str], None]
 
 
 def patience() -> float:
-    """For how many milliseconds a walk waits: longer where more wants to run than there are processors."""
-    return SLOW_MS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    """For how many milliseconds a walk waits: up to twice as long where more wants to run than there are processors."""
+    return SLOW_MS * min(2.0, max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
 
 
 @pytest.fixture(autouse=True)

@@ -44,15 +44,21 @@ def axes(open_page: Open, **settings: object) -> Page:
 
 
 @contextmanager
-def held_at_work(home: Path, name: str) -> Iterator[int]:
-    """Hold the process that makes an axis, whose number this gives, so that there is time to look."""
-    [record] = home.glob(f"data/**/axes/{name}.json")
-    process = int(json.loads(record.read_text(encoding="utf-8"))["pid"])
+def held_at_work(page: Page, home: Path, name: str) -> Iterator[int]:
+    """Hold the process that makes an axis, whose number this gives, from its start or from now on."""
+    while not (process := process_of(home, name)):
+        page.wait_for_timeout(20)
     os.kill(process, signal.SIGSTOP)
     try:
         yield process
     finally:
         os.kill(process, signal.SIGCONT)
+
+
+def process_of(home: Path, name: str) -> int:
+    """The number of the process that makes an axis; 0 before it has begun."""
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in home.glob(f"data/**/axes/{name}.json")]
+    return int(records[0]["pid"] or 0) if records else 0
 
 
 def has_checked_a_layer(home: Path, name: str) -> bool:
@@ -90,8 +96,8 @@ def test_two_sentences_become_an_axis_in_view_of_the_person(open_page: Open, kee
     page.locator("#new_positive textarea").fill("a calm person")
     page.locator("#new_negative textarea").fill("a hectic person")
     page.locator("#make_axis").click()
-    expect(page.locator("#making section.making")).to_be_visible()
-    with held_at_work(home, "calm") as process:
+    with held_at_work(page, home, "calm") as process:  # before it has done anything, or it might be done too early
+        expect(page.locator("#making section.making")).to_be_visible()
         page.locator("#cancel_making").click()
         while not is_told_to_end(process):
             page.wait_for_timeout(20)
@@ -102,7 +108,7 @@ def test_two_sentences_become_an_axis_in_view_of_the_person(open_page: Open, kee
     page.locator("#go_on").click()
     while not has_checked_a_layer(home, "calm"):
         page.wait_for_timeout(20)
-    with held_at_work(home, "calm"):
+    with held_at_work(page, home, "calm"):
         expect(page.locator("#making .stages")).to_be_visible()
         for told in ("It learns from pairs such as this", "What it says when it is checked"):
             expect(page.locator("#making")).to_contain_text(told)
