@@ -257,12 +257,14 @@ def test_a_replica_is_added_while_more_ask_than_one_answers(
         growing = deploy(hosting.model_copy(update={"replicas": 1, "most_replicas": 2}), ray, axes)
         over = Flag()
 
-        def talk(number: int) -> bool:
-            right = True
-            while not over.is_set():
-                request = asked(f"Tell me about {number}.", number, 100)
-                right &= texts(growing.run(request)) == texts(near.run(request))
-            return right
+        def talk(number: int) -> tuple[Request, dict[int, str]]:
+            """Ask for long replies that nobody has had yet, one after the other; the last of them."""
+            while True:
+                request = asked(f"Tell me about {number}.", number, 400)
+                found = texts(growing.run(request))
+                if over.is_set():
+                    return request, found
+                number += PLACES
 
         with ThreadPoolExecutor(PLACES) as people:
             assert answering(ray) == 1
@@ -274,7 +276,8 @@ def test_a_replica_is_added_while_more_ask_than_one_answers(
                     texts(growing.run(asked("Hello.", number, 4)))
             finally:
                 over.set()
-            assert all(one.result() for one in running)
+            for request, found in (one.result() for one in running):
+                assert found == texts(near.run(request))
     finally:
         deploy(hosting, ray, axes)
 
