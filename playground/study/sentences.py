@@ -77,17 +77,12 @@ def fit(analysis: Analysis, found: Findings) -> str:
     if fitted.curve == "parabola":
         return f"A parabola fits ({chance(fitted.misfit)}), so its top leads. {_shown(analysis, found)}"
     by_parabola = f"Its top would be {both(Result(fitted.parabola))}."
-    if fitted.curve and fitted.misfit >= SURE and found.pairs < SHAPE_SEEN:
-        return (
-            f"A parabola may fit ({chance(fitted.misfit)}), but fewer than {SHAPE_SEEN} pairs seldom tell when it does "
-            f"not. One with two sides leads, which does not take it that liking falls alike on both. {by_parabola} "
-            f"{_shown(analysis, found)}"
-        )
+    few = f"but fewer than {SHAPE_SEEN} pairs seldom tell when it does not"
     if fitted.curve and fitted.misfit >= SURE:
-        return (
-            f"A parabola may fit ({chance(fitted.misfit)}), one with two sides is on the safe side and leads. "
-            f"{by_parabola} {_shown(analysis, found)}"
-        )
+        leads = "one with two sides is on the safe side and leads."
+        if found.pairs < SHAPE_SEEN:
+            leads = f"{few}. One with two sides leads, which does not take it that liking falls alike on both."
+        return f"A parabola may fit ({chance(fitted.misfit)}), {leads} {by_parabola} {_shown(analysis, found)}"
     if fitted.curve:
         return (
             f"A parabola does not fit ({chance(fitted.misfit)}): liking falls otherwise below the top than above it. "
@@ -95,9 +90,8 @@ def fit(analysis: Analysis, found: Findings) -> str:
         )
     if fitted.refused == "few":
         return (
-            f"A parabola may fit ({chance(fitted.misfit)}), but fewer than {SHAPE_SEEN} pairs seldom tell when it does "
-            "not, and one with two sides has no top between the strengths shown, so none is told. "
-            f"{by_parabola} {_shown(analysis, found)}"
+            f"A parabola may fit ({chance(fitted.misfit)}), {few}, and one with two sides has no top between the "
+            f"strengths shown, so none is told. {by_parabola} {_shown(analysis, found)}"
         )
     if fitted.refused == "steep":
         fits = "does not" if fitted.misfit < SURE else "may not"
