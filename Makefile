@@ -31,7 +31,7 @@ check: .venv/.installed node_modules/.installed
 	@$(MAKE) --no-print-directory --jobs 2 types style
 
 types:
-	@$(BIN)/basedpyright
+	@$(BIN)/pyrefly check --min-severity warn --output-format min-text
 
 style: javascript docs
 	@$(BIN)/ruff format --check --quiet

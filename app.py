@@ -14,7 +14,7 @@ if not os.environ.get("GRADIO_SERVER_PORT", "7860").isdecimal():  # here, for gr
     sys.exit(f"GRADIO_SERVER_PORT is no port: {os.environ['GRADIO_SERVER_PORT']!r}. Set it to a number such as 7860.")
 
 if importlib.util.find_spec("spaces") is not None:
-    import spaces  # noqa: F401 - before torch, for ZeroGPU  # pyright: ignore[reportMissingImports]
+    import spaces  # noqa: F401 - before torch, for ZeroGPU  # pyrefly: ignore[missing-import]
 
 from playground.cli.progress import print_anywhere
 from playground.errors import PlaygroundError

@@ -14,7 +14,7 @@ def bare(annotation: Any) -> Any:
     if get_origin(annotation) is UnionType or NoneType in get_args(annotation):
         return functools.reduce(operator.or_, map(bare, get_args(annotation)))
     if get_origin(annotation) is tuple:
-        return list[bare(get_args(annotation)[0])]
+        return list[bare(get_args(annotation)[0])]  # pyrefly: ignore[invalid-annotation]
     return bare(get_args(annotation)[0]) if get_origin(annotation) is Annotated else annotation
 
 

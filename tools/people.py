@@ -11,7 +11,7 @@ import argparse
 import heapq
 import random
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -101,7 +101,7 @@ def engines(load: Load, within_s: float) -> tuple[int, Waits]:
 
 
 def _divided(load: Load, number: int) -> Waits:
-    return simulate(Load(**{**load.__dict__, "people": load.people / number}))
+    return simulate(replace(load, people=load.people / number))
 
 
 def main() -> None:

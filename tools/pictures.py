@@ -8,7 +8,7 @@ import io
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -30,7 +30,7 @@ WIDTH, HEIGHT = 1200, 800
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Page]:
+def opened(url: str) -> Generator[Page]:
     """A browser window of the page, as it opens for a newcomer."""
     named = os.environ.get("CHROMIUM", "/usr/bin/chromium")
     with sync_playwright() as playwright:

@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ DEFAULTS: dict[str, list[Any]] = {
 
 
 @contextmanager
-def served(model: str) -> Iterator[Server]:
+def served(model: str) -> Generator[Server]:
     """A page for strangers, up and warm."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -151,4 +151,4 @@ def _describe(app: FastAPI) -> None:
         told["components"]["schemas"] |= {**schema.pop("$defs"), "ChatRequest": schema}
         return told
 
-    app.openapi = openapi
+    app.openapi = openapi  # pyrefly: ignore[method-assign]

@@ -40,9 +40,9 @@ def dpo(
     for activation checkpointing, which would slow it. Raises InvalidInput when TRL is not installed.
     """
     try:
-        from datasets import Dataset  # pyright: ignore[reportMissingImports]
+        from datasets import Dataset  # pyrefly: ignore[missing-import]
         from transformers.trainer_callback import TrainerCallback
-        from trl import DPOConfig, DPOTrainer  # pyright: ignore[reportMissingImports, reportPrivateImportUsage]
+        from trl import DPOConfig, DPOTrainer  # pyrefly: ignore[missing-import]
     except ImportError as error:
         raise InvalidInput("TRL is not installed.", 'Run: pip install -e ".[bench]"') from error
 

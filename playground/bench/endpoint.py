@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -20,7 +20,7 @@ _TIMEOUT_S = 600
 
 
 @contextmanager
-def served(player: Player) -> Iterator[int]:
+def served(player: Player) -> Generator[int]:
     """A server of a player, in a thread of this process; the value is its port."""
     app = application(LimitedPlayer(player, ServerSettings()), Keys(), _HOST)
     server = web_server(app, proxy_headers=False)

@@ -39,7 +39,7 @@ def with_fields(*models: type[Settings], repeated: Sequence[type[Settings]] = ()
             given = {name: arguments.pop(name) for name in options}
             return command(**arguments, given=given)
 
-        run.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
+        run.__signature__ = inspect.Signature(parameters)  # pyrefly: ignore[missing-attribute]
         run.__annotations__ = {one.name: one.annotation for one in parameters}
         return run
 
@@ -61,6 +61,6 @@ def _option(name: str, field: FieldInfo, many: bool) -> inspect.Parameter:
     metavar = "[AXIS=]VALUE" if many else "GRID" if is_grid else told_of(field, "metavar")
     called = told_of(field, "option") or name.replace("_", "-")
     told = typer.Option(f"--{called}", help=field.description, metavar=metavar)
-    kind = Annotated[list[str] | None if many else str if is_grid else bare(field.annotation), told]
+    kind = Annotated[list[str] | None if many else str if is_grid else bare(field.annotation), told]  # pyrefly: ignore[invalid-annotation]
     default = None if many else default_of(field)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)

@@ -60,7 +60,7 @@ def generate(
     request = Request(rows=rows, sampling=Sampling(**only(given, Sampling)), **ends)
     names = dict.fromkeys(strength.axis for row in rows for strength in row.strengths)
     events = _open(given["model"], given["dtype"], given["device"], names).run(request)
-    with contextlib.closing(events):  # pyright: ignore[reportArgumentType]
+    with contextlib.closing(events):
         for piece in (f"{to_json(event)}\n" for event in events) if given["as_json"] else _as_text(events, request):
             sys.stdout.write(piece)
             sys.stdout.flush()
@@ -113,7 +113,7 @@ def strengths(axes: Sequence[str], given: Mapping[str, Sequence[str]]) -> list[t
     points: list[dict[str, Any]] = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     return [
         tuple(
-            Strength(axis=name, **{**options, **values, **(point if name == along else {})})
+            Strength(axis=name, **dict[str, Any](options | values | (point if name == along else {})))
             for name, values in own.items()
         )
         for point in points

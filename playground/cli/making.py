@@ -141,7 +141,7 @@ def run(making: Making, how: Answering, **job: Any) -> None:
         poles=Poles(negative=making.negative_pole, positive=making.positive_pole),
         encoder=folder,
         command=shlex.join(["playground", *sys.argv[1:]]),
-        until=making.until,  # pyright: ignore[reportArgumentType]
+        until=making.until,
         **job,
     )
     try:
@@ -203,7 +203,7 @@ def recipe_of(seed: int, settings: Sequence[str]) -> "Recipe":
             changed[name] = json.loads(value)
         except (ValueError, RecursionError):
             raise InvalidInput(f"--set {setting!r} has no number.", "Write it like: --set steps=60") from None
-    return Recipe(**{"seed": seed, **changed})
+    return Recipe(**dict[str, Any](seed=seed) | changed)
 
 
 def _end(job: "Job", card: "Card | None", how: Answering) -> None:

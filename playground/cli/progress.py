@@ -6,7 +6,7 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from playground.errors import InvalidInput
 from playground.events import Progress, to_json
@@ -96,7 +96,7 @@ class _Stages:
 
 
 @contextlib.contextmanager
-def on_stderr() -> Iterator[Callable[[Progress], None]]:
+def on_stderr() -> Generator[Callable[[Progress], None]]:
     """Progress of what a person waits for before anything else happens: one line for each stage on stderr."""
     stages = _Stages()
     try:

@@ -30,7 +30,7 @@ class AxisRecipe(Inventing):
         own = {"name", "positive", "negative", "set", "sha256"}
         told: dict[str, Any] = self.model_dump(exclude=own, exclude_defaults=True)
         settings = tuple(f"{name}={json.dumps(value)}" for name, value in self.set.items())
-        return Inventing(**{**told, "settings": (*self.settings, *settings)})
+        return Inventing(**told | {"settings": (*self.settings, *settings)})
 
 
 def read(path: Path) -> AxisRecipe:

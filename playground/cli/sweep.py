@@ -82,7 +82,12 @@ def _spread(
     from playground.remote.sweeps import spread
 
     with Machines.joined(address, how.device) as machines:
-        opened = {"model": how.model, "dtype": how.dtype, "device": how.device, "encoder": encoder and str(encoder)}
+        opened = {
+            "model": how.model,
+            "dtype": how.dtype,
+            "device": how.device,
+            "encoder": str(encoder) if encoder else None,
+        }
         yield spread(machines, player, plan, opened)
 
 

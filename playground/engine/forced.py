@@ -3,7 +3,7 @@
 Batches are made of texts of similar length; results come back in the order asked for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
@@ -130,7 +130,7 @@ def predict(model: LanguageModel, batch: PaddedBatch, identity_layer: IdentityLa
 
 
 @contextmanager
-def _plain_attention(config: Any) -> Iterator[None]:
+def _plain_attention(config: Any) -> Generator[None]:
     """Attention as plain matrix products: on a CPU the fused one takes three times as long forth and back."""
     usual = config._attn_implementation
     config._attn_implementation = "eager"

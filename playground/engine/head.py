@@ -1,6 +1,6 @@
 """The head: hidden states to logits, in float32 whatever the dtype of the weights."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -51,13 +51,13 @@ class Head:
             return linear(hidden, self._exact)
 
     @contextmanager
-    def products(self) -> Iterator[None]:
+    def products(self) -> Generator[None]:
         """Let float32 matrix products multiply in bfloat16 (and add up in float32) where the weights are bfloat16.
 
         For the head that loses nothing, since weights and states were rounded already, and on a CPU it is three
         times as fast.
         """
-        matmul: Any = torch.backends.mkldnn.matmul  # pyright: ignore[reportAttributeAccessIssue]
+        matmul: Any = torch.backends.mkldnn.matmul  # pyrefly: ignore[missing-attribute]
         before = matmul.fp32_precision
         if self.dtype == torch.bfloat16:
             matmul.fp32_precision = "bf16"

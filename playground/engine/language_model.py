@@ -61,9 +61,10 @@ class LanguageModel:
         self.name = name
         self._texts = PlainText(tokenizer, name)
         self._openings: dict[str | None, list[int]] = {}
-        self.decoder: Any = model.get_decoder()
+        decoder: Any = model.get_decoder()
+        self.decoder = decoder
         if in_int8:
-            for linear in self.decoder.layers.modules():
+            for linear in decoder.layers.modules():
                 if isinstance(linear, torch.nn.Linear):
                     round_to_int8(linear)
         self.new_cache = cache_maker(self.decoder, in_int8)
@@ -174,7 +175,7 @@ class LanguageModel:
             if ends:
                 return ends[-1]
         own = self.tokenizer.eos_token_id
-        return None if own is None else int(own)  # pyright: ignore[reportArgumentType]
+        return None if own is None else int(own)
 
 
 def left_pad(
@@ -194,4 +195,4 @@ def _stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> fro
     """The tokens that end a turn: those of the generation settings and the tokenizer's own."""
     configured = model.generation_config.eos_token_id if model.generation_config else None
     ids = configured if isinstance(configured, list) else [configured]
-    return frozenset(int(token) for token in [*ids, tokenizer.eos_token_id] if token is not None)  # pyright: ignore[reportArgumentType]
+    return frozenset(int(token) for token in [*ids, tokenizer.eos_token_id] if token is not None)

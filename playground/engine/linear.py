@@ -55,7 +55,7 @@ def held_bytes(weight: Tensor) -> int:
     """The bytes that a weight takes."""
     if is_plain(weight) or not hasattr(weight, "__tensor_flatten__"):
         return weight.nbytes
-    parts, _ = weight.__tensor_flatten__()  # pyright: ignore[reportAttributeAccessIssue]
+    parts, _ = weight.__tensor_flatten__()
     return sum(held_bytes(getattr(weight, part)) for part in parts)
 
 

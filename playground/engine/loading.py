@@ -25,7 +25,7 @@ _INT4_GROUP = 64
 _LARGEST_WEIGHT = 65_504.0
 """What float16 can hold, in which models are passed on; damaged bytes read as numbers up to 1e38."""
 
-PACKED = (torch.int8, torch.int4)  # pyright: ignore[reportAttributeAccessIssue]
+PACKED = (torch.int8, torch.int4)  # pyrefly: ignore[missing-attribute]
 """What weights are rounded to; all else is then bfloat16."""
 
 SPLIT = "split"
@@ -67,7 +67,7 @@ def load_model(
             output_loading_info=True,
         )
         model, told = loaded
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         digest = _weights_digest(folder)
     except PlaygroundError:
         raise
@@ -94,7 +94,7 @@ def _packing(dtype: torch.dtype, name: str) -> Any:
         raise InvalidInput(
             f"To hold {name} in {str(dtype).removeprefix('torch.')} here, the package torchao is needed.", _GET_TORCHAO
         )
-    from torchao.quantization import Int4WeightOnlyConfig, Int8WeightOnlyConfig  # pyright: ignore[reportMissingImports]
+    from torchao.quantization import Int4WeightOnlyConfig, Int8WeightOnlyConfig  # pyrefly: ignore[missing-import]
     from transformers.utils.quantization_config import TorchAoConfig
 
     if dtype == torch.int8:

@@ -148,7 +148,8 @@ class SweepPlan(_Grids, Options, Length):
         grid = [(0.0,) * len(SLIDERS), *product(*self.grids.values())]
         options = self.model_dump(include=set(Options.model_fields))
         return [
-            Strength(axis=self.axis, **dict(zip(SLIDERS, at, strict=True)), **options) for at in dict.fromkeys(grid)
+            Strength(axis=self.axis, **dict[str, Any](zip(SLIDERS, at, strict=True)), **options)
+            for at in dict.fromkeys(grid)
         ]
 
     def batch_numbers(self, after: int = 0) -> range:

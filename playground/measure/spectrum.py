@@ -106,7 +106,7 @@ def _request(stretch: SpectrumPlan, amounts: Sequence[float]) -> Request:
     same = stretch.model_dump(include={"axis", *_Others.model_fields, *Options.model_fields})
     return Request(
         rows=tuple(
-            Row(messages=stretch.messages, strengths=(Strength(**{**same, MAIN: at}),), seed=stretch.seed)
+            Row(messages=stretch.messages, strengths=(Strength(**same | {MAIN: at}),), seed=stretch.seed)
             for at in amounts
         ),
         sampling=Sampling(temperature=stretch.temperature),

@@ -233,7 +233,7 @@ def identity(player: Player, axis: Axis, plan: SweepPlan, encoder: Path | None) 
 
 
 @contextmanager
-def _claim(out: Path | None, identity: dict[str, Any]) -> Iterator[Path | None]:
+def _claim(out: Path | None, identity: dict[str, Any]) -> Generator[Path | None]:
     """The file where a folder keeps its replies; it must be new or of this very sweep, and nobody else may be at it."""
     if out is None:
         yield None

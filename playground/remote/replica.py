@@ -63,4 +63,4 @@ def _keep_to_this_machine() -> None:
     def opens_here(self: Server, address: str) -> int:
         return opens(self, address.replace("[::]", "127.0.0.1"))
 
-    Server.add_insecure_port = opens_here
+    Server.add_insecure_port = opens_here  # pyrefly: ignore[method-assign]

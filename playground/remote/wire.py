@@ -127,7 +127,7 @@ def _request(asked: dict[str, Any]) -> Request:
         rows = [{**row, "messages": conversations[_place(row["messages"])]} for row in told["rows"]]
     except (ValueError, TypeError, LookupError):
         raise InvalidInput("The body is no request to an engine.", "Ask by playground app --engine URL.") from None
-    return Request(**{**told, "rows": rows})
+    return Request(**dict[str, Any](told, rows=rows))
 
 
 def _place(index: Any) -> int:

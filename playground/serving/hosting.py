@@ -108,8 +108,8 @@ class ServerSettings(Placement):
             "space": environment.get("SPACE_ID", NONE),
         }
         on_space |= {"frames": "https://huggingface.co"} if space else {}
-        values = {**on_space, **told, **{name: value for name, value in given.items() if value is not None}}
-        return cls(**{**(PUBLIC if cls(**values).public else {}), **values})
+        values = on_space | told | {name: value for name, value in given.items() if value is not None}
+        return cls(**dict[str, Any](PUBLIC if cls(**values).public else {}) | values)
 
     @field_validator("hosts", "frames", "origins")
     @classmethod

@@ -1,7 +1,7 @@
 """Events of a generator that blocks, for whoever must not: a thread of its own runs each, and closes it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import asynccontextmanager, closing, suppress
 from threading import Event as Flag
 from threading import Thread, main_thread
@@ -83,7 +83,7 @@ class LiveEvents:
 
 
 @asynccontextmanager
-async def listening(events: Generator[Event, None, None], receive: Receive) -> AsyncIterator[LiveEvents]:
+async def listening(events: Generator[Event, None, None], receive: Receive) -> AsyncGenerator[LiveEvents]:
     """A request's events for as long as its client is there; they end at once when it goes away."""
     live = LiveEvents(events)
 

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import uvicorn
@@ -33,7 +33,7 @@ def web_server(app: ASGIApp, proxy_headers: bool = True) -> uvicorn.Server:
 
 
 @contextmanager
-def running_beside(server: uvicorn.Server, line: socket.socket) -> Iterator[None]:
+def running_beside(server: uvicorn.Server, line: socket.socket) -> Generator[None]:
     """Run a server on a thread of its own, for the length of a `with`."""
     thread = threading.Thread(target=server.run, args=([line],), name="server", daemon=True)
     thread.start()

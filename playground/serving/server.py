@@ -1,6 +1,6 @@
 """What every server of ours has in common, as arguments of gradio's app."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def app_arguments(
     folder = Path(get_upload_folder())
 
     @asynccontextmanager
-    async def lifespan(app: Any) -> AsyncIterator[None]:
+    async def lifespan(app: Any) -> AsyncGenerator[None]:
         taken = app.get_blocks().upload_file_set
         files = Uploads(app.middleware_stack, folder if takes_files else None, taken)
         app.middleware_stack = Cors(Gate(LoginThrottle(files), access), callers)

@@ -5,7 +5,7 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def _seen(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 @asynccontextmanager
-async def sweeping(folder: Path, uploads: Collection[str]) -> AsyncIterator[None]:
+async def sweeping(folder: Path, uploads: Collection[str]) -> AsyncGenerator[None]:
     """Sweep a folder from time to time. The first time is at once: a process that was killed has left what it held."""
 
     async def sweep() -> None:

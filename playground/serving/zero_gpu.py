@@ -73,7 +73,7 @@ def borrowing(player: "Player", public: bool) -> Callable[[Request], Generator[E
     """
     global _player, _calibrations
     try:
-        import spaces  # pyright: ignore[reportMissingImports]
+        import spaces  # pyrefly: ignore[missing-import]
     except ImportError:
         raise ModelUnavailable("A ZeroGPU page needs the package `spaces`.", "Add it to requirements.txt.") from None
     _player, _calibrations, pace = player, Path(tempfile.mkdtemp(prefix="instant-")) if public else None, Pace()

@@ -50,7 +50,7 @@ def read(path: Path) -> Header:
 
     try:
         told = gguf.GGUFReader(path)
-        weights = sum(int(tensor.n_elements) for tensor in told.tensors)
+        weights = sum(tensor.n_elements for tensor in told.tensors)
         fields = ("general.architecture", "tokenizer.ggml.model", "tokenizer.ggml.pre", "split.count")
         architecture, merges, splits, parts = (_said(told, name) for name in fields)
         parts = int(parts or 1)
@@ -132,7 +132,7 @@ def convert(path: Path, made: Path, report: Report, digits_apart: bool) -> None:
     source, name = str(path.parent), path.name
     with no_bars():
         report(Progress("converting the tokenizer", 0, 3))
-        tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=name, local_files_only=True)
+        tokenizer: Any = AutoTokenizer.from_pretrained(source, gguf_file=name, local_files_only=True)
         if digits_apart:
             tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
                 [Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)]

@@ -1,11 +1,11 @@
 """Silence for transformers' own progress bars, where the playground reports progress itself."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
 @contextmanager
-def no_bars() -> Iterator[None]:
+def no_bars() -> Generator[None]:
     """Hide the bars inside the block and leave the setting as it was found."""
     from transformers.utils import logging
 

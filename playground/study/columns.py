@@ -107,7 +107,7 @@ def frame(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, tuple[str, st
     """Rows as a table with just these columns and dtypes, also when there are none."""
     return pd.DataFrame(
         {
-            name: pd.Series([row.get(name) for row in rows], dtype="object").astype(dtype)  # pyright: ignore
+            name: pd.Series([row.get(name) for row in rows], dtype="object").astype(dtype)  # pyrefly: ignore[no-matching-overload]
             for name, (dtype, _) in columns.items()
         }
     )

@@ -64,7 +64,7 @@ class Schedules(NamedTuple):
 
     def of(self, people: int) -> "Schedules":
         """Those of the first so many people."""
-        return Schedules(*(None if part is None else part[:people] for part in self))  # pyright: ignore[reportArgumentType]
+        return Schedules(*(None if part is None else part[:people] for part in self))  # pyrefly: ignore[bad-argument-type]
 
     def higher(self, about: Crowd) -> Array:
         """How much higher tops lie than those of the first topic, condition and group, [people, trials]."""

@@ -18,7 +18,6 @@ from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
     InterfaceError,
-    NoSuchModuleError,
     OperationalError,
 )
 from sqlalchemy.pool import QueuePool
@@ -50,7 +49,7 @@ def located(address: str) -> URL:
     try:
         url = sa.make_url(address)
         backend = url.get_backend_name()
-    except (ArgumentError, NoSuchModuleError, ValueError):
+    except (ArgumentError, ValueError):
         raise _no_address() from None
     if backend in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+psycopg")

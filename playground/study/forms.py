@@ -74,7 +74,7 @@ def read(data: Any) -> Form:
             "values": {name: clean(value) if isinstance(value, str) else value for name, value in values.items()},
         }
     try:
-        return Form(**{str(name): value for name, value in data.items()})
+        return Form(**dict[str, Any]((str(name), value) for name, value in data.items()))
     except (TypeError, ValueError, RecursionError):
         raise RefusedForm("no_form") from None
 

@@ -147,7 +147,7 @@ class Records:
         rows = connection.execute(
             sa.select(*columns, counted.scalar_subquery().label("trials")).where(who).order_by(people.c.id)
         )
-        persons = {row["id"]: {**row, "responses": {}} for row in rows.mappings()}
+        persons = {row["id"]: dict[str, Any](row, responses={}) for row in rows.mappings()}
         query = sa.select(responses).join(people, responses.c.person_id == people.c.id).where(who)
         for response in connection.execute(query):
             persons[response.person_id]["responses"][response.question] = response.value

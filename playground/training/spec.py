@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +88,7 @@ def _check_fits(model: LanguageModel, prompt: Sequence[Message], reply: str, mor
 
 
 @contextmanager
-def claim(model: LanguageModel, job: Job) -> Iterator[Path]:
+def claim(model: LanguageModel, job: Job) -> Generator[Path]:
     """The work folder, which must be new or hold the beginnings of this very job, and which nobody else may be at."""
     what = {
         "recipe": job.recipe.model_dump(mode="json"),

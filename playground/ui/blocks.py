@@ -24,7 +24,7 @@ class CheckedBlocks(gr.Blocks):
         if block_fn.api_visibility == "public":
             arguments = (_filled(block_fn.fn, arguments[0]), *arguments[1:])
         try:
-            return await super().preprocess_data(block_fn, *arguments, **settings)
+            return await super().preprocess_data(block_fn, *arguments, **settings)  # pyrefly: ignore[bad-argument-type]
         except PlaygroundError as error:
             raise gr.Error(str(error), print_exception=False) from None
         except Exception as error:  # components refuse in any of the library's ways, some quoting all that was sent

@@ -8,7 +8,7 @@ import inspect
 import json
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import product
 from typing import Annotated, Any, get_origin
@@ -80,7 +80,7 @@ class _Said(Options, Stopping, Length, Noise, Sampling, Arguments):
     def request(self) -> Request:
         """The request that answers it."""
         options = self.model_dump(include=set(Options.model_fields))
-        grid = [dict(zip(SLIDERS, amounts, strict=True)) for amounts in product(*self.grids)]
+        grid = [dict[str, Any](zip(SLIDERS, amounts, strict=True)) for amounts in product(*self.grids)]
         used = [(Strength(axis=self.axis, **at, **options),) for at in grid] if self.axis else [()]
         messages = conversation(self.prompt, self.system or None)
         rows = tuple(Row(messages=messages, strengths=own, seed=self.seed) for own in used)
@@ -127,7 +127,7 @@ def taking(arguments: type[Arguments], first: Sequence[str]) -> Callable[..., An
         taken = [_parameter(name, field) for name, field in fields.items()]
         returns = inspect.signature(method, eval_str=True).return_annotation
         signature = inspect.Signature([*own, *taken], return_annotation=returns)
-        endpoint.__signature__ = signature  # pyright: ignore[reportAttributeAccessIssue]
+        endpoint.__signature__ = signature  # pyrefly: ignore[missing-attribute]
         endpoint.__annotations__ = {one.name: one.annotation for one in [own[1], *taken]} | {"return": returns}
         endpoint.__doc__ = _described(inspect.getdoc(method) or "", fields)
         return endpoint
@@ -213,7 +213,7 @@ class Endpoints:
         self.hosted.hosting.check_size(grids, given["prompts"], given["seeds"])
         plan = SweepPlan(**given)
         count = count_strengths(plan.grids)
-        told = {"done": 0.0, "total": float(plan.replies()), "points": list[Any]()}
+        told: dict[str, Any] = {"done": 0.0, "total": float(plan.replies()), "points": list[Any]()}
         with closing(self.hosted.sweep(plan, self.hosted.client(who))) as steps:
             for event in steps:
                 if isinstance(event, Waiting):
@@ -235,7 +235,7 @@ def offer(hosted: LimitedPlayer) -> None:
 
 
 @contextmanager
-def _as_messages() -> Iterator[None]:
+def _as_messages() -> Generator[None]:
     """Errors that are the caller's to correct reach it as one message."""
     try:
         yield

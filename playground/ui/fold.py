@@ -4,7 +4,7 @@ Gradio's own accordion makes what it holds only when it is first opened; a compo
 told of an update before that, be it an empty one, loses them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,7 +29,7 @@ class Fold(gr.HTML):
 
 
 @contextmanager
-def fold(title: str, name: str, opened: bool = False) -> Iterator[Fold]:
+def fold(title: str, name: str, opened: bool = False) -> Generator[Fold]:
     """Place a fold; what is placed inside is what it hides."""
     with gr.Column(elem_id=name, elem_classes="fold"):
         heading = Fold(opened, title=title)

@@ -60,7 +60,7 @@ def decode(query: str | Mapping[str, str]) -> Shared | None:
     values: dict[str, Any] = {name: value for name, value in given.items() if name in Preset.model_fields}
     try:
         more = tuple(_unmixed(text) for text in given.get("more", "").split(";") if text)
-        return Shared(Preset(**{**values, "title": "Shared", "more": more}), given.get("model", ""))
+        return Shared(Preset(**values | {"title": "Shared", "more": more}), given.get("model", ""))
     except InvalidInput as error:
         raise InvalidInput(f"This link cannot be opened: {error.message}", "Ask for it again.") from None
 

@@ -184,13 +184,13 @@ class Lab:
 
     def _job(self, axis: str) -> Job:
         card = self.player.axes[axis].card
-        known = {name: value for name, value in card.recipe.items() if name in Recipe.model_fields}
+        known: dict[str, Any] = {name: value for name, value in card.recipe.items() if name in Recipe.model_fields}
         poles = card.recipe.get("descriptions")
         return Job(
             name=axis, description=card.description, poles=card.poles, out=self.folder(axis) / "invented",
             prompts=_shipped_prompts(), command="make results", data=(),
             descriptions=(poles[0], poles[1]) if poles else None,
-            recipe=Recipe(**{**known, "pairs": self.sizes.pairs}), until="pairs",
+            recipe=Recipe(**known | {"pairs": self.sizes.pairs}), until="pairs",
         )  # fmt: skip
 
     # --- replies ----------------------------------------------------------------------------------------------------

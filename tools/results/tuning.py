@@ -143,7 +143,7 @@ class Pupil:
 def lora() -> Any:
     """The module peft. Raises InvalidInput where it is not installed."""
     try:
-        import peft  # pyright: ignore[reportMissingImports]
+        import peft  # pyrefly: ignore[missing-import]
     except ImportError as error:
         raise InvalidInput("peft is not installed, which LoRA needs.", "Run: pip install -e '.[results]'") from error
     return peft

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from scipy.stats import binomtest
 
@@ -67,7 +68,7 @@ def keep(cell: Cell, batch: int) -> None:
             if value is not None:
                 counts[name][0] += value
                 counts[name][1] += 1
-    line = {"cell": cell.name, "batch": batch, "studies": BATCH, "counts": counts}
+    line: dict[str, Any] = {"cell": cell.name, "batch": batch, "studies": BATCH, "counts": counts}
     line["seconds"] = round(time.process_time() - began, 1)
     with RESULTS.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")

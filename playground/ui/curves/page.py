@@ -371,19 +371,19 @@ class CurvesPage:
         self.drawn: list[Any] = [*choices, *self.here]
         self.charts = [self.chart, self.told, self.below, self.below_told]
         public = self.hosted.hosting.public
+
+        def asked_of(source: str) -> list[Any]:
+            own = source == present.OWN
+            return [
+                gr.update(visible=source == present.UNSEEN),
+                gr.Textbox(visible=own),
+                gr.File(visible=own and not public),
+            ]
+
         self.vary.input(self.suggest, self.vary, self.grids, **_QUICK).then(
             self.describe, form, [self.size, self.command], **_QUICK
         )
-        self.source.input(
-            lambda source: [
-                gr.update(visible=source == present.UNSEEN),
-                gr.Textbox(visible=source == present.OWN),
-                gr.File(visible=source == present.OWN and not public),
-            ],
-            self.source,
-            [self.count, self.own, self.file],
-            **_QUICK,
-        )
+        self.source.input(asked_of, self.source, [self.count, self.own, self.file], **_QUICK)
         texts = (*self.grids, self.own)
         numbers = (self.count, self.seeds, self.seed, self.temperature, self.length)
         changes = [self.axis.input, self.source.input, self.file.change]

@@ -298,4 +298,4 @@ def _link(found: Measurement, way: str, at: Sliders, strength: float) -> str:
     else:
         assert found.card is not None
         asked = {"prompt": presets.prompt_for(found.card.name), "axis": found.card.name}
-    return share.encode(Preset(title="Target", **asked, **sliders), found.model)
+    return share.encode(Preset(title="Target", **dict[str, Any](asked, **sliders)), found.model)

@@ -63,7 +63,7 @@ class PageUpdates:
         rewards = derived.rewards(view)
         points = tuple(figures.ReplyReward(*point) for point in rewards)
         seen = changes(derived.holds(view), derived.breakpoints(view), (before, after))
-        page = {
+        page: Update = {
             w.status: captions.status(view),
             w.reuse: menu(view, self.player, self.model),
             w.ribbon: tokens.ribbon(view),
