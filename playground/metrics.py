@@ -11,8 +11,7 @@ from playground import bootstrap
 from playground.cards import Estimate, Point, SafeRange
 from playground.errors import InvalidInput
 from playground.events import Finished
-from playground.rewards import Reward
-from playground.rewards.judges import wins
+from playground.rewards import Reward, wins
 from playground.settings import SLIDERS, Message, Sliders
 
 LEAST_ON_A_LINE = 3

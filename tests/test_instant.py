@@ -13,6 +13,7 @@ from playground.engine.loading import load_model
 from playground.engine.methods import PromptContrast, SteeringVector
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, Waiting, exhaust
+from playground.measure.local import LocalMeasurer
 from playground.measure.plan import SweepPlan
 from playground.measure.spectrum import SpectrumPlan, spectrum
 from playground.measure.sweep import sweep
@@ -160,9 +161,9 @@ def test_it_cannot_act_before_the_decoder(player: Player) -> None:
 
 def test_a_sweep_and_a_spectrum_go_along_it(player: Player, tmp_path: Path) -> None:
     plan = SweepPlan(axis=PIRATE, alphas="0,1", controls="0,1", prompts=("Hello.",), max_new_tokens=6)
-    found = exhaust(sweep(player, plan, tmp_path / "sweep"))
+    found = exhaust(sweep(LocalMeasurer(player), plan, tmp_path / "sweep"))
     assert len(found.points) == 4 and all("reward" in point.metrics for point in found.points)
-    assert exhaust(sweep(player, plan, tmp_path / "sweep")).points == found.points
+    assert exhaust(sweep(LocalMeasurer(player), plan, tmp_path / "sweep")).points == found.points
     stretch = SpectrumPlan(messages=conversation("How was it?"), axis=PIRATE, low=-1, high=1, max_new_tokens=6)
     assert any(isinstance(event, Finished) for event in spectrum(player, stretch))
 

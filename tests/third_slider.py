@@ -73,12 +73,13 @@ def walk(model: Path, axis: Path) -> None:
 
 def _measured(player: Any, axis: str) -> Any:
     from playground.events import exhaust
+    from playground.measure.local import LocalMeasurer
     from playground.measure.plan import SweepPlan
     from playground.measure.sweep import sweep
 
     plan = SweepPlan(axis=axis, alphas="0,1", bends="0,0.5,1", prompts=("Hello.", "Who?"), max_new_tokens=6)
     assert "bend 0, 0.5, 1" in plan.in_words() and plan.replies() == 12
-    found = exhaust(sweep(player, plan))
+    found = exhaust(sweep(LocalMeasurer(player), plan))
     assert [(point.alpha, point.bend) for point in found.points] == [(a, b) for b in (0, 0.5, 1) for a in (0, 1)]
     texts = {reply.reply.text for reply in found.replies if reply.reading.prompt == 0 and not reply.reply.at.alpha}
     assert len(texts) > 1, "the slider changes what is said"

@@ -20,7 +20,7 @@ from playground.api.keys import Keys
 from playground.api.metrics import Metrics
 from playground.api.models import Models
 from playground.errors import Busy, PlaygroundError
-from playground.remote.http import DESCRIPTION, EVENTS, PIECES
+from playground.remote.http import BATCHES, DESCRIPTION, EVENTS, PIECES
 from playground.serving.limits import LimitedPlayer
 
 _PATHS = ("/v1/{rest:path}", "/health", "/ready", "/metrics")
@@ -100,6 +100,7 @@ def build(player: LimitedPlayer, keys: Keys) -> ASGIApp:
     app.add_api_route(DESCRIPTION, engine.describe, methods=["GET"])
     app.add_api_route(PIECES, engine.pieces, methods=["GET"])
     app.add_api_route(EVENTS, engine.events, methods=["POST"])
+    app.add_api_route(BATCHES, engine.batches, methods=["POST"])
     app.add_api_route("/health", endpoint.health, methods=["GET"])
     app.add_api_route("/ready", endpoint.ready, methods=["GET"])
     app.add_api_route("/metrics", endpoint.numbers, methods=["GET"])

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -47,6 +47,9 @@ class Judging(Settings):
     judge_pairs: Path | None = Field(
         default=None,
         description="Pairs for the judge alone. [default: words keeps a share of the other pairs]",
+    )
+    judge_file: Path | None = Field(
+        default=None, description="A judge of words that lies fitted, such as the judge.json of an axis, instead."
     )
     judge_where: str | None = Field(
         default=None,
@@ -162,13 +165,34 @@ def _judge(making: Judging) -> dict[str, Any]:
     kinds = get_args(JudgeKind)
     if making.judge not in kinds:
         raise InvalidInput(f"There is no judge {making.judge!r}.", f"Choose one of: {', '.join(kinds)}.")
+    about = {"licence": making.judge_licence, "attribution": making.judge_attribution}
+    if making.judge_file is not None:
+        return {"judge": making.judge, **_fitted(making, about)}
     if making.judge_pairs is None:
         if making.judge_where is not None:
             raise InvalidInput("--judge-where needs --judge-pairs.", "Name the file whose lines it chooses.")
         return {"judge": making.judge}
-    source = Source(where=making.judge_where, licence=making.judge_licence, attribution=making.judge_attribution)
-    found, told = load(making.judge_pairs, source)
+    found, told = load(making.judge_pairs, Source(where=making.judge_where, **about))
     return {"judge": making.judge, "judge_pairs": found, "judge_data": (told,)}
+
+
+def _fitted(making: Judging, about: Mapping[str, str]) -> dict[str, Any]:
+    """What a job must know of a judge that is fitted already."""
+    from playground.cards import Data
+    from playground.files import digest
+    from playground.rewards.words import WordJudge
+
+    file = making.judge_file
+    assert file is not None
+    if making.judge != "words" or making.judge_pairs is not None:
+        raise InvalidInput(
+            "--judge-file is a judge of words, and needs no pairs.", "Leave out the other options of the judge."
+        )
+    terms = WordJudge.load(file).terms
+    return {
+        "judge_file": file,
+        "judge_data": (Data(name=f"{len(terms)} weighted words", rows=len(terms), sha256=digest(file), **about),),
+    }
 
 
 def load(path: Path, source: Source) -> tuple[list["Pair"], "Data"]:

@@ -11,7 +11,7 @@ from playground.errors import InvalidInput, PlaygroundError
 from playground.files import digest, parse_toml, read_text
 from playground.settings import Seen
 
-_FILES = ("pairs", "judge_pairs", "prompts")
+_FILES = ("pairs", "judge_pairs", "judge_file", "prompts")
 
 
 class AxisRecipe(Inventing):

@@ -21,8 +21,8 @@ from playground.serving.hosting import NONE
 from playground.settings import SLIDERS
 
 if TYPE_CHECKING:
-    from playground.measure.sweep import Spread, Sweep
-    from playground.player import Player
+    from playground.measure.local import LocalMeasurer
+    from playground.measure.sweep import Measurer, Sweep
 
 
 @with_fields(SweepPlan, Answering)
@@ -39,6 +39,7 @@ def sweep(
     """Measure an axis over strengths, prompts and seeds: replies, points and a chart in a folder."""
     from playground import sources
     from playground.measure import report, sheet
+    from playground.measure.local import LocalMeasurer
     from playground.measure.sweep import sweep as run
     from playground.player import Player
     from playground.training.pairs import load_prompts
@@ -53,8 +54,8 @@ def sweep(
     exhaust(player.prepare([axis]), tell)
     command = shlex.join(["playground", *sys.argv[1:]])
     try:
-        with _spread(cluster, how, player, plan, folder) as spread:
-            steps = run(player, plan, out, folder, spread=spread)
+        with _measurer(cluster, how, LocalMeasurer(player, folder)) as measurer:
+            steps = run(measurer, plan, out)
             found = exhaust(steps, lambda event: tell(event) if isinstance(event, Progress) else None)
         summary = report.write(found, out, player.name, command)
         safe = player.axis(plan.axis).card.safe_range
@@ -71,24 +72,18 @@ def sweep(
 
 
 @contextmanager
-def _spread(
-    address: str, how: Answering, player: "Player", plan: SweepPlan, encoder: Path | None
-) -> "Generator[Spread | None]":
-    """What measures batches on a cluster, for the length of a `with`; nothing where this process does."""
+def _measurer(address: str, how: Answering, here: "LocalMeasurer") -> "Generator[Measurer]":
+    """What measures: this process, or a cluster for the length of a `with`."""
     if address == NONE:
-        yield None
+        yield here
         return
     from playground.remote.machines import Machines
-    from playground.remote.sweeps import spread
+    from playground.remote.sweeps import ClusterMeasurer
 
     with Machines.joined(address, how.device) as machines:
-        opened = {
-            "model": how.model,
-            "dtype": how.dtype,
-            "device": how.device,
-            "encoder": str(encoder) if encoder else None,
-        }
-        yield spread(machines, player, plan, opened)
+        encoder = str(here.encoder) if here.encoder else None
+        opened = {"model": how.model, "dtype": how.dtype, "device": how.device, "encoder": encoder}
+        yield ClusterMeasurer(machines, here, opened)
 
 
 def _print(found: "Sweep", summary: dict[str, Any], out: Path) -> None:

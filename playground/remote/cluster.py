@@ -7,10 +7,10 @@ import queue
 import time
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground import __version__
 from playground.errors import InvalidInput, ModelUnavailable
@@ -28,6 +28,9 @@ from playground.serving.hosting import ServerSettings
 from playground.serving.limits import PLACES
 from playground.serving.queue import Client
 from playground.settings import Request
+
+if TYPE_CHECKING:
+    from playground.remote.measuring import RemoteMeasurer
 
 NAME = "alignment-playground"
 """What the engines are called on a cluster."""
@@ -70,15 +73,25 @@ class ClusterEngine(DescribedEngine):
         yield from resumed(partial(self._events, body, key))
 
     def _events(self, body: str, key: str) -> Generator[Event, None, None]:
+        with closing(self._lines(body, key, "run")) as lines:
+            yield from wire.read(lines)
+
+    def measurer(self, coherence: bool, client: Client = NOBODY) -> "RemoteMeasurer":  # noqa: ARG002
+        """What measures plans at a replica, in `coherence` too where an encoder is there."""
+        from playground.remote.measuring import RemoteMeasurer
+
+        return RemoteMeasurer(lambda body: self._lines(body, body, "batches"), coherence)
+
+    def _lines(self, body: str, key: str, method: str) -> Generator[str, None, None]:
         told: queue.SimpleQueue[str | Exception] = queue.SimpleQueue()
-        pump = asyncio.run_coroutine_threadsafe(self._pump(body, key, told), self._loop)
+        pump = asyncio.run_coroutine_threadsafe(self._pump(body, key, method, told), self._loop)
         try:
-            yield from wire.read(_lines(told))
+            yield from _lines(told)
         finally:
             pump.cancel()
 
-    async def _pump(self, body: str, key: str, told: "queue.SimpleQueue[str | Exception]") -> None:
-        response = self.handle.options(stream=True).run.remote(body, key=key)
+    async def _pump(self, body: str, key: str, method: str, told: "queue.SimpleQueue[str | Exception]") -> None:
+        response = getattr(self.handle.options(stream=True), method).remote(body, key=key)
         try:
             async for some in response:
                 told.put(some)
@@ -134,7 +147,9 @@ def deploy(hosting: ServerSettings, ray: Any, axes: Sequence[str] = (), version:
     }
     how |= {"autoscaling_config": scaling} if most > hosting.replicas else {"num_replicas": most}
     deployment = serve.deployment(**how)(Replica)
-    own = hosting.model_dump(include={"model", "dtype", "max_new_tokens", "max_rows"}) | {"device": device}
+    own = hosting.model_dump(include={"model", "dtype", "max_new_tokens", "max_rows", "max_replies"}) | {
+        "device": device
+    }
     try:
         handle = serve.run(deployment.bind(own, list(axes), version), name=NAME, route_prefix=None)
     except RuntimeError as error:

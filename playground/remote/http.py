@@ -5,7 +5,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from playground.errors import InvalidInput, ModelUnavailable, PlaygroundError, shown
@@ -19,7 +19,11 @@ from playground.serving.handle import NOBODY
 from playground.serving.queue import Client
 from playground.settings import Request
 
-DESCRIPTION, PIECES, EVENTS = "/v1/engine", "/v1/engine/pieces", "/v1/engine/events"
+if TYPE_CHECKING:
+    from playground.remote.measuring import RemoteMeasurer
+
+DESCRIPTION, PIECES = "/v1/engine", "/v1/engine/pieces"
+EVENTS, BATCHES = "/v1/engine/events", "/v1/engine/batches"
 
 SILENCE_S = 6 * BEAT_S
 """An engine that says nothing for so long is lost."""
@@ -58,6 +62,16 @@ class RemoteEngine(DescribedEngine):
     def _events(self, body: str, client: Client) -> Generator[Event, None, None]:
         with self._answer("POST", EVENTS, body, client) as answer:
             yield from wire.read(answer)
+
+    def measurer(self, coherence: bool, client: Client = NOBODY) -> "RemoteMeasurer":
+        """What measures plans there, in `coherence` too where an encoder is there."""
+        from playground.remote.measuring import RemoteMeasurer
+
+        def ask(body: str) -> Generator[bytes, None, None]:
+            with self._answer("POST", BATCHES, body, client) as answer:
+                yield from answer
+
+        return RemoteMeasurer(ask, coherence)
 
     def _value(self, path: str) -> Any:
         with self._answer("GET", path) as answer:

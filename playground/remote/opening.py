@@ -40,7 +40,8 @@ def opened(hosting: ServerSettings, report: Callable[[Progress], None] | None = 
 
 def within(hosting: ServerSettings, engine: EngineDescription) -> ServerSettings:
     """The settings of a page before an engine elsewhere: its model, and no wider limits than its."""
-    narrower = {name: min(getattr(hosting, name), getattr(engine, name)) for name in ("max_new_tokens", "max_rows")}
+    limits = ("max_new_tokens", "max_rows", "max_replies")
+    narrower = {name: min(getattr(hosting, name), getattr(engine, name)) for name in limits}
     return hosting.model_copy(update={"model": engine.model, **narrower})
 
 

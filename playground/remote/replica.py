@@ -1,14 +1,17 @@
 """One engine of a cluster, as Ray Serve holds it: lines in, lines out."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing
+from threading import Event as Flag
 from typing import Any
 
 from playground.errors import PlaygroundError
+from playground.events import to_json
 from playground.remote import wire
-from playground.remote.telling import lines
+from playground.remote.telling import BEAT_S, Told, lines
 from playground.remote.wire import EngineDescription
 from playground.serving.hosting import ServerSettings
+from playground.serving.limits import LimitedPlayer
 from playground.serving.live import LiveEvents
 
 
@@ -25,6 +28,7 @@ class Replica:
         self.player = Player.open(self.hosting.model, self.hosting.dtype, None, self.hosting.device)
         for folder in axes:
             self.player.axis(folder)
+        self.hosted = LimitedPlayer(self.player, self.hosting)
 
     def describe(self) -> str:
         """What the engine is, as JSON."""
@@ -41,13 +45,40 @@ class Replica:
         except PlaygroundError as error:
             yield f"{wire.refusal(error)}\n"
             return
-        live = LiveEvents(self.player.run(request))
+        async with aclosing(_lines(self.player.run(request), to_json, BEAT_S)) as told:
+            async for some in told:
+                yield some
+
+    async def batches(self, body: str, key: str) -> AsyncGenerator[str, None]:  # noqa: ARG002 - the router reads the key
+        """Measure batches of a plan, as whole lines; it stops within a step once nobody listens."""
+        from playground.remote import measuring
+
+        gone = Flag()
         try:
-            async with aclosing(lines(live)) as told:
+            asked = measuring.request(body)
+        except PlaygroundError as error:
+            yield f"{wire.refusal(error)}\n"
+            return
+        found = self.hosted.batches(asked, stops=gone.is_set)
+        try:
+            async with aclosing(_lines(found, measuring.line, measuring.BEAT_S)) as told:
                 async for some in told:
                     yield some
         finally:
-            live.leave()
+            gone.set()
+
+
+async def _lines(
+    found: Generator[Told, None, None], line: Callable[[Told], str], beat_s: float
+) -> AsyncGenerator[str, None]:
+    """The lines of a generator, which is closed before its next step once nobody listens."""
+    live = LiveEvents(found)
+    try:
+        async with aclosing(lines(live, line, beat_s)) as told:
+            async for some in told:
+                yield some
+    finally:
+        live.leave()
 
 
 def _keep_to_this_machine() -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
 from pydantic import Field
@@ -50,6 +50,7 @@ class EngineDescription(Settings):
     axes: dict[str, RemoteAxis]
     max_new_tokens: int
     max_rows: int
+    max_replies: int
 
     @classmethod
     def of(cls, engine: EngineHandle, hosting: ServerSettings) -> "EngineDescription":
@@ -71,6 +72,7 @@ class EngineDescription(Settings):
             axes=axes,
             max_new_tokens=hosting.max_new_tokens,
             max_rows=hosting.max_rows,
+            max_replies=hosting.max_replies,
         )
 
     @property
@@ -149,17 +151,22 @@ def failure() -> str:
 
 
 def read(lines: Iterable[str | bytes]) -> Generator[Event, None, None]:
-    """The events of an answer; empty lines only tell that the engine is there.
+    """The events of an answer. Raises as `whole` does."""
+    yield from map(from_json, whole(lines))
+
+
+def whole(lines: Iterable[str | bytes], stops: Callable[[], bool] = lambda: False) -> Generator[str, None, None]:
+    """The lines of an answer up to its end, or until it `stops`; empty ones only tell that the engine is there.
 
     Raises what the engine refused it with, and EngineLost where the answer has no end.
     """
     for told in lines:
         text = (told if isinstance(told, str) else told.decode("utf-8", "replace")).strip()
-        if text == END:
+        if text == END or stops():
             return
         check(text)
         if text:
-            yield from_json(text)
+            yield text
     raise EngineLost("The engine went away before the reply was whole.", "Ask again.")
 
 

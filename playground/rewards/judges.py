@@ -6,7 +6,7 @@ from typing import get_args
 
 from playground.cards import JudgeKind
 from playground.errors import InvalidInput
-from playground.rewards import Reward
+from playground.rewards import Reward, wins
 from playground.rewards.length import brevity
 from playground.rewards.sentiment import sentiment
 from playground.rewards.words import WordJudge
@@ -26,11 +26,6 @@ def judge_of(kind: JudgeKind, file: Path) -> Reward:
             return brevity
         case _:
             raise InvalidInput(f"There is no judge of the kind {kind!r}.", f"Choose one of: {', '.join(KINDS)}.")
-
-
-def wins(ours: float, theirs: float) -> float:
-    """Whether a judge's score is the higher: 1 for ours, 0 for theirs, 0.5 for a tie."""
-    return ((ours > theirs) + (ours >= theirs)) / 2
 
 
 def agreement(

@@ -159,11 +159,6 @@ class ServerSettings(Placement):
                 "This page borrows its GPU for single replies; it cannot measure.",
                 "Measure on a machine of your own: copy the command below.",
             )
-        if self.elsewhere:
-            raise InvalidInput(
-                "This page's engine is elsewhere; it cannot measure.",
-                "Measure there: copy the command below.",
-            )
         self.check_size(plan.grids, plan.prompts, plan.seeds)
         if plan.max_new_tokens > self.max_new_tokens:
             raise InvalidInput(
@@ -181,6 +176,10 @@ class ServerSettings(Placement):
         """Refuse on a public page what belongs on a person's own machine, and what belongs on an engine's machine."""
         if self.elsewhere:
             raise InvalidInput(f"{what} is switched off here: the engine is elsewhere.", "Do it there.")
+        self.check_private(what)
+
+    def check_private(self, what: str) -> None:
+        """Refuse on a public page what belongs on a person's own machine."""
         if self.public:
             raise InvalidInput(
                 f"{what} is switched off on this public page.", "Run the playground on a machine of your own."

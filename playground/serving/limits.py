@@ -3,9 +3,9 @@
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
-from playground import descriptions
+from playground import descriptions, sources
 from playground.cards import Base
 from playground.errors import AxisMismatch, InvalidInput, shown
 from playground.events import Event, Occupancy, Progress, Waiting
@@ -17,7 +17,7 @@ from playground.settings import Request, check_letters, conversation
 
 if TYPE_CHECKING:
     from playground.measure.plan import SweepPlan
-    from playground.measure.sweep import PointMeasured
+    from playground.measure.sweep import Batch, BatchRequest, Identity, Measurer, PointMeasured
     from playground.player import Player
 
 PLACES = 16
@@ -32,6 +32,14 @@ class InUse(NamedTuple):
     rows_running: float
     kv_bytes: float
     kv_budget_bytes: float
+
+
+class Measuring(Protocol):
+    """An engine elsewhere, as those need it who measure there."""
+
+    def measurer(self, coherence: bool, client: Client) -> "Measurer":
+        """What measures plans there."""
+        ...
 
 
 class LimitedPlayer:
@@ -148,30 +156,59 @@ class LimitedPlayer:
         plan: "SweepPlan",
         client: Client = NOBODY,
         out: Path | None = None,
-        encoder: Path | None = None,
+        coherence: bool = False,
         stops: Callable[[], bool] = lambda: False,
     ) -> Generator["Waiting | Progress | PointMeasured", None, None]:
-        """Measure a plan that keeps to the limits, in requests that do; one is measured at a time."""
+        """Measure a plan that keeps to the limits, in requests that do; one is measured at a time.
+
+        In `coherence` too, where the encoder for that is there.
+        """
         from playground.measure.sweep import sweep
 
+        yield from self._prepare_plan(plan, client)
+        with self._measurings.join(client) as waiting:
+            yield from map(Waiting, waiting)
+            with closing(sweep(self._measurer(coherence, client), self._within(plan), out, stops)) as steps:
+                yield from steps
+
+    def identity(self, plan: "SweepPlan", coherence: bool = False) -> dict[str, Any]:
+        """All that the numbers of a sweep here depend on."""
+        self.check_axis(plan.axis)
+        self.hosting.check_plan(plan)
+        return self._measurer(coherence, NOBODY).identity(self._within(plan))
+
+    def batches(
+        self, asked: "BatchRequest", client: Client = NOBODY, stops: Callable[[], bool] = lambda: False
+    ) -> Generator["Identity | Waiting | Batch", None, None]:
+        """What a page elsewhere asks for in the course of a sweep, within the limits and in line."""
+        from playground.measure.sweep import Identity
+
+        for step in self._prepare_plan(asked.plan, client):
+            if isinstance(step, Waiting):
+                yield step
+        measurer, plan = self._measurer(asked.coherence, client), self._within(asked.plan)
+        yield Identity(measurer.identity(plan))
+        if asked.numbers:
+            with self._measurings.join(client) as waiting:
+                yield from map(Waiting, waiting)
+                with closing(measurer.batches(plan, asked.numbers, stops)) as found:
+                    yield from found
+
+    def _prepare_plan(self, plan: "SweepPlan", client: Client) -> "Generator[Waiting | Progress, None, None]":
+        """Refuse a plan beyond the limits, and calibrate its axis if that is an instant one and not ready."""
         self.check_axis(plan.axis)
         self.hosting.check_plan(plan)
         for prompt in plan.prompts:
             check_letters(conversation(prompt), self._player.context_length)
         yield from self.prepare([plan.axis], client)
-        with self._measurings.join(client) as waiting:
-            yield from map(Waiting, waiting)
-            with closing(sweep(self._here(), self._within(plan), out, encoder, stops, client)) as steps:
-                yield from steps
 
-    def identity(self, plan: "SweepPlan", encoder: Path | None = None) -> dict[str, Any]:
-        """All that the numbers of a sweep here depend on."""
-        from playground.measure.sweep import identity
+    def _measurer(self, coherence: bool, client: Client) -> "Measurer":
+        if self.hosting.elsewhere:
+            return cast("Measuring", self._player).measurer(coherence, client)
+        from playground.measure.local import LocalMeasurer  # loads torch
 
-        self.check_axis(plan.axis)
-        self.hosting.check_plan(plan)
-        player = self._here()
-        return identity(player, player.axis(plan.axis), self._within(plan), encoder)
+        has_encoder = coherence and sources.is_here(sources.ENCODER)
+        return LocalMeasurer(self._here(), sources.resolve_encoder(sources.ENCODER) if has_encoder else None, client)
 
     def _within(self, plan: "SweepPlan") -> "SweepPlan":
         return plan.model_copy(update={"batch": min(plan.batch, self.hosting.max_rows)})

@@ -5,28 +5,30 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import asynccontextmanager, closing, suppress
 from threading import Event as Flag
 from threading import Thread, main_thread
+from typing import Generic, TypeVar
 
 from starlette.types import Receive
 
 from playground.errors import PlaygroundError
-from playground.events import Event
+
+One = TypeVar("One")
 
 
 class ServerStopped(PlaygroundError):
     """The server is being stopped while a request is under way."""
 
 
-class LiveEvents:
+class LiveEvents(Generic[One]):
     """The events of one request. Make it in a running event loop."""
 
-    def __init__(self, events: Generator[Event, None, None]) -> None:
+    def __init__(self, events: Generator[One, None, None]) -> None:
         self._events, self._left = events, Flag()
-        self._told: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
+        self._told: asyncio.Queue[One | Exception | None] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         # No daemon: a program that ended while one computes would be aborted.
         Thread(target=self._run, name="request", daemon=False).start()
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
+    async def __aiter__(self) -> AsyncIterator[One]:
         """The events until the last, or until it is left.
 
         Raises what the generator raises, and ServerStopped when the wait for the next is cancelled.
@@ -39,13 +41,13 @@ class LiveEvents:
         except asyncio.CancelledError:
             raise ServerStopped("The server is being stopped.", "Ask again once it is back.") from None
 
-    async def gathered(self, beat_s: float) -> AsyncIterator[list[Event]]:
+    async def gathered(self, beat_s: float) -> AsyncIterator[list[One]]:
         """What was told since the last time, as soon as there is something, and nothing after so long a silence.
 
         Raises what the generator raises.
         """
         while True:
-            told: list[Event | Exception | None] = []
+            told: list[One | Exception | None] = []
             with suppress(TimeoutError):
                 told.append(await asyncio.wait_for(self._told.get(), beat_s))
             while not self._told.empty():
@@ -77,13 +79,13 @@ class LiveEvents:
             end = error
         self._tell(end)
 
-    def _tell(self, one: Event | Exception | None) -> None:
+    def _tell(self, one: One | Exception | None) -> None:
         with suppress(RuntimeError):  # the server has stopped, and its loop is closed
             self._loop.call_soon_threadsafe(self._told.put_nowait, one)
 
 
 @asynccontextmanager
-async def listening(events: Generator[Event, None, None], receive: Receive) -> AsyncGenerator[LiveEvents]:
+async def listening(events: Generator[One, None, None], receive: Receive) -> AsyncGenerator[LiveEvents[One]]:
     """A request's events for as long as its client is there; they end at once when it goes away."""
     live = LiveEvents(events)
 

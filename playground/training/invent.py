@@ -17,7 +17,8 @@ from torch import Tensor
 from playground.engine.forced import reply_logprobs
 from playground.engine.language_model import LanguageModel
 from playground.events import Finished, Progress
-from playground.measure.gather import ProgressMeter, gather
+from playground.measure.gather import gather
+from playground.measure.progress import ProgressMeter
 from playground.rewards import Reward
 from playground.settings import Request, Row, Sampling, as_system, conversation
 from playground.texts import is_blank

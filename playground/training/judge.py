@@ -1,5 +1,6 @@
 """The axis's judge: fitted, and checked, on pairs that neither layer nor reward head has seen."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +39,9 @@ def check(job: Job) -> None:
     """Refuse, before any work is done, pairs that are too few for the judge beside the rest."""
     if job.given:
         pairs.split(part(job, job.given).learnt, job.recipe.development_share)
-    if job.judge == "words" and (job.given or job.judge_pairs):
+    if job.judge_file is not None:
+        judge_of(job.judge, job.judge_file)
+    elif job.judge == "words" and (job.given or job.judge_pairs):
         _to_fit(job, part(job, job.given).kept)
 
 
@@ -56,7 +59,8 @@ def keeps_a_share(job: Job) -> bool:
     """Whether the judge needs some of the pairs that layer and reward head would learn from."""
     own = {first_user_message(pair.prompt) for pair in job.judge_pairs}
     others = (first_user_message(pair.prompt) for pair in job.given)
-    return job.judge == "words" and (not own or any(message in own for message in others))
+    fits = job.judge == "words" and job.judge_file is None
+    return fits and (not own or any(message in own for message in others))
 
 
 def fit(job: Job, kept: Sequence[Pair], development: Sequence[Pair], work: Path) -> FittedJudge:
@@ -69,7 +73,11 @@ def fit(job: Job, kept: Sequence[Pair], development: Sequence[Pair], work: Path)
         return FittedJudge(judge_of(card.kind, work / card.file), card, checks)
     unseen = {"pairs": list(development)}
     card = cards.Judge(kind=job.judge, agreement=0.0, pairs=0)
-    if job.judge == "words":
+    if job.judge_file is not None:
+        judge = judge_of(job.judge, job.judge_file)
+        shutil.copyfile(job.judge_file, work / words.FILE_NAME)
+        card = card.model_copy(update={"file": words.FILE_NAME, "data": job.judge_data})
+    elif job.judge == "words":
         train, held_out = _to_fit(job, kept)
         if held_out:
             unseen["judge_pairs"] = held_out

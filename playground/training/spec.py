@@ -16,6 +16,7 @@ from typing import Any
 from playground.cards import Data, JudgeKind, Named, Poles
 from playground.engine.language_model import LanguageModel
 from playground.errors import InvalidInput
+from playground.files import digest as file_digest
 from playground.files import read_record, write_json
 from playground.locks import LOCK, held
 from playground.settings import Message, conversation
@@ -39,7 +40,8 @@ class Job:
     Given pairs of short sayings tell who speaks as well, so that the model invents pairs without a description too.
     `prompts` are what the model replies to.
     `judge_pairs` (`judge_data` says where they are from) are for the judge alone: one of words is fitted and checked on
-    them, others are checked. `encoder` is the folder of a sentence encoder, for measuring coherence.
+    them, others are checked. A judge of words may lie fitted in `judge_file` instead. `encoder` is the folder of a
+    sentence encoder, for measuring coherence.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Job:
     judge: JudgeKind = "words"
     judge_pairs: Sequence[Pair] = ()
     judge_data: tuple[Data, ...] = ()
+    judge_file: Path | None = None
     encoder: Path | None = None
     recipe: Recipe = Recipe()
     minutes: float | None = None
@@ -96,7 +99,7 @@ def claim(model: LanguageModel, job: Job) -> Generator[Path]:
         "dtype": str(model.dtype),
         "descriptions": job.descriptions,
         "pairs": digest(job.given),
-        "judge": [job.judge, digest(job.judge_pairs)],
+        "judge": [job.judge, digest(job.judge_pairs), *([file_digest(job.judge_file)] if job.judge_file else [])],
         "prompts": hashlib.sha256("\n".join(job.prompts).encode()).hexdigest(),
     }
     _check_is_ours(job.out, what)  # before anything is made there

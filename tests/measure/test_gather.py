@@ -7,7 +7,8 @@ import pytest
 from playground.engine.language_model import LanguageModel
 from playground.engine.loading import load_model
 from playground.events import Finished, Progress, exhaust, from_json, to_json
-from playground.measure.gather import Gathering, ProgressMeter, gather
+from playground.measure.gather import Gathering, gather
+from playground.measure.progress import ProgressMeter
 from playground.settings import Request, Row, Sampling, conversation
 from playground.sources import build_tiny
 

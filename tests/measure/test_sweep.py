@@ -17,6 +17,7 @@ from playground.events import Finished, Progress, exhaust
 from playground.measure import plan as plans
 from playground.measure import report
 from playground.measure import sweep as module
+from playground.measure.local import LocalMeasurer
 from playground.measure.plan import SweepPlan, parse_grid
 from playground.measure.sweep import PLAN, STORE, PointMeasured, Sweep, sweep
 from playground.player import Player
@@ -45,7 +46,7 @@ def plan(**changes: Any) -> SweepPlan:
 
 def finish(player: Player, what: SweepPlan, out: Path | None = None) -> tuple[list[Progress | PointMeasured], Sweep]:
     told: list[Progress | PointMeasured] = []
-    return told, exhaust(sweep(player, what, out), told.append)
+    return told, exhaust(sweep(LocalMeasurer(player), what, out), told.append)
 
 
 # --- what is asked --------------------------------------------------------------------------------------------------
@@ -206,7 +207,7 @@ def test_no_request_is_larger_than_a_batch_and_the_replies_are_the_same(
 
 def test_a_prompt_beyond_the_context_is_named_before_any_work(player: Player) -> None:
     with pytest.raises(InvalidInput, match="Prompt 2 is"):
-        next(sweep(player, plan(prompts=("Hi.", "so long " * 900))))
+        next(sweep(LocalMeasurer(player), plan(prompts=("Hi.", "so long " * 900))))
 
 
 # --- what is measured -----------------------------------------------------------------------------------------------
@@ -279,7 +280,7 @@ def test_a_killed_sweep_goes_on_measures_nothing_twice_and_ends_the_same(
 ) -> None:
     what = plan(batch=4)
     _, unbroken = finish(player, what, tmp_path / "unbroken")
-    steps = sweep(player, what, tmp_path / "killed")
+    steps = sweep(LocalMeasurer(player), what, tmp_path / "killed")
     while not isinstance(event := next(steps), Progress) or event.done < 8:
         pass
     steps.close()
@@ -301,15 +302,15 @@ def test_a_killed_sweep_goes_on_measures_nothing_twice_and_ends_the_same(
 def test_a_folder_of_something_else_is_refused(player: Player, tmp_path: Path) -> None:
     finish(player, plan(), tmp_path / "a")
     with pytest.raises(InvalidInput, match="another sweep"):
-        next(sweep(player, plan(seed=1), tmp_path / "a"))
+        next(sweep(LocalMeasurer(player), plan(seed=1), tmp_path / "a"))
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "thesis.txt").write_text("precious")
     with pytest.raises(InvalidInput, match="not empty"):
-        next(sweep(player, plan(), tmp_path / "b"))
+        next(sweep(LocalMeasurer(player), plan(), tmp_path / "b"))
     (tmp_path / "file").write_text("x")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(InvalidInput, match="cannot be used"):
-            next(sweep(player, plan(), out))
+            next(sweep(LocalMeasurer(player), plan(), out))
 
 
 @pytest.mark.parametrize("raw", [b"{", b"[]", b"", b"\xff", b"[" * 9999])
@@ -317,7 +318,7 @@ def test_a_damaged_record_of_a_sweep_is_named_with_the_fix(player: Player, tmp_p
     finish(player, plan(), tmp_path / "a")
     (tmp_path / "a" / PLAN).write_bytes(raw)
     with pytest.raises(InvalidInput, match=r"sweep\.json is damaged") as told:
-        next(sweep(player, plan(), tmp_path / "a"))
+        next(sweep(LocalMeasurer(player), plan(), tmp_path / "a"))
     assert told.value.hint
 
 
@@ -328,7 +329,10 @@ def test_a_damaged_reply_of_a_sweep_is_named_with_the_fix(player: Player, tmp_pa
     finish(player, plan(), tmp_path / "a")
     store = tmp_path / "a" / STORE
     store.write_bytes(line + b"\n" + store.read_bytes())
-    for read in (lambda: next(sweep(player, plan(), tmp_path / "a")), lambda: module.replies_in(tmp_path / "a")):
+    for read in (
+        lambda: next(sweep(LocalMeasurer(player), plan(), tmp_path / "a")),
+        lambda: module.replies_in(tmp_path / "a"),
+    ):
         with pytest.raises(InvalidInput, match=r"replies\.jsonl is damaged: line 1") as told:
             read()
         assert told.value.hint
@@ -344,12 +348,12 @@ def test_line_separators_inside_a_reply_are_no_line_ends(player: Player, tmp_pat
 
 
 def test_two_at_once_in_one_folder_are_refused(player: Player, tmp_path: Path) -> None:
-    first = sweep(player, plan(), tmp_path / "a")
+    first = sweep(LocalMeasurer(player), plan(), tmp_path / "a")
     next(first)
     with pytest.raises(InvalidInput, match="Another process"):
-        next(sweep(player, plan(), tmp_path / "a"))
+        next(sweep(LocalMeasurer(player), plan(), tmp_path / "a"))
     first.close()
-    next(sweep(player, plan(), tmp_path / "a"))
+    next(sweep(LocalMeasurer(player), plan(), tmp_path / "a"))
 
 
 def test_tables_and_summary_hold_all_that_was_measured(player: Player, tmp_path: Path) -> None:

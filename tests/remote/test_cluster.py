@@ -19,6 +19,7 @@ from openai import APIError
 from playground.engine.language_model import threads
 from playground.errors import InvalidInput, ModelUnavailable
 from playground.events import Event, Finished, Progress, Started, Token, exhaust, finished
+from playground.measure.local import LocalMeasurer
 from playground.measure.plan import SweepPlan
 from playground.measure.sweep import PLAN, STORE, replies_in, sweep
 from playground.player import Player
@@ -29,9 +30,9 @@ from playground.remote.joined import joined
 from playground.remote.machines import Machines, Place
 from playground.remote.opening import within
 from playground.remote.replies import answers
-from playground.remote.sweeps import measured, spread
+from playground.remote.sweeps import ClusterMeasurer, measured
 from playground.serving.hosting import ServerSettings
-from playground.serving.limits import PLACES
+from playground.serving.limits import PLACES, LimitedPlayer
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from tests.api.conftest import Served, serving
 from tests.conftest import FolderOf
@@ -291,15 +292,15 @@ def test_a_sweep_on_a_cluster_makes_the_folder_that_one_machine_makes(
     plan = SweepPlan(axis=axes[0], prompts=tuple(f"What is {n}?" for n in range(5)), alphas=(0.0, 1.0), batch=2,
                      max_new_tokens=12)  # fmt: skip
     how = {"model": hosting.model, "dtype": hosting.dtype, "device": "cpu", "encoder": None}
-    apart = spread(Machines(ray, Place(0, 0, 1), threads()), near, plan, how)
-    exhaust(sweep(near, plan, tmp_path / "here"))
-    for event in (steps := sweep(near, plan, tmp_path / "there", spread=apart)):
+    apart = ClusterMeasurer(Machines(ray, Place(0, 0, 1), threads()), LocalMeasurer(near), how)
+    exhaust(sweep(LocalMeasurer(near), plan, tmp_path / "here"))
+    for event in (steps := sweep(apart, plan, tmp_path / "there")):
         if isinstance(event, Progress) and event.done:  # stopped after the first batch
             break
     steps.close()
     assert len(replies_in(tmp_path / "there")) == 2
     killed = False
-    for event in sweep(near, plan, tmp_path / "there", spread=apart):
+    for event in sweep(apart, plan, tmp_path / "there"):
         if isinstance(event, Progress) and event.done and not killed:
             killed = True
             for worker in psutil.Process().children(recursive=True):
@@ -308,6 +309,25 @@ def test_a_sweep_on_a_cluster_makes_the_folder_that_one_machine_makes(
     assert killed
     files = sorted(path.name for path in (tmp_path / "here").iterdir())
     assert files == sorted(path.name for path in (tmp_path / "there").iterdir())
+    for name in (PLAN, STORE):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+def test_a_page_before_the_replicas_measures_as_one_engine_does(
+    engine: ClusterEngine, near: Player, hosting: ServerSettings, axes: list[str], tmp_path: Path
+) -> None:
+    far = LimitedPlayer(engine, within(hosting, engine.description))
+    plan = SweepPlan(axis="cheer", prompts=tuple(f"What is {n}?" for n in range(6)), alphas=(0.0, 1.0), batch=2,
+                     max_new_tokens=40)  # fmt: skip
+    exhaust(LimitedPlayer(near, ServerSettings()).sweep(plan, out=tmp_path / "here"))
+    killed = False
+    for event in far.sweep(plan, out=tmp_path / "there"):
+        if isinstance(event, Progress) and event.done and not killed:
+            killed = True
+            for replica in psutil.Process().children(recursive=True):
+                if replica.name().startswith("ray::ServeReplica"):
+                    replica.kill()
+    assert killed
     for name in (PLAN, STORE):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
 

@@ -1,5 +1,6 @@
 """An engine at a URL is the engine itself: the same events, errors, limits and keys, and whoever leaves frees it."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -7,15 +8,20 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Event as Flag
 from threading import Thread
 from typing import Any
 
+import httpx
 import pytest
 from gradio_client import Client as GradioClient
 
 from playground.engine.prefix_tree import PrefixTree
 from playground.errors import AxisMismatch, Busy, InvalidInput, ModelUnavailable
-from playground.events import Event, Finished, Waiting, to_json
+from playground.events import Event, Finished, Progress, Waiting, exhaust, to_json
+from playground.measure.local import LocalMeasurer
+from playground.measure.plan import SweepPlan
+from playground.measure.sweep import PLAN, STORE, Identity, PointMeasured, replies_in
 from playground.player import Player
 from playground.remote import http
 from playground.remote.http import RemoteEngine
@@ -139,12 +145,117 @@ def test_a_page_before_it_keeps_its_limits_and_adds_nothing(served: Served) -> N
         assert not within.adds_axes and not hosted.damaged
         with pytest.raises(InvalidInput, match="elsewhere"):
             hosted.load("/folder")
-        from playground.measure.plan import SweepPlan
 
-        plan = SweepPlan(axis="cheer", prompts=("Hello.",))
-        for refused in (lambda: list(hosted.sweep(plan)), lambda: hosted.identity(plan)):
-            with pytest.raises(InvalidInput, match="cannot measure"):
-                refused()
+
+# --- measuring --------------------------------------------------------------------------------------------------------
+
+
+def plan(**changes: Any) -> SweepPlan:
+    prompts = ("Tell me about rain.", "What is a bridge?", "Who are you?")
+    return SweepPlan(
+        **{"axis": "cheer", "alphas": (0.0, 1.0), "prompts": prompts, "batch": 2, "max_new_tokens": 6} | changes
+    )
+
+
+@pytest.mark.parametrize("axis", ["cheer", "a pirate | a clerk"])
+def test_a_sweep_before_it_makes_the_folder_that_the_engine_makes(served: Served, tmp_path: Path, axis: str) -> None:
+    with opened(ServerSettings(engine=served.url)) as (engine, within):
+        far, near = LimitedPlayer(engine, within), LimitedPlayer(served.player, ServerSettings(model=MODEL))
+        what = plan(axis=axis)
+        assert json.loads(json.dumps(near.identity(what))) == far.identity(what)
+        told = [
+            [event for event in player.sweep(what, out=tmp_path / name) if isinstance(event, PointMeasured)]
+            for name, player in (("far", far), ("near", near))
+        ]
+    assert told[0] == told[1] and len(told[0]) == 2 * 3
+    for name in (PLAN, STORE):
+        assert (tmp_path / "far" / name).read_bytes() == (tmp_path / "near" / name).read_bytes()
+
+
+def test_a_sweep_before_it_is_stopped_and_gone_on_with(
+    player: Player, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[int] = []
+    batches = LocalMeasurer.batches
+
+    def counted(self: LocalMeasurer, what: SweepPlan, numbers: range, stops: Any) -> Iterator[Any]:
+        measured.append(numbers.start)
+        return batches(self, what, numbers, stops)
+
+    monkeypatch.setattr(LocalMeasurer, "batches", counted)
+    with opened(ServerSettings(engine=served.url)) as (engine, within):
+        far, out = LimitedPlayer(engine, within), tmp_path / "sweep"
+        for event in (steps := far.sweep(plan(), out=out)):
+            if isinstance(event, Progress) and event.done:
+                break
+        steps.close()
+        assert len(replies_in(out)) == 2
+        assert exhaust(far.sweep(plan(), out=out)) is None
+        assert measured == [0, 1] and len(replies_in(out)) == 6
+        with pytest.raises(InvalidInput, match="another sweep"):
+            next(far.sweep(plan(seed=1), out=out))
+
+
+def test_who_stops_a_sweep_before_it_frees_its_rows(
+    player: Player, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("playground.remote.measuring.BEAT_S", 0.01)
+    gate, stopping = Gated(player, monkeypatch), Flag()
+    with opened(ServerSettings(engine=served.url)) as (engine, within):
+        steps = LimitedPlayer(engine, within).sweep(plan(max_new_tokens=400), stops=stopping.is_set)
+        ran = Thread(target=lambda: list(steps))
+        ran.start()
+        gate.allow(3)
+        stopping.set()
+        ran.join()
+    assert gate.left.wait(60)
+    while not gate.closed.wait(0.05):
+        gate.may.release()
+    assert gate.taken < 400 and player.scheduler.running == 0
+
+
+def test_a_sweep_outlives_a_connection_and_refuses_another_engine(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, lost = http.wire.whole, [2, 1]
+
+    def cut(lines: Any, stops: Any) -> Iterator[str]:
+        """The line breaks after a first and after a second batch."""
+        for number, line in enumerate(whole(lines, stops)):
+            yield line
+            if number and lost and lost.pop():
+                raise EngineLost("gone")
+
+    with opened(ServerSettings(engine=served.url)) as (engine, within):
+        far = LimitedPlayer(engine, within)
+        monkeypatch.setattr(http.wire, "whole", cut)
+        points = [event for event in far.sweep(plan(), out=tmp_path / "far") if isinstance(event, PointMeasured)]
+        assert not lost and len(points) == 6
+        lost.append(1)
+        told = LimitedPlayer.batches
+
+        def another(*args: Any) -> Iterator[Any]:
+            for one in told(*args):
+                yield one._replace(told={**one.told, "dtype": f"{len(lost)}"}) if isinstance(one, Identity) else one
+
+        monkeypatch.setattr(LimitedPlayer, "batches", another)
+        with pytest.raises(ModelUnavailable, match="became another"):
+            list(far.sweep(plan(seed=3)))
+
+
+def test_a_sweep_before_it_keeps_to_the_limits_of_both(served: Served) -> None:
+    with serving(served.player, ServerSettings(model=MODEL, max_replies=5)) as small:
+        for url, limits in ((small.url, {}), (served.url, {"max_replies": 5})):
+            hosting = ServerSettings(engine=url, **limits)
+            with opened(hosting) as (engine, within), pytest.raises(InvalidInput, match="6 replies"):
+                list(LimitedPlayer(engine, within).sweep(plan()))
+        measurer = RemoteEngine(small.url).measurer(coherence=False)
+        with pytest.raises(InvalidInput, match="6 replies"):
+            measurer.identity(plan())
+        for wrong in ("", "[]", '{"plan": 1}', '{"plan": {}, "numbers": [0, 1], "coherence": false}'):
+            assert httpx.post(f"{small.url}/v1/engine/batches", content=wrong).status_code == 400
+        with pytest.raises(ModelUnavailable, match="no such batches"):
+            list(measurer.batches(plan(prompts=("Hello.",)), range(5, 9)))
 
 
 def test_an_endpoint_before_it_answers_as_the_engine_s_own(served: Served) -> None:
@@ -187,7 +298,7 @@ def test_an_engine_that_says_nothing_is_lost(silent: str, monkeypatch: pytest.Mo
 def test_while_nothing_happens_the_engine_says_that_it_is_there(
     player: Player, engine: RemoteEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("playground.remote.telling.BEAT_S", 0.01)
+    monkeypatch.setattr("playground.api.engine.BEAT_S", 0.01)
     beats: list[bytes] = []
     read = http.wire.read
     monkeypatch.setattr(http.wire, "read", lambda lines: read(beats.append(line) or line for line in lines))
@@ -206,7 +317,9 @@ def test_a_page_before_an_engine_loads_no_tensors(served: Served) -> None:
         "from playground.serving.hosting import ServerSettings\n"
         "from playground.serving.limits import LimitedPlayer\nfrom playground.ui.app import build\n"
         f"with opened(ServerSettings(engine={served.url!r})) as (engine, within):\n"
-        "    build(LimitedPlayer(engine, within))\n"
+        "    hosted = LimitedPlayer(engine, within)\n    build(hosted)\n"
+        "    from playground.measure.plan import SweepPlan\n"
+        "    list(hosted.sweep(SweepPlan(axis='cheer', prompts=('Hello.',), alphas=(0, 1), max_new_tokens=4)))\n"
         "print(sorted({'torch', 'transformers', 'ray'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

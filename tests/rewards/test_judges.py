@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playground.errors import InvalidInput
-from playground.rewards import words
-from playground.rewards.judges import KINDS, agreement, judge_of, wins
+from playground.rewards import wins, words
+from playground.rewards.judges import KINDS, agreement, judge_of
 from playground.rewards.length import brevity
 from playground.rewards.sentiment import sentiment
 from playground.rewards.words import WordJudge

@@ -22,7 +22,7 @@ from playground.engine.methods import Steering
 from playground.errors import InvalidInput
 from playground.events import Finished, Progress, exhaust, finished, from_json, to_json
 from playground.files import add_json_lines, mend, read_json_lines
-from playground.measure.gather import ProgressMeter
+from playground.measure.progress import ProgressMeter
 from playground.metrics import ReplyMetrics
 from playground.player import Player
 from playground.rewards import Reward

@@ -8,7 +8,7 @@ import numpy as np
 from playground import bootstrap, metrics
 from playground.cards import Estimate
 from playground.metrics import ReplyMetrics
-from playground.rewards.judges import wins as better
+from playground.rewards import wins as better
 
 Told = list[float]
 """An estimate as results keep it: mean, low end and high end of the 95 % interval."""

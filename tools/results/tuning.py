@@ -30,7 +30,8 @@ from playground.engine.loading import load_model
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.errors import InvalidInput
 from playground.files import write_json
-from playground.measure.gather import ProgressMeter, save_in_one_piece
+from playground.measure.gather import save_in_one_piece
+from playground.measure.progress import ProgressMeter
 from playground.sources.quiet import no_bars
 from playground.training import pairs
 from playground.training.clm.dpo import encode, loss, read

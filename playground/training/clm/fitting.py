@@ -11,7 +11,8 @@ from torch import Tensor
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import Progress
 from playground.files import read_record, write_json
-from playground.measure.gather import ProgressMeter, load_tensors, save_in_one_piece
+from playground.measure.gather import load_tensors, save_in_one_piece
+from playground.measure.progress import ProgressMeter
 from playground.training import guards
 from playground.training.guards import Guard
 from playground.training.recipe import Recipe, schedule

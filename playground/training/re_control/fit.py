@@ -17,7 +17,7 @@ from torch import Tensor
 from playground.engine.language_model import LanguageModel
 from playground.engine.methods.value_function import ValueFunction
 from playground.events import Progress
-from playground.measure.gather import ProgressMeter
+from playground.measure.progress import ProgressMeter
 from playground.training.recipe import Recipe, schedule
 from playground.training.run import Run
 

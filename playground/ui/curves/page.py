@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.components import Component
 
-from playground import places, sources
+from playground import places
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Progress, Waiting
 from playground.places import ASSETS
@@ -197,7 +197,7 @@ class CurvesPage:
             raise InvalidInput("The two sentences are Play's, and one is missing.", "Fill both boxes on the page Play.")
         grids, (source, count, own, file, *numbers) = form[: len(SLIDERS)], form[len(SLIDERS) :]
         if file:
-            self.hosted.hosting.check_own("Uploading")
+            self.hosted.hosting.check_private("Uploading")
         known = self.hosted.known(axis)
         prompts = present.prompts_of(source, count, own, file, known.card if known else None)
         return present.plan(axis, grids, prompts, *numbers, most=self.hosted.hosting.max_replies)
@@ -260,14 +260,13 @@ class CurvesPage:
         from playground.measure.plan import count_strengths
         from playground.measure.sweep import PointMeasured, replies_in
 
-        encoder = sources.resolve_encoder(sources.ENCODER) if sources.is_here(sources.ENCODER) else None
-        out = self._folder() / present.folder_name(self.hosted.identity(plan, encoder))
+        out = self._folder() / present.folder_name(self.hosted.identity(plan, coherence=True))
         known = self.hosted.known(plan.axis)
         card = known.card if known is not None else None
         found = Measurement(plan, self.hosted.name, phase="measuring", command=self._command(plan), card=card)
         count, fresh = count_strengths(plan.grids), list[Any]()
         next_drawing = 0.0
-        with closing(self.hosted.sweep(plan, client, out, encoder, lambda: watch.stopping)) as steps:
+        with closing(self.hosted.sweep(plan, client, out, coherence=True, stops=lambda: watch.stopping)) as steps:
             for event in steps:
                 if isinstance(event, Waiting):
                     if watch.stopping:
