@@ -18,7 +18,6 @@ from playground import calibration, descriptions, metrics, sources
 from playground.cards import Estimate
 from playground.descriptions import Described
 from playground.engine.decode import decode
-from playground.engine.forced import reply_logprobs
 from playground.engine.methods import PromptContrast, Steering, SteeringVector
 from playground.engine.prefix_tree import PrefixTree
 from playground.engine.scheduler import Scheduler
@@ -26,6 +25,7 @@ from playground.events import Finished, exhaust
 from playground.files import write_text
 from playground.player import open_model
 from playground.rewards.coherence import Coherence
+from playground.rewards.relevance import Relevance
 from playground.settings import UNSTEERED, Request, Row, Sampling, Sliders, Strength, conversation
 
 FOUND = Path(__file__).with_suffix(".json")
@@ -97,13 +97,8 @@ class Gauge:
         return (self.encoder.embed(texts) @ (ends[0] - ends[1])).tolist()
 
     def _relevance(self, replies: Sequence[Finished]) -> float:
-        ids = [self.model.prompt_ids(conversation(prompt)) for prompt in PROMPTS]
-        asked = [ids[(place + by) % len(ids)] for place in range(len(replies)) for by in range(OTHERS + 1)]
-        written = [list(reply.token_ids) for reply in replies for _ in range(OTHERS + 1)]
-        shares: list[float] = []
-        for own, *others in reply_logprobs(self.model, asked, written).view(-1, OTHERS + 1).tolist():
-            shares.append(sum(own > other for other in others) / OTHERS)
-        return _mean(shares)
+        found = Relevance(self.model, OTHERS)([conversation(prompt) for prompt in PROMPTS], [r.text for r in replies])
+        return _mean(found.tolist())
 
 
 def _row(prompt: str, seed: int, at: Sliders) -> Row:

@@ -18,6 +18,7 @@ LABELS = {
     "perplexity": "perplexity under the base",
     "diversity": "diversity",
     "coherence": "coherence with the prompt",
+    "relevance": "relevance: fits its own prompt best",
     "length": "length in tokens",
 }
 """Metrics with a chart, in this order, and what they are called there."""

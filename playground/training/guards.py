@@ -10,6 +10,7 @@ from playground.engine.methods import by_layer
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import exhaust
 from playground.rewards import Reward
+from playground.rewards.relevance import Relevance
 from playground.settings import Strength
 from playground.training import measure
 from playground.training.recipe import Recipe
@@ -23,13 +24,15 @@ class GuardMeans(NamedTuple):
     """How steered replies compare with the base's own to the same prompts: means over the guard's prompts.
 
     KL and ratios are those of the guard's alpha; the reward is over the base's, or half the difference where both ends
-    are asked. An opposite pole that is less fluent by nature shows in the tested range instead.
+    are asked, and the relevance that of the worse end. An opposite pole that is less fluent by nature shows in the
+    tested range instead.
     """
 
     reward: float
     kl: float
     perplexity_ratio: float
     diversity_ratio: float
+    relevance_ratio: float
 
 
 Guard = Callable[[IdentityLayer], GuardMeans]
@@ -41,13 +44,14 @@ def answering(run: Run, reward: Reward, prompts: Sequence[str], both: bool = Fal
 
     The base's own replies are kept in the work folder: the next guard that asks these prompts finds them.
     """
+    scores: dict[str, Reward] = {"reward": reward, "relevance": Relevance(run.model)}
     whole, own, scratch = run.until(math.inf), measure.store("guard-base", prompts), "guard.jsonl"
 
     def answers(alpha: float, layer: IdentityLayer, file: str) -> Point:
         strength = Strength(axis="axis", alpha=alpha)
         grid = measure.Grid([strength], prompts)
         to = whole.gathering(file, "guard")
-        steps = measure.measure(whole, {"axis": by_layer(layer)}, {"reward": reward}, grid, to)
+        steps = measure.measure(whole, {"axis": by_layer(layer)}, scores, grid, to)
         return metrics.point(strength.at, exhaust(steps)[0])
 
     def anew(alpha: float, layer: IdentityLayer) -> Point:
@@ -63,22 +67,28 @@ def answering(run: Run, reward: Reward, prompts: Sequence[str], both: bool = Fal
             kl=at.metrics["kl"].mean,
             perplexity_ratio=perplexity,
             diversity_ratio=diversity,
+            relevance_ratio=min(_relevance(at), _relevance(other)) / least if (least := _relevance(base)) else 1.0,
         )
 
     return guard
 
 
+def _relevance(point: Point) -> float:
+    return point.metrics["relevance"].mean
+
+
 def named(health: GuardMeans) -> dict[str, float]:
-    """As the card's checks call them: guard_reward, guard_kl, guard_perplexity_ratio, guard_diversity_ratio."""
+    """As the card's checks call them: guard_reward, guard_kl, guard_perplexity_ratio and so on."""
     return {f"guard_{name}": value for name, value in health._asdict().items()}
 
 
 def is_fluent(found: Mapping[str, float], recipe: Recipe) -> bool:
-    """Whether replies are about as fluent and varied as the base's; never where a number is not finite."""
+    """Whether replies are about as fluent, varied and relevant as the base's; never where a number is not finite."""
     return (
         all(math.isfinite(value) for value in found.values())
         and found["guard_perplexity_ratio"] <= recipe.most_perplexity
         and found["guard_diversity_ratio"] >= recipe.least_diversity
+        and found["guard_relevance_ratio"] >= recipe.least_relevance
     )
 
 

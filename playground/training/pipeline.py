@@ -23,6 +23,7 @@ from playground.measure.gather import load_tensors
 from playground.rewards import Reward, preference
 from playground.rewards.coherence import Coherence
 from playground.rewards.preference import PreferenceReward
+from playground.rewards.relevance import Relevance
 from playground.training import judge, measure, pairs, rollouts
 from playground.training.clm import stages as clm
 from playground.training.invent import Pole, invent, pairs_each
@@ -197,6 +198,7 @@ def _curve(run: Run, job: Job, trained: Trained) -> Generator[Progress, None, li
     strengths = measure.wanted_strengths(job.name, recipe)
     prompts = pairs.some(prompts_for(job, development=True), recipe.measured_prompts)
     scores: dict[str, Reward] = {"reward": trained.reward, "judge": trained.judged.judge}
+    scores["relevance"] = Relevance(run.model)
     if job.encoder is not None:
         scores["coherence"] = Coherence.load(job.encoder)
     to = run.gathering(measure.store("curve", trained.steering.of(REControl).step_size), "curve")

@@ -73,6 +73,12 @@ class Recipe(Settings):
     least_diversity: float = Field(
         default=0.92, gt=0, le=1, description="Guard: diversity at strength 1 over the base's own."
     )
+    least_relevance: float = Field(
+        default=0.97,
+        ge=0,
+        le=1,
+        description="Guard: how often a reply fits its own prompt rather than others, over the base's own.",
+    )
     refine_rounds: int = Field(
         default=3, ge=0, description="Most rounds on with the steered model's own best and worst replies."
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from playground import places
+from playground import cards, places
 from playground.cards import Card
 from playground.cli import recipes
 from playground.errors import InvalidInput
@@ -59,9 +59,9 @@ def test_a_recipe_makes_the_same_axis_each_time(shell: Shell, tiny_folder: objec
         ran = shell("axis", "make", str(path), "--out", str(out), "--model", model, "--dtype", "float32")
         assert ran.code == 0, ran.err
         made.append(out / "warmth")
-    cards = [json.loads((folder / "card.json").read_text("utf-8")) | {"command": ""} for folder in made]
-    assert cards[0] == cards[1]
-    for name in cards[0]["files"]:
+    told = [json.loads((folder / "card.json").read_text("utf-8")) | {"command": ""} for folder in made]
+    assert told[0] == told[1]
+    for name in told[0]["files"]:
         assert (made[0] / name).read_bytes() == (made[1] / name).read_bytes(), name
     card = Card.load(made[0])
     assert card.command.startswith(f"playground axis make {path}")
@@ -80,6 +80,24 @@ def test_paths_lead_on_from_the_recipe_and_files_are_those_it_was_made_with(tmp_
     pairs.write_text("changed", encoding="utf-8")
     with pytest.raises(InvalidInput, match="pairs is not the file"):
         recipes.read(written(tmp_path, text))
+
+
+def test_the_shipped_recipes_name_files_that_are_there() -> None:
+    shipped = {card.name for card in cards.shipped().values()}
+    for path in sorted((places.PRESETS / "axes").glob("*.toml")):
+        assert recipes.read(path).name == path.stem in shipped
+
+
+def test_a_judge_that_lies_fitted_needs_no_pairs(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "judge.json"
+    file.write_text('{"so good": [1.0, 2.0]}')
+    for text, told in (
+        (f"judge_file = '{file}'\njudge = 'length'\n", "is a judge of words"),
+        (f"judge_file = '{file}'\njudge_pairs = '{file}'\n", "needs no pairs"),
+        ("judge_file = 'nowhere.json'\n", "not there"),
+    ):
+        ran = shell("axis", "make", str(written(tmp_path, WARM + text + FEW)), "--out", str(tmp_path / "out"))
+        assert ran.code != 0 and told in ran.err, ran.err
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def lessons(run: Run) -> list[Lesson]:
 
 
 def fluent(layer: IdentityLayer) -> GuardMeans:
-    return GuardMeans(reward=1.0, kl=0.1, perplexity_ratio=1.0, diversity_ratio=1.0)
+    return GuardMeans(reward=1.0, kl=0.1, perplexity_ratio=1.0, diversity_ratio=1.0, relevance_ratio=1.0)
 
 
 def stock_logits(model: LanguageModel, ids: list[int], reply: list[int]) -> Tensor:

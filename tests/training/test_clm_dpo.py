@@ -96,7 +96,7 @@ def test_a_layer_is_trained_on_from_where_it_stands(model: LanguageModel, layer:
     weights = {name: tensor.clone() for name, tensor in layer.layer.state_dict().items()}
 
     def guard(layer: IdentityLayer) -> GuardMeans:
-        return GuardMeans(reward=1.0, kl=0.1, perplexity_ratio=1.0, diversity_ratio=1.0)
+        return GuardMeans(reward=1.0, kl=0.1, perplexity_ratio=1.0, diversity_ratio=1.0, relevance_ratio=1.0)
 
     recipe = Recipe(steps=1, batch=2, learning_rate=1e-4)
     fitted = exhaust(fit(Run(model, recipe, tmp_path), Split(pairs, pairs), guard, tmp_path / "work", start=layer))
@@ -181,7 +181,11 @@ class Asked:
         size = float(layer.layer.state_dict()["mlp.down_proj.weight"][0, 0])
         self.sizes.append(size)
         return GuardMeans(
-            reward=size, kl=0.1, perplexity_ratio=1.0 if size < self.breaks_at else 9.0 * size, diversity_ratio=1.0
+            reward=size,
+            kl=0.1,
+            perplexity_ratio=1.0 if size < self.breaks_at else 9.0 * size,
+            diversity_ratio=1.0,
+            relevance_ratio=1.0,
         )
 
 

@@ -36,7 +36,7 @@ def test_a_layer_gives_way_only_to_a_better_one(
     )  # fmt: skip
 
     def guard(*_: object, **__: object) -> object:
-        return lambda layer: GuardMeans(reward, 0.1, perplexity, 1.0)
+        return lambda layer: GuardMeans(reward, 0.1, perplexity, 1.0, 1.0)
 
     monkeypatch.setattr(alpha.guards, "answering", guard)
     checks = {"guard_reward": 1.0, "guard_perplexity_ratio": 1.0, "guard_passed": 1.0, "steps": 15.0}
@@ -94,7 +94,7 @@ def test_the_layer_gives_way_until_replies_beyond_1_are_safe(tmp_path: Path, mon
 
     def guard(*_: object, alpha: float) -> object:
         assert alpha == 1.25, "asked where people go"
-        return lambda layer: GuardMeans(2.0, 0.1, 1.93 * strength(layer) ** 3, 1.0)
+        return lambda layer: GuardMeans(2.0, 0.1, 1.93 * strength(layer) ** 3, 1.0, 1.0)
 
     monkeypatch.setattr(alpha.guards, "answering", guard)
     checks = {"guard_reward": 1.5, "guard_perplexity_ratio": 1.3, "guard_passed": 1.0, "scale": 1.2}
@@ -122,7 +122,7 @@ def test_pairs_train_the_distilled_layer_on_and_are_kept_only_where_they_gain(
 
     def guard(*_: object, **__: object) -> object:
         def means(layer: IdentityLayer) -> GuardMeans:
-            return GuardMeans(pairs_gain if (tmp_path / "layer").exists() else 1.0, 0.1, 1.0, 1.0)
+            return GuardMeans(pairs_gain if (tmp_path / "layer").exists() else 1.0, 0.1, 1.0, 1.0, 1.0)
 
         return means
 

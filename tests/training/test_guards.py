@@ -38,7 +38,7 @@ def moved(model: LanguageModel, by: float) -> IdentityLayer:
 def test_an_untrained_layer_is_the_base_itself(model: LanguageModel, tmp_path: Path) -> None:
     for both in (False, True):
         health = guards.answering(Run(model, RECIPE, tmp_path), lengths, PROMPTS, both)(IdentityLayer(model))
-        assert health == pytest.approx((0.0, 0.0, 1.0, 1.0), abs=1e-5)
+        assert health == pytest.approx((0.0, 0.0, 1.0, 1.0, 1.0), abs=1e-5)
 
 
 def test_the_base_answers_a_guards_prompts_once(model: LanguageModel, tmp_path: Path) -> None:
@@ -61,3 +61,23 @@ def _doubled(line: str) -> str:
     if "perplexity" in event:
         event["perplexity"] *= 2
     return json.dumps(event) + "\n"
+
+
+def test_replies_that_leave_their_prompts_fail_the_guard(model: LanguageModel, tmp_path: Path) -> None:
+    """The worse end counts; what is told is over the base's own relevance."""
+    at_ends = {0.0: 0.8, 1.0: 0.72, -1.0: 0.4}
+
+    class Told:
+        def __init__(self, model: LanguageModel) -> None: ...
+
+        def __call__(self, prompts: Sequence[Sequence[Message]], replies: Sequence[str]) -> torch.Tensor:
+            return torch.full((len(replies),), at_ends[asked.pop(0)])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guards, "Relevance", Told)
+        for both, order, ratio in ((False, [0.0, 1.0], 0.9), (True, [0.0, 1.0, -1.0], 0.5)):
+            asked = list(order)
+            health = guards.answering(Run(model, RECIPE, tmp_path), lengths, PROMPTS, both)(IdentityLayer(model))
+            assert health.relevance_ratio == pytest.approx(ratio)
+            assert guards.is_fluent(guards.named(health), Recipe(least_relevance=ratio - 0.01))
+            assert not guards.is_fluent(guards.named(health), Recipe(least_relevance=ratio + 0.01))

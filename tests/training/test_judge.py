@@ -66,6 +66,24 @@ def test_the_very_same_file_is_shared_out(tmp_path: Path) -> None:
     assert judged.checks["judge_agreement_pairs"] == 1.0
 
 
+def test_a_judge_that_lies_fitted_takes_no_pairs_and_is_copied(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    fit(job(given=some(40), judge_pairs=some(80, "thing")), tmp_path / "own")
+    data = (Data(name="words", licence="CC0-1.0", rows=2, sha256="a" * 64),)
+    what = job(given=some(40), judge_file=tmp_path / "own" / "judge.json", judge_data=data)
+    assert judge.part(what, what.given) == ([*what.given], [])
+    (tmp_path / "new").mkdir()
+    for _ in range(2):  # the second reads what the first left
+        judged = fit(what, tmp_path / "new")
+        assert (judged.card.file, judged.card.data, judged.card.agreement) == ("judge.json", data, 1.0)
+        warm, cold = judged.judge([(), ()], ["so good and warm", "so bad and cold today"]).tolist()
+        assert warm > cold
+    assert (tmp_path / "new" / "judge.json").read_bytes() == (tmp_path / "own" / "judge.json").read_bytes()
+    (tmp_path / "own" / "judge.json").write_text("[]")
+    with pytest.raises(InvalidInput, match="no list of terms"):
+        judge.check(what)
+
+
 def test_a_judge_of_words_is_fitted_checked_and_read_again(tmp_path: Path) -> None:
     data = Data(name="pairs.jsonl", licence="CC0", rows=80, sha256="0" * 64)
     what = job(given=some(40), judge_pairs=some(80, "thing"), judge_data=(data,))
