@@ -182,6 +182,11 @@ class Options(Settings):
         default=None,
         description="Which method a slider moves, of those that the axis has for it; the first unless given.",
     )
+    target: Level | None = Field(
+        default=None,
+        description="RE-Control climbs or descends to this value, in standard deviations of the base's replies; "
+        "control says how fast.",
+    )
 
 
 class OfAxis(Settings):

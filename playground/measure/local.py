@@ -47,7 +47,7 @@ class LocalMeasurer(Measurer):
 def _identity(player: Player, axis: Axis, plan: SweepPlan, encoder: Path | None) -> dict[str, Any]:
     """All that the numbers depend on; what was added to plans since is told where it changes them."""
     further = {"further": axis.card.further} if plan.method is not None else {}
-    added = {"method"} if plan.method is None else set[str]()
+    added = {name for name in ("method", "target") if getattr(plan, name) is None}
     added |= {GRID.format(name) for name in SLIDERS[_ALWAYS_TOLD:] if plan.grids[name] == (0.0,)}
     return {
         **further,

@@ -21,7 +21,8 @@ ALWAYS = ("prompt", "axis", *SLIDERS, "temperature", "seed", "max_new_tokens")
 MAYBE = tuple(name for name in Preset.model_fields if name not in (*ALWAYS, "title", "more"))
 """Told where they are not at their defaults."""
 
-_MIXED = tuple(name for name in Strength.model_fields if name != "axis")
+_LATER = ("target",)
+_MIXED = (*(name for name in Strength.model_fields if name not in ("axis", *_LATER)), *_LATER)
 """What a mixed axis tells, in this order; new fields come last, so that older links stay as they were."""
 
 

@@ -67,8 +67,16 @@ def value_function(width: int = WIDTH, hidden: int = 16) -> ValueFunction:
     return function
 
 
-def control(hidden: torch.Tensor, function: ValueFunction, step_size: torch.Tensor, updates: torch.Tensor) -> Edited:
-    return GradientAscent(function)(hidden, step_size, updates)
+def control(
+    hidden: torch.Tensor,
+    function: ValueFunction,
+    step_size: torch.Tensor,
+    updates: torch.Tensor,
+    targets: torch.Tensor | None = None,
+) -> Edited:
+    """A climb; without targets upwards."""
+    targets = torch.full_like(step_size, torch.inf) if targets is None else targets
+    return GradientAscent(function)(hidden, step_size, updates, targets)
 
 
 @pytest.mark.parametrize(("step_size", "updates"), [(0.0, 5), (0.5, 0)])
@@ -110,6 +118,48 @@ def test_control_is_gradient_ascent_written_out(function: ValueFunction) -> None
         state = state + 0.2 * leaf.grad
     found = control(hidden, function, torch.tensor([0.2]), torch.tensor([3]))
     torch.testing.assert_close(found.hidden, state)
+
+
+@given(seeds)
+@settings(max_examples=25)
+def test_with_a_target_the_climb_descends_hubers_loss(seed: int) -> None:
+    """The same steps by autograd, on the loss of V(h) - target; rows without a target climb as ever."""
+    function, hidden = value_function(64, 32), random(4, 64, seed=seed)
+    targets = torch.tensor([0.3, -2.0, torch.inf, 0.0])
+    step_size, state = torch.full((4,), 0.2), hidden.clone()
+    for _ in range(6):
+        leaf = state.clone().requires_grad_(True)
+        values = function(leaf)
+        loss = torch.where(
+            targets.isfinite(),
+            -torch.nn.functional.huber_loss(values, targets.nan_to_num(posinf=0.0), reduction="none", delta=1.0),
+            values,
+        )
+        loss.sum().backward()
+        assert leaf.grad is not None
+        state = state + 0.2 * leaf.grad
+    found = control(hidden, function, step_size, torch.full((4,), 6), targets)
+    torch.testing.assert_close(found.hidden, state, rtol=1e-4, atol=1e-4)
+
+
+@given(seeds, st.floats(-1, 1))
+@settings(max_examples=25)
+def test_a_climb_to_a_target_comes_nearer_from_either_side_and_stays(seed: int, target: float) -> None:
+    function, hidden = value_function(), random(ROWS, WIDTH, seed=seed)
+    targets = torch.full((ROWS,), target)
+    found = control(hidden, function, torch.full((ROWS,), 0.01), torch.full((ROWS,), 20), targets)
+    assert ((found.after - target).abs() <= (found.before - target).abs() + 1e-6).all()
+    there = control(hidden, function, torch.full((ROWS,), 0.5), torch.full((ROWS,), 9), found.before)
+    torch.testing.assert_close(there.hidden, hidden, rtol=1e-4, atol=1e-5)
+
+
+def test_a_target_is_a_row_s_own_and_control_its_pace(function: ValueFunction) -> None:
+    method, hidden = REControl(function, 0.01, 30), random(3, WIDTH)
+    asked = [Strength(axis="any", control=amount, target=target) for amount, target in ((1, -9), (-1, -9), (1, None))]
+    found = method.edit(hidden, asked)
+    torch.testing.assert_close(method.edit(hidden[:1].expand(2, -1), asked[:2]).hidden[0], found.hidden[0])
+    assert (found.after[:2] < found.before[:2]).all() and found.after[2] > found.before[2]
+    assert method.moves(asked[1]) and not method.moves(Strength(axis="any", target=1.0))
 
 
 @given(seeds)

@@ -40,11 +40,11 @@ GIVEN: dict[str, dict[str, Any]] = {
     "say": {
         "prompt": "Hello.", "axis": "extraversion", "alphas": [0.0], "controls": [0.0], "system": "",
         "temperature": 0.0, "seed": 0, "max_new_tokens": 4, "stop": [], "top_k": 0, "top_p": 1.0,
-        "repetition_penalty": 1.0, "updates": None, "step_size": None, "method": None,
+        "repetition_penalty": 1.0, "updates": None, "step_size": None, "method": None, "target": None,
     },
     "sweep": {
         "axis": "extraversion", "prompts": ["Hello."], "alphas": "0,1", "controls": "0", "seeds": 1, "seed": 0,
-        "temperature": 0.7, "max_new_tokens": 4, "updates": None, "step_size": None, "method": None,
+        "temperature": 0.7, "max_new_tokens": 4, "updates": None, "step_size": None, "method": None, "target": None,
     },
 }  # fmt: skip
 """A call of each endpoint that is within all limits."""
@@ -66,6 +66,7 @@ OVER: dict[str, list[Any]] = {
     "repetition_penalty": [0, 11],
     "updates": [-1, 1001, 10**400],
     "step_size": [-1, 1e308],
+    "target": [1e308, "high"],
     "method": ["x" * 61],
     "stop": [["."] * 5, "x" * 201, [""], [["."]]],
 }

@@ -85,7 +85,9 @@ def test_the_climb_is_that_of_decoding_and_its_step_moves_states_by_a_share_of_t
     function, states = ValueFunction(8, 16).requires_grad_(False), torch.randn(50, 8)
     step = reaching(function, states, 0.01)
     there = climb(function, states, step).detach()
-    decoding = GradientAscent(function)(states, torch.full((50,), step / 3), torch.full((50,), 3))
+    decoding = GradientAscent(function)(
+        states, torch.full((50,), step / 3), torch.full((50,), 3), torch.full((50,), torch.inf)
+    )
     torch.testing.assert_close(there, decoding.hidden)
     moved = (there - states).norm(dim=1).mean() / states.norm(dim=1).mean()
     assert float(moved) == pytest.approx(0.01, rel=0.05), "so short a way is nearly straight"

@@ -2,9 +2,14 @@
 
     h <- h + step_size grad V(h), `updates` times
 
-`control` multiplies the step size: 1 is as calibrated, negative goes down.
+`control` multiplies the step size: 1 is as calibrated, negative goes down. With a `target` the climb is towards that
+value instead of upwards, as in Pre-Control (arXiv 2510.12121): it descends Huber's loss of V(h) - target, which is
+(V(h) - target)^2 / 2 within 1 of the target, and farther away goes no faster than without one.
+
+    h <- h + step_size clip(target - V(h), -1, 1) grad V(h)
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,12 +53,16 @@ class REControl(StoredMethod):
         return self._step(strength) != 0 and self._updates(strength) > 0
 
     def edit(self, hidden: Float[Tensor, "P D"], strengths: Sequence[Strength]) -> Edited:
-        """Climb from states [P, D], each by its own step size and number of updates."""
+        """Climb from states [P, D], each by its own step size and number of updates, and to its own target."""
         steps = torch.tensor([self._step(strength) for strength in strengths])
-        return self._ascent(hidden, steps, torch.tensor([self._updates(strength) for strength in strengths]))
+        updates = torch.tensor([self._updates(strength) for strength in strengths])
+        targets = [math.inf if strength.target is None else strength.target for strength in strengths]
+        return self._ascent(hidden, steps, updates, torch.tensor(targets))
 
     def _step(self, strength: Strength) -> float:
-        return strength.control * (self.step_size if strength.step_size is None else strength.step_size)
+        # The target says which way: with one, control below 0 would lead away from it.
+        control = strength.control if strength.target is None else abs(strength.control)
+        return control * (self.step_size if strength.step_size is None else strength.step_size)
 
     def _updates(self, strength: Strength) -> int:
         return self.updates if strength.updates is None else strength.updates
@@ -98,13 +107,18 @@ class GradientAscent:
 
     @torch.no_grad()
     def __call__(
-        self, hidden: Float[Tensor, "P D"], step_size: Float[Tensor, " P"], updates: Int[Tensor, " P"]
+        self,
+        hidden: Float[Tensor, "P D"],
+        step_size: Float[Tensor, " P"],
+        updates: Int[Tensor, " P"],
+        targets: Float[Tensor, " P"],
     ) -> Edited:
         """Climb from states [P, D] in float32 with step sizes [P] (negative goes down) and numbers of updates [P].
 
-        A row with step size 0 or no updates keeps its state exactly.
+        `targets` [P] are values to climb or descend to; infinity is none. A row with step size 0 or no updates
+        keeps its state exactly.
         """
-        step_size, updates = step_size.to(hidden.device), updates.to(hidden.device)
+        step_size, updates, targets = (one.to(hidden.device) for one in (step_size, updates, targets))
         inner = self.function.inside(hidden)
         before = after = self.function.read(inner)
         total = torch.zeros_like(inner)
@@ -113,8 +127,10 @@ class GradientAscent:
             rounds = torch.arange(int(updates[moving].max()), device=hidden.device)
             steps = torch.where(updates > rounds.unsqueeze(1), step_size, 0.0).unsqueeze(2)
             outer = self.outer.expand_as(inner)
+            is_aimed = bool(targets.isfinite().any())
             for step in steps:
-                climb = torch.ops.aten.silu_backward(outer, inner).mul_(step)
+                left = (targets - self.function.read(inner)).clamp(-1, 1).unsqueeze(1) if is_aimed else 1.0
+                climb = torch.ops.aten.silu_backward(outer, inner).mul_(step * left)
                 inner = torch.addmm(inner, climb, self.gram)
                 total += climb
             after = torch.where(moving, self.function.read(inner), before)

@@ -42,6 +42,7 @@ class Inputs:
     repetition_penalty: float = 1.0
     updates: int | None = None
     step_size: float | None = None
+    target: float | None = None
     method: str | None = None
     side_by_side: str = STRIP
     """The strengths of the strip, as typed."""
