@@ -29,6 +29,11 @@
   document.addEventListener('DOMContentLoaded', () => {
     answers.observe(document.body, { attributes: true, attributeFilter: ['class'] });
   });
+  // A chart that was drawn on a hidden tab has a width of its own until the window's is told again.
+  document.addEventListener('click', /** @param {Heard} event */ ({ target }) => {
+    if (!target.closest?.('[role=tab]')) return;
+    requestAnimationFrame(() => requestAnimationFrame(() => window.dispatchEvent(new Event('resize'))));
+  });
   // A button that copies the last text beside it says so for a moment.
   document.addEventListener('click', /** @param {Heard} event */ async ({ target }) => {
     const button = target.closest?.('[data-copy]');

@@ -115,7 +115,7 @@ def test_on_a_phone_in_the_dark_the_charts_fit_and_their_text_can_be_read(open_p
     done(page)
     expect(page.locator("#chart .scatterlayer .point")).to_have_count(5)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for part in ("#chart", "#behind .places", "#behind .scroll", "#target", "#take"):
+    for part in ("#chart", "#behind .places", "#behind .scroll", "#solve", "#take"):
         box = page.locator(part).bounding_box()
         assert box is not None
         assert box["x"] >= 0 and box["x"] + box["width"] <= 390
@@ -142,3 +142,13 @@ def test_both_strengths_over_prompts_of_my_own_make_a_map(open_page: Open, keep:
     expect(page.locator("#chart .heatmaplayer image")).to_have_count(1)
     expect(page.locator("#behind .replies:not([hidden]) .user").first).to_have_text("Who are you?")
     keep(page, "curves-map")
+
+
+def test_a_chart_that_was_drawn_on_a_hidden_tab_fills_its_place(open_page: Open) -> None:
+    page = curves(open_page)
+    page.locator("#curve .main-svg").first.wait_for(state="attached")
+    page.get_by_role("tab", name="Play", exact=True).click()
+    page.wait_for_function(
+        "(() => { const width = (at) => Math.round(document.querySelector(at).getBoundingClientRect().width);"
+        " const whole = width('#curve .js-plotly-plot'); return whole > 0 && whole === width('#curve .main-svg'); })()"
+    )

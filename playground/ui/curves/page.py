@@ -174,7 +174,7 @@ class CurvesPage:
                 js_on_load=(ASSETS / "measured.js").read_text(encoding="utf-8"),
                 **_BARE,
             )
-        with gr.Row(elem_id="target", equal_height=True):
+        with gr.Row(elem_id="solve", equal_height=True):
             self.wanted = gr.Dropdown(labels, value=solved, label="Solve for", filterable=False, min_width=150)
             self.value = NumberBox(0.5, label="Value", step=0.1, elem_id="aim")
             self.find = gr.Button("Solve", min_width=72, scale=0, elem_id="find")

@@ -231,7 +231,7 @@ def _settings(
             with gr.Row(elem_classes="numbers"):
                 parts["updates"] = _number(None, "updates", Strength, placeholder="calibrated")
                 parts["step_size"] = _number(None, "step_size", Strength, step=0.1, placeholder="calibrated")
-                parts["target"] = _number(None, "target", Strength, step=0.1, placeholder="none: on and on")
+                parts["target"] = _number(None, "target", Strength, step=0.1, placeholder="none")
         parts["second"] = second
         axes = listed(cards, card.name if card else None)
         parts["more"] = Mixer(start.more, axes=axes, elem_id="mixer", visible=bool(axes))
