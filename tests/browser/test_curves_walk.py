@@ -3,11 +3,13 @@
 import re
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import PHONE, WALK, Keep, Open
 
 pytestmark = WALK
+
+PLOTLY = re.compile("PlotlyPlot-.*js")
 
 
 def curves(open_page: Open, **settings: object) -> Page:
@@ -145,7 +147,14 @@ def test_both_strengths_over_prompts_of_my_own_make_a_map(open_page: Open, keep:
 
 
 def test_a_chart_that_was_drawn_on_a_hidden_tab_fills_its_place(open_page: Open) -> None:
-    page = curves(open_page)
+    page, held = open_page(), list[Route]()
+    page.route(PLOTLY, lambda route: held.append(route))  # noqa: PLW0108 - a method tells no signature
+    page.reload()
+    page.get_by_role("tab", name="Curves", exact=True).click()
+    expect(page.locator("#measure")).to_be_visible()
+    for route in held:
+        route.continue_()
+    page.unroute(PLOTLY)
     page.locator("#curve .main-svg").first.wait_for(state="attached")
     page.get_by_role("tab", name="Play", exact=True).click()
     page.wait_for_function(
