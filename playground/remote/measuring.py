@@ -58,6 +58,10 @@ def _read(text: str) -> Identity | Waiting | Batch:
     return event
 
 
+def _ended_early() -> EngineLost:
+    return EngineLost("The engine ended the sweep before it was whole.", "Measure again.")
+
+
 class RemoteMeasurer(Measurer):
     """Measures at an engine elsewhere; where that is lost, what it told is kept, and it is asked for the rest."""
 
@@ -76,8 +80,10 @@ class RemoteMeasurer(Measurer):
 
     def _identity(self, plan: SweepPlan) -> dict[str, Any]:
         with closing(self._told(plan, range(0), never)) as told:
-            found = [one.told for one in told if isinstance(one, Identity)]
-        return found[0]
+            for one in told:
+                if isinstance(one, Identity):
+                    return one.told
+        raise _ended_early()
 
     def batches(self, plan: SweepPlan, numbers: range, stops: Stops = never) -> Generator[Waiting | Batch, None, None]:
         """The plan's batches of these numbers. Raises as the engine does, and ModelUnavailable where that changed."""
@@ -94,6 +100,8 @@ class RemoteMeasurer(Measurer):
                             yield one
                             if not isinstance(one, Waiting):
                                 lost, left = 0, left[1:]
+                if left and not stops():
+                    raise _ended_early()
             except EngineLost:
                 lost += 1
                 if lost == ATTEMPTS:

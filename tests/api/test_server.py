@@ -329,7 +329,7 @@ def test_the_description_names_every_parameter_and_leads_nowhere_else(served: Se
     assert all("description" in one or "$ref" in json.dumps(one) for one in asked["properties"].values())
     assert set(described["paths"]) == {
         "/v1/models", "/v1/models/{model}", "/v1/chat/completions", "/health", "/ready", "/metrics",
-        "/v1/engine", "/v1/engine/pieces", "/v1/engine/events",
+        "/v1/engine", "/v1/engine/pieces", "/v1/engine/batches", "/v1/engine/events",
     }  # fmt: skip
 
 

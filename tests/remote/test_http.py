@@ -4,7 +4,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -25,7 +25,9 @@ from playground.measure.sweep import PLAN, STORE, Identity, PointMeasured, repli
 from playground.player import Player
 from playground.remote import http
 from playground.remote.http import RemoteEngine
+from playground.remote.measuring import RemoteMeasurer
 from playground.remote.opening import opened
+from playground.remote.resumed import ATTEMPTS
 from playground.remote.wire import EngineLost
 from playground.serving.hosting import ServerSettings
 from playground.serving.limits import LimitedPlayer
@@ -241,6 +243,23 @@ def test_a_sweep_outlives_a_connection_and_refuses_another_engine(
         monkeypatch.setattr(LimitedPlayer, "batches", another)
         with pytest.raises(ModelUnavailable, match="became another"):
             list(far.sweep(plan(seed=3)))
+
+
+def test_an_engine_that_ends_too_early_is_asked_again_and_then_lost() -> None:
+    asked: list[str] = []
+
+    def ask(body: str) -> Generator[str, None, None]:
+        asked.append(body)
+        yield from ('{"identity":{}}', http.wire.END)
+
+    def nothing(body: str) -> Generator[str, None, None]:
+        yield http.wire.END
+
+    with pytest.raises(EngineLost, match="before it was whole"):
+        list(RemoteMeasurer(ask, coherence=False).batches(plan(), range(3)))
+    assert len(asked) == ATTEMPTS
+    with pytest.raises(EngineLost, match="before it was whole"):
+        RemoteMeasurer(nothing, coherence=False).identity(plan())
 
 
 def test_a_sweep_before_it_keeps_to_the_limits_of_both(served: Served) -> None:

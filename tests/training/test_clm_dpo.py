@@ -33,7 +33,7 @@ def layer(model: LanguageModel) -> IdentityLayer:
 def found(reward: float, perplexity: float, diversity: float = 1.0) -> dict[str, float]:
     return {
         "pair_accuracy": 1.0, "guard_reward": reward, "guard_kl": 0.1,
-        "guard_perplexity_ratio": perplexity, "guard_diversity_ratio": diversity,
+        "guard_perplexity_ratio": perplexity, "guard_diversity_ratio": diversity, "guard_relevance_ratio": 1.0,
     }  # fmt: skip
 
 
