@@ -84,7 +84,9 @@ def test_paths_lead_on_from_the_recipe_and_files_are_those_it_was_made_with(tmp_
 
 def test_the_shipped_recipes_name_files_that_are_there() -> None:
     shipped = {card.name for card in cards.shipped().values()}
-    for path in sorted((places.PRESETS / "axes").glob("*.toml")):
+    found = sorted((places.PRESETS / "axes").glob("*.toml"))
+    assert found
+    for path in found:
         assert recipes.read(path).name == path.stem in shipped
 
 

@@ -153,6 +153,16 @@ def test_a_climb_to_a_target_comes_nearer_from_either_side_and_stays(seed: int, 
     torch.testing.assert_close(there.hidden, hidden, rtol=1e-4, atol=1e-5)
 
 
+def test_a_row_without_a_target_climbs_as_alone_even_where_its_value_is_infinite(function: ValueFunction) -> None:
+    torch.nn.init.constant_(function.outer.weight, 10.0)
+    hidden, none = random(2, WIDTH), torch.tensor([torch.inf])
+    step_size, updates = torch.tensor([1e36, 0.01]), torch.tensor([2, 2])
+    together = control(hidden, function, step_size, updates, torch.tensor([torch.inf, 0.5]))
+    alone = control(hidden[:1], function, step_size[:1], updates[:1], none)
+    assert alone.after.isinf().all() and alone.hidden.isfinite().all()
+    torch.testing.assert_close(together.hidden[:1], alone.hidden)
+
+
 def test_a_target_is_a_row_s_own_and_control_its_pace(function: ValueFunction) -> None:
     method, hidden = REControl(function, 0.01, 30), random(3, WIDTH)
     asked = [Strength(axis="any", control=amount, target=target) for amount, target in ((1, -9), (-1, -9), (1, None))]

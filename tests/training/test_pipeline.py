@@ -61,6 +61,7 @@ def test_two_sentences_become_an_axis_that_steers(model: LanguageModel, tmp_path
     assert card.judge is not None and card.judge.kind == "words" and card.judge.pairs > 0
     assert axis.judge is not None
     at = {(point.alpha, point.control): point.metrics for point in card.curve}
+    assert all(0 <= metrics["relevance"].mean <= 1 for metrics in at.values())
     assert at[0, 0]["win_rate"].mean == 0.5, "against itself the base is even"
     assert all({"judge", "win_rate"} <= set(metrics) for metrics in at.values())
     assert axis.steering.of(REControl).step_size == card.calibration.step_size > 0

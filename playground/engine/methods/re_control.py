@@ -127,10 +127,14 @@ class GradientAscent:
             rounds = torch.arange(int(updates[moving].max()), device=hidden.device)
             steps = torch.where(updates > rounds.unsqueeze(1), step_size, 0.0).unsqueeze(2)
             outer = self.outer.expand_as(inner)
-            is_aimed = bool(targets.isfinite().any())
+            aimed = targets.isfinite()
+            is_aimed = bool(aimed.any())
             for step in steps:
-                left = (targets - self.function.read(inner)).clamp(-1, 1).unsqueeze(1) if is_aimed else 1.0
-                climb = torch.ops.aten.silu_backward(outer, inner).mul_(step * left)
+                climb = torch.ops.aten.silu_backward(outer, inner).mul_(step)
+                if is_aimed:
+                    left = (targets - self.function.read(inner)).clamp(-1, 1)
+                    # By choice and not by product: a value that has left the numbers is no other row's business.
+                    climb *= torch.where(aimed, left, 1.0).unsqueeze(1)
                 inner = torch.addmm(inner, climb, self.gram)
                 total += climb
             after = torch.where(moving, self.function.read(inner), before)
