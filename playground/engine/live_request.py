@@ -48,7 +48,7 @@ class LiveRequest:
         _check_axes(axes, request)
         plans = plan_rows(model, axes, request.rows)
         _check_fits(model, request, plans)
-        self.model, self.client, self.tree = model, client, PrefixTree(0, 0) if tree is None else tree
+        self.model, self.client, self.tree = model, client, PrefixTree(0, 0, 0) if tree is None else tree
         self.replies = [
             Reply(
                 index, row, plan, request.sampling, request.max_new_tokens, request.stop,

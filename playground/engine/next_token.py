@@ -67,6 +67,25 @@ _UNKNOWN = torch.tensor(math.nan, dtype=torch.float64)
 _NOWHERE = Interval(_UNKNOWN, torch.tensor(0), _UNKNOWN, torch.tensor(0))
 
 
+class _Logits(NamedTuple):
+    """The logits of readings, and those of the states that methods have moved [M, V]."""
+
+    kept: Mapping[_Reading, Tensor]
+    """Those that were found at their prefixes, [V] each."""
+    fresh: Tensor
+    """All others [R, V]."""
+    row_of: Mapping[_Reading, int]
+    moved: Tensor
+
+    def line(self, reading: _Reading) -> Tensor:
+        """Those of a reading [V]."""
+        return self.kept[reading] if reading in self.kept else self.fresh[self.row_of[reading]]
+
+    def of(self, readings: Sequence[_Reading]) -> Tensor:
+        """Those of readings [S, V], none of which were kept."""
+        return self.fresh[[self.row_of[reading] for reading in readings]]
+
+
 class _Lines(NamedTuple):
     """The logits [V] of a prefix as straight lines in weights: where they start, and their slopes along each stream."""
 
@@ -96,16 +115,15 @@ def choose(model: LanguageModel, stands: Sequence[Position]) -> list[Choice]:
         if not stand.plan.moved or stand.plan.line(stand.how)
         for stream in stand.plan.streams
     }
-    read = [reading for reading in where if reading in needed]
-    logits = model.head(torch.cat([states[[where[reading] for reading in read]].float(), edited.hidden[moved]]))
-    of_moved = dict(zip(moved, logits[len(read) :], strict=True))
+    logits = _ask_head(model, states, {one: row for one, row in where.items() if one in needed}, edited.hidden[moved])
+    of_moved = dict(zip(moved, logits.moved, strict=True))
     of_node: dict[Node, dict[Stream, Tensor]] = {}
-    for (node, stream), line in zip(read, logits, strict=False):
-        of_node.setdefault(node, {})[stream] = line
+    for node, stream in needed:
+        of_node.setdefault(node, {})[stream] = logits.line((node, stream))
 
     @cache
     def noise(seed: int, position: int) -> Tensor:
-        return sampling.gumbel(seed, position, logits.shape[-1]).to(logits.device)
+        return sampling.gumbel(seed, position, logits.moved.shape[-1]).to(logits.moved.device)
 
     @cache
     def lines(node: Node, own: Stream) -> _Lines:
@@ -119,10 +137,10 @@ def choose(model: LanguageModel, stands: Sequence[Position]) -> list[Choice]:
         return noise(stand.seed, len(stand.written)) if stand.how.temperature > 0 else None
 
     decided: dict[int, Tensor] = {}
-    for part in _parts(stands, logits):
+    for part in _parts(stands, logits.moved):
         numbers = _decide_together(
             [stands[index] for index in part],
-            _Table(logits, {reading: row for row, reading in enumerate(read)}),
+            logits,
             [of_moved.get(index) for index in part],
             [drawn(stands[index]) for index in part],
         )
@@ -137,6 +155,24 @@ def choose(model: LanguageModel, stands: Sequence[Position]) -> list[Choice]:
     choices = [_choice(numbers, stand.told) for numbers, stand in zip(found.tolist(), stands, strict=True)]
     _remember(stands, choices)
     return choices
+
+
+def _ask_head(model: LanguageModel, states: Tensor, needed: Mapping[_Reading, int], moved: Tensor) -> _Logits:
+    """The logits of readings, whose states are these rows of [N, D], and of states that were moved [M, D].
+
+    On a CPU those that were asked for of late are found at their prefixes (see KeptLogits). Elsewhere the head costs
+    little beside all else, and memory is dear.
+    """
+    keeps = not calls_are_dear(moved)
+    held = {(node, stream): node.logits.get(node, stream) for node, stream in needed} if keeps else {}
+    kept = {reading: line for reading, line in held.items() if line is not None}
+    asked = [reading for reading in needed if reading not in kept]
+    logits = model.head(torch.cat([states[[needed[reading] for reading in asked]].float(), moved]))
+    fresh, of_moved = logits.split([len(asked), len(moved)])
+    if keeps:
+        for (node, stream), line in zip(asked, fresh, strict=True):
+            node.logits.keep(node, stream, line)
+    return _Logits(kept, fresh, {reading: row for row, reading in enumerate(asked)}, of_moved)
 
 
 def _remember(stands: Sequence[Position], choices: Sequence[Choice]) -> None:
@@ -203,17 +239,6 @@ def calls_are_dear(logits: Tensor) -> bool:
     return logits.is_cuda
 
 
-class _Table(NamedTuple):
-    """Logits [R, V], and which row each reading has."""
-
-    logits: Tensor
-    row_of: Mapping[_Reading, int]
-
-    def of(self, readings: Sequence[_Reading]) -> Tensor:
-        """The logits of some readings [S, V]."""
-        return self.logits[[self.row_of[reading] for reading in readings]]
-
-
 class _Slope(NamedTuple):
     """What the k-th stream of each of S rows adds to its logits: weight and direction [S, 1] times slope [S, V]."""
 
@@ -222,7 +247,7 @@ class _Slope(NamedTuple):
     slope: Tensor
 
 
-def _slope(stands: Sequence[Position], table: _Table, base: Tensor, ordinal: int) -> _Slope:
+def _slope(stands: Sequence[Position], read: _Logits, base: Tensor, ordinal: int) -> _Slope:
     """The slope of each row's stream of this ordinal; 0 for a row that has fewer, or whose logits are moved anyway."""
     streams = [next(islice(stand.plan.weights, ordinal, None), stand.plan.base) for stand in stands]
     both = [
@@ -230,20 +255,20 @@ def _slope(stands: Sequence[Position], table: _Table, base: Tensor, ordinal: int
         for stand, k in zip(stands, streams, strict=True)
     ]
     known = [
-        (stand.node, k if (stand.node, k) in table.row_of else stand.plan.base)
+        (stand.node, k if (stand.node, k) in read.row_of else stand.plan.base)
         for stand, k in zip(stands, streams, strict=True)
     ]
     weight, direction = torch.tensor(both, dtype=torch.float64, device=base.device).unsqueeze(1).unbind(-1)
-    return _Slope(weight, direction, table.of(known) - base)
+    return _Slope(weight, direction, read.of(known) - base)
 
 
 def _decide_together(
-    stands: Sequence[Position], table: _Table, moved: Sequence[Tensor | None], noise: Sequence[Tensor | None]
+    stands: Sequence[Position], read: _Logits, moved: Sequence[Tensor | None], noise: Sequence[Tensor | None]
 ) -> Tensor:
     """What `_decide` tells of each stand [S, 8], for stands without cuts, penalties and others to tell."""
-    base = table.of([(stand.node, stand.plan.base) for stand in stands])
+    base = read.of([(stand.node, stand.plan.base) for stand in stands])
     streams = range(max(len(stand.plan.weights) for stand in stands))
-    slopes = [_slope(stands, table, base, ordinal) for ordinal in streams]
+    slopes = [_slope(stands, read, base, ordinal) for ordinal in streams]
     logits, gain, start = base.clone(), torch.zeros_like(base), base.double()
     for weight, _, slope in slopes:
         logits.addcmul_(weight.float(), slope)

@@ -40,12 +40,52 @@ class TokenRange(NamedTuple):
     high: float
 
 
+class KeptLogits:
+    """The logits [V] of streams at prefixes, within a budget of bytes; the least recently used go first.
+
+    A redraw at another strength asks for the same ones again, and on a CPU would spend most of its time on them. Nodes
+    own them, and nothing here keeps a node alive. Threads may share it.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self.size = 0
+        """Bytes held, at most `budget` after each call."""
+        self._lock = Lock()
+        self._sizes: OrderedDict[tuple[ref[Node], Hashable], int] = OrderedDict()  # the least recently used first
+
+    def get(self, node: "Node", stream: Hashable) -> Tensor | None:
+        """What a stream's logits are at a prefix, if they are kept."""
+        with self._lock:
+            if (line := node.lines.get(stream)) is not None:
+                self._sizes.move_to_end((ref(node), stream))
+            return line
+
+    def keep(self, node: "Node", stream: Hashable, line: Tensor) -> None:
+        """Keep a stream's logits at a prefix."""
+        with self._lock:
+            if line.nbytes > self.budget or stream in node.lines:
+                return
+            node.lines[stream] = line
+            self._sizes[ref(node), stream] = line.nbytes
+            self.size += line.nbytes
+            while self.size > self.budget:
+                (oldest, stream), size = self._sizes.popitem(last=False)
+                self.size -= size
+                if (holder := oldest()) is not None:
+                    del holder.lines[stream]
+
+
 class Node:
     """A prefix: the final hidden state [D] of each stream that has read it, and the prefixes one token longer."""
 
-    __slots__ = ("children", "latest", "log_total", "ranges", "states", "trunk")
+    __slots__ = ("__weakref__", "children", "latest", "lines", "log_total", "logits", "ranges", "states", "trunk")
 
-    def __init__(self) -> None:
+    def __init__(self, logits: KeptLogits) -> None:
+        self.logits = logits
+        """Decides how long `lines` are kept."""
+        self.lines: dict[Hashable, Tensor] = {}
+        """The logits [V] of each stream that somebody has needed of late."""
         self.states: dict[Hashable, Tensor] = {}
         self.children: dict[int, Node] = {}
         self.latest: int | None = None
@@ -77,12 +117,16 @@ class _Place(NamedTuple):
 class PrefixTree:
     """Prefixes by model, prompt and tokens, within budgets of bytes; the least recently used go first.
 
-    Hidden states are small (2 KB a token), keys and values large (50 KB a token for a small model), so that each has a
-    budget of its own. Threads may share a tree. A node that had to go stays good for whoever stands on it.
+    Hidden states are small (2 KB a token), keys and values large (50 KB a token for a small model), and logits larger
+    (200 KB), so that each have a budget of their own. Threads may share a tree. A node that had to go stays good for
+    whoever stands on it.
     """
 
-    def __init__(self, budget: int = 256 * 2**20, trunk_budget: int = 512 * 2**20) -> None:
+    def __init__(
+        self, budget: int = 256 * 2**20, trunk_budget: int = 512 * 2**20, logits_budget: int = 256 * 2**20
+    ) -> None:
         self.budget, self.trunk_budget = budget, trunk_budget
+        self.logits = KeptLogits(logits_budget)
         self.size = self.trunk_size = 0
         """Bytes held, at most `budget` and `trunk_budget` after each call."""
         self._lock = Lock()
@@ -157,7 +201,7 @@ class PrefixTree:
     def _at(self, siblings: dict[Any, Node], key: Hashable) -> Node:
         node = siblings.get(key)
         if node is None:
-            node = siblings[key] = Node()
+            node = siblings[key] = Node(self.logits)
             self._places[node] = _Place(siblings, key, _NODE_BYTES)
             self._grow(_NODE_BYTES)
         return node

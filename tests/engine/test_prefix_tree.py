@@ -15,10 +15,10 @@ from playground.engine.decode import decode, steps
 from playground.engine.linear import can_be_packed
 from playground.engine.methods import CLM, REControl, Steering
 from playground.engine.methods.identity_layer import IdentityLayer
-from playground.engine.prefix_tree import PrefixTree
+from playground.engine.prefix_tree import KeptLogits, Node, PrefixTree
 from playground.engine.streams import Reading, States, Streams
 from playground.events import Finished, Started, Token
-from playground.settings import Request, Row, Sampling
+from playground.settings import Request, Row, Sampling, Strength
 from tests.engine.conftest import NEW_TOKENS, Lab, at, make_lab, row
 from tests.engine.plain_decode import plain_decode
 
@@ -288,13 +288,48 @@ def test_a_stopped_reply_is_remembered_as_far_as_it_came(lab: Lab, reads: Reads)
 
 
 @pytest.mark.parametrize(
-    ("budget", "trunk_budget"), [(0, 0), (0, 10**8), (5_000, 10**6), (60_000, 10**5), (10**8, 10**6)]
+    "budgets",
+    [(0, 0, 0), (0, 10**8, 10**8), (5_000, 10**6, 2_000), (60_000, 10**5, 20_000), (10**8, 10**6, 0)],
 )
-def test_memory_is_bounded_and_results_do_not_depend_on_it(lab: Lab, budget: int, trunk_budget: int) -> None:
-    tree = PrefixTree(budget, trunk_budget)
+def test_memory_is_bounded_and_results_do_not_depend_on_it(lab: Lab, budgets: tuple[int, int, int]) -> None:
+    tree = PrefixTree(*budgets)
     for asked in [*NEXT.values(), *NEXT.values()]:
         same(lab.events(*asked, tree=tree), lab.events(*asked))
-        assert tree.size <= budget and tree.trunk_size <= trunk_budget
+        held = tree.size, tree.trunk_size, tree.logits.size
+        assert all(size <= budget for size, budget in zip(held, budgets, strict=True))
+
+
+def test_a_redraw_asks_the_head_for_what_changed_alone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    head = lab.model.head
+    monkeypatch.setattr(lab.model, "head", lambda hidden: (asked.append(len(hidden)), head(hidden))[1])
+
+    def states_asked(strength: Strength) -> int:
+        asked.clear()
+        lab.events(row("How was it?", strength), tree=tree)
+        return sum(asked)
+
+    tree = PrefixTree()
+    assert states_asked(at(0.3)) == 2 * NEW_TOKENS, "both streams"
+    assert states_asked(at(0.3)) == 0
+    assert states_asked(at(0.3, control=0.5)) > 0, "a state that control moves is another one"
+    same(lab.events(row("How was it?", at(0.3)), tree=tree), lab.events(row("How was it?", at(0.3))))
+
+
+def test_the_logits_that_were_used_least_recently_go_first(lab: Lab) -> None:
+    lines = [torch.zeros(10) for _ in range(3)]
+    kept = KeptLogits(2 * lines[0].nbytes)
+    nodes = [Node(kept) for _ in lines]
+    for node, line in zip(nodes[:2], lines, strict=False):
+        kept.keep(node, "base", line)
+    assert kept.get(nodes[0], "base") is lines[0]
+    kept.keep(nodes[2], "base", lines[2])
+    assert [kept.get(node, "base") is not None for node in nodes] == [True, False, True]
+    kept.keep(nodes[1], "base", torch.zeros(21))
+    assert kept.get(nodes[1], "base") is None and kept.size == kept.budget, "too large for the whole budget"
+    del node, nodes[0]
+    kept.keep(nodes[0], "base", lines[1])
+    assert kept.get(nodes[0], "base") is lines[1], "what hung on a node that is gone goes with it"
 
 
 def test_the_least_recently_used_goes_first(lab: Lab, reads: Reads) -> None:
