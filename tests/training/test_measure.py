@@ -11,7 +11,7 @@ from playground.engine.decode import decode
 from playground.engine.loading import load_model
 from playground.engine.methods import by_layer
 from playground.engine.methods.identity_layer import IdentityLayer
-from playground.events import Finished, exhaust
+from playground.events import Finished, Progress, exhaust
 from playground.settings import Request, Sampling, Strength
 from playground.sources import build_tiny
 from playground.training import measure
@@ -107,15 +107,19 @@ def test_readings_are_those_of_their_strength_and_prompt(tmp_path: Path, late: b
     recipe = Recipe(measured_tokens=9)
     sampling = Sampling(temperature=recipe.measured_temperature)
 
+    told: list[Progress] = []
+
     def measured(deadline: float) -> list[list[metrics.ReplyMetrics]]:
         run = Run(model, recipe, tmp_path, deadline)
         grid, to = measure.Grid(STRENGTHS, PROMPTS), run.gathering("replies.jsonl", "curve")
-        return exhaust(measure.measure(run, axes, {}, grid, to))
+        return exhaust(measure.measure(run, axes, {}, grid, to), told.append)
 
     # Past its deadline a measurement ends once the first few strengths are measured.
     found = measured(time.monotonic() - 1 if late else float("inf"))
     done = STRENGTHS[: measure.TOGETHER] if late else STRENGTHS
     assert [len(readings) for readings in found] == [len(PROMPTS)] * len(done)
+    scored = [progress.done for progress in told if progress.unit == "strengths scored"]
+    assert scored == list(range(len(done) + 1)), "a score may take as long as the replies did"
     for asked in measure.rows_at(done, PROMPTS, recipe.seed):
         alone = [
             event
