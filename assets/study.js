@@ -40,12 +40,33 @@ function begin() {
   [path, hidden, hiddenMs, sending] = [[], 0, 0, null];
   away = document.hidden ? now() : null;
   remember();
+  fillIn();
   const slider = find('.sliding + .bar input');
   if (slider) path.push([0, Number(slider.value)]);
   window.scrollTo(0, 0);
   find('h1')?.focus({ preventScroll: true });
   if (elsewhere && page.code) send({ action: 'return' });
   else resume();
+}
+
+// What is typed on a page of questions is still there after a way back or a reload, as long as the tab is open.
+const typedHere = () => `typed ${page.code} ${page.token}`;
+function typed() {
+  const form = /** @type {HTMLFormElement} */ (/** @type {unknown} */ (find('form.questions')));
+  return Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]));
+}
+function noteTyped() {
+  try { sessionStorage.setItem(typedHere(), JSON.stringify(typed())); } catch { /* not kept */ }
+}
+function fillIn() {
+  /** @type {Record<string, string>} */
+  let known = {};
+  try { known = JSON.parse(sessionStorage.getItem(typedHere())) ?? {}; } catch { /* nothing kept */ }
+  for (const field of all('form.questions [name]')) {
+    if (!(field.name in known)) continue;
+    if (field.type === 'radio') field.checked = field.value === known[field.name];
+    else field.value = known[field.name];
+  }
 }
 
 // What was pressed before the page was loaded anew and is still asked for.
@@ -151,11 +172,8 @@ function answer(button) {
 function press(button) {
   if (button.disabled) return;
   const { action } = button.dataset;
-  if (action === 'questions') {
-    const form = /** @type {HTMLFormElement} */ (/** @type {unknown} */ (find('form.questions')));
-    const values = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]));
-    send({ action, values });
-  } else if (action) send({ action });
+  if (action === 'questions') send({ action, values: typed() });
+  else if (action) send({ action });
   else answer(button);
 }
 
@@ -168,6 +186,7 @@ body.addEventListener('click', /** @param {Heard} event */ (event) => {
 });
 body.addEventListener('submit', (event) => event.preventDefault());
 body.addEventListener('input', /** @param {Heard} event */ (event) => {
+  if (event.target.closest('form.questions')) noteTyped();
   if (!event.target.matches('.sliding + .bar input')) return;
   const place = Number(event.target.value);
   all('.sliding p').forEach((text, index) => { text.hidden = index !== place; });

@@ -36,8 +36,8 @@ declare global {
       dial: { low: number; high: number; step: number; leap: number; homes: number[]; snap: number };
       sliders: string[];
       main: string;
-      /** Which settings a link tells always, and which where they were changed. */
-      shared: { always: string[]; maybe: string[] };
+      /** Which settings a link tells always, and which where they were changed; how an axis of two sentences is told. */
+      shared: { always: string[]; maybe: string[]; described: { label: string; between: string } };
     };
   }
 

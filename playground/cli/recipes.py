@@ -54,6 +54,10 @@ def read(path: Path) -> AxisRecipe:
 def _check(recipe: AxisRecipe) -> None:
     """Refuse settings that no training has, and files that are missing or not those that the recipe was made with."""
     recipe_of(recipe.seed, recipe.making().settings)
+    if recipe.name in (".", "..") or set(recipe.name) & set("/\\"):
+        raise InvalidInput(
+            f"{recipe.name!r} cannot be a folder's name.", "Name the axis in letters, digits and dashes."
+        )
     if recipe.pairs is None and not (recipe.positive and recipe.negative):
         raise InvalidInput("it has neither pairs nor two descriptions.", "Give pairs, or positive and negative.")
     for name in _FILES:

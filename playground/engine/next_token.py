@@ -167,7 +167,9 @@ def _ask_head(model: LanguageModel, states: Tensor, needed: Mapping[_Reading, in
     held = {(node, stream): node.logits.get(node, stream) for node, stream in needed} if keeps else {}
     kept = {reading: line for reading, line in held.items() if line is not None}
     asked = [reading for reading in needed if reading not in kept]
-    logits = model.head(torch.cat([states[[needed[reading] for reading in asked]].float(), moved]))
+    hidden = torch.cat([states[[needed[reading] for reading in asked]].float(), moved])
+    # Nothing to be asked is no product of its own size (see linear.size_for).
+    logits = model.head(hidden) if len(hidden) else next(iter(kept.values())).unsqueeze(0)[:0]
     fresh, of_moved = logits.split([len(asked), len(moved)])
     if keeps:
         for (node, stream), line in zip(asked, fresh, strict=True):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from playground.settings import Settings
-from playground.study.parts import CHOICES, Question
+from playground.study.parts import CHOICES, MOST_QUESTIONS, Question
 from playground.study.typed import clean, number
 from playground.study.words import RefusedForm
 
@@ -58,7 +58,7 @@ class Form(Settings):
     key: str = Field(min_length=8, max_length=40, pattern=_NAME)
     token: str = Field(default="", max_length=64, pattern=_NAME)
     answer: Answer | None = None
-    values: dict[str, str] = Field(default={}, max_length=100)
+    values: dict[str, str] = Field(default={}, max_length=MOST_QUESTIONS)
 
 
 def read(data: Any) -> Form:

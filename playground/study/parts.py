@@ -17,6 +17,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 """What can be answered to each kind of trial."""
 
+MOST_QUESTIONS = 1000
+"""Of a study, and so of one of its pages."""
+
 
 def later(default: Any, description: str = "", **bounds: Any) -> Any:
     """A field that the first studies did not have: at its default it is in no digest, so that theirs stay the same."""

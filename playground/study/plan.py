@@ -18,6 +18,7 @@ from playground.settings import MAIN, Sampling, Settings, SliderName
 from playground.study import coherence, words
 from playground.study.coherence import rising
 from playground.study.parts import (
+    MOST_QUESTIONS,
     Checks,
     Condition,
     Consent,
@@ -78,7 +79,7 @@ class StudyPlan(Settings):
     checks: Checks = Checks()
     flags: Flags = later(Flags())
     analysis: PlannedAnalysis | None = later(None, "What the analysis will be; without it nothing is told as planned.")
-    questions: tuple[Question, ...] = ()
+    questions: tuple[Question, ...] = Field(default=(), max_length=MOST_QUESTIONS)
     recruiting: Recruiting = Recruiting()
     codes: Codes = Codes()
 

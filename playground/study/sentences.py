@@ -37,7 +37,7 @@ def preferred(analysis: Analysis, found: Findings) -> str:
         }
         return f"{why[fitted.refused]} {_shown(analysis, found)}"
     if not fitted.has_top:
-        end = "highest" if best.mean == analysis.strengths[-1] else "lowest"
+        end = "highest" if best.mean > analysis.strengths[0] else "lowest"
         return f"Preference has no top between the strengths shown; it is highest at the {end}, {method} {best.mean:g}."
     if found.differ.value and found.differ.value.camps:
         return f"There is no one {method} that people like best. {camps(analysis, found)}"

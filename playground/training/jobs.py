@@ -137,7 +137,9 @@ class TrainingJobs:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if order.pairs:
-                arguments[arguments.index("--pairs") + 1] = str(self._keep_pairs(slug, Path(order.pairs)))
+                kept = str(self._keep_pairs(slug, Path(order.pairs)))
+                arguments[arguments.index("--pairs") + 1] = kept
+                order = order.model_copy(update={"pairs": kept})  # an upload is gone when somebody goes on
             command = [*self.program, *arguments, *self.more, "--json"]
             process = self._start(slug, command)
             write_json(self._file(slug, "json"), _Record(order=order, pid=process.pid).model_dump(mode="json"))

@@ -14,9 +14,8 @@ from typing import NamedTuple
 from playground import metrics
 from playground.cards import Point
 from playground.engine.methods import Steering
-from playground.events import Finished, Progress
+from playground.events import Progress
 from playground.measure.gather import Gathering, gather
-from playground.measure.progress import ProgressMeter
 from playground.metrics import ReplyMetrics
 from playground.rewards import Reward
 from playground.settings import MAIN, UNSTEERED, Request, Row, Sampling, Strength, conversation
@@ -94,17 +93,16 @@ def measure(
     )
     least = len(prompts) * min(len(strengths), TOGETHER)
     replies = yield from gather(run.model, axes, request, replace(to, least=least))
-    answered: list[list[Finished]] = [[] for _ in strengths]
-    for reply in replies:
-        answered[rows[reply.row].strength].append(reply)
-    whole = list(takewhile(lambda found: len(found) == len(prompts), answered))
-    conversations = [conversation(prompt) for prompt in prompts]
-    pace, readings = ProgressMeter(to.stage, len(whole), "strengths scored"), list[list[ReplyMetrics]]()
-    for found in whole:  # a score that asks the model takes about as long as its replies did
-        yield pace(len(readings))
-        readings.append(metrics.read(conversations, range(len(prompts)), found, scores))
-    yield pace(len(readings))
-    return readings
+    # All in one call: a few by themselves may have other bits, and a card is to be the same each time.
+    yield Progress(to.stage, len(replies), len(rows), "replies", note="scoring them, which takes about as long again")
+    answered = [rows[reply.row] for reply in replies]
+    read = metrics.read(
+        [asked.row.messages for asked in answered], [asked.prompt for asked in answered], replies, scores
+    )
+    readings: list[list[ReplyMetrics]] = [[] for _ in strengths]
+    for asked, reading in zip(answered, read, strict=True):
+        readings[asked.strength].append(reading)
+    return list(takewhile(lambda found: len(found) == len(prompts), readings))
 
 
 def points(strengths: Sequence[Strength], readings: Sequence[Sequence[ReplyMetrics]]) -> list[Point]:

@@ -75,7 +75,7 @@ def make(
     strengths += [Strength(axis=axis.card.name, control=size) for size in tried]
     steering = Steering((SteeringVector(found["direction"]),))
     grid = measure.Grid(strengths, pairs.some(held_out, recipe.measured_prompts))
-    to = run.gathering(measure.store("vector", tried), "vector length")
+    to = run.gathering(measure.store("vector", [tried, list(grid.prompts)]), "vector length")
     readings = yield from measure.measure(run, {axis.card.name: steering}, {"reward": axis.reward}, grid, to)
     points = measure.points(strengths, readings)
     size = measure.best_step_size(tried, points[1:], points[0], recipe)
@@ -94,7 +94,7 @@ def _own(run: Run, axis: Axis, prompts: Sequence[str]) -> Generator[Progress, No
     )
     sampling = Sampling(temperature=run.recipe.measured_temperature)
     request = Request(rows=rows, sampling=sampling, max_new_tokens=run.recipe.pair_tokens)
-    to = run.gathering("ends.jsonl", "replies at both ends")
+    to = run.gathering(measure.store("ends", list(prompts)), "replies at both ends")
     replies = yield from gather(run.model, {axis.card.name: axis.steering}, request, to)
     text = {reply.row: reply.text for reply in replies}
     return [

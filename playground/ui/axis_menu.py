@@ -7,10 +7,13 @@ from playground import descriptions
 TWO_SENTENCES = "|"
 """What the menu holds for an axis that two sentences describe. No axis is called so."""
 
+DESCRIBE = "describe …"
+"""What the menu calls it."""
+
 
 def choices(names: Iterable[str]) -> list[tuple[str, str]]:
     """What the menu offers: label and value of each."""
-    return [*((name, name) for name in sorted(names)), ("describe …", TWO_SENTENCES)]
+    return [*((name, name) for name in sorted(names)), (DESCRIBE, TWO_SENTENCES)]
 
 
 def chosen(menu: str | None, positive: str = "", negative: str = "") -> str:

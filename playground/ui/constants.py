@@ -4,9 +4,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from playground import descriptions
 from playground.measure.figures import X_RANGE
 from playground.settings import MAIN, SLIDER_RANGE, SLIDERS
-from playground.ui import share
+from playground.ui import axis_menu, share
 
 STEP = 0.05
 """What an arrow key adds to a strength."""
@@ -24,7 +25,11 @@ CONSTANTS: dict[str, Any] = {
     "dial": DIAL,
     "sliders": SLIDERS,
     "main": MAIN,
-    "shared": {"always": share.ALWAYS, "maybe": share.MAYBE},
+    "shared": {
+        "always": share.ALWAYS,
+        "maybe": share.MAYBE,
+        "described": {"label": axis_menu.DESCRIBE, "between": descriptions.BETWEEN},
+    },
 }
 """The object `playground`, on which the page's scripts stand."""
 

@@ -325,6 +325,23 @@ def test_the_keyboard_alone_answers_and_takes_back_on_a_wide_screen(
     assert (row["choice"], row["degree"], row["undone"]) == ("left", -1, 1)
 
 
+def test_what_is_typed_outlives_a_way_back_and_a_reload(served: Server, visit: Open) -> None:
+    page = visit(f"{served.url}/?PROLIFIC_PID=writer", **PHONE)
+    begin(page)
+    while kind(page) != "questions":
+        answer(page)
+    page.locator("label", has_text=re.compile(r"^5$")).tap()
+    remarks = page.locator("textarea[name=remarks]")
+    remarks.fill("a long thought")
+    page.reload()
+    expect(remarks).to_have_value("a long thought")
+    goes_on(page, page.locator(".undo").tap)
+    assert kind(page) != "questions"
+    answer(page)
+    expect(remarks).to_have_value("a long thought")
+    expect(page.locator("input[name=mood][value='5']")).to_be_checked()
+
+
 def keys(page: Page) -> str:
     """A key that answers what is shown."""
     if kind(page) != "adjustment":

@@ -137,6 +137,8 @@ def test_a_judge_that_lies_fitted_needs_no_pairs(shell: Shell, tmp_path: Path) -
         (WARM + "prompts = 'nowhere.txt'", "nowhere.txt"),
         (WARM + "[sha256]\npairs = 'ab'", "pairs is not the file"),
         ("name = ", "recipe.toml"),
+        (WARM.replace("warmth", "../../warmth"), "folder's name"),
+        (WARM.replace("warmth", "a/b"), "folder's name"),
     ],
 )
 def test_what_is_wrong_is_told_with_the_file(tmp_path: Path, text: str, told: str) -> None:

@@ -6,9 +6,19 @@ from pathlib import Path
 import pytest
 
 from playground.errors import InvalidInput
+from playground.study import forms
 from playground.study import plan as plans
+from playground.study.parts import MOST_QUESTIONS, Question
 from playground.study.recruiting import Codes
 from tests.study.made import PLAN, SHORT, plan
+
+
+def test_a_page_may_have_as_many_questions_as_a_form_takes() -> None:
+    """Else who answers them all could never send them."""
+    many = [Question(id=f"q{number}", text="How much?") for number in range(MOST_QUESTIONS)]
+    values = {question.id: "some" for question in many}
+    sent = forms.read({"action": "questions", "key": "k" * 8, "values": values})
+    assert len(forms.responses(many, sent.values)) == MOST_QUESTIONS
 
 
 def test_the_example_loads_and_asks_for_what_it_says() -> None:

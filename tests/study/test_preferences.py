@@ -23,6 +23,14 @@ from playground.study.preferences import PreferenceModel
 
 PLAN = plans.parse(plans.example())
 SCALE = Scale(PLAN.strengths)
+
+
+@pytest.mark.parametrize("highest", [0.6, 0.9, 1.2, 1.3, 1.7, 1.8])
+def test_the_ends_of_a_scale_are_the_strengths_shown_to_the_bit(highest: float) -> None:
+    scale = Scale((-1.0, 0.0, highest))
+    assert [float(scale.back(np.array(end))) for end in (-1, 1)] == [-1.0, highest]
+
+
 CROWD = crowd.crowd(PLAN, preferred=0.8, spread=0.4, careless=0.0)
 OTHERS = json.loads((Path(__file__).parent / "others.json").read_text())
 

@@ -174,6 +174,19 @@ def test_given_pairs_are_kept_since_an_upload_vanishes(shop: TrainingJobs, tmp_p
     assert (shop.folder / "quick.pairs.jsonl.gz").read_bytes() == b"pairs"
 
 
+def test_a_training_from_an_upload_goes_on_when_the_upload_is_gone(
+    shop: TrainingJobs, tmp_path: Path, begun: Callable[[], None]
+) -> None:
+    upload = tmp_path / "mine.jsonl"
+    upload.write_bytes(b"pairs")
+    slug = shop.begin(TrainingRequest(name="slow", pairs=str(upload)))
+    begun()
+    shop.cancel(slug)
+    upload.unlink()
+    assert shop.go_on(slug) == slug
+    shop.cancel(slug)
+
+
 def test_where_nothing_can_be_kept_it_says_so(tmp_path: Path, begun: Callable[[], None]) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InvalidInput, match="Nothing can be kept"):

@@ -118,8 +118,7 @@ def test_readings_are_those_of_their_strength_and_prompt(tmp_path: Path, late: b
     found = measured(time.monotonic() - 1 if late else float("inf"))
     done = STRENGTHS[: measure.TOGETHER] if late else STRENGTHS
     assert [len(readings) for readings in found] == [len(PROMPTS)] * len(done)
-    scored = [progress.done for progress in told if progress.unit == "strengths scored"]
-    assert scored == list(range(len(done) + 1)), "a score may take as long as the replies did"
+    assert "scoring" in told[-1].note
     for asked in measure.rows_at(done, PROMPTS, recipe.seed):
         alone = [
             event

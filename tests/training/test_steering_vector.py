@@ -1,5 +1,6 @@
 """A steering vector is added to an axis that is there, and is a method like the others from then on."""
 
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
@@ -43,9 +44,9 @@ def folder(model_folder: Path, tmp_path: Path) -> Path:
     return make_tiny_axis(tmp_path / "cheer", model_folder)
 
 
-def make(model: LanguageModel, folder: Path, given: list[Pair] | None = None) -> Axis:
+def make(model: LanguageModel, folder: Path, given: list[Pair] | None = None, prompts: Sequence[str] = PROMPTS) -> Axis:
     run = Run(model, Recipe(measured_prompts=3, measured_tokens=8, pair_tokens=8), folder.parent / "work")
-    made = steering_vector.make(run, axes.load(folder, model), folder, PROMPTS, given)
+    made = steering_vector.make(run, axes.load(folder, model), folder, prompts, given)
     exhaust(made, lambda progress: None)
     return axes.load(folder, model)
 
@@ -75,6 +76,14 @@ def test_the_same_again_goes_on_from_what_was_kept(model: LanguageModel, folder:
     again = make(model, folder)
     assert torch.equal(once.steering.of(SteeringVector).vector, again.steering.of(SteeringVector).vector)
     assert {path.name: path.read_bytes() for path in (folder.parent / "work").iterdir()} == kept
+
+
+def test_replies_to_other_prompts_are_not_taken_for_those_to_these(model: LanguageModel, folder: Path) -> None:
+    make(model, folder, prompts=PROMPTS[:24])
+    others = make(model, folder, prompts=PROMPTS[12:]).steering.of(SteeringVector).vector
+    for kept in (folder.parent / "work").iterdir():
+        kept.unlink()
+    assert torch.equal(others, make(model, folder, prompts=PROMPTS[12:]).steering.of(SteeringVector).vector)
 
 
 def test_it_points_from_what_was_rejected_to_what_was_chosen(model: LanguageModel) -> None:

@@ -158,6 +158,8 @@ def test_two_sentences_become_an_axis(player: Player, other: Path, tmp_path: Pat
     assert listed(update, page.axis) == listed(update, elsewhere) == ["calm", "cheer"]
     assert update[page.slug] == ""
     assert page.refresh("calm")[page.card] == update[page.card]
+    second = page.watch(begun[page.slug])  # another window, after this one loaded it
+    assert (listed(second, page.axis), second[page.slug]) == (["calm", "cheer"], "")
 
 
 def test_an_order_that_cannot_be_is_refused_in_words(player: Player, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -18,11 +19,12 @@ from playground.serving.limits import LimitedPlayer
 from playground.settings import Request, Strength
 from playground.ui import app
 from playground.ui.play import page as play
+from playground.ui.play import present
 from playground.ui.play.dial import Dial, marks
 from playground.ui.play.mixer import Mixer, listed
 from playground.ui.play.page import PlayPage
 from playground.ui.play.updates import menu
-from playground.ui.play.view import View
+from playground.ui.play.view import Inputs, View
 from playground.ui.play.widgets import ASKED
 from tests.ui.fake_player import FakePlayer, card, wish
 
@@ -181,6 +183,23 @@ def test_a_follow_up_is_not_lost_to_a_dial_that_moves(page: PlayPage, edits: boo
         view, _ = last(page, page.serve(person(), view))
         assert (view.prompt, len(view.turns)) == ("And then?", 0 if edits else 1)
         assert view.slots["steered"].strengths[0].alpha == alpha
+
+
+def test_an_empty_follow_up_leaves_all_as_it_was(page: PlayPage) -> None:
+    view, _ = run(page)
+    assert page.follow(person(), view, "  ", False, *values()) == gr.skip()
+    page.moved(person(), view, *values(alpha=-0.5))
+    view, _ = last(page, page.serve(person(), view))
+    assert (view.phase, view.prompt) == ("done", "Describe a morning.")
+
+
+def test_a_dial_that_moves_before_an_edited_turn_is_answered_keeps_the_edit(page: PlayPage) -> None:
+    view, _ = run(page)
+    page.follow(person(), view, "And before?", True, *values())
+    begun = present.begin(view, replace(view.inputs or Inputs(), follow_up="And before?", edits=True))
+    page.moved(person(), begun, *values(alpha=-0.5))
+    view, _ = last(page, page.serve(person(), begun))
+    assert (view.phase, view.prompt, view.turns) == ("done", "And before?", ())
 
 
 def test_a_follow_up_continues_and_a_new_conversation_forgets(page: PlayPage) -> None:

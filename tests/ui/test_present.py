@@ -285,6 +285,12 @@ def test_other_axes_are_mixed_into_everything_but_the_base_pane() -> None:
     assert len(view.asked) == 7
 
 
+def test_an_axis_that_is_chosen_and_mixed_in_is_told_once() -> None:
+    other = Strength(axis="positivity", alpha=0.5)
+    both = wish(WISH, more=(other, Strength(axis="extraversion", alpha=9)))
+    assert present.preset_of(both).more == (other,)
+
+
 def test_editing_the_last_turn_asks_it_anew_after_the_same_history() -> None:
     first = answered(View(), WISH)
     second = answered(first, wish(WISH, follow_up="And then?", turn=1))

@@ -76,8 +76,8 @@ class Scale:
         return (strength - self.middle) / self.half
 
     def back(self, scaled: Array) -> Array:
-        """Scaled strengths in their own units."""
-        return self.middle + self.half * scaled
+        """Scaled strengths in their own units; -1 and 1 are the first and the last to the bit."""
+        return (self.strengths[0] * (1 - scaled) + self.strengths[-1] * (1 + scaled)) / 2
 
 
 def design(pairs: Pairs, scale: Scale, inner: Array, covariates: Sequence[str] = ()) -> Design:

@@ -223,10 +223,10 @@ class AxesPage:
         except PlaygroundError:  # deleted in another window
             return self._nothing_in_hand()
         shown = self._in_hand(one)
-        if one.phase != "made" or one.name in self.hosted.axes:
+        if one.phase != "made":
             return shown
-        try:
-            name = self.hosted.load(str(self.jobs.folder / slug))
+        try:  # another window may have loaded it
+            name = one.name if one.name in self.hosted.axes else self.hosted.load(str(self.jobs.folder / slug))
         except PlaygroundError as error:
             return shown | {self.said: _complaint(error), self.slug: ""}
         return shown | self._listed(name) | {self.slug: ""}

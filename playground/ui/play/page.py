@@ -75,6 +75,9 @@ class PlayPage:
         """Send the next turn to both panes, or the last one anew."""
         if view.inputs is None:
             return gr.skip()
+        if not text.strip():  # nor may it stand in for what was asked last
+            gr.Info("Type what the model should reply to next.")
+            return gr.skip()
         inputs = self._inputs(view, values)
         inputs = replace(inputs, prompt=view.inputs.prompt, system=view.inputs.system, follow_up=text, edits=edits)
         return self._put(request, view, inputs) | {self.widgets.follow_up: ""} | self.drawing.editing(False)

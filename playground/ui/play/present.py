@@ -139,13 +139,16 @@ def preset_of(inputs: Inputs) -> Preset:
     return Preset(
         title=title if len(title) <= _TITLE else f"{title[:_TITLE].rsplit(' ', 1)[0]} …",
         **inputs.at.amounts,
-        **{name: getattr(inputs, name) for name in Preset.model_fields if name not in ("title", *SLIDERS)},
+        more=inputs.beside,
+        **{name: getattr(inputs, name) for name in Preset.model_fields if name not in ("title", "more", *SLIDERS)},
     )
 
 
 def _conversation(view: View, inputs: Inputs) -> tuple[tuple[Turn, ...], str]:
     """Which turns lie behind and what is asked now: a follow-up continues, a changed prompt starts anew."""
     if inputs.follow_up is not None and inputs.turn >= len(view.turns):  # else it has been sent already
+        if inputs.edits and _is_replaced(view, inputs):
+            return view.turns, view.prompt
         base, steered = view.reply(BASE), view.reply(STEERED) or view.reply(BASE)
         if base is None or steered is None:
             raise InvalidInput("There is no reply to follow up on.", "Run the prompt first.")
@@ -160,6 +163,12 @@ def _conversation(view: View, inputs: Inputs) -> tuple[tuple[Turn, ...], str]:
     return (), inputs.prompt
 
 
+def _is_replaced(view: View, inputs: Inputs) -> bool:
+    """Whether the present turn is already the one that takes the place of another."""
+    last = view.inputs
+    return last is not None and (last.follow_up, last.edits, last.turn) == (inputs.follow_up, True, inputs.turn)
+
+
 def _slots(inputs: Inputs, turns: tuple[Turn, ...], prompt: str) -> dict[str, Row]:
     """Which row each place on the page shows. Equal rows are one row: the strip's 0 is the base pane's."""
     system = inputs.system if inputs.system.strip() else None
@@ -171,12 +180,11 @@ def _slots(inputs: Inputs, turns: tuple[Turn, ...], prompt: str) -> dict[str, Ro
     base = row(_first(inputs, UNSTEERED), own_history=False)
     if not inputs.axis:
         return {BASE: base}
-    more = tuple(strength for strength in inputs.more if strength.axis != inputs.axis)
     strip = {
-        strip_slot(amount): row((*_first(inputs, inputs.at.to(MAIN, amount)), *more))
+        strip_slot(amount): row((*_first(inputs, inputs.at.to(MAIN, amount)), *inputs.beside))
         for amount in strengths_of(inputs.side_by_side)
     }
-    steered = row((*_first(inputs, inputs.at), *more), told=_LIKELIEST if inputs.detail else 0)
+    steered = row((*_first(inputs, inputs.at), *inputs.beside), told=_LIKELIEST if inputs.detail else 0)
     return {STEERED: steered, BASE: base, **strip}
 
 

@@ -57,6 +57,11 @@ class Inputs:
     turn: int = 0
     """How many turns lay behind when it was asked: the same words sent twice are two inputs."""
 
+    @property
+    def beside(self) -> tuple[Strength, ...]:
+        """What is mixed in beside the page's own axis, which may be among those that somebody mixed in before."""
+        return tuple(strength for strength in self.more if strength.axis != self.axis)
+
 
 @dataclass(frozen=True)
 class ReplyView:
