@@ -1,7 +1,7 @@
 """Walks with an axis of two sentences: typed and steered by at once, sent as a link, trained on; on a phone too."""
 
 import re
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 from playwright.sync_api import Page, expect
 
@@ -24,7 +24,7 @@ def describe(page: Page, positive: str, negative: str) -> None:
 
 
 def test_two_sentences_steer_at_once(open_page: Open, keep: Keep) -> None:
-    page = open_page()
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
     length(page, 8)
     describe(page, KEEPER, GUARD)
     done(page)
@@ -34,6 +34,11 @@ def test_two_sentences_steer_at_once(open_page: Open, keep: Keep) -> None:
     expect(page.locator("#alpha .dial-poles")).to_contain_text(GUARD)
     expect(page.locator("#plot path.js-line").first).to_have_attribute("d", re.compile("M.+"))
     keep(page, "two-sentences")
+    page.get_by_text("Share", exact=True).click()
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator(".reuse [role=status]")).to_contain_text("copied")
+    link = parse_qs(urlsplit(page.evaluate("navigator.clipboard.readText()")).query)
+    assert link["axis"] == [f"{KEEPER} | {GUARD}"]
     page.get_by_role("button", name="Train it").click()
     expect(page.get_by_label("What it should be like")).to_be_visible()
     expect(page.get_by_label("What it should be like")).to_have_value(KEEPER)
