@@ -95,7 +95,7 @@ class Core:
         """Those with something to do before they run, who can, in the order in which they are served."""
         order = self._waiting()
         if order and order[0].replay is None and not self._fits(order[0]):
-            return [live for live in order if live.replay is not None]
+            return [live for live in order if live.replay is not None or live.prefill is not None]
         return order
 
     def _waiting(self) -> list[LiveRequest]:
@@ -148,7 +148,8 @@ class Core:
                 self._guarded(live, lambda live=live: self._replay(live))
                 ahead = max(ahead, self._read)
             full = full or (live.replay is None and not self._fits(live))
-            if live.replay is None and not full and not live.over and self._opened(live, opened):
+            reads = live.prefill is not None  # what is begun is read to its end, whoever else finds no room
+            if live.replay is None and (reads or not full) and not live.over and self._opened(live):
                 opened.append(live)
                 ahead += live.prefill.streams.left if live.prefill else 0
         if not opened:
@@ -163,10 +164,15 @@ class Core:
         if live.replayed():
             self._read += _REPLAYED
 
-    def _opened(self, live: LiveRequest, others: Sequence[LiveRequest]) -> bool:
-        """Whether texts of a request are to be read now; what another reads as well, they wait for."""
+    def _opened(self, live: LiveRequest) -> bool:
+        """Whether texts of a request are to be read now; what another reads as well, they wait for.
+
+        Those that are begun never wait: two that read the same would give way to each other for ever.
+        """
+        begins = live.prefill is None
         self._guarded(live, lambda: self._open(live))
-        if live.prefill and any(live.prefill.waits_for(other.prefill) for other in others if other.prefill):
+        others = [other.prefill for other in self.live if other is not live and other.prefill]
+        if begins and live.prefill and any(live.prefill.waits_for(other) for other in others):
             live.prefill = None
         return live.prefill is not None
 

@@ -62,11 +62,11 @@ class KeptLogits:
             return line
 
     def keep(self, node: "Node", stream: Hashable, line: Tensor) -> None:
-        """Keep a stream's logits at a prefix."""
+        """Keep a copy of a stream's logits at a prefix: they are a row of all that a step has computed."""
         with self._lock:
             if line.nbytes > self.budget or stream in node.lines:
                 return
-            node.lines[stream] = line
+            node.lines[stream] = line.clone()
             self._sizes[ref(node), stream] = line.nbytes
             self.size += line.nbytes
             while self.size > self.budget:

@@ -18,14 +18,14 @@ from playground.engine.caches import FusedCache, FusedCaches, StockCache
 from playground.engine.decode import decode
 from playground.engine.fused_step import FusedDecoder
 from playground.engine.linear import can_be_packed
-from playground.engine.live_request import Step
+from playground.engine.live_request import LiveRequest, Step
 from playground.engine.methods import CLM, REControl, Steering
 from playground.engine.methods.base import Edited
 from playground.engine.methods.identity_layer import IdentityLayer
 from playground.engine.prefill import LEAST_COMMON
 from playground.engine.prefix_tree import PrefixTree
 from playground.engine.running_batch import RunningBatch
-from playground.engine.scheduler import Scheduler
+from playground.engine.scheduler import KV_BUDGET, Scheduler
 from playground.engine.streams import PIECE, Streams
 from playground.errors import Busy, InvalidInput
 from playground.events import Finished, Started, Token, Waiting
@@ -582,3 +582,23 @@ def test_what_cannot_be_run_leaves_nothing_behind(labs: Labs) -> None:
     assert scheduler.under_way == 0 and not scheduler.core._owner
     list(scheduler.run(lab.axes, POOL[0]))
     assert not scheduler.core._owner
+
+
+@pytest.mark.parametrize("budget", [KV_BUDGET, None], ids=["room for all", "room for one"])
+@pytest.mark.parametrize("words", [100, 130, 180])
+def test_those_who_come_together_with_one_long_text_are_all_answered(
+    labs: dict[str, Lab], monkeypatch: pytest.MonkeyPatch, words: int, budget: int | None
+) -> None:
+    """Whose text is half read gives way to nobody, and goes on where a newcomer finds no room."""
+    lab = labs["llama"]
+    monkeypatch.setattr(lab.model.decoder.config, "max_position_embeddings", 8192)
+    system = " ".join(f"w{number}" for number in range(words))
+    asked = [row(f"Question {number}", system=system) for number in range(3)]
+    one = max(len(lab.model.prompt_ids(each.messages)) for each in asked)
+    live = [LiveRequest(lab.model, lab.axes, Request(rows=(each,), max_new_tokens=4), client=each) for each in asked]
+    core = module.Core(lab.model, budget or 3 * one // 2 * lab.model.kv_bytes)
+    for each in live:
+        core.add(each)
+    for _ in range(1000):
+        core.step()
+    assert all(each.over and each.error is None for each in live)
