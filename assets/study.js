@@ -2,7 +2,7 @@
 // server answers with the next page, after it has saved. A form that gets no answer is sent again, with its own key, also
 // after the page was loaded anew.
 const body = document.getElementById('page');
-const RETRY_MS = 10000, LONGEST_PATH = 500, UNSAVED = 'unsaved';
+const RETRY_MS = 10000, LONGEST_PATH = 500, UNSAVED = 'unsaved', TYPED = 'typed';
 /** @typedef {Record<string, any>} Form */
 /** @type {Record<string, string>} */
 const owned = {};
@@ -28,6 +28,7 @@ const now = () => performance.now();
 
 function begin() {
   clearTimeout(timer);
+  const settled = ['questions', 'withdraw'].includes(sending?.action);
   if (sending && sending.action !== 'return') keep(null);
   const root = find('main.study');
   page = JSON.parse(root?.dataset.page ?? '{}');
@@ -40,6 +41,7 @@ function begin() {
   [path, hidden, hiddenMs, sending] = [[], 0, 0, null];
   away = document.hidden ? now() : null;
   remember();
+  if (settled) noteTyped(); // in place of what the server has now, or has deleted
   fillIn();
   const slider = find('.sliding + .bar input');
   if (slider) path.push([0, Number(slider.value)]);
@@ -50,18 +52,22 @@ function begin() {
 }
 
 // What is typed on a page of questions is still there after a way back or a reload, as long as the tab is open.
-const typedHere = () => `typed ${page.code} ${page.token}`;
+const typedHere = () => `${page.code} ${page.token}`;
+/** @returns {Record<string, string>} */
 function typed() {
-  const form = /** @type {HTMLFormElement} */ (/** @type {unknown} */ (find('form.questions')));
-  return Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]));
+  const form = /** @type {HTMLFormElement | null} */ (/** @type {unknown} */ (find('form.questions')));
+  return form ? Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)])) : {};
 }
 function noteTyped() {
-  try { sessionStorage.setItem(typedHere(), JSON.stringify(typed())); } catch { /* not kept */ }
+  try { sessionStorage.setItem(TYPED, JSON.stringify({ here: typedHere(), values: typed() })); } catch { /* not kept */ }
 }
 function fillIn() {
   /** @type {Record<string, string>} */
   let known = {};
-  try { known = JSON.parse(sessionStorage.getItem(typedHere())) ?? {}; } catch { /* nothing kept */ }
+  try {
+    const { here, values } = JSON.parse(sessionStorage.getItem(TYPED));
+    if (here === typedHere()) known = values;
+  } catch { /* nothing kept */ }
   for (const field of all('form.questions [name]')) {
     if (!(field.name in known)) continue;
     if (field.type === 'radio') field.checked = field.value === known[field.name];

@@ -171,9 +171,10 @@ class Core:
         """
         begins = live.prefill is None
         self._guarded(live, lambda: self._open(live))
-        others = [other.prefill for other in self.live if other is not live and other.prefill]
-        if begins and live.prefill and any(live.prefill.waits_for(other) for other in others):
-            live.prefill = None
+        if begins and (own := live.prefill):
+            others = (other.prefill for other in self.live if other is not live and other.prefill)
+            if any(own.waits_for(other) for other in others):
+                live.prefill = None
         return live.prefill is not None
 
     def _open(self, live: LiveRequest) -> None:

@@ -108,13 +108,7 @@ def choose(model: LanguageModel, stands: Sequence[Position]) -> list[Choice]:
     # A row whose state is moved brings its own to the head; the others take lines between those of the streams, which
     # also tell where a row has its interval.
     moved = [index for index, stand in enumerate(stands) if stand.plan.moved]
-    needed = {(stand.node, stand.plan.base) for stand in stands}
-    needed |= {
-        (stand.node, stream)
-        for stand in stands
-        if not stand.plan.moved or stand.plan.line(stand.how)
-        for stream in stand.plan.streams
-    }
+    needed = _needed(stands)
     logits = _ask_head(model, states, {one: row for one, row in where.items() if one in needed}, edited.hidden[moved])
     of_moved = dict(zip(moved, logits.moved, strict=True))
     of_node: dict[Node, dict[Stream, Tensor]] = {}
@@ -157,11 +151,18 @@ def choose(model: LanguageModel, stands: Sequence[Position]) -> list[Choice]:
     return choices
 
 
+def _needed(stands: Sequence[Position]) -> set[_Reading]:
+    """Whose logits are needed: the base's, and those of all streams where a row takes lines or has an interval."""
+    lines = (stand for stand in stands if not stand.plan.moved or stand.plan.line(stand.how))
+    bases = {(stand.node, stand.plan.base) for stand in stands}
+    return bases | {(stand.node, stream) for stand in lines for stream in stand.plan.streams}
+
+
 def _ask_head(model: LanguageModel, states: Tensor, needed: Mapping[_Reading, int], moved: Tensor) -> _Logits:
     """The logits of readings, whose states are these rows of [N, D], and of states that were moved [M, D].
 
-    On a CPU those that were asked for of late are found at their prefixes (see KeptLogits). Elsewhere the head costs
-    little beside all else, and memory is dear.
+    Those that were asked for of late are found at their prefixes (see KeptLogits). Not where calls are dear: there the
+    head costs little beside all else, and memory is.
     """
     keeps = not calls_are_dear(moved)
     held = {(node, stream): node.logits.get(node, stream) for node, stream in needed} if keeps else {}

@@ -94,7 +94,7 @@ def measure(
     least = len(prompts) * min(len(strengths), TOGETHER)
     replies = yield from gather(run.model, axes, request, replace(to, least=least))
     # All in one call: a few by themselves may have other bits, and a card is to be the same each time.
-    yield Progress(to.stage, len(replies), len(rows), "replies", note="scoring them, which takes about as long again")
+    yield Progress(to.stage, len(replies), len(rows), "replies", note="scoring them")
     answered = [rows[reply.row] for reply in replies]
     read = metrics.read(
         [asked.row.messages for asked in answered], [asked.prompt for asked in answered], replies, scores

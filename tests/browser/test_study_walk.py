@@ -340,6 +340,8 @@ def test_what_is_typed_outlives_a_way_back_and_a_reload(served: Server, visit: O
     answer(page)
     expect(remarks).to_have_value("a long thought")
     expect(page.locator("input[name=mood][value='5']")).to_be_checked()
+    goes_on(page, page.get_by_role("button", name="Finish").tap)
+    assert "a long thought" not in str(page.evaluate("sessionStorage.getItem('typed')")), "others may use the tab"
 
 
 def keys(page: Page) -> str:
