@@ -20,13 +20,10 @@ from playground.engine.scheduler import Scheduler
 from playground.errors import AxisMismatch, InvalidInput
 from playground.events import Event, Finished, Occupancy, Progress, exhaust
 from playground.rewards import Reward
-from playground.settings import Message, Request, Row
+from playground.settings import MOST_NAMED, Message, Request, Row
 from playground.sources.quiet import no_bars
 
 Conversation = tuple[Message, ...]
-
-_INSTANT = 64
-"""Instant axes that are held ready; the least recently used is calibrated anew, or taken from where it is kept."""
 
 _REWARDS = 4096  # how many are remembered, so that a reply that was written before is not read again
 
@@ -40,15 +37,18 @@ class Player:
         known: dict[str, Axis] | None = None,
         damaged: Mapping[Path, AxisMismatch] | None = None,
         calibrations: Path | None = None,
+        keep: bool = True,
     ) -> None:
         """`damaged` says what is wrong with the folders of axes that had to be left out.
 
-        In the folder `calibrations` instant axes are kept; None is the user's cache.
+        In the folder `calibrations` instant axes are kept; None is the user's cache. Without `keep` only shipped ones
+        are: what people describe is not written down.
         """
         self.model = model
         self.damaged: dict[Path, AxisMismatch] = dict(damaged or {})
         self.axes: dict[str, Axis] = dict(known or {})
         self.calibrations = calibrations or places.cache_directory() / "instant"
+        self.keep = keep
         self.tree = PrefixTree()
         self.scheduler = Scheduler(model)
         self._instant: OrderedDict[Described, Axis] = OrderedDict()
@@ -61,14 +61,16 @@ class Player:
         dtype: str = "auto",
         report: Callable[[Progress], None] | None = None,
         device: str = "auto",
+        keep: bool = True,
     ) -> "Player":
         """Load base weights by name, folder or Hub id, with the shipped axes that fit them; see settings.Placement.
 
+        Without `keep` nothing that people describe is written down.
         Raises ModelUnavailable or InvalidInput when the weights cannot be had.
         """
         language_model = open_model(model, dtype, report, device)
         found = axes.load_all(cards.shipped_folders(), language_model)
-        return cls(language_model, dict(found.axes), found.damaged)
+        return cls(language_model, dict(found.axes), found.damaged, keep=keep)
 
     @property
     def name(self) -> str:
@@ -150,28 +152,28 @@ class Player:
             return descriptions.read(Path(name))
         return descriptions.named(name)
 
-    def prepare(self, names: Iterable[str], keep: bool = True) -> Generator[Progress, None, None]:
+    def prepare(self, names: Iterable[str]) -> Generator[Progress, None, None]:
         """Make those axes ready that are not, and tell how far that is; see `instant`."""
         for name in names:
             if described := self._described(name):
-                yield from self.instant(described, keep)
+                yield from self.instant(described)
 
-    def instant(self, described: Described, keep: bool = True) -> Generator[Progress, None, Axis]:
+    def instant(self, described: Described) -> Generator[Progress, None, Axis]:
         """Make an axis of two descriptions and tell meanwhile how far that is; the axis is returned.
 
         From then on whoever names its `address` (or, of a shipped one, its name) is steered by it at once. It is in
         nobody's list of axes, and known by what it says alone, so that people with other descriptions do not meet.
-        With `keep` the calibration is found again by later runs of this program; a shipped axis's always is.
-        Raises InvalidInput where the descriptions make no difference to the model.
+        The calibration is found again by later runs of this program, unless the player keeps none; a shipped axis's
+        always is. Raises InvalidInput where the descriptions make no difference to the model.
         """
         axis = self._instant.get(described)
         if axis is None:
-            kept = keep or descriptions.gallery().get(described.name) == described
+            kept = self.keep or descriptions.gallery().get(described.name) == described
             folder = instant.folder_of(self.calibrations, described, self.model) if kept else None
             axis = yield from instant.make(self.scheduler, described, folder)
         self._instant[described] = axis
         self._instant.move_to_end(described)
-        while len(self._instant) > _INSTANT:
+        while len(self._instant) > MOST_NAMED:  # the least recently used is made anew
             self._instant.popitem(last=False)
         return axis
 
@@ -183,8 +185,7 @@ class Player:
         The rows of all threads' requests run as one batch, see Scheduler.run. Close the generator to stop, which frees
         their places at once. Raises Busy, InvalidInput or AxisMismatch before the first event.
         """
-        named = {strength.axis for row in request.rows for strength in row.strengths}
-        used = {name: self.axis(name) for name in sorted(named)}
+        used = {name: self.axis(name) for name in sorted(request.axes)}
         steering = {name: axis.steering for name, axis in used.items()}
         with closing(self.scheduler.run(steering, request, self.tree, client)) as steps:
             for step in steps:

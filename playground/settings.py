@@ -6,7 +6,7 @@ Frozen values without tensors. Sliders, command-line help and documentation read
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from playground.errors import InvalidInput, invalid_input
 from playground.texts import is_blank, is_text
@@ -26,6 +26,9 @@ LONGEST_NAME = 4096
 
 MOST_AXES = 32
 """Axes that one row may mix."""
+
+MOST_NAMED = 64
+"""Axes that the rows of one request may name; a player holds as many instant ones ready."""
 
 LONGEST_STOP = 200
 """Letters of a text that ends a reply."""
@@ -318,6 +321,21 @@ class Request(Stopping, Length):
 
     rows: tuple[Row, ...] = Field(min_length=1)
     sampling: Sampling = Sampling()
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes that its rows name, each once, in their order."""
+        return tuple(dict.fromkeys(strength.axis for row in self.rows for strength in row.strengths))
+
+    @model_validator(mode="after")
+    def _names_no_more_axes_than_are_held(self) -> "Request":
+        if len(self.axes) > MOST_NAMED:
+            raise InvalidInput(
+                f"The rows name {len(self.axes)} axes, more than the {MOST_NAMED} that one request may name.",
+                "Ask for them in several requests.",
+                "strengths",
+            )
+        return self
 
 
 def changed(settings: Settings, names: Iterable[str]) -> list[str]:

@@ -10,7 +10,18 @@ from pydantic import ValidationError
 
 from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Event, Finished, Progress, Started, Token, from_json, to_json
-from playground.settings import FURTHEST, Message, Request, Row, Sampling, Settings, Sliders, Strength, conversation
+from playground.settings import (
+    FURTHEST,
+    MOST_NAMED,
+    Message,
+    Request,
+    Row,
+    Sampling,
+    Settings,
+    Sliders,
+    Strength,
+    conversation,
+)
 from playground.texts import is_blank
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -156,3 +167,13 @@ def test_a_complaint_is_short_and_can_be_printed_anywhere() -> None:
         Strength(axis="a", alpha="9" * 100_000)  # type: ignore[arg-type]
     assert len(str(told.value)) < 300
     assert str(PlaygroundError("half \ud83d", "of \udcff")) == "half \\ud83d of \\udcff"
+
+
+def test_a_request_names_no_more_axes_than_a_player_holds() -> None:
+    rows = [
+        Row(messages=conversation("Hello."), strengths=(Strength(axis=f"a clown | a clerk of {number}"),))
+        for number in range(MOST_NAMED + 1)
+    ]
+    assert len(Request(rows=tuple(rows[1:])).axes) == MOST_NAMED
+    with pytest.raises(InvalidInput, match="65 axes"):
+        Request(rows=tuple(rows))

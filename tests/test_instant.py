@@ -123,12 +123,16 @@ def test_a_dot_makes_no_difference(player: Player) -> None:
         player.axis("a pirate | a pirate.")
 
 
-def test_nothing_is_kept_of_what_is_to_be_forgotten(player: Player) -> None:
-    described = descriptions.named(PIRATE)
-    assert described is not None
-    kept = exhaust(player.instant(described, keep=False))
+def test_nothing_is_kept_of_what_is_to_be_forgotten(
+    player: Player, model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of an axis that is made anew by a request, since it was not held ready any more."""
+    forgetful = Player(model, keep=False)
+    monkeypatch.setattr("playground.player.MOST_NAMED", 1)
+    exhaust(forgetful.prepare([PIRATE, NURSE]))
+    assert not forgetful.ready(PIRATE) and len(ends(forgetful, asked(PIRATE))) == 1
     assert not (places.cache_directory() / "instant").exists()
-    assert kept.card.files == {} and PIRATE not in player.axes
+    assert forgetful.axis(PIRATE).card.files == {} and PIRATE not in forgetful.axes
 
 
 def test_alike_descriptions_are_refused(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,11 +181,10 @@ def test_a_link_and_a_preset_carry_the_two_sentences() -> None:
     assert shared is not None and share.axes_of(shared.preset) == [PIRATE, NURSE]
 
 
-def test_a_public_page_takes_descriptions_but_no_folders(player: Player, tmp_path: Path) -> None:
-    limited = LimitedPlayer(player, ServerSettings(public=True))
+def test_a_public_page_takes_descriptions_but_no_folders(player: Player, model: LanguageModel, tmp_path: Path) -> None:
+    limited = LimitedPlayer(Player(model, keep=False), ServerSettings(public=True))
     events = list(limited.run(asked(PIRATE)))
     assert isinstance(events[-1], Finished)
-    assert not (places.cache_directory() / "instant").exists(), "what people write there is not kept"
     with pytest.raises(InvalidInput):
         list(limited.run(asked(str(tmp_path))))
     steps = list(limited.prepare([NURSE]))
@@ -190,7 +193,7 @@ def test_a_public_page_takes_descriptions_but_no_folders(player: Player, tmp_pat
 
 
 def test_few_are_held_ready(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("playground.player._INSTANT", 1)
+    monkeypatch.setattr("playground.player.MOST_NAMED", 1)
     player.axis(PIRATE)
     player.axis(NURSE)
     assert player.ready(NURSE) and not player.ready(PIRATE) and player.ready("no such axis")

@@ -147,14 +147,17 @@ def deploy(hosting: ServerSettings, ray: Any, axes: Sequence[str] = (), version:
     }
     how |= {"autoscaling_config": scaling} if most > hosting.replicas else {"num_replicas": most}
     deployment = serve.deployment(**how)(Replica)
-    own = hosting.model_dump(include={"model", "dtype", "max_new_tokens", "max_rows", "max_replies"}) | {
-        "device": device
-    }
     try:
-        handle = serve.run(deployment.bind(own, list(axes), version), name=NAME, route_prefix=None)
+        handle = serve.run(deployment.bind(_own(hosting, device), list(axes), version), name=NAME, route_prefix=None)
     except RuntimeError as error:
         raise ModelUnavailable(f"The replicas did not come up: {error}", "See Ray's logs.") from None
     return ClusterEngine(handle)
+
+
+def _own(hosting: ServerSettings, device: str) -> dict[str, Any]:
+    """The settings of each replica."""
+    told = {"model", "dtype", "public", "max_new_tokens", "max_rows", "max_replies"}
+    return hosting.model_dump(include=told) | {"device": device}
 
 
 def _device(hosting: ServerSettings, there: Mapping[str, float]) -> str:

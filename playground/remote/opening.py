@@ -35,7 +35,8 @@ def opened(hosting: ServerSettings, report: Callable[[Progress], None] | None = 
         return
     from playground.player import Player  # loads torch
 
-    yield Opened(Player.open(hosting.model, hosting.dtype, report, hosting.device), hosting)
+    player = Player.open(hosting.model, hosting.dtype, report, hosting.device, keep=not hosting.public)
+    yield Opened(player, hosting)
 
 
 def within(hosting: ServerSettings, engine: EngineDescription) -> ServerSettings:

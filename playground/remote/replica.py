@@ -25,7 +25,8 @@ class Replica:
 
         self.version = version
         self.hosting = ServerSettings(**hosting)
-        self.player = Player.open(self.hosting.model, self.hosting.dtype, None, self.hosting.device)
+        keep = not self.hosting.public
+        self.player = Player.open(self.hosting.model, self.hosting.dtype, None, self.hosting.device, keep)
         for folder in axes:
             self.player.axis(folder)
         self.hosted = LimitedPlayer(self.player, self.hosting)

@@ -94,8 +94,7 @@ class EngineDescription(Settings):
         return found
 
     def _digests(self, request: Request) -> dict[str, str]:
-        names = sorted({strength.axis for row in request.rows for strength in row.strengths})
-        return {name: self.axes[name].card.digest for name in names if name in self.axes}
+        return {name: self.axes[name].card.digest for name in sorted(request.axes) if name in self.axes}
 
 
 def body(request: Request, engine: str = "", axes: Mapping[str, str] | None = None) -> str:

@@ -124,12 +124,11 @@ class LimitedPlayer:
         Whoever must wait for a place is told where they stand by Waiting events. Close the generator to leave.
         """
         self.hosting.check(request)
-        for name in {strength.axis for row in request.rows for strength in row.strengths}:
+        for name in request.axes:
             self.check_axis(name)
         for messages in {row.messages for row in request.rows}:
             check_letters(messages, self._player.context_length)
-        named = [strength.axis for row in request.rows for strength in row.strengths]
-        with closing(self.prepare(dict.fromkeys(named), client)) as steps:
+        with closing(self.prepare(request.axes, client)) as steps:
             yield from (step for step in steps if isinstance(step, Waiting))
         with self._replies.join(client) as waiting:
             yield from map(Waiting, waiting)
@@ -139,7 +138,7 @@ class LimitedPlayer:
     def prepare(self, names: Iterable[str], client: Client = NOBODY) -> "Generator[Waiting | Progress, None, None]":
         """Calibrate those of some axes that are instant ones and not ready; requests may name them at once then.
 
-        One is calibrated at a time. On a public page nothing that people wrote is kept beyond this run.
+        One is calibrated at a time.
         """
         names = [name for name in names if name not in self.axes]
         for name in names:
@@ -149,7 +148,7 @@ class LimitedPlayer:
             return
         with self._calibrations.join(client) as waiting:
             yield from map(Waiting, waiting)
-            yield from self._here().prepare(names, keep=not self.hosting.public)
+            yield from self._here().prepare(names)
 
     def sweep(
         self,

@@ -227,7 +227,7 @@ class PlayPage:
 
     def _events(self, asked: Request, client: Client) -> Generator[Event | Progress]:
         """The events of a request, and before it how far the axes are that must be calibrated first."""
-        yield from self.player.prepare({one.axis for row in asked.rows for one in row.strengths}, client)
+        yield from self.player.prepare(asked.axes, client)
         yield from self.player.run(asked, client)
 
     def _run(self, view: View, request: gr.Request, inputs: Inputs) -> Iterator[View]:

@@ -67,7 +67,7 @@ def asked_by(preset: Preset, axes: Iterable[str]) -> Request:
 def record(player: EngineHandle, model: str, cards: Mapping[str, Card], preset: Preset) -> Recording:
     """Answer a preset. Of the steered reply every token is kept, of the others only the end."""
     request = asked_by(preset, cards)
-    used = sorted({strength.axis for row in request.rows for strength in row.strengths})
+    used = sorted(request.axes)
     with closing(player.run(request)) as events:
         kept = [_rounded(event) for event in events if isinstance(event, Finished) or getattr(event, "row", None) == 0]
     axes = {name: cards[name].digest for name in used}
