@@ -183,8 +183,10 @@ class Player:
         A strength names its axis by name or by folder.
 
         The rows of all threads' requests run as one batch, see Scheduler.run. Close the generator to stop, which frees
-        their places at once. Raises Busy, InvalidInput or AxisMismatch before the first event.
+        their places at once. Raises Busy, InvalidInput or AxisMismatch before the first event other than Progress,
+        which tells how far instant axes are that were not ready.
         """
+        yield from self.prepare(request.axes)
         used = {name: self.axis(name) for name in sorted(request.axes)}
         steering = {name: axis.steering for name, axis in used.items()}
         with closing(self.scheduler.run(steering, request, self.tree, client)) as steps:

@@ -16,7 +16,7 @@ from playground.events import Finished, Progress, Waiting, exhaust
 from playground.measure.local import LocalMeasurer
 from playground.measure.plan import SweepPlan
 from playground.measure.spectrum import SpectrumPlan, spectrum
-from playground.measure.sweep import sweep
+from playground.measure.sweep import BatchRequest, sweep
 from playground.player import Player
 from playground.presets import Preset, parse, to_toml
 from playground.rewards.implicit import ImplicitReward
@@ -190,6 +190,24 @@ def test_a_public_page_takes_descriptions_but_no_folders(player: Player, model: 
     steps = list(limited.prepare([NURSE]))
     assert any(isinstance(step, Progress) for step in steps) and not list(limited.prepare([NURSE]))
     assert not any(isinstance(step, Waiting) for step in steps)
+
+
+@pytest.mark.parametrize("way", ["a reply", "an engine's reply", "a sweep", "a sweep for a page elsewhere"])
+def test_who_leaves_while_an_axis_is_calibrated_ends_that(player: Player, way: str) -> None:
+    limited = LimitedPlayer(player, ServerSettings())
+    plan = SweepPlan(axis=PIRATE, alphas="0,1", prompts=("Hello.",), max_new_tokens=6)
+    gone = False
+    steps = {
+        "a reply": lambda: limited.run(asked(PIRATE)),
+        "an engine's reply": lambda: player.run(asked(PIRATE)),
+        "a sweep": lambda: limited.sweep(plan, stops=lambda: gone),
+        "a sweep for a page elsewhere": lambda: limited.batches(BatchRequest(plan, range(1), False)),
+    }[way]()
+    told = [next(steps) for _ in range(3)]
+    assert all(isinstance(step, Progress | Waiting) for step in told) and player.occupancy.rows_running
+    gone = True
+    assert next(steps, None) is None if way == "a sweep" else steps.close() is None
+    assert not player.occupancy.rows_running and not player.ready(PIRATE)
 
 
 def test_few_are_held_ready(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:

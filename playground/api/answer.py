@@ -10,7 +10,7 @@ from playground.api import failures
 from playground.api.completion import CompletionBuilder
 from playground.api.metrics import Counted, Metrics
 from playground.errors import PlaygroundError
-from playground.events import Event, Waiting
+from playground.events import Event
 from playground.serving.live import LiveEvents, listening
 
 
@@ -53,8 +53,8 @@ class CompletionResponse(Response):
         try:
             async for event in live:
                 self.count(event)
-                begun |= not isinstance(event, Waiting)
                 for chunk in self.builder.add(event):
+                    begun = True
                     yield _line(chunk)
         except Exception as error:
             if not begun:

@@ -58,8 +58,7 @@ def generate(
     rows = tuple(Row(messages=talk, strengths=own, seed=given["seed"]) for own in used)
     ends = only(given, Length) | only(given, Stopping)
     request = Request(rows=rows, sampling=Sampling(**only(given, Sampling)), **ends)
-    names = dict.fromkeys(strength.axis for row in rows for strength in row.strengths)
-    events = _open(given["model"], given["dtype"], given["device"], names).run(request)
+    events = _open(given["model"], given["dtype"], given["device"], request.axes).run(request)
     with contextlib.closing(events):
         for piece in (f"{to_json(event)}\n" for event in events) if given["as_json"] else _as_text(events, request):
             sys.stdout.write(piece)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 
 from playground.errors import ModelUnavailable
-from playground.events import Event, Finished, Started, Token, Waiting
+from playground.events import Event, Finished, Progress, Started, Token, Waiting
 from playground.remote.wire import EngineLost
 
 ATTEMPTS = 5
@@ -22,7 +22,7 @@ class Told:
     def is_new(self, event: Event) -> bool:
         """Whether an event was not told yet; from now on it was. Raises ModelUnavailable where the reply is another."""
         match event:
-            case Waiting():
+            case Waiting() | Progress():
                 return not self.started
             case Started():
                 before, self.started = self.started, True

@@ -121,7 +121,8 @@ class LimitedPlayer:
     def run(self, request: Request, client: Client = NOBODY) -> Generator[Event, None, None]:
         """Answer a request that keeps to the limits; on a public page its axes go by name, never by folder.
 
-        Whoever must wait for a place is told where they stand by Waiting events. Close the generator to leave.
+        Whoever must wait for a place is told where they stand by Waiting events, and for an axis that is calibrated by
+        Progress. Close the generator to leave.
         """
         self.hosting.check(request)
         for name in request.axes:
@@ -129,7 +130,7 @@ class LimitedPlayer:
         for messages in {row.messages for row in request.rows}:
             check_letters(messages, self._player.context_length)
         with closing(self.prepare(request.axes, client)) as steps:
-            yield from (step for step in steps if isinstance(step, Waiting))
+            yield from steps
         with self._replies.join(client) as waiting:
             yield from map(Waiting, waiting)
             with closing(self._run(request, client)) as events:
@@ -164,7 +165,10 @@ class LimitedPlayer:
         """
         from playground.measure.sweep import sweep
 
-        yield from self._prepare_plan(plan, client)
+        for step in self._prepare_plan(plan, client):
+            if stops():
+                return
+            yield step
         with self._measurings.join(client) as waiting:
             yield from map(Waiting, waiting)
             with closing(sweep(self._measurer(coherence, client), self._within(plan), out, stops)) as steps:
@@ -183,8 +187,7 @@ class LimitedPlayer:
         from playground.measure.sweep import Identity
 
         for step in self._prepare_plan(asked.plan, client):
-            if isinstance(step, Waiting):
-                yield step
+            yield step if isinstance(step, Waiting) else Waiting(0)  # at which whoever asked may leave
         measurer, plan = self._measurer(asked.coherence, client), self._within(asked.plan)
         yield Identity(measurer.identity(plan))
         if asked.numbers:

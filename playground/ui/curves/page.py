@@ -273,7 +273,7 @@ class CurvesPage:
                         yield replace(found, phase="empty"), ()
                         return
                     yield replace(found, phase="waiting", before=event.before), ()
-                if isinstance(event, Progress):
+                if isinstance(event, Progress) and event.unit == "replies":  # not of an axis that is calibrated first
                     found, fresh = replace(found, progress=event), []
                     if not event.done:
                         yield found, ()
@@ -285,7 +285,8 @@ class CurvesPage:
                             yield found, replies_in(out)
                             next_drawing = time.monotonic() + SECONDS_BETWEEN_DRAWINGS
         over = found.progress is not None and found.progress.done >= found.progress.total
-        yield replace(found, phase="done" if over else "stopped"), replies_in(out)
+        phase = "done" if over else "stopped" if found.progress else "empty"
+        yield replace(found, phase=phase), replies_in(out)
 
     def halt(self, request: gr.Request) -> Update:
         """Stop between two tokens; the batches before are kept."""
