@@ -1,13 +1,14 @@
 """The answer to a chat request: the replies as they grow, or whole, until the client goes away."""
 
 from collections.abc import AsyncIterator, Generator
+from contextlib import closing
 
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from playground.api import failures
-from playground.api.completion import CompletionBuilder
+from playground.api.completion import CompletionBuilder, CompletionChunk
 from playground.api.metrics import Counted, Metrics
 from playground.errors import PlaygroundError
 from playground.events import Event
@@ -23,17 +24,23 @@ class CompletionResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; nothing more is sent once the client is gone, and its rows are free within a step."""
-        async with listening(self.events, receive) as live:
+        async with listening(self._chunks(), receive) as live:
             if self.builder.asked.stream:
                 await self._stream(live, send)
                 return
-            async for event in live:
-                self.count(event)
-                self.builder.add(event)
+            async for _ in live:
+                pass
         if len(self.builder.ends) == self.builder.asked.n:
             await JSONResponse(self.builder.whole().model_dump())(scope, receive, send)
 
-    async def _stream(self, live: LiveEvents, send: Send) -> None:
+    def _chunks(self) -> Generator[list[CompletionChunk], None, None]:
+        """What a stream tells of each event; a token's text may have to be asked of an engine elsewhere first."""
+        with closing(self.events) as events:
+            for event in events:
+                self.count(event)
+                yield self.builder.add(event)
+
+    async def _stream(self, live: LiveEvents[list[CompletionChunk]], send: Send) -> None:
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
         headers.append((b"x-accel-buffering", b"no"))  # a proxy may hold a stream back otherwise
         begun, faults = False, list[Exception]()
@@ -47,13 +54,12 @@ class CompletionResponse(Response):
         for fault in faults:  # a bug: the server's log tells where
             raise fault
 
-    async def _lines(self, live: LiveEvents, faults: list[Exception]) -> AsyncIterator[str]:
+    async def _lines(self, live: LiveEvents[list[CompletionChunk]], faults: list[Exception]) -> AsyncIterator[str]:
         """What a stream sends; what goes wrong on the way is its last line but one; faults are kept."""
         begun = False
         try:
-            async for event in live:
-                self.count(event)
-                for chunk in self.builder.add(event):
+            async for chunks in live:
+                for chunk in chunks:
                     begun = True
                     yield _line(chunk)
         except Exception as error:

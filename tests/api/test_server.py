@@ -1,5 +1,6 @@
 """The endpoint as a server: keys, ids, limits, who goes away, what it counts, and whose pages may call it."""
 
+import asyncio
 import json
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,22 @@ BODY = {"model": MODEL, "messages": [{"role": "user", "content": "How was it?"}]
 
 def ask(client: OpenAI, **more: Any) -> Any:
     return client.chat.completions.create(**{**BODY, **more})  # type: ignore[arg-type]
+
+
+def test_a_token_s_text_is_asked_for_beside_the_event_loop(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine elsewhere has to be waited for."""
+    real = player.piece
+
+    def piece(token: int) -> str:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        return real(token)
+
+    monkeypatch.setattr(player, "piece", piece)
+    with serving(player) as served:
+        assert ask(served.client(), logprobs=True).choices[0].logprobs.content
+        chunks = ask(served.client(), logprobs=True, stream=True)
+        assert any(chunk.choices[0].logprobs for chunk in chunks)
 
 
 # --- keys and ids -----------------------------------------------------------------------------------------------------
