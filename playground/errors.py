@@ -16,7 +16,7 @@ class PlaygroundError(Exception):
     def __init__(self, message: str, hint: str = "", field: str = "") -> None:
         """`field` is the setting that is wrong, where it is one."""
         super().__init__(message)
-        self.field = field
+        self.field = writable(field)
         self.message = writable(message)
         self.hint = writable(hint)
 

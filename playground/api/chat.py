@@ -56,7 +56,9 @@ class Given(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, given: dict[str, Any]) -> dict[str, Any]:
+    def _without_nulls(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given  # which is refused by its kind
         return {name: value for name, value in given.items() if value is not None}
 
 

@@ -28,6 +28,7 @@ EVENTS, BATCHES = "/v1/engine/events", "/v1/engine/batches"
 SILENCE_S = 6 * BEAT_S
 """An engine that says nothing for so long is lost."""
 
+_KINDS = {"http": HTTPConnection, "https": HTTPSConnection}
 _LARGEST = 200_000_000  # bytes of an answer that is read at once
 _ATTEMPTS = 2  # the second may meet another engine behind the same name
 
@@ -37,10 +38,9 @@ class RemoteEngine(DescribedEngine):
 
     def __init__(self, url: str, key: str = "") -> None:
         """Raises ModelUnavailable where no engine answers, InvalidInput for what is no address."""
-        self.url, self._key = url, key
-        self._at = urlsplit(url)
-        if self._at.scheme not in ("http", "https") or not self._at.hostname:
+        if not _is_address(url):
             raise InvalidInput(f"{shown(url)} is no address of an engine.", "Write it like: http://192.168.0.5:8000")
+        self.url, self._key, self._at = url, key, urlsplit(url)
         told = self._value(DESCRIPTION)
         try:
             self.description = EngineDescription(**told)
@@ -82,11 +82,10 @@ class RemoteEngine(DescribedEngine):
         self, method: str, path: str, body: str | None = None, client: Client = NOBODY
     ) -> Generator[HTTPResponse, None, None]:
         """The engine's answer, on a connection of its own. Raises EngineLost, or ModelUnavailable where it refuses."""
-        kind = HTTPSConnection if self._at.scheme == "https" else HTTPConnection
         headers = {"Content-Type": "application/json", "Connection": "close"}
         headers |= {"Authorization": f"Bearer {self._key}"} if self._key else {}
         headers |= {"X-Forwarded-For": client.host} if client.host else {}
-        with closing(kind(str(self._at.hostname), self._at.port, timeout=SILENCE_S)) as line:
+        with closing(_KINDS[self._at.scheme](str(self._at.hostname), self._at.port, timeout=SILENCE_S)) as line:
             try:
                 line.request(method, self._at.path.rstrip("/") + path, body and body.encode(), headers)
                 with closing(line.getresponse()) as answer:
@@ -106,6 +105,14 @@ class RemoteEngine(DescribedEngine):
         kind = EngineLost if status in (502, 503, 504) else ModelUnavailable
         fix = "Name the variable that holds its key with --engine-key-env." if status == 401 else "See its own page."
         return kind(f"The engine at {self.url} refuses ({status}): {reason or 'no reason is given.'}", fix)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        at = urlsplit(url)
+        return at.scheme in _KINDS and bool(at.hostname) and at.port != 0
+    except ValueError:  # of brackets that are no address, or a port beyond all
+        return False
 
 
 def _json(body: bytes) -> Any:

@@ -30,8 +30,7 @@ def request(body: str | bytes) -> BatchRequest:
     try:
         told = json.loads(body)
         first, last = told["numbers"]
-        plan, coherence = dict(told["plan"]), bool(told["coherence"])
-        numbers = range(int(first), int(last))
+        plan, coherence, numbers = dict(told["plan"]), bool(told["coherence"]), range(first, last)
     except (ValueError, TypeError, LookupError, RecursionError):
         raise InvalidInput("The body asks for no sweep.", "Ask by playground app --engine URL.") from None
     found = BatchRequest(SweepPlan(**plan), numbers, coherence)

@@ -30,7 +30,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class Bodies:
     """An ASGI application behind limits on request bodies; `uploads` lets files through, which have their own.
 
-    A larger body is answered with 413, a deeper one or one of more values with 400, each in a sentence.
+    A larger body is answered with 413, and with 400 one that is no UTF-8, a deeper one or one of more values, each in a
+    sentence.
     """
 
     def __init__(self, app: App, uploads: bool = False) -> None:
@@ -44,12 +45,22 @@ class Bodies:
         body = await _read(receive)
         if body is None:
             await _refuse(send, 413, f"This is more than the {LARGEST:,} bytes that a request may have. Send less.")
+        elif not is_utf8(body):
+            await _refuse(send, 400, "The body is no text in UTF-8. Send it as UTF-8.")
         elif too_deep(body):
             await _refuse(send, 400, f"Lists and objects stand more than {DEEPEST} deep. Send plain values.")
         elif too_many(body):
             await _refuse(send, 400, f"Lists and objects hold more than {MOST_VALUES:,} values. Send fewer.")
         else:
             await self.app(scope, _told_again(body, receive), send)
+
+
+def is_utf8(body: bytes) -> bool:
+    """Whether a body is text in UTF-8, without the zero bytes of UTF-16: there brackets could not be counted."""
+    try:
+        return "\0" not in body.decode()
+    except UnicodeDecodeError:
+        return False
 
 
 def too_deep(body: bytes) -> bool:

@@ -110,7 +110,8 @@ def _is_own(origin: str, scheme: str, headers: Mapping[str, str]) -> bool:
 
     No other site's page can set that header: it would have to ask first, which is refused as any request of its.
     """
-    given, rest = urlsplit(origin).scheme, origin.partition("://")[2]
+    scheme_told, _, rest = origin.partition("://")
+    given = scheme_told.lower()
     if given not in _PORTS or (is_tls(scheme, headers) and given != "https"):
         return False
     asked = (headers.get("host", ""), headers.get("x-forwarded-host", "").partition(",")[0])

@@ -134,12 +134,13 @@ def _count(clients: Sequence[Client], host: str) -> int:
 def client_of(request: Any, proxies: int = 0) -> Client:
     """Who sent a request, where so many `proxies` of ours stand before the page.
 
-    Each proxy adds whom it got the request from to X-Forwarded-For; what stands before that anybody may have written.
-    Of an IPv6 address the half counts that one household has.
+    Each proxy adds whom it got the request from to X-Forwarded-For, whose lines are one list; what stands before that
+    anybody may have written. Of an IPv6 address the half counts that one household has.
     """
     host = str(getattr(getattr(request, "client", None), "host", "") or "")
     if proxies:
-        told = str((getattr(request, "headers", None) or {}).get("x-forwarded-for", "")).split(",")
+        headers = getattr(request, "headers", None)
+        told = ",".join(headers.getlist("x-forwarded-for") if headers else []).split(",")
         host = told[-min(proxies, len(told))].strip() or host
     with suppress(ValueError):
         address = ip_address(host)

@@ -210,6 +210,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"stop": ""}, "stop"),
     ({"stream_options": {"include_usage": True}}, "stream_options"),
     ({"stream": True, "stream_options": {"include_usage": 3}}, "stream_options"),
+    ({"stream": True, "stream_options": 5}, "stream_options"),
     ({"frequency_penalty": 0.5}, "frequency_penalty"),
     ({"logit_bias": {"5": 1}}, "logit_bias"),
     ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
@@ -253,6 +254,8 @@ def test_what_cannot_be_is_refused_and_named(client: OpenAI, given: dict[str, An
         [{"role": "user", "content": "so long " * 2000}],
         [{"role": "user", "content": "☃" * 600}],
         [{"role": "user", "content": "\ud800"}],
+        ["Hi"],
+        [None],
         "Hi",
     ],
 )

@@ -144,7 +144,9 @@ def test_a_public_server_keeps_its_limits(player: Player) -> None:
     ("body", "status"),
     [
         (b"", 400), (b"[]", 400), (b'"x"', 400), (b"{", 400), (b"\xff", 400), (b"[" * 40 + b"]" * 40, 400),
-        (b'{"a": NaN}', 400), (b"1" * 5000, 400), (b" " * 1_000_001, 413),
+        (b'{"a": NaN}', 400), (b"1" * 5000, 400),
+        (json.dumps(BODY | {"\ud800": 1}).encode(), 400), (json.dumps(BODY).encode("utf-16"), 400),
+        (json.dumps(BODY).encode("utf-16-le"), 400), (b" " * 1_000_001, 413),
     ],
 )  # fmt: skip
 def test_a_body_that_is_no_request_is_refused_in_the_usual_shape(served: Served, body: bytes, status: int) -> None:

@@ -56,8 +56,8 @@ class Paced(Player):
 
     pace_s = 0.0
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
         self.scheduler = Held(self.model)
 
     def run(self, request: Request, client: Hashable = None) -> Generator[Event, None, None]:

@@ -290,7 +290,7 @@ def test_an_endpoint_before_it_answers_as_the_engine_s_own(served: Served) -> No
 
 
 def test_an_address_where_no_engine_is_is_told_in_a_sentence(served: Served) -> None:
-    for url in ("here", "ftp://here", "http://"):
+    for url in ("here", "ftp://here", "http://", "http://[", "http://here:99999"):
         with pytest.raises(InvalidInput, match="is no address"):
             RemoteEngine(url)
     with socket.create_server(("127.0.0.1", 0)) as taken:

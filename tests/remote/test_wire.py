@@ -8,7 +8,7 @@ import pytest
 from playground.errors import AxisDamaged, Busy, InvalidInput, ModelUnavailable, PlaygroundError
 from playground.events import Event, Finished, Started, Token, Waiting, to_json
 from playground.player import Player
-from playground.remote import wire
+from playground.remote import measuring, wire
 from playground.remote.resumed import resumed
 from playground.remote.wire import EngineDescription, EngineLost
 from playground.serving.hosting import ServerSettings
@@ -49,6 +49,12 @@ def test_a_request_survives_json_and_tells_each_conversation_once(described: Eng
     body = described.asks(REQUEST)
     assert described.take(body) == described.take(body.encode()) == REQUEST
     assert body.count("And now?") == 1
+
+
+@pytest.mark.parametrize("numbers", ["[0, 1e999]", "[0, 0.5]", "[0]", '["0", "1"]', "3"])
+def test_what_asks_for_no_batches_is_refused(numbers: str) -> None:
+    with pytest.raises(InvalidInput, match="no sweep"):
+        measuring.request(f'{{"plan": {{"axis": "cheer"}}, "coherence": false, "numbers": {numbers}}}')
 
 
 @pytest.mark.parametrize(

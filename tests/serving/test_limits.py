@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from starlette.datastructures import Headers
 
 from playground.engine.loading import load_model
 from playground.errors import InvalidInput, ModelUnavailable
@@ -130,13 +131,14 @@ def test_a_conversation_no_context_can_hold_is_refused_before_it_stands_in_line(
 
 
 def test_who_asks_is_known_by_address_and_session_and_by_a_proxy_only_where_there_is_one() -> None:
-    def asked(host: str, forwarded: str | None = None) -> Any:
-        headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
+    def asked(host: str, *forwarded: str) -> Any:
+        headers = Headers(raw=[(b"x-forwarded-for", line.encode()) for line in forwarded])
         return SimpleNamespace(client=SimpleNamespace(host=host), headers=headers, session_hash="s")
 
     assert client_of(asked("10.0.0.1", "1.2.3.4")) == Client("10.0.0.1", "s")
     assert client_of(asked("10.0.0.1", "6.6.6.6, 1.2.3.4"), proxies=1) == Client("1.2.3.4", "s")
     assert client_of(asked("10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.2"), proxies=2) == Client("1.2.3.4", "s")
+    assert client_of(asked("10.0.0.1", "6.6.6.6", "1.2.3.4"), proxies=1) == Client("1.2.3.4", "s"), "of two lines"
     assert client_of(asked("10.0.0.1", "1.2.3.4"), proxies=2) == Client("1.2.3.4", "s")
     assert client_of(asked("10.0.0.1"), proxies=1) == Client("10.0.0.1", "s")
     household = {client_of(asked(f"2001:db8:1:2::{n}")).host for n in (1, 2, 3)}

@@ -216,6 +216,7 @@ def test_a_page_by_tls_is_not_the_same_page_without() -> None:
     assert is_foreign("POST", "https", headers)
     assert is_foreign("POST", "http", headers | {"x-forwarded-proto": "https"})
     assert not is_foreign("POST", "https", headers | {"origin": "https://a.example"})
+    assert is_foreign("POST", "http", headers | {"origin": "http://["})
 
 
 def test_an_address_has_one_form() -> None:
