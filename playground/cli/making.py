@@ -104,7 +104,7 @@ class Inventing(Making):
 
 def from_pairs(making: Making, how: Answering, name: str, out: Path, pairs: Path) -> None:
     """Train an axis from a file of preference pairs."""
-    found, source = load(pairs, making)
+    found, source = load(pairs, making, incomplete=True)
     run(making, how, name=name, out=out, description=making.description, data=(source,), given=found)
 
 
@@ -112,7 +112,7 @@ def from_descriptions(making: Inventing, how: Answering, name: str, out: Path, d
     """Train an axis from two sentences, the positive one first, and from pairs beside them if there are any."""
     if any(map(is_blank, descriptions)):
         raise InvalidInput("A description is empty.", "Describe both poles, such as: an outgoing, sociable person.")
-    found, source = load(making.pairs, making) if making.pairs is not None else ([], None)
+    found, source = load(making.pairs, making, incomplete=True) if making.pairs is not None else ([], None)
     positive, negative = descriptions
     run(
         making, how, name=name, out=out, description=making.description or f"From {negative} to {positive}.",
@@ -195,8 +195,8 @@ def _fitted(making: Judging, about: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def load(path: Path, source: Source) -> tuple[list["Pair"], "Data"]:
-    """The pairs of a file, and what the card will say about it."""
+def load(path: Path, source: Source, incomplete: bool = False) -> tuple[list["Pair"], "Data"]:
+    """The pairs of a file, and what the card will say of it; if `incomplete`, one reply may be the model's own."""
     from playground.cards import Data
     from playground.files import digest
     from playground.training import pairs
@@ -204,7 +204,7 @@ def load(path: Path, source: Source) -> tuple[list["Pair"], "Data"]:
     key, _, value = (source.where or "").partition("=")
     if source.where is not None and not (key and value):
         raise InvalidInput(f"{source.where!r} is not KEY=VALUE.", "Write it like: --where trait=openness")
-    found = pairs.load(path, (key, value) if source.where else None)
+    found = pairs.load(path, (key, value) if source.where else None, incomplete)
     about = {"licence": source.licence, "attribution": source.attribution, "sha256": digest(path)}
     name = path.name + (f", lines with {key} {value}" if source.where else "")
     return found, Data(name=name, rows=len(found), **about)

@@ -31,7 +31,7 @@ _BEYOND = {"tools": "it calls tools ('tools')", "images": "it holds pictures ('i
 
 
 class PairTexts(NamedTuple):
-    """A conversation that ends with the user's turn, and the two replies to it."""
+    """A conversation that ends with the user's turn, and the two replies to it; one that was null is empty."""
 
     prompt: tuple[Message, ...]
     chosen: str
@@ -59,6 +59,8 @@ def read(record: Record) -> PairTexts:
 def _reply(record: Record, key: str) -> tuple[tuple[Message, ...], str]:
     """What 'chosen' or 'rejected' holds: the turns before its reply, if they are in it too, and the reply."""
     value = record[key]
+    if value is None and "prompt" in record:
+        return (), ""  # the model's own, which is written before anything is learnt
     if isinstance(value, str):
         turns = _transcript(value) if "prompt" not in record else None
     elif isinstance(value, list | dict):

@@ -21,13 +21,21 @@ _PROMPT_HINT = "Correct the line, or give one prompt a line as .txt."
 
 
 class Pair(Settings):
-    """A conversation that ends with the user's turn, and two replies to it: one more, one less of the axis."""
+    """A conversation that ends with the user's turn, and two replies to it: one more, one less of the axis.
+
+    A reply that is empty is the model's own, still to be written: see `rollouts.completed`.
+    """
 
     prompt: tuple[Message, ...]
     chosen: str
     rejected: str
     chosen_ends: bool = Field(default=True, description="False if it was cut off: where it ends is not to be learnt.")
     rejected_ends: bool = Field(default=True, description="The same of the other reply.")
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether both replies are there."""
+        return bool(self.chosen and self.rejected)
 
 
 class Split(NamedTuple):
@@ -48,10 +56,11 @@ def of_replies(prompt: str, chosen: Finished, rejected: Finished) -> Pair:
     )
 
 
-def load(path: Path, where: tuple[str, str] | None = None) -> list[Pair]:
+def load(path: Path, where: tuple[str, str] | None = None, incomplete: bool = False) -> list[Pair]:
     """Read pairs from JSON Lines or a JSON list, maybe .gz: all, or those that hold `where`'s value under its key.
 
-    Raises InvalidInput that names the bad lines and what is wrong with them.
+    With `incomplete` one reply of a pair may be null: the model's own. Raises InvalidInput that names the bad lines and
+    what is wrong with them.
     """
     good: list[Pair] = []
     bad: list[str] = []
@@ -59,7 +68,7 @@ def load(path: Path, where: tuple[str, str] | None = None) -> list[Pair]:
         try:
             record = _object(text)
             if where is None or str(record.get(where[0])) == where[1]:
-                good.append(_pair(record))
+                good.append(_pair(record, incomplete))
         except PlaygroundError as error:
             bad.append(f"{place}: {error.message}")
     if bad:
@@ -83,13 +92,16 @@ def _object(text: str) -> dict[str, Any]:
     return record
 
 
-def _pair(record: dict[str, Any]) -> Pair:
+def _pair(record: dict[str, Any], incomplete: bool) -> Pair:
     """An object -> a pair; keys it does not know are ignored. Raises InvalidInput with the reason."""
-    return Pair(
+    pair = Pair(
         **formats.read(record)._asdict(),
         chosen_ends=record.get("chosen_ends") is not False,
         rejected_ends=record.get("rejected_ends") is not False,
     )
+    if not (incomplete or pair.is_complete):
+        raise InvalidInput("a reply is null, which only pairs that an axis learns from may have.")
+    return pair
 
 
 def save(pairs: Sequence[Pair], path: Path) -> None:

@@ -91,8 +91,9 @@ def _stages(run: Run, job: Job, deadline: dict[Stage, float]) -> Generator[Progr
 def _pairs(run: Run, job: Job) -> Generator[Progress, None, tuple[pairs.Split, list[Pair]]]:
     """The pairs to learn from, given and invented, with their development part; and those kept for the judge."""
     share, most = job.recipe.development_share, job.recipe.pairs
-    learnt, kept = judge.part(job, job.given)
-    if job.descriptions is not None or _are_sayings(learnt):
+    completed = yield from rollouts.completed(run, job.given)
+    learnt, kept = judge.part(job, completed)
+    if job.descriptions is not None or (_are_sayings(learnt) and not job.completes):
         given = pairs.split(learnt, share) if learnt else pairs.Split([], [])
         helpers = [pairs.some_pairs(part, most // 2) for part in given]
         found = yield from _invented(run, job, helpers[0])
@@ -251,6 +252,8 @@ def _write(run: Run, job: Job, data: pairs.Split, trained: Trained, curve: Seque
 
 def _written_by(run: Run, job: Job) -> str:
     """What of the pairs learnt from the model wrote itself, and as whom."""
+    if job.completes:
+        return f"where one reply was given, the other by {run.model.name}"
     if not (run.work / INVENTED).exists():
         return ""
     whom = "under the two descriptions" if job.descriptions is not None else "as people who say such things"

@@ -8,7 +8,8 @@ from playground.engine.methods.identity_layer import IdentityLayer
 from playground.events import Finished, Progress
 from playground.measure.gather import Gathering, gather
 from playground.settings import Request, Row, Sampling, Strength, conversation
-from playground.training.pairs import some
+from playground.texts import is_blank
+from playground.training.pairs import Pair, some
 from playground.training.run import Run
 from playground.training.spec import Job, prompts_for
 
@@ -23,8 +24,44 @@ class BothRollouts(NamedTuple):
     steered: Rollouts
 
 
+BEGINNING = 3
+"""By how many words at their begin two replies are told apart."""
 SIDE = 0.5
 """The alpha of steered rollouts: nearly every reply at alpha 1 beats the base's, so that few tell what made it so."""
+
+
+def completed(run: Run, given: Sequence[Pair]) -> Generator[Progress, None, list[Pair]]:
+    """Given pairs, the empty replies among them written by the base, as far as the layer will learn from them.
+
+    Left out are pairs whose own reply begins as the given one does, which would teach to prefer neither, and those not
+    answered before the deadline.
+    """
+    rows = [
+        Row(messages=pair.prompt, seed=run.recipe.seed + index)
+        for index, pair in enumerate(given)
+        if not pair.is_complete
+    ]
+    if not rows:
+        return list(given)
+    sampling = Sampling(temperature=run.recipe.rollout_temperature)
+    request = Request(rows=tuple(rows), sampling=sampling, max_new_tokens=run.recipe.pair_tokens)
+    to = run.gathering("own.jsonl", "the model's own replies")
+    replies = yield from gather(run.model, {}, request, to)
+    own = {rows[reply.row].seed - run.recipe.seed: reply for reply in replies if not is_blank(reply.text)}
+    both = (pair if pair.is_complete else _with(pair, own.get(index)) for index, pair in enumerate(given))
+    return [pair for pair in both if pair is not None]
+
+
+def _with(pair: Pair, own: Finished | None) -> Pair | None:
+    """A pair with its empty reply filled; None where there is nothing to fill it with that begins otherwise."""
+    if own is None or _beginning(own.text) == _beginning(pair.chosen or pair.rejected):
+        return None
+    side = "rejected" if pair.chosen else "chosen"
+    return pair.model_copy(update={side: own.text.strip(), f"{side}_ends": own.finish_reason == "stop"})
+
+
+def _beginning(reply: str) -> list[str]:
+    return reply.split()[:BEGINNING]
 
 
 def base(run: Run, job: Job) -> Generator[Progress, None, Rollouts]:

@@ -37,7 +37,8 @@ _RECORD = "job.json"
 class Job:
     """What to train: from `given` pairs, from two `descriptions` (positive, negative) to invent pairs by, or from both.
 
-    Given pairs of short sayings tell who speaks as well, so that the model invents pairs without a description too.
+    Given pairs of short sayings tell who speaks as well, so that the model invents pairs without a description too;
+    where one reply of a given pair is empty it is the model's own.
     `prompts` are what the model replies to.
     `judge_pairs` (`judge_data` says where they are from) are for the judge alone: one of words is fitted and checked on
     them, others are checked. A judge of words may lie fitted in `judge_file` instead. `encoder` is the folder of a
@@ -62,6 +63,11 @@ class Job:
     minutes: float | None = None
     until: Stage = "card"
 
+    @property
+    def completes(self) -> bool:
+        """Whether the model writes one reply of some given pairs."""
+        return not all(pair.is_complete for pair in self.given)
+
 
 def check(model: LanguageModel, job: Job) -> None:
     """Refuse, before any work is done, what would fail later: too few prompts or pairs, texts beyond the context."""
@@ -75,7 +81,8 @@ def check(model: LanguageModel, job: Job) -> None:
     if job.given:
         pairs.split(job.given, share)
     for number, pair in enumerate(job.given, start=1):
-        _check_fits(model, pair.prompt, max(pair.chosen, pair.rejected, key=len), 1, f"Pair {number}")
+        more = 1 if pair.is_complete else job.recipe.pair_tokens
+        _check_fits(model, pair.prompt, max(pair.chosen, pair.rejected, key=len), more, f"Pair {number}")
 
 
 def _check_fits(model: LanguageModel, prompt: Sequence[Message], reply: str, more: int, what: str) -> None:

@@ -58,6 +58,16 @@ def test_a_bad_line_is_told_by_number_and_reason(tmp_path: Path, line: object, r
     assert told.value.hint
 
 
+def test_a_null_reply_is_the_models_own_and_read_only_where_it_is_written(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.jsonl", pair(rejected=None), pair(chosen=None), pair())
+    found = pairs.load(path, incomplete=True)
+    assert [(one.chosen, one.rejected) for one in found] == [("yes", ""), ("", "no"), ("yes", "no")]
+    with pytest.raises(InvalidInput, match=r"2 bad pairs.*a reply is null"):
+        pairs.load(path)
+    with pytest.raises(InvalidInput, match="the same"):
+        pairs.load(write(tmp_path / "q.jsonl", pair(chosen=None, rejected=None)), incomplete=True)
+
+
 def test_many_bad_lines_are_counted(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"9 bad pairs.*\(and 4 more\)"):
         pairs.load(write(tmp_path / "p.jsonl", *["oops"] * 9))

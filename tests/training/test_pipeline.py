@@ -16,7 +16,7 @@ from playground.errors import InvalidInput, PlaygroundError
 from playground.events import Progress, exhaust
 from playground.settings import conversation
 from playground.sources import build_tiny
-from playground.training import pairs, pipeline
+from playground.training import pairs, pipeline, rollouts
 from playground.training.clm.dpo import encode, read
 from playground.training.pairs import Pair
 from playground.training.recipe import STAGES, WORK, Recipe
@@ -190,6 +190,29 @@ def test_given_pairs_are_learnt_beside_invented_ones(model: LanguageModel, tmp_p
     assert 0 < len(own) <= recipe.pairs // 2
     assert len(own) < len(learnt.train) <= recipe.pairs
     assert {pair.prompt for pair in kept}.isdisjoint({pair.prompt for pair in [*learnt.train, *learnt.development]})
+
+
+def test_the_model_writes_the_reply_that_a_pair_lacks(model: LanguageModel, tmp_path: Path) -> None:
+    halves = [
+        Pair(prompt=conversation(prompt), chosen="No." if index % 2 else "", rejected="" if index % 2 else "No.")
+        for index, prompt in enumerate(given_prompts()[:24])
+    ]
+    for name in ("own", "alike"):
+        (tmp_path / name).mkdir()
+    found = exhaust(rollouts.completed(Run(model, SMALL, tmp_path / "own"), halves))
+    assert len(found) > 20, "all but blank ones"
+    for pair in found:
+        assert "No." in (pair.chosen, pair.rejected)
+    assert not all(pair.chosen_ends and pair.rejected_ends for pair in found), "what was cut off does not end there"
+
+    first = next(pair for pair in found if pair.prompt == halves[1].prompt)
+    alike = [halves[0], halves[1].model_copy(update={"chosen": first.rejected + " And so on."})]
+    left = exhaust(rollouts.completed(Run(model, SMALL, tmp_path / "alike"), alike))
+    assert [pair.prompt for pair in left] == [halves[0].prompt], "the other would be preferred to its like"
+
+    _, card = finish(model, job(tmp_path / "a", given=halves, descriptions=None, judge="length"))
+    assert card is not None and "the other by" in card.data[-1].attribution
+    assert not (tmp_path / "a" / WORK / pipeline.INVENTED).exists(), "short replies of one side are no sayings"
 
 
 def test_sayings_tell_who_speaks_and_whole_replies_do_not(model: LanguageModel, tmp_path: Path) -> None:
