@@ -7,8 +7,9 @@ of every running row.
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
+from playground.engine.kv_memory import out_of_memory
 from playground.engine.language_model import LanguageModel
-from playground.engine.live_request import LiveRequest, out_of_memory
+from playground.engine.live_request import LiveRequest
 from playground.engine.next_token import Choice, choose
 from playground.engine.prefill import Beginnings, Prefill
 from playground.engine.reply import Reply
@@ -220,7 +221,7 @@ class Core:
         try:
             batch.advance()
         except Exception as error:  # whose it is will be seen
-            self._recover(batch, error)
+            self._recover([batch], error)
             return
         for live in self._of(batch.rows):
             live.suspect = False
@@ -240,9 +241,16 @@ class Core:
         if not any(live.suspect for live in self._of(batch.rows)):
             for other in self.batches:
                 if other.can_join(batch) and not any(live.suspect for live in self._of(other.rows)):
-                    other.join(batch)
+                    self._join(other, batch)
                     return
         self.batches.append(batch)
+
+    def _join(self, batch: RunningBatch, other: RunningBatch) -> None:
+        """Let the rows of two batches step together."""
+        try:
+            batch.join(other)
+        except Exception as error:  # some streams may have joined and others not
+            self._recover([batch, other], error)
 
     def _choices(self, rows: Sequence[Reply]) -> dict[Reply, Choice]:
         """The choices of all rows; where one request's cannot be made, those of the others."""
@@ -268,18 +276,18 @@ class Core:
         except Exception as error:
             self._fail(live, error)
 
-    def _recover(self, batch: RunningBatch, error: Exception) -> None:
-        """A step of a batch failed, and what its caches hold is lost.
+    def _recover(self, batches: Sequence[RunningBatch], error: Exception) -> None:
+        """A step of a batch failed, or two that were to join, and what their caches hold is lost.
 
         Without memory the newest request must go. Else each takes its next step by itself, so that only the one that
         fails again ends; their texts are read anew.
         """
-        requests = self._of(batch.rows)
+        requests = self._of([reply for batch in batches for reply in batch.rows])
         if out_of_memory(error) or len(requests) == 1:
             self._fail(requests[-1], error)
         for live in requests:
             live.suspect = len(requests) > 1
-        self.forget([batch])
+        self.forget(batches)
 
     def _preempt(self, rows: Sequence[Reply]) -> None:
         """Let rows wait again; they go on from what the tree keeps of them, or their texts are read anew."""

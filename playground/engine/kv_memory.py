@@ -151,3 +151,8 @@ def _columns(like: Tensor) -> int:
 def up_to(needed: int, block: int, held: int = 0) -> int:
     """What is held if that is enough, else what is needed in whole blocks."""
     return held if needed <= held else -(-needed // block) * block
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether a device or this machine has no memory left."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

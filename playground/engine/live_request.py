@@ -5,8 +5,7 @@ from collections.abc import Generator, Hashable, Mapping, Sequence
 from itertools import islice, takewhile, zip_longest
 from typing import NamedTuple
 
-import torch
-
+from playground.engine.kv_memory import out_of_memory
 from playground.engine.language_model import LanguageModel
 from playground.engine.methods import Steering
 from playground.engine.next_token import Choice, choose
@@ -163,11 +162,6 @@ class LiveRequest:
         """The tokens and prefixes that probably come next: one fewer than the choices they allow, `reach` at most."""
         left = reply.most - len(reply.ids)
         return self.tree.ahead(reply.path[-1], reply.plan.streams, min(reach, left) - 1)
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether a device or this machine has no memory left."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _agreed(guess: Sequence[tuple[int, Node]], choices: Sequence[Choice]) -> list[Choice]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from playground.engine.kv_memory import out_of_memory
 from playground.engine.prefill import Group, Prefill, readers
 from playground.engine.prefix_tree import Node, PrefixTree
 from playground.engine.reply import Reply
@@ -63,7 +64,12 @@ class RunningBatch:
 
     def _plant(self, reply: Reply) -> None:
         of_name = [reading for reading in self.streams.readings if reading[1] == reply.held]
-        taken = {stream: self.streams.take((stream, name)) for stream, name in of_name}
+        try:
+            taken = {stream: self.streams.take((stream, name)) for stream, name in of_name}
+        except Exception as error:
+            if out_of_memory(error):  # it is kept for who may come later: nobody needs it
+                return
+            raise
         caches = {stream: parts for stream, parts in taken.items() if parts is not None}
         if caches:
             reply.tree.plant(reply.path if reply.ended else reply.path[:-1], caches)

@@ -525,6 +525,46 @@ def test_out_of_memory_sheds_the_newest(labs: Labs, monkeypatch: pytest.MonkeyPa
         assert ids == expected(lab, request)[0][-len(ids) :] and len(ids) > 4
 
 
+def test_out_of_memory_as_batches_join_again_sheds_the_newest(labs: Labs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a step that failed each goes on by itself, and then they join."""
+    lab, scheduler = labs["llama"], Scheduler(labs["llama"].model)
+    first, second = started(scheduler, lab, POOL[0]), started(scheduler, lab, POOL[5])
+    failing = Counter[str]()
+
+    def once(name: str, error: Exception) -> Any:
+        works = getattr(Streams, name)
+
+        def fails(*given: Any) -> Any:
+            failing[name] += 1
+            if failing[name] == 1:
+                raise error
+            return works(*given)
+
+        return fails
+
+    for name, error in (("advance", Broken()), ("join", torch.OutOfMemoryError("none left"))):
+        monkeypatch.setattr(Streams, name, once(name, error))
+    ids = rest(first)
+    assert ids == expected(lab, POOL[0])[0][-len(ids) :] and len(ids) > 4
+    with pytest.raises(Busy, match="no memory left for this request"):
+        list(second)
+    assert failing["join"] and (scheduler.under_way, scheduler.running) == (0, 0)
+
+
+def test_out_of_memory_for_what_is_kept_for_later_ends_nobody(labs: Labs, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab, scheduler, asked = labs["llama"], Scheduler(labs["llama"].model), Counter[str]()
+
+    def scarce(*_: object) -> None:
+        asked["take"] += 1
+        raise torch.OutOfMemoryError("none left")
+
+    monkeypatch.setattr(Streams, "take", scarce)
+    first, second = started(scheduler, lab, POOL[0]), scheduler.run(lab.axes, POOL[4], PrefixTree())
+    assert tokens(second) == expected(lab, POOL[4])
+    ids = rest(first)
+    assert ids == expected(lab, POOL[0])[0][-len(ids) :] and asked["take"]
+
+
 @pytest.mark.parametrize("when", ["advance", "choose"])
 def test_who_is_interrupted_leaves_the_others_as_they_were(
     labs: Labs, monkeypatch: pytest.MonkeyPatch, when: str
