@@ -4,7 +4,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from playground import descriptions, instant
 from playground.bench import baselines, endpoint, llama_cpp
 from playground.bench.load import Load, under_load
 from playground.engine.decode import decode
@@ -20,12 +21,13 @@ from playground.engine.forced import reply_states
 from playground.engine.language_model import LanguageModel
 from playground.engine.methods import CLM, REControl, Steering
 from playground.engine.methods.identity_layer import IdentityLayer
+from playground.engine.methods.prompt_contrast import PromptContrast
 from playground.engine.methods.value_function import ValueFunction
 from playground.engine.prefix_tree import PrefixTree
 from playground.engine.scheduler import Scheduler
 from playground.engine.streams import Streams
 from playground.errors import InvalidInput, PlaygroundError
-from playground.events import Finished, Progress, Token
+from playground.events import Finished, Progress, Token, exhaust
 from playground.player import Player, open_model
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from playground.sources import DEFAULT
@@ -41,6 +43,7 @@ PROMPTS = (
 )  # fmt: skip
 NINE = tuple(step / 4 - 0.5 for step in range(9))
 """Strengths of the sweep: from -0.5 to 1.5."""
+DESCRIPTIONS = "a cheerful person who enjoys every day", "a gloomy person whom every day tires"
 UPDATES = 30
 PAIRS = 8
 """Pairs in a training step."""
@@ -97,6 +100,7 @@ class Bench:
             "sweep_speedup": self.sweep_speedup,
             "sweep_27": self.sweep_27,
             "stream_overhead": self.stream_overhead,
+            "instant": self.instant,
             "control_overhead": self.control_overhead,
             "replay_same": self.replay_same,
             "replay_changed": self.replay_changed,
@@ -109,6 +113,7 @@ class Bench:
             "people_http": self.people_http,
             "first_token_under_load": self.first_token_under_load,
             "train": self.train,
+            "calibration": self.calibration,
             "cost": self.cost,
         }
 
@@ -167,6 +172,11 @@ class Bench:
     def stream_overhead(self) -> Numbers:
         """One strength with both streams against the base stream alone."""
         return self._ratio(lambda: self._decode(self._rows([0.5])), lambda: self._decode([self._base()]))
+
+    def instant(self) -> Numbers:
+        """One strength of two descriptions, whose streams are three, against the base stream alone."""
+        axes = {"axis": Steering((PromptContrast(*DESCRIPTIONS, scale=2.0),))}
+        return self._ratio(lambda: self._decode(self._rows([0.5]), axes=axes), lambda: self._decode([self._base()]))
 
     def control_overhead(self) -> Numbers:
         """Eight rows with 30 updates a token against the same rows with control off."""
@@ -325,6 +335,15 @@ class Bench:
         ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
         return {**summary(ratios), "seconds": [statistics.median(theirs), statistics.median(ours)]}
 
+    def calibration(self) -> Numbers:
+        """Seconds until two descriptions are an axis: its scale, its steering vector and its tested range."""
+        described = descriptions.of(*DESCRIPTIONS)
+        seconds = [
+            self._timed(lambda: exhaust(instant.make(Scheduler(self.model), described, None)))
+            for _ in range(self.scale.rounds)
+        ]
+        return {"seconds": statistics.median(seconds), "low": min(seconds), "high": max(seconds)}
+
     def cost(self) -> Numbers:
         """Seconds of a sweep by number of strengths, and of nine strengths by length of reply and of prompt."""
         self._decode(self._rows(NINE))
@@ -433,10 +452,17 @@ class Bench:
             for answer in [people.submit(list, scheduler.run({"axis": self.axis}, request)) for request in asked]:
                 answer.result()
 
-    def _decode(self, rows: Sequence[Row], model: LanguageModel | None = None, new_tokens: int | None = None) -> float:
+    def _decode(
+        self,
+        rows: Sequence[Row],
+        model: LanguageModel | None = None,
+        new_tokens: int | None = None,
+        axes: Mapping[str, Steering] | None = None,
+    ) -> float:
         """Seconds to decode rows from scratch."""
         request = Request(rows=tuple(rows), max_new_tokens=new_tokens or self.scale.new_tokens)
-        return self._timed(lambda: [None for _ in decode(model or self.model, {"axis": self.axis}, request)])
+        steered = axes or {"axis": self.axis}
+        return self._timed(lambda: [None for _ in decode(model or self.model, steered, request)])
 
     def _finished(self, alpha: float, tree: PrefixTree | None) -> Finished:
         request = Request(rows=tuple(self._rows([alpha])), max_new_tokens=self.scale.new_tokens)

@@ -17,8 +17,8 @@ from tests.conftest import FolderOf
 from tests.tiny_axis import make_tiny_axis
 
 RATIOS = (
-    "sweep_speedup", "stream_overhead", "control_overhead", "replay_same", "replay_changed", "decode", "roofline",
-    "people", "people_http", "first_token_under_load",
+    "sweep_speedup", "stream_overhead", "instant", "control_overhead", "replay_same", "replay_changed", "decode",
+    "roofline", "people", "people_http", "first_token_under_load",
 )  # fmt: skip
 
 
@@ -37,6 +37,12 @@ def test_each_ratio_is_a_median_between_its_extremes(bench: Bench) -> None:
         assert 0 < found[name]["low"] <= found[name]["ratio"] <= found[name]["high"], name
     assert found["machine"]["bandwidth"] > 0
     json.dumps(found)
+
+
+def test_a_calibration_is_timed(bench: Bench) -> None:
+    *_, found = bench.run(["calibration"])
+    assert isinstance(found, dict)
+    assert 0 < found["calibration"]["low"] <= found["calibration"]["seconds"] <= found["calibration"]["high"]
 
 
 def test_replies_are_as_long_as_those_they_are_compared_with(bench: Bench) -> None:
