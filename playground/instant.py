@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Generator, Mapping
+import shlex
+from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 import playground
@@ -37,7 +39,8 @@ def folder_of(cache: Path, described: Described, model: LanguageModel) -> Path:
 def make(scheduler: Scheduler, described: Described, keep: Path | None) -> Generator[Progress, None, Axis]:
     """Calibrate an axis, or take up what was kept in a folder `keep`, and return it ready to steer.
 
-    Its rows run among those of others. Raises InvalidInput where the descriptions make no difference to the model.
+    Where that folder cannot be written it is calibrated anew the next time, and steers no less. Its rows run among
+    those of others. Raises InvalidInput where the descriptions make no difference to the model.
     """
     model = scheduler.model
     if keep is not None and (keep / cards.FILE_NAME).is_file():
@@ -46,19 +49,23 @@ def make(scheduler: Scheduler, described: Described, keep: Path | None) -> Gener
         except AxisDamaged:  # it is made anew
             (keep / cards.FILE_NAME).unlink()
     found = yield from calibration.calibrate(scheduler, described)
-    vector = SteeringVector(found.vector)
-    files: dict[str, str] = {}
+    vector, card = SteeringVector(found.vector), _card(model, described, found)
     if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        vector.save(keep)
-        files = {vector.file: digest(keep / vector.file)}
-    card = _card(model, described, found, files)
-    if keep is not None:
-        card.save(keep)  # last: a folder with a card is whole
+        with suppress(OSError):
+            card = _kept(card, vector, keep)
     return axes.instant(card, model, vector)
 
 
-def _card(model: LanguageModel, described: Described, found: Calibrated, files: Mapping[str, str]) -> Card:
+def _kept(card: Card, vector: SteeringVector, folder: Path) -> Card:
+    """Write an axis, its card last: a folder with a card is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    vector.save(folder)
+    card = card.model_copy(update={"files": {vector.file: digest(folder / vector.file)}})
+    card.save(folder)
+    return card
+
+
+def _card(model: LanguageModel, described: Described, found: Calibrated) -> Card:
     line = [point for point in found.curve if not point.without(MAIN).steers]
     return Card(
         name=described.name,
@@ -67,7 +74,9 @@ def _card(model: LanguageModel, described: Described, found: Calibrated, files: 
         base=model.identity(),
         data=(),
         licence=described.licence,
-        command=f'playground axis instant --positive "{described.positive}" --negative "{described.negative}"',
+        command=shlex.join(
+            ["playground", "axis", "instant", "--positive", described.positive, "--negative", described.negative]
+        ),
         recipe={},
         seed=0,
         contrast=found.contrast,
@@ -76,7 +85,7 @@ def _card(model: LanguageModel, described: Described, found: Calibrated, files: 
         curve=found.curve,
         rises_until=max((point.metrics["reward"].mean, point.amounts[MAIN]) for point in line)[1],
         safe_range=metrics.safe_range(found.curve, MOST_PERPLEXITY, LEAST_DIVERSITY),
-        files=dict(files),
+        files={},
         version=playground.__version__,
     )
 

@@ -11,7 +11,7 @@ from playground.descriptions import Described
 from playground.engine.language_model import LanguageModel
 from playground.engine.loading import load_model
 from playground.engine.methods import PromptContrast, SteeringVector
-from playground.errors import InvalidInput
+from playground.errors import AxisMismatch, InvalidInput
 from playground.events import Finished, Progress, Waiting, exhaust
 from playground.measure.local import LocalMeasurer
 from playground.measure.plan import SweepPlan
@@ -118,6 +118,14 @@ def test_a_damaged_calibration_is_made_anew(player: Player, model: LanguageModel
     assert Card.load(folder) == again.card
 
 
+def test_where_nothing_can_be_written_it_steers_no_less(player: Player, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("no folder")
+    player.calibrations = taken / "instant"
+    assert len(ends(player, asked(PIRATE))) == 1
+    assert player.axis(PIRATE).card.command.startswith("playground axis instant --positive 'a swashbuckling pirate' ")
+
+
 def test_a_dot_makes_no_difference(player: Player) -> None:
     with pytest.raises(InvalidInput, match="alike"):
         player.axis("a pirate | a pirate.")
@@ -185,7 +193,7 @@ def test_a_public_page_takes_descriptions_but_no_folders(player: Player, model: 
     limited = LimitedPlayer(Player(model, keep=False), ServerSettings(public=True))
     events = list(limited.run(asked(PIRATE)))
     assert isinstance(events[-1], Finished)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(AxisMismatch):
         list(limited.run(asked(str(tmp_path))))
     steps = list(limited.prepare([NURSE]))
     assert any(isinstance(step, Progress) for step in steps) and not list(limited.prepare([NURSE]))

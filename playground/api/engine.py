@@ -71,6 +71,8 @@ class EngineRoutes:
     async def events(self, http: HttpRequest) -> Response:
         """Answer a request of `playground app --engine`."""
         request, count = self._description().take(await http.body()), Counted(self.metrics)
+        for name in request.axes:
+            self.player.check_named(name)
 
         def line(event: Event) -> str:
             count(event)
@@ -81,5 +83,6 @@ class EngineRoutes:
     async def batches(self, http: HttpRequest) -> Response:
         """Measure batches of a plan for the Curves page of `playground app --engine`."""
         asked, gone = measuring.request(await http.body()), Flag()
+        self.player.check_named(asked.plan.axis)
         found = self.player.batches(asked, self.player.caller(http), gone.is_set)
         return LinesResponse(found, measuring.line, measuring.BEAT_S, gone)

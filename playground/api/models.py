@@ -1,9 +1,8 @@
 """The ids of models: the base model's, with any steering behind an @."""
 
-from playground import descriptions
 from playground.api import steering
 from playground.api.failures import NoSuchModel
-from playground.errors import AxisMismatch, InvalidInput, shown
+from playground.errors import InvalidInput, shown
 from playground.serving.limits import LimitedPlayer
 from playground.settings import Strength
 from playground.sources import DEFAULT
@@ -39,9 +38,5 @@ class Models:
     def _known(self, strengths: tuple[Strength, ...]) -> tuple[Strength, ...]:
         """The strengths, if their axes are there; none is looked for in a folder."""
         for strength in strengths:
-            if strength.axis not in self.player.axes and descriptions.named(strength.axis) is None:
-                raise AxisMismatch(
-                    f"There is no axis named {shown(strength.axis)}.",
-                    f"Choose one of: {', '.join(self.player.axes) or 'none for this model'}.",
-                )
+            self.player.check_named(strength.axis)
         return strengths

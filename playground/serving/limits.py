@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from playground import descriptions, sources
 from playground.cards import Base
-from playground.errors import AxisMismatch, InvalidInput, shown
+from playground.errors import AxisMismatch, shown
 from playground.events import Event, Occupancy, Progress, Waiting
 from playground.serving import imports
 from playground.serving.handle import NOBODY, AxisHandle, EngineHandle
@@ -230,9 +230,14 @@ class LimitedPlayer:
         return cast("Player", self._player)
 
     def check_axis(self, name: str) -> None:
-        """Refuse on a public page an axis that is named by its folder; two descriptions are a name, too."""
-        if self.hosting.public and name not in self.axes and descriptions.named(name) is None:
-            raise InvalidInput(
+        """Refuse on a public page an axis that is named by its folder."""
+        if self.hosting.public:
+            self.check_named(name)
+
+    def check_named(self, name: str) -> None:
+        """Refuse an axis that is named by its folder or file; two descriptions are a name, too."""
+        if name not in self.axes and descriptions.named(name) is None:
+            raise AxisMismatch(
                 f"There is no axis named {shown(name)} here.",
                 f"Choose one of: {', '.join(self.axes) or 'none for this model'}.",
             )

@@ -35,7 +35,9 @@ from playground.serving.queue import Client
 from playground.settings import Request, Row, Sampling, Strength, conversation
 from tests.api.conftest import LENGTH, MODEL, Served, serving
 from tests.api.test_server import Gated, numbers
+from tests.conftest import FolderOf
 from tests.servers import PageServer
+from tests.tiny_axis import make_tiny_axis
 
 
 def asked(prompt: str = "How was it?", seeds: int = 2, **more: Any) -> Request:
@@ -85,6 +87,15 @@ def test_it_refuses_as_the_engine_does(engine: RemoteEngine, served: Served) -> 
         near = RemoteEngine(small.url)
         with pytest.raises(InvalidInput, match="at once"):
             list(near.run(asked(seeds=5)))
+
+
+def test_it_opens_no_folder_named_as_an_axis(engine: RemoteEngine, tiny_folder: FolderOf, tmp_path: Path) -> None:
+    folder = str(make_tiny_axis(tmp_path / "grace", tiny_folder("llama"), "grace"))
+    rows = (Row(messages=conversation("How was it?"), strengths=(Strength(axis=folder),)),)
+    with pytest.raises(ModelUnavailable, match="no axis named"):
+        list(engine.run(Request(rows=rows, max_new_tokens=2)))
+    with pytest.raises(ModelUnavailable, match="no axis named"):
+        engine.measurer(coherence=False).identity(plan(axis=folder))
 
 
 def test_who_waits_in_its_line_is_told(player: Player) -> None:
