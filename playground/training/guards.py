@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from statistics import fmean, geometric_mean
 from typing import NamedTuple
 
@@ -24,9 +25,10 @@ LEAST_GAIN = 0.01
 class GuardMeans(NamedTuple):
     """How steered replies compare with the base's own to the same prompts: means over the guard's prompts.
 
-    The reward is over the base's, or half the difference where both ends are asked. Of both ends KL and ratios are the
-    mean (of perplexities the geometric one), so that an opposite pole that is less fluent by nature is weighed with the
-    other instead of ruling it out; the relevance is that of the worse end.
+    The reward is over the base's, or half the difference where both ends are asked. Of both ends the KL is the mean,
+    and so are the ratios (of perplexities the geometric one) where the right end alone is not worse: an opposite pole
+    that is less fluent by nature is weighed with it instead of ruling it out, and one that is more fluent is no excuse.
+    The relevance is that of the worse end.
     """
 
     reward: float
@@ -59,16 +61,20 @@ def answering(run: Run, reward: Reward, prompts: Sequence[str], both: bool = Fal
         (run.work / scratch).unlink(missing_ok=True)
         return answers(alpha, layer, scratch)
 
+    @cache  # the same replies whatever the layer, and scoring them takes as long as writing them
+    def unsteered() -> Point:
+        return answers(0.0, IdentityLayer(run.model), own)
+
     def guard(layer: IdentityLayer) -> GuardMeans:
-        base = answers(0.0, layer, own)
+        base = unsteered()
         ends = [anew(sign * alpha, layer) for sign in ((1, -1) if both else (1,))]
         ratios = [metrics.ratios(end, base) for end in ends]
         own_relevance = _relevance(base)
         return GuardMeans(
             reward=(ends[0].metrics["reward"].mean - (ends[1] if both else base).metrics["reward"].mean) / len(ends),
             kl=fmean(end.metrics["kl"].mean for end in ends),
-            perplexity_ratio=geometric_mean(end.perplexity for end in ratios),
-            diversity_ratio=fmean(end.diversity for end in ratios),
+            perplexity_ratio=max(geometric_mean(end.perplexity for end in ratios), ratios[0].perplexity),
+            diversity_ratio=min(fmean(end.diversity for end in ratios), ratios[0].diversity),
             relevance_ratio=min(map(_relevance, ends)) / own_relevance if own_relevance else 1.0,
         )
 

@@ -55,8 +55,8 @@ def test_the_base_answers_a_guards_prompts_once(model: LanguageModel, tmp_path: 
     assert len(list(tmp_path.glob("guard-base-*.jsonl"))) == 2, "other prompts have replies of their own"
 
 
-def test_both_ends_are_weighed_alike(model: LanguageModel, tmp_path: Path) -> None:
-    """Half the difference of rewards; of KL and ratios the mean."""
+def test_both_ends_are_weighed_and_the_left_is_no_excuse(model: LanguageModel, tmp_path: Path) -> None:
+    """Half the difference of rewards; of the KL the mean, and of ratios where the right end alone is not worse."""
     layer = moved(model, 0.3)
 
     def asked(both: bool, alpha: float) -> guards.GuardMeans:
@@ -65,10 +65,26 @@ def test_both_ends_are_weighed_alike(model: LanguageModel, tmp_path: Path) -> No
     both, right, left = asked(True, 1.0), asked(False, 1.0), asked(False, -1.0)
     assert both.reward == pytest.approx((right.reward - left.reward) / 2)
     assert both.kl == pytest.approx((right.kl + left.kl) / 2) and right.kl != pytest.approx(left.kl)
-    assert both.perplexity_ratio == pytest.approx((right.perplexity_ratio * left.perplexity_ratio) ** 0.5)
-    assert both.diversity_ratio == pytest.approx((right.diversity_ratio + left.diversity_ratio) / 2)
     turned = asked(True, -1.0)
-    assert turned.reward == pytest.approx(-both.reward) and turned[1:] == pytest.approx(both[1:])
+    assert turned.reward == pytest.approx(-both.reward) and turned.kl == pytest.approx(both.kl)
+    mean = (right.perplexity_ratio * left.perplexity_ratio) ** 0.5
+    assert right.perplexity_ratio != pytest.approx(left.perplexity_ratio)
+    for found, first in ((both, right), (turned, left)):
+        assert found.perplexity_ratio == pytest.approx(max(mean, first.perplexity_ratio))
+        expected = min((right.diversity_ratio + left.diversity_ratio) / 2, first.diversity_ratio)
+        assert found.diversity_ratio == pytest.approx(expected)
+
+
+def test_the_base_is_scored_once(model: LanguageModel, tmp_path: Path) -> None:
+    scored: list[int] = []
+
+    def counted(prompts: Sequence[Sequence[Message]], replies: Sequence[str]) -> torch.Tensor:
+        scored.append(len(replies))
+        return lengths(prompts, replies)
+
+    guard = guards.answering(Run(model, RECIPE, tmp_path), counted, PROMPTS)
+    first, second = guard(moved(model, 0.3)), guard(moved(model, 0.2))
+    assert len(scored) == 3 and first != second
 
 
 def _doubled(line: str) -> str:
