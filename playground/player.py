@@ -16,11 +16,12 @@ from playground.descriptions import Described
 from playground.engine.language_model import LanguageModel
 from playground.engine.loading import load_model
 from playground.engine.prefix_tree import PrefixTree
-from playground.engine.scheduler import Scheduler
+from playground.engine.scheduler import Scheduler, kv_budget
 from playground.errors import AxisMismatch, InvalidInput
 from playground.events import Event, Finished, Occupancy, Progress, exhaust
 from playground.rewards import Reward
 from playground.settings import MOST_NAMED, Message, Request, Row
+from playground.sources.memory import free_on
 from playground.sources.quiet import no_bars
 
 Conversation = tuple[Message, ...]
@@ -50,7 +51,7 @@ class Player:
         self.calibrations = calibrations or places.cache_directory() / "instant"
         self.keep = keep
         self.tree = PrefixTree()
-        self.scheduler = Scheduler(model)
+        self.scheduler = Scheduler(model, kv_budget(free_on(model.device), model.device))
         self._instant: OrderedDict[Described, Axis] = OrderedDict()
         self._rewards: OrderedDict[tuple[Reward, Conversation, str], float] = OrderedDict()
 

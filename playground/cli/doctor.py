@@ -15,7 +15,7 @@ from playground.errors import PlaygroundError
 from playground.events import Token
 from playground.places import cache_directory
 from playground.settings import Request, Row, conversation
-from playground.sources.memory import free_memory
+from playground.sources.memory import free_on
 
 if TYPE_CHECKING:
     import torch
@@ -166,7 +166,7 @@ def _model(name: str, dtype: str, device: str) -> Iterator[DoctorCheck]:
 
 def _room(model: "LanguageModel") -> Iterator[DoctorCheck]:
     """On each device of this machine: what the weights take there, and how many rows there is room for beside them."""
-    from playground.engine.scheduler import KV_BUDGET
+    from playground.engine.scheduler import kv_budget
 
     for device, free in _devices():
         is_here = (device.type, device.index or 0) == (model.device.type, model.device.index or 0)
@@ -174,7 +174,7 @@ def _room(model: "LanguageModel") -> Iterator[DoctorCheck]:
         weights, rounded = _weight_bytes(model, device, dtype, is_here)
         kv_bytes = model.kv_bytes // model.dtype.itemsize * dtype.itemsize
         memory = free + (weights if is_here else 0)  # they are loaded there, and so not free
-        rows = rows_beside(weights, kv_bytes, memory, KV_BUDGET)
+        rows = rows_within(kv_budget(max(0.0, memory - weights), device), kv_bytes)
         yield DoctorCheck(
             f"room on {device}",
             rows > 0 or not is_here,
@@ -201,21 +201,20 @@ def _weight_bytes(
     return copies * dtype.itemsize * sum(weight.numel() for weight in weights), ""
 
 
-def rows_beside(weights: int, kv_bytes: int, memory: float, budget: int) -> int:
-    """How many rows of _ROW_TOKENS tokens in two streams can run at once beside the weights, within a budget of keys
-    and values; all in bytes."""
-    return max(0, int(min(memory - weights, budget) // (2 * _ROW_TOKENS * kv_bytes)))
+def rows_within(budget: int, kv_bytes: int) -> int:
+    """How many rows of _ROW_TOKENS tokens in two streams can run at once within so many bytes of keys and values."""
+    return budget // (2 * _ROW_TOKENS * kv_bytes)
 
 
 def _devices() -> "Iterator[tuple[torch.device, float]]":
     """What torch can compute on here, and the bytes that are free there."""
     import torch
 
-    yield torch.device("cpu"), free_memory()
-    for place in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        yield torch.device("cuda", place), float(torch.cuda.mem_get_info(place)[0])
-    if torch.backends.mps.is_available():
-        yield torch.device("mps"), float(torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory())
+    devices = [torch.device("cpu")]
+    devices += [torch.device("cuda", n) for n in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)]
+    devices += [torch.device("mps")] if torch.backends.mps.is_available() else []
+    for device in devices:
+        yield device, free_on(device)
 
 
 def _reply(player: "Player") -> str:

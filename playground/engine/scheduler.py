@@ -3,10 +3,13 @@
 No thread of its own is needed: of those who wait for their next events one takes the step for all.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Mapping
 from contextlib import contextmanager
 from threading import Condition
+
+import torch
 
 from playground.engine.core import Core
 from playground.engine.language_model import LanguageModel
@@ -16,7 +19,16 @@ from playground.engine.prefix_tree import PrefixTree
 from playground.settings import Request
 
 KV_BUDGET = 4 * 2**30
-"""Bytes of keys and values that running rows may hold together; one request may hold more where it is alone."""
+"""Bytes of keys and values that running rows may hold together on a processor, whose memory other programs use as well;
+one request may hold more where it is alone."""
+KV_SHARE = 0.5
+"""Of what is free beside the weights: while memory grows the old and the new are held, and logits need room as well."""
+
+
+def kv_budget(free: float, device: torch.device) -> int:
+    """Bytes of keys and values that running rows may hold together where so many are free beside the weights."""
+    shared = device.type == "cpu" or math.isinf(free)
+    return int(min(KV_SHARE * free, KV_BUDGET if shared else math.inf))
 
 
 class Scheduler:

@@ -15,7 +15,7 @@ import pytest
 from playground import descriptions
 from playground.cards import Card
 from playground.cli import main as cli
-from playground.cli.doctor import rows_beside
+from playground.cli.doctor import rows_within
 from playground.cli.progress import printable
 from playground.events import Finished, Started, Token, from_json
 from playground.player import Player
@@ -252,10 +252,9 @@ def test_the_doctor_tries_the_model(shell: Shell, tiny: list[str]) -> None:
 
 def test_rows_are_what_keys_and_values_leave_room_for() -> None:
     """100 bytes a token in each of two streams: 51,200 a row of 256 tokens."""
-    assert rows_beside(weights=1000, kv_bytes=100, memory=1000 + 3 * 51_200, budget=10**9) == 3
-    assert rows_beside(weights=1000, kv_bytes=100, memory=1000 + 3 * 51_200 - 1, budget=10**9) == 2
-    assert rows_beside(weights=1000, kv_bytes=100, memory=10**12, budget=7 * 51_200) == 7
-    assert rows_beside(weights=1000, kv_bytes=100, memory=999, budget=10**9) == 0
+    assert rows_within(3 * 51_200, kv_bytes=100) == 3
+    assert rows_within(3 * 51_200 - 1, kv_bytes=100) == 2
+    assert rows_within(0, kv_bytes=100) == 0
 
 
 @pytest.mark.parametrize(("device", "finding"), [("cuda:999", "GPU"), ("gpu", "is not known")])

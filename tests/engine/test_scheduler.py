@@ -1,5 +1,6 @@
 """Many requests as one batch: each is told what it would be alone, whoever comes, goes, fails or waits beside it."""
 
+import math
 import random
 from collections import Counter
 from collections.abc import Container, Generator, Iterable
@@ -25,7 +26,7 @@ from playground.engine.methods.identity_layer import IdentityLayer
 from playground.engine.prefill import LEAST_COMMON
 from playground.engine.prefix_tree import PrefixTree
 from playground.engine.running_batch import RunningBatch
-from playground.engine.scheduler import KV_BUDGET, Scheduler
+from playground.engine.scheduler import KV_BUDGET, Scheduler, kv_budget
 from playground.engine.streams import PIECE, Streams
 from playground.errors import Busy, InvalidInput
 from playground.events import Finished, Started, Token, Waiting
@@ -365,6 +366,13 @@ def test_when_running_rows_outgrow_the_memory_the_newest_waits(
     assert seen[0] == 2 and seen[-2] == 1 and sorted(seen, reverse=True) == seen
     for request, ids in ((POOL[5], rest(told)), (POOL[0], rest(second))):
         assert ids == expected(lab, request)[0][-len(ids) :] and len(ids) > 8
+
+
+def test_the_budget_is_a_share_of_what_is_free() -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert kv_budget(2.0**30, cpu) == kv_budget(2.0**30, gpu) == 2**29
+    assert kv_budget(2.0**36, cpu) == KV_BUDGET and kv_budget(2.0**36, gpu) == 2**35
+    assert kv_budget(math.inf, cpu) == kv_budget(math.inf, gpu) == KV_BUDGET
 
 
 def test_one_that_needs_more_than_the_budget_runs_alone(labs: Labs) -> None:
