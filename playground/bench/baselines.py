@@ -16,8 +16,8 @@ from playground.settings import conversation
 from playground.training.pairs import Pair
 
 
-def generate(model: LanguageModel, prompt: str, new_tokens: int) -> list[int]:
-    """The greedy reply of `transformers`, of just so many tokens."""
+def generate(model: LanguageModel, prompt: str, new_tokens: int, static: bool = False) -> list[int]:
+    """The greedy reply of `transformers`, just so many tokens; with a `static` cache its step is compiled on a GPU."""
     ids = torch.tensor([model.prompt_ids(conversation(prompt))], device=model.device)
     stock: Any = model.model
     found = stock.generate(
@@ -27,6 +27,7 @@ def generate(model: LanguageModel, prompt: str, new_tokens: int) -> list[int]:
         min_new_tokens=new_tokens,
         max_new_tokens=new_tokens,
         pad_token_id=0,
+        cache_implementation="static" if static else None,
     )
     return found[0, ids.shape[1] :].tolist()
 

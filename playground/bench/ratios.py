@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import torch
 
 from playground import descriptions, instant
-from playground.bench import baselines, endpoint, llama_cpp
+from playground.bench import baselines, endpoint, llama_cpp, shapes
 from playground.bench.load import Load, under_load
 from playground.engine.decode import decode
 from playground.engine.forced import reply_states
@@ -45,6 +45,8 @@ NINE = tuple(step / 4 - 0.5 for step in range(9))
 """Strengths of the sweep: from -0.5 to 1.5."""
 DESCRIPTIONS = "a cheerful person who enjoys every day", "a gloomy person whom every day tires"
 UPDATES = 30
+LONG_PROMPTS = (512, 4096)
+"""Words of the prompts before nine strengths whose step is timed."""
 PAIRS = 8
 """Pairs in a training step."""
 
@@ -115,6 +117,7 @@ class Bench:
             "train": self.train,
             "calibration": self.calibration,
             "cost": self.cost,
+            **{f"shape_{name}": partial(self.shape, name) for name in shapes.SHAPES},
         }
 
     def run(self, only: Sequence[str] = ()) -> Iterator[Progress | Numbers]:
@@ -126,7 +129,8 @@ class Bench:
             raise InvalidInput(
                 f"There is no measurement {', '.join(unknown)}.", f"Choose from: {', '.join(self.measures)}."
             )
-        names = list(only) or list(self.measures)
+        on_gpu = self.model.device.type == "cuda"
+        names = list(only) or [name for name in self.measures if on_gpu or not name.startswith("shape_")]
         found: Numbers = {"machine": self.machine()}
         for done, name in enumerate(names):
             yield Progress(f"measuring {name}", done, len(names))
@@ -237,9 +241,6 @@ class Bench:
 
     def roofline(self) -> Numbers:
         """The time it takes to read the weights once, at the measured bandwidth, against one step of one row."""
-        size = sum(weight.nbytes for weight in self.model.decoder.layers.parameters())
-        output: Any = self.model.model.get_output_embeddings()
-        size += output.weight.nbytes
         streams = Streams(self.model, {None: None})
         states = streams.prefill({(None, 0): self.model.prompt_ids(conversation(PROMPT))})
 
@@ -250,8 +251,8 @@ class Bench:
         def steps() -> float:
             return self._timed(lambda: [step() for _ in range(self.scale.new_tokens)]) / self.scale.new_tokens
 
-        found = self._ratio(lambda: size / self._bandwidth(), steps)
-        return {**found, "weight_bytes": size}
+        found = self._ratio(lambda: self._weight_bytes / self._bandwidth(), steps)
+        return {**found, "weight_bytes": self._weight_bytes}
 
     def people(self) -> Numbers:
         """Tokens a second of eight people at once, each with a prompt and a strength of their own, against one's."""
@@ -349,12 +350,7 @@ class Bench:
         self._decode(self._rows(NINE))
         words = " ".join(PROMPTS)
         return {
-            "strengths": {
-                str(count): self._decode(
-                    self._rows([NINE[0] + 2.0 * step / max(1, count - 1) for step in range(count)])
-                )
-                for count in (1, 3, 9, 27, 81)
-            },
+            "strengths": {str(count): self._decode(self._rows(_spread(count))) for count in (1, 3, 9, 27, 81)},
             "reply_tokens": {
                 str(length): self._decode(self._rows(NINE), new_tokens=length) for length in (16, 64, 128)
             },
@@ -363,6 +359,45 @@ class Bench:
                 for text in (PROMPT, f"{words} {words}", f"{words} " * 8)
             },
             "kv_bytes_per_token": self.model.kv_bytes,
+        }
+
+    def shape(self, name: str) -> Numbers:
+        """Milliseconds a token of a model of this shape and random weights, on this one's device and in its dtype."""
+        model = shapes.random_model(name, self.model.device, self.model.dtype)
+        return Bench(Player(model), name, scale=self.scale, clock=self.clock).step_times()
+
+    def step_times(self) -> Numbers:
+        """Milliseconds a token: the floor, ours by what is asked, a redraw, and `generate` with either cache.
+
+        The floor is to read the weights of decoder and head once, at the bandwidth that a sum reaches.
+        """
+        tokens = self.scale.new_tokens
+        texts = [" ".join(["word"] * words) for words in LONG_PROMPTS]
+        long = [
+            text
+            for text in texts
+            if len(self.model.prompt_ids(conversation(text))) + tokens <= self.model.context_length
+        ]
+
+        def a_token(seconds: Callable[[int], float]) -> float:
+            seconds(tokens)
+            return 1000 * (seconds(tokens) - seconds(tokens // 2)) / (tokens - tokens // 2)
+
+        def ours(rows: Sequence[Row]) -> float:
+            return a_token(lambda count: self._decode(rows, new_tokens=count))
+
+        tree = PrefixTree()
+        self._finished(0.5, tree)
+        return {
+            "floor": 1000 * self._weight_bytes / self._bandwidth(),
+            "base": ours([self._base()]),
+            "strengths": {str(count): ours(self._rows(_spread(count))) for count in (1, 9, 27, 64)},
+            "nine_after": {
+                str(len(self.model.prompt_ids(conversation(text)))): ours(self._rows(NINE, text)) for text in long
+            },
+            "redraw": 1000 * self._timed(lambda: self._finished(0.5, tree)),
+            "generate": a_token(self._generate),
+            "generate_static": a_token(partial(self._generate, static=True)),
         }
 
     def _beside_llama_cpp(self, replies: int, ours: Seconds) -> Numbers:
@@ -392,6 +427,12 @@ class Bench:
             "perplexity_ratio": float((ours - theirs).gather(1, tokens).mean().exp()),
             "tokens": len(tokens),
         }
+
+    @cached_property
+    def _weight_bytes(self) -> int:
+        """What a step reads of the weights: the decoder's layers and the head."""
+        output: Any = self.model.model.get_output_embeddings()
+        return output.weight.nbytes + sum(weight.nbytes for weight in self.model.decoder.layers.parameters())
 
     @cached_property
     def _int8(self) -> LanguageModel:
@@ -427,9 +468,10 @@ class Bench:
     def _ratio(self, first: Seconds, second: Seconds) -> Numbers:
         return ratio(first, second, self.scale.rounds)
 
-    def _generate(self) -> float:
+    def _generate(self, new_tokens: int | None = None, static: bool = False) -> float:
         """Seconds that `transformers` needs for a reply of one row."""
-        return self._timed(lambda: baselines.generate(self.model, PROMPT, self.scale.new_tokens))
+        count = new_tokens or self.scale.new_tokens
+        return self._timed(lambda: baselines.generate(self.model, PROMPT, count, static))
 
     def _bandwidth(self) -> float:
         """Bytes a second that all threads together read from memory: the best of a few sums."""
@@ -475,6 +517,11 @@ class Bench:
         request = Request(rows=rows, sampling=Sampling(temperature=0.8), max_new_tokens=self.scale.new_tokens * 3 // 4)
         events = decode(self.model, {}, request)
         return next(event.text for event in events if isinstance(event, Finished))
+
+
+def _spread(count: int) -> list[float]:
+    """So many strengths over the range of the sweep."""
+    return [NINE[0] + 2.0 * step / max(1, count - 1) for step in range(count)]
 
 
 def _processor() -> str:

@@ -96,16 +96,16 @@ def build_tiny(folder: Path, architecture: str = "llama", seed: int = 0) -> Path
         raise InvalidInput(
             f"There is no tiny model of the family {architecture!r}.", f"Choose one of {', '.join(ARCHITECTURES)}."
         )
-    tokenizer = _tokenizer()
+    words = tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(_config(architecture, tokenizer), dtype=torch.float32)
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
+        model = AutoModelForCausalLM.from_config(_config(architecture, words), dtype=torch.float32)
+    model.generation_config.eos_token_id = words.eos_token_id
+    model.generation_config.pad_token_id = words.pad_token_id
     folder.mkdir(parents=True, exist_ok=True)
     with no_bars():
         model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    words.save_pretrained(folder)
     return folder
 
 
@@ -132,7 +132,7 @@ def _config(architecture: str, tokenizer: PreTrainedTokenizerFast) -> PreTrained
     return AutoConfig.for_model(architecture, **settings, **tokens)
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
+def tokenizer() -> PreTrainedTokenizerFast:
     """A byte-level tokenizer with a few learnt merges: any text survives the way there and back."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers.tokenization_utils_tokenizers import PreTrainedTokenizerFast
@@ -147,7 +147,7 @@ def _tokenizer() -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     backend.train_from_iterator(_CORPUS.split("\n"), trainer)
-    tokenizer = PreTrainedTokenizerFast(
+    found = PreTrainedTokenizerFast(
         tokenizer_object=backend,
         eos_token=_END_OF_TURN,
         pad_token=_END_OF_TEXT,
@@ -155,5 +155,5 @@ def _tokenizer() -> PreTrainedTokenizerFast:
         model_max_length=CONTEXT,
         clean_up_tokenization_spaces=False,
     )
-    tokenizer.chat_template = _CHAT_TEMPLATE
-    return tokenizer
+    found.chat_template = _CHAT_TEMPLATE
+    return found

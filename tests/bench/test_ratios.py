@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from playground.bench import shapes
 from playground.bench.ratios import NINE, PROMPTS, QUICK, Bench, summary
 from playground.cli import main as cli
 from playground.engine.loading import load_model
@@ -43,6 +44,21 @@ def test_a_calibration_is_timed(bench: Bench) -> None:
     *_, found = bench.run(["calibration"])
     assert isinstance(found, dict)
     assert 0 < found["calibration"]["low"] <= found["calibration"]["seconds"] <= found["calibration"]["high"]
+
+
+def test_a_shape_of_random_weights_is_timed_where_it_is_asked_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(shapes.SHAPES, "1b", shapes.Shape(2, 64, 128, 4, 2, 1000, context=3000))
+    monkeypatch.setattr(bench, "measures", {"shape_1b": bench.measures["shape_1b"]})
+    *_, untold = bench.run()
+    assert set(untold) == {"machine"}, "8 billion random weights are for a GPU"
+    *_, found = bench.run(["shape_1b"])
+    assert isinstance(found, dict)
+    times = found["shape_1b"]
+    assert set(times["strengths"]) == {"1", "9", "27", "64"} and len(times["nine_after"]) == 1
+    assert times["floor"] > 0 and times["redraw"] > 0
+    assert all(isinstance(times[name], float) for name in ("base", "generate", "generate_static"))
 
 
 def test_replies_are_as_long_as_those_they_are_compared_with(bench: Bench) -> None:
