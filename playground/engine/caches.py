@@ -162,17 +162,14 @@ class FusedCache:
     def __init__(self, fused: FusedDecoder, pool: KVPool | None = None) -> None:
         """With a pool its steps are static ones."""
         self.fused, self.pool = fused, pool
-        self.static = None if pool is None else StaticSteps(fused)
+        self.static: StaticSteps | None = None
 
     def lay_out(self, lengths: Sequence[int], taken: Sequence[Tensor | None], like: Tensor) -> None:
         """Make room for texts of these lengths; text i begins with what `take` gave, if anything: taken[i].
 
         `like` has the embeddings' dtype and device. All of the texts must be read by `FusedDecoder.read` before a step.
         """
-        free = None
-        if self.pool is not None and (steps := self.pool.free(len(lengths), max(lengths) + 1)):
-            free, self.static = steps.kept, steps
-        self.memory = KVMemory.laid_out(self.fused.kv_shape, lengths, like, free)
+        self.memory = KVMemory.laid_out(self.fused.kv_shape, lengths, like, self.pool is not None)
         for row, part in enumerate(taken):
             if part is not None:
                 self.memory.put(row, part)
@@ -192,9 +189,9 @@ class FusedCache:
 
     def step(self, embeddings: Tensor) -> Tensor:
         """See KVCache."""
+        if self.pool is not None:
+            self.static = self.pool.steps_for(self, self.memory, self.static or StaticSteps(self.fused))
         places, step = self.memory.places, self.static or self.fused.step
-        if self.pool is not None and self.static is not None:
-            self.pool.stepped(self, self.memory, self.static)
         if places == list(range(len(places))):
             return step(embeddings, self.memory)
         streams = sorted(range(len(places)), key=lambda stream: places[stream])

@@ -9,7 +9,7 @@ from torch import Tensor
 COLUMNS, ROWS = 64, 8
 """How many positions and rows the memory grows by."""
 STATIC_COLUMNS = 256
-"""The same where a step is made for the place where the memory lies (see static_step): it is to move seldom."""
+"""How many positions there are at least where a step is made for the place where the memory lies (see static_step)."""
 
 
 class KVMemory:
@@ -19,28 +19,32 @@ class KVMemory:
     prompts are shorter are padded on the left: row r begins at position starts[r].
     """
 
-    def __init__(self, tensor: Tensor, length: int, starts: Sequence[int]) -> None:
-        self.tensor = tensor
+    def __init__(self, tensor: Tensor, length: int, starts: Sequence[int], static: bool = False) -> None:
+        """A `static` one doubles where it grows: steps are made for the place where it lies; it is to move seldom."""
+        self.tensor, self.static = tensor, static
         self.length = length
         self.starts = list(starts)
         self.places = list(range(len(starts)))
 
     @classmethod
     def laid_out(
-        cls, shape: tuple[int, int, int], lengths: Sequence[int], like: Tensor, free: Tensor | None = None
+        cls, shape: tuple[int, int, int], lengths: Sequence[int], like: Tensor, static: bool = False
     ) -> "KVMemory":
-        """Room for texts of these lengths: shape is layers, 2 * kv_heads, head_dim; `like` tells dtype and device.
-
-        It is made in `free`, a tensor that is large enough and that nobody uses any more, if there is one.
-        """
+        """Room for texts of these lengths: shape is layers, 2 * kv_heads, head_dim; `like` tells dtype and device."""
         layers, heads, width = shape
+        rows, columns = len(lengths), max(lengths) + 1
+        held = (
+            doubled(rows, ROWS) if static else rows,
+            doubled(columns, STATIC_COLUMNS) if static else up_to(columns, COLUMNS),
+        )
         # What is padding is never read, but must not hold nan: masked out is multiplied by 0.
-        if free is not None:
-            with torch.inference_mode():
-                tensor = free.zero_()
-        else:
-            tensor = like.new_zeros(layers, len(lengths), heads, up_to(max(lengths) + 1, _columns(like)), width)
-        return cls(tensor, max(lengths), [max(lengths) - length for length in lengths])
+        tensor = like.new_zeros(layers, held[0], heads, held[1], width)
+        return cls(tensor, max(lengths), [max(lengths) - length for length in lengths], static)
+
+    def move_into(self, tensor: Tensor) -> None:
+        """Go on in another tensor that has room and that nobody uses any more."""
+        with torch.inference_mode():
+            self.tensor = self._filled(tensor.zero_())
 
     def put(self, row: int, taken: Tensor) -> None:
         """Let a row begin with what `row` gave."""
@@ -136,21 +140,27 @@ class KVMemory:
         layers, held_rows, heads, held_columns, width = self.tensor.shape
         if rows <= held_rows and columns <= held_columns:
             return
-        block = _columns(self.tensor)
-        shape = (layers, up_to(rows, ROWS, held_rows), heads, up_to(columns, block, held_columns), width)
-        larger = self.tensor.new_zeros(shape)
+        if self.static:
+            size = doubled(rows, held_rows), doubled(columns, held_columns)
+        else:
+            size = up_to(rows, ROWS, held_rows), up_to(columns, COLUMNS, held_columns)
+        self.tensor = self._filled(self.tensor.new_zeros(layers, size[0], heads, size[1], width))
+
+    def _filled(self, tensor: Tensor) -> Tensor:
+        """A larger tensor of zeros with what this one holds."""
         used = slice(len(self.starts)), slice(None), slice(self.length)
-        larger[:, *used] = self.tensor[:, *used]
-        self.tensor = larger
-
-
-def _columns(like: Tensor) -> int:
-    return STATIC_COLUMNS if like.is_cuda else COLUMNS
+        tensor[:, *used] = self.tensor[:, *used]
+        return tensor
 
 
 def up_to(needed: int, block: int, held: int = 0) -> int:
     """What is held if that is enough, else what is needed in whole blocks."""
     return held if needed <= held else -(-needed // block) * block
+
+
+def doubled(needed: int, held: int) -> int:
+    """What is held, doubled until it is enough."""
+    return held << max(0, (-(-needed // held) - 1).bit_length())
 
 
 def out_of_memory(error: Exception) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from playground.engine.fused_step import FusedDecoder
-from playground.engine.kv_memory import STATIC_COLUMNS, KVMemory, up_to
+from playground.engine.kv_memory import STATIC_COLUMNS, KVMemory, doubled
 
 EAGER_STEPS = 4
 """Steps that are taken before a graph is recorded, which takes as long as a few of them."""
@@ -132,7 +132,7 @@ class StaticSteps:
             self.kept, self.steps = memory.tensor, {}
         held_rows, held_columns = memory.tensor.shape[1], memory.tensor.shape[3]
         rows = min(1 << (memory.rows - 1).bit_length(), held_rows)
-        columns = min(up_to(memory.length, STATIC_COLUMNS), held_columns)
+        columns = min(doubled(memory.length, STATIC_COLUMNS), held_columns)
         if (rows, columns) not in self.steps:
             self.steps[rows, columns] = StaticStep(self.fused, memory.tensor[:, :rows], columns, hidden.shape[1])
         return self.steps[rows, columns](hidden, memory)
@@ -147,19 +147,20 @@ class KVPool:
     def __init__(self) -> None:
         self._last: tuple[ref[object], KVMemory, StaticSteps] | None = None
 
-    def stepped(self, owner: object, memory: KVMemory, steps: StaticSteps) -> None:
-        """Whose memory it is that took the last step; it is free once there is no such owner any more."""
-        self._last = ref(owner), memory, steps
+    def steps_for(self, owner: object, memory: KVMemory, own: StaticSteps) -> StaticSteps:
+        """The steps that an owner takes next: its own, or before its first those of a memory that is free.
 
-    def free(self, rows: int, columns: int) -> "StaticSteps | None":
-        """The steps of a memory that nobody uses and that has so much room; both are then the caller's.
-
-        A smaller one is let go before a larger is made.
+        It moves into that one if there is room; a smaller one is let go. What only reads texts never asks, and so does
+        not take the memory from those who step.
         """
-        last = self._last
-        if last is None or last[0]() is not None:
-            return None
-        self._last = None
-        _, memory, steps = last
-        fits = rows <= memory.tensor.shape[1] and columns <= memory.tensor.shape[3]
-        return steps if fits and steps.kept is memory.tensor else None
+        if own.kept is None and self._last is not None and self._last[0]() is None:
+            _, free, steps = self._last
+            if (
+                memory.rows <= free.tensor.shape[1]
+                and memory.length < free.tensor.shape[3]
+                and steps.kept is free.tensor
+            ):
+                memory.move_into(free.tensor)
+                own = steps
+        self._last = ref(owner), memory, own
+        return own

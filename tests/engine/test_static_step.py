@@ -10,8 +10,10 @@ import torch
 
 from playground.engine import static_step
 from playground.engine.caches import FusedCache, cache_maker
+from playground.engine.kv_memory import KVMemory
+from playground.engine.prefill import LEAST_COMMON
 from playground.engine.scheduler import Scheduler
-from playground.engine.static_step import StaticStep, StaticSteps
+from playground.engine.static_step import StaticStep
 from playground.settings import Request
 from tests.engine.conftest import at, make_lab, row
 from tests.engine.test_decode import (  # noqa: F401
@@ -26,6 +28,7 @@ from tests.engine.test_fused_step import (  # noqa: F401
     test_rows_that_attend_in_one_call_are_those_that_attend_by_themselves,
 )
 from tests.engine.test_scheduler import (  # noqa: F401
+    started,
     test_a_row_among_strangers_who_come_and_go_is_the_row_alone,
     tokens,
 )
@@ -41,7 +44,7 @@ def static(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def cache() -> FusedCache:
     made = cache_maker(decoder_of("llama"))()
-    assert isinstance(made, FusedCache) and isinstance(made.static, StaticSteps)
+    assert isinstance(made, FusedCache) and made.pool is not None
     return made
 
 
@@ -53,7 +56,7 @@ def test_steps_are_made_for_few_sizes() -> None:
     for step in range(40):
         one.step(embeddings(3, seed=step))
         made += [each for each in one.static.steps.values() if each not in made]  # type: ignore[union-attr]
-    assert [(len(each.hidden), each.columns) for each in made] == [(3, 16), (3, 32), (3, 48), (3, 64)]
+    assert [(len(each.hidden), each.columns) for each in made] == [(4, 16), (4, 32), (4, 64)]
     one.select([0])
     one.step(embeddings(1))
     assert (1, 64) in one.static.steps, "a row alone is not read with those that are gone"  # type: ignore[union-attr]
@@ -84,16 +87,15 @@ def test_the_next_batch_steps_where_the_last_one_did() -> None:
     beside = begun(1, 5)
     assert beside.memory.tensor is not place, "it is in use"
     first.memory.tensor.fill_(torch.nan)
-    del first
+    del first, beside
     second = begun(3, 9)
-    assert second.memory.tensor is place and second.static is steps
     for step, expected in enumerate(told):
         assert torch.equal(second.step(embeddings(3, seed=step)), expected), "what another left there is not read"
     assert second.static is steps and second.memory.tensor is place
     del second
-    larger = begun(4, 9)
-    assert larger.memory.tensor.shape[1] >= 4 and larger.memory.tensor is not place
-    larger.step(embeddings(4))
+    larger = begun(9, 9)
+    larger.step(embeddings(9))
+    assert larger.memory.tensor.shape[1] == 16 and larger.memory.tensor is not place
 
 
 def test_a_request_on_an_idle_engine_takes_the_steps_of_the_one_before(
@@ -112,9 +114,48 @@ def test_a_request_on_an_idle_engine_takes_the_steps_of_the_one_before(
     scheduler, request = Scheduler(lab.model), Request(rows=(row("Tell me.", at(0.5)),), max_new_tokens=20)
     first = tokens(scheduler.run(lab.axes, request))
     assert made["steps"] >= 2, "in the layer and in the decoder"
+    assert tokens(scheduler.run(lab.axes, request)) == first, (
+        "at last in a memory that is as large from the first step on"
+    )
     made.clear()
     assert tokens(scheduler.run(lab.axes, request)) == first
     assert not made
+
+
+def test_who_begins_another_way_takes_them_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What many texts begin with is read by streams that never step."""
+    lab, made = make_lab(tmp_path, "llama"), Counter[str]()
+    scheduler, plain = Scheduler(lab.model), StaticStep.__init__
+
+    def counted(self: StaticStep, *of: Any) -> None:
+        made["steps"] += 1
+        plain(self, *of)
+
+    def asked(system: str) -> Request:
+        rows = (row("Tell me.", at(0.5), system=system), row("Tell us.", at(0.5), system=system))
+        return Request(rows=rows, max_new_tokens=20)
+
+    for system in ("kind", "calm"):
+        list(scheduler.run(lab.axes, asked("You are " + f"{system} and " * LEAST_COMMON)))
+    monkeypatch.setattr(StaticStep, "__init__", counted)
+    list(scheduler.run(lab.axes, asked("You are " + "mean and " * LEAST_COMMON)))
+    assert not made
+
+
+def test_who_comes_one_by_one_seldom_moves_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab, moves, filled = make_lab(tmp_path, "llama"), Counter[str](), KVMemory._filled
+
+    def counted(self: KVMemory, tensor: torch.Tensor) -> torch.Tensor:
+        moves["all"] += 1
+        return filled(self, tensor)
+
+    monkeypatch.setattr(KVMemory, "_filled", counted)
+    scheduler = Scheduler(lab.model)
+    asked = [Request(rows=(row(f"Tell me {number}.", at(0.5)),), max_new_tokens=60) for number in range(40)]
+    under_way = [started(scheduler, lab, request) for request in asked]
+    assert len(under_way) == 40 and scheduler.running > 30 and len(scheduler.core.batches) == 1
+    # A layer's memory doubles from 8 rows to 64, the decoder's to 128, and positions from 32 to at most 128.
+    assert 0 < moves["all"] <= 3 + 4 + 2 * 2
 
 
 class Played:
