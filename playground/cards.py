@@ -332,6 +332,11 @@ def shipped() -> dict[Path, Card]:
     return {folder: one for folder, one in _each(shipped_folders()) if isinstance(one, Card)}
 
 
+def known() -> dict[Path, Card]:
+    """The cards of the axes that ship and of a person's own, by folder; damaged ones are left out."""
+    return {folder: one for folder, one in _each(all_folders()) if isinstance(one, Card)}
+
+
 def damaged(folders: Iterable[Path]) -> dict[Path, AxisDamaged]:
     """What is wrong with those of some axes' folders whose card cannot be used or whose files are not the card's."""
     found: dict[Path, AxisDamaged] = {}

@@ -118,9 +118,9 @@ class Player:
         for folder, error in self.damaged.items():
             if folder.name == name_or_folder:
                 raise error
-        for shipped, card in cards.shipped().items():
-            if card.name == name_or_folder:
-                return axes.load(shipped, self.model)  # it does not fit: let the check say why
+        for folder, card in cards.known().items():
+            if card.name == name_or_folder:  # one of the person's own, or it does not fit: let the check say why
+                return self._add(axes.load(folder, self.model))
         raise AxisMismatch(
             f"There is no axis named {name_or_folder!r}.",
             f"Choose one of: {', '.join(self.axes) or 'none for this model'}; or give the folder of an axis.",

@@ -1,15 +1,17 @@
 """Many people at one player: nothing of one request in another, and each is told and scored as if alone."""
 
+import shutil
 from collections.abc import Generator, Iterable
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from playground import places
 from playground.engine.core import Core
 from playground.engine.language_model import LanguageModel
 from playground.engine.loading import load_model
-from playground.errors import InvalidInput
+from playground.errors import AxisMismatch, InvalidInput
 from playground.events import Event, Finished, Started, Token
 from playground.player import Player
 from playground.settings import Request, Row, Strength, conversation
@@ -32,6 +34,19 @@ def player(tiny: tuple[LanguageModel, Path]) -> Player:
     player = Player(model)
     player.axis(str(axis))
     return player
+
+
+def test_an_axis_that_was_made_on_the_page_goes_by_its_name(
+    tiny: tuple[LanguageModel, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page copies commands that name it so."""
+    model, axis = tiny
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    with pytest.raises(AxisMismatch, match="no axis named"):
+        Player(model).axis("cheer")
+    shutil.copytree(axis, places.own_axes() / "cheer-1a2b")
+    player = Player(model)
+    assert not player.axes and player.axis("cheer").card.name == "cheer" and "cheer" in player.axes
 
 
 def asked(*alphas: float, prompt: str = "Hi.", new_tokens: int = 8) -> Request:

@@ -155,10 +155,10 @@ def _print_models(models: list[dict[str, str]], as_json: bool) -> None:
 
 @app.command("axes")
 def axes(as_json: Json = False) -> None:
-    """List the shipped axes with their judge and tested range, and the instant ones."""
+    """List the axes that ship or were made on the page, with their judge and tested range, and the instant ones."""
     from playground import cards, descriptions
 
-    found = list(cards.shipped().values())
+    found = list(cards.known().values())
     for error in cards.damaged(cards.all_folders()).values():
         print(f"Left out: {error}", file=sys.stderr)
     if as_json:

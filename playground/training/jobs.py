@@ -22,7 +22,7 @@ from pydantic import Field
 from playground.cards import FILE_NAME, Named, folders_in
 from playground.errors import InvalidInput
 from playground.events import Event, Finished, Progress, from_json
-from playground.files import parse_json, read_json, write_json
+from playground.files import digest, parse_json, read_json, write_json
 from playground.locks import LOCK, is_held
 from playground.settings import Settings
 from playground.texts import folder_name, is_blank
@@ -125,7 +125,21 @@ class TrainingJobs:
 
     def begin(self, order: TrainingRequest) -> str:
         """Start an order, or go on with one that was stopped; its slug. Raises InvalidInput where that cannot be."""
-        return self._begin(order.slug(), order)
+        slug = order.slug()
+        if self._file(slug, "json").exists() and not self._is_same(order, self.order(slug)):
+            raise InvalidInput(
+                f"Another axis named {order.name.strip()} was begun and stopped.",
+                "Resume or delete it, or choose another name.",
+            )
+        return self._begin(slug, order)
+
+    def _is_same(self, order: TrainingRequest, begun: TrainingRequest) -> bool:
+        """Whether two orders make the same axis; how long it may take, and where its pairs lie, may differ."""
+        if any(getattr(order, name) != getattr(begun, name) for name in set(vars(order)) - {"pairs", "minutes"}):
+            return False
+        if not order.pairs or not begun.pairs:
+            return order.pairs == begun.pairs
+        return digest(Path(order.pairs)) == digest(Path(begun.pairs))
 
     def _begin(self, slug: str, order: TrainingRequest) -> str:
         out = self.folder / slug

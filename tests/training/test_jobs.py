@@ -187,6 +187,24 @@ def test_a_training_from_an_upload_goes_on_when_the_upload_is_gone(
     shop.cancel(slug)
 
 
+def test_a_stopped_training_is_not_written_over_by_another_of_its_name(
+    shop: TrainingJobs, tmp_path: Path, begun: Callable[[], None]
+) -> None:
+    upload, other = tmp_path / "mine.jsonl", tmp_path / "other.jsonl"
+    upload.write_bytes(b"pairs")
+    other.write_bytes(b"other pairs")
+    order = TrainingRequest(name="slow", pairs=str(upload))
+    slug = shop.begin(order)
+    begun()
+    shop.cancel(slug)
+    for wrong in (order.model_copy(update={"pairs": str(other)}), TrainingRequest(name="slow", **SENTENCES)):
+        with pytest.raises(InvalidInput, match="named slow was begun and stopped"):
+            shop.begin(wrong)
+        assert Path(shop.order(slug).pairs).read_bytes() == b"pairs"
+    assert shop.begin(order.model_copy(update={"minutes": 50})) == slug, "the same goes on"
+    shop.cancel(slug)
+
+
 def test_where_nothing_can_be_kept_it_says_so(tmp_path: Path, begun: Callable[[], None]) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InvalidInput, match="Nothing can be kept"):
