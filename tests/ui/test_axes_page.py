@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,7 +61,7 @@ def listed(update: dict, where: Any) -> list[str]:
 
 def test_a_folder_becomes_an_axis_in_every_list(player: Player, other: Path, tmp_path: Path) -> None:
     page, elsewhere = page_of(player, tmp_path / "shop")
-    update = page.add(None, f" {other} ")
+    update = page.add(NOBODY, None, f" {other} ")
     assert listed(update, page.axis) == listed(update, elsewhere) == ["calm", "cheer"]
     assert "calm" in update[page.card]
 
@@ -69,7 +70,7 @@ def test_uploaded_files_are_kept_and_there_on_another_day(
     player: Player, other: Path, tmp_path: Path, tiny_folder: FolderOf
 ) -> None:
     page, _ = page_of(player, tmp_path / "shop")
-    page.add([str(path) for path in other.iterdir()], "")
+    page.add(NOBODY, [str(path) for path in other.iterdir()], "")
     assert "calm" in player.axes
     shutil.rmtree(other)
     later = Player.open(str(tiny_folder()))
@@ -112,7 +113,7 @@ def test_an_axis_of_any_name_is_uploaded_beside_others(
     page, elsewhere = page_of(player, tmp_path / "shop")
     for number, called in enumerate((name, "grüße", "calm-kind")):
         made = make_tiny_axis(tmp_path / f"made-{number}", tiny_folder(), called)
-        update = page.add([str(path) for path in made.iterdir()], "")
+        update = page.add(NOBODY, [str(path) for path in made.iterdir()], "")
         assert "Loaded" in update[page.said]
     assert listed(update, elsewhere) == sorted(["cheer", name, "grüße", "calm-kind"])
     assert len(list((tmp_path / "shop").iterdir())) == 3
@@ -138,11 +139,11 @@ def test_an_upload_that_is_no_axis_is_refused_and_leaves_nothing(
         (list(known.iterdir()), "an axis named cheer already"),
         ([tmp_path / "swept" / "card.json"], "card.json is gone: uploads are kept for an hour"),
     ):
-        said = page.add([str(path) for path in upload], "")[page.said]
+        said = page.add(NOBODY, [str(path) for path in upload], "")[page.said]
         assert complaint in said, said
     nowhere = (str(tmp_path / "none"), "half\ud800", "nul\0", "~nobody-here/x", "x" * 5000)
     for folder, complaint in (("", "nothing to load"), *((path, "no folder") for path in nowhere)):
-        assert complaint in page.add(None, folder)[page.said]
+        assert complaint in page.add(NOBODY, None, folder)[page.said]
     assert not (tmp_path / "shop").exists()
     assert list(player.axes) == ["cheer"]
 
@@ -153,12 +154,12 @@ def test_two_sentences_become_an_axis(player: Player, other: Path, tmp_path: Pat
     begun = page.begin("calm", "a calm person", "a hectic person", "calm", "hectic", 5, None)
     assert "Starting" in begun[page.making] or "Ready" in begun[page.making]
     page.jobs._at_work["calm"].wait()
-    update = page.watch(begun[page.slug])
+    update = page.watch(NOBODY, begun[page.slug])
     assert "Ready" in update[page.making]
     assert listed(update, page.axis) == listed(update, elsewhere) == ["calm", "cheer"]
     assert update[page.slug] == ""
-    assert page.refresh("calm")[page.card] == update[page.card]
-    second = page.watch(begun[page.slug])  # another window, after this one loaded it
+    assert page.refresh(NOBODY, "calm")[page.card] == update[page.card]
+    second = page.watch(NOBODY, begun[page.slug])  # another window, after this one loaded it
     assert (listed(second, page.axis), second[page.slug]) == (["calm", "cheer"], "")
 
 
@@ -182,14 +183,29 @@ def test_an_example_is_answered_at_either_end_as_it_is_written(player: Player, t
     assert list(page.give_example(NOBODY, None, "Hello.")) == [""]
 
 
+def test_what_is_chosen_meanwhile_is_shown_after_an_example_that_was_being_written(
+    player: Player, tmp_path: Path
+) -> None:
+    page, _ = page_of(player, tmp_path / "shop")
+    for shows in (lambda: page.choose(NOBODY, "cheer"), lambda: next(page.give_example(NOBODY, "cheer", "Again."))):
+        drawings = page.give_example(NOBODY, "cheer", "Hello.")
+        next(drawings)
+        with ThreadPoolExecutor(1) as other_hand:
+            shown = other_hand.submit(shows)
+            while not page._answering["me"].stopping:
+                assert not shown.done(), "what the example draws next would come after it"
+            assert list(drawings) == []
+            assert shown.result()
+
+
 def test_a_public_page_takes_nothing_in_and_makes_nothing(player: Player, other: Path, tmp_path: Path) -> None:
     shutil.copytree(other, tmp_path / "shop" / "calm")
     page, _ = page_of(player, tmp_path / "shop", public=True)
     assert not page.may_add and list(player.axes) == ["cheer"]
     for refused in (
         page.begin("calm", "a", "b", "", "", 5, None),
-        page.add(None, str(other)),
-        page.add([str(other / "card.json")], ""),
+        page.add(NOBODY, None, str(other)),
+        page.add(NOBODY, [str(other / "card.json")], ""),
         page.resume("calm"),
     ):
         assert "switched off" in refused[page.said]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -120,10 +121,24 @@ def test_a_chart_that_is_chosen_while_it_measures_stays_chosen(player: Player) -
 
 def test_another_axis_is_shown_by_its_card(player: Player) -> None:
     page = page_of(player)
-    shown = page.choose("cheer", "", "", *CHOICES)
+    shown = page.choose(ME, "cheer", "", "", *CHOICES)
     assert shown[page.found].card == player.axes["cheer"].card
     assert "measured mean" in shown[page.chart].to_json()
-    assert not page.choose("grace", "", "", *CHOICES)[page.found].shown
+    assert not page.choose(ME, "grace", "", "", *CHOICES)[page.found].shown
+
+
+def test_an_axis_that_is_chosen_while_another_is_measured_is_drawn_last(player: Player) -> None:
+    page = page_of(player)
+    running = run(page, alphas="-1:2:0.5", seeds=3)
+    while page.found not in next(running):
+        pass
+    with ThreadPoolExecutor(1) as other_hand:
+        chosen = other_hand.submit(page.choose, ME, "cheer", "", "", *CHOICES)  # type: ignore[arg-type]
+        while not page._watched["me"].stopping:
+            assert not chosen.done(), "what the run draws next would come after it"
+        assert phases(page, list(running)) == ["stopped"]
+        shown = chosen.result()
+    assert shown[page.found].phase == "empty" and not shown[page.downloads[0]].interactive
 
 
 def test_whoever_stops_while_waiting_measures_nothing(player: Player) -> None:

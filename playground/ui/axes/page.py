@@ -18,6 +18,7 @@ from playground.errors import AxisMismatch, InvalidInput, PlaygroundError
 from playground.events import Token, Waiting
 from playground.measure import figures
 from playground.serving.limits import LimitedPlayer
+from playground.serving.queue import Client
 from playground.settings import MAIN, UNSTEERED, Request, Row, Strength, conversation
 from playground.training.jobs import TrainingJobs, TrainingRequest, TrainingStatus
 from playground.ui import axis_menu, markup
@@ -27,6 +28,7 @@ from playground.ui.axes.examples import Example
 from playground.ui.events import LATEST, ONCE
 from playground.ui.fold import fold
 from playground.ui.number_box import NumberBox
+from playground.ui.under_way import Run
 
 _BARE: dict[str, Any] = {"padding": False, "apply_default_css": False}
 _EVERY_S = 2.0
@@ -44,6 +46,7 @@ class AxesPage:
         self.jobs = jobs or TrainingJobs(places.own_axes(), hosting.model, hosting.dtype, ["--device", hosting.device])
         self.may_add = hosting.adds_axes
         self.left_out: dict[Path, AxisMismatch] = {}
+        self._answering: dict[str, Run] = {}  # by session: the example that is being written
         if self.may_add:
             self.left_out |= hosted.damaged
             self._load_own()
@@ -141,8 +144,9 @@ class AxesPage:
         """The axes by name."""
         return sorted(self.hosted.axes)
 
-    def choose(self, name: str | None) -> Update:
-        """Show an axis's card."""
+    def choose(self, request: gr.Request, name: str | None) -> Update:
+        """Show an axis's card; an example that is still being written ends."""
+        self._end_example(request)
         return {
             self.card: self._card(name),
             self.curve: gr.Plot(self._curve(name), visible=name is not None),
@@ -153,7 +157,26 @@ class AxesPage:
         }
 
     def give_example(self, request: gr.Request, name: str | None, prompt: str) -> Generator[str]:
-        """Answer a prompt at three strengths, as it is written."""
+        """Answer a prompt at three strengths, as it is written, until something else is shown."""
+        self._end_example(request)
+        session, run = request.session_hash or "", Run()
+        self._answering[session] = run
+        try:
+            with closing(self._written(name, prompt, self.hosted.client(request))) as drawings:
+                for drawn in drawings:
+                    if run.stopping:
+                        return
+                    yield drawn
+        finally:
+            run.ended.set()
+            if self._answering.get(session) is run:
+                del self._answering[session]
+
+    def _end_example(self, request: gr.Request) -> None:
+        if (run := self._answering.get(request.session_hash or "")) is not None:
+            run.end()
+
+    def _written(self, name: str | None, prompt: str, client: Client) -> Generator[str]:
         card = self._card_of(name)
         if card is None or name is None:
             yield ""
@@ -163,17 +186,15 @@ class AxesPage:
         try:
             strengths = [Strength(axis=name, **UNSTEERED.to(MAIN, amount).amounts) for amount in amounts]
             rows = tuple(Row(messages=conversation(prompt), strengths=(strength,)) for strength in strengths)
-            with closing(
-                self.hosted.run(Request(rows=rows, max_new_tokens=_EXAMPLE_TOKENS), self.hosted.client(request))
-            ) as events:
+            with closing(self.hosted.run(Request(rows=rows, max_new_tokens=_EXAMPLE_TOKENS), client)) as events:
                 for event in events:
                     if isinstance(event, Waiting):
                         yield markup.waiting(event.before)
                     if isinstance(event, Token):
                         texts[event.row] += event.text
                         if event.row == 0:
-                            yield _written(card, prompt, amounts, texts)
-            yield _written(card, prompt, amounts, texts)
+                            yield _example(card, prompt, amounts, texts)
+            yield _example(card, prompt, amounts, texts)
         except PlaygroundError as error:
             yield markup.paragraph("status failed", markup.failed(error))
 
@@ -216,7 +237,7 @@ class AxesPage:
             self.jobs.forget(slug)
         return self._nothing_in_hand()
 
-    def watch(self, slug: str) -> Update:
+    def watch(self, request: gr.Request, slug: str) -> Update:
         """How the training stands that this page watches; once it is done its axis is in the list."""
         try:
             one = self.jobs.look(slug)
@@ -229,20 +250,24 @@ class AxesPage:
             name = one.name if one.name in self.hosted.axes else self.hosted.load(str(self.jobs.folder / slug))
         except PlaygroundError as error:
             return shown | {self.said: _complaint(error), self.slug: ""}
-        return shown | self._listed(name) | {self.slug: ""}
+        return shown | self._listed(request, name) | {self.slug: ""}
 
-    def add(self, files: list[str] | None, folder: str) -> Update:
+    def add(self, request: gr.Request, files: list[str] | None, folder: str) -> Update:
         """Load an axis from files that were chosen, or from a folder on this machine."""
         try:
             name = self.hosted.take_in(files, self.jobs.folder) if files else self.hosted.load(folder)
         except PlaygroundError as error:
             return {self.said: _complaint(error)}
-        return self._listed(name) | {self.said: markup.paragraph("note", "Loaded."), self.files: None, self.folder: ""}
+        return self._listed(request, name) | {
+            self.said: markup.paragraph("note", "Loaded."),
+            self.files: None,
+            self.folder: "",
+        }
 
-    def refresh(self, name: str | None) -> Update:
+    def refresh(self, request: gr.Request, name: str | None) -> Update:
         """The axes as they are now, for a page that has just been opened, and what is in the making."""
         chosen = name if name in self.hosted.axes else next(iter(self.names()), None)
-        update = self._listed(chosen)
+        update = self._listed(request, chosen)
         unfinished = [one for one in self.jobs.all() if one.phase != "made"] if self.may_add else []
         if unfinished:
             best = min(unfinished, key=lambda one: one.phase != "making")
@@ -287,12 +312,12 @@ class AxesPage:
             self.forget: gr.Button(visible=one.phase in ("stopped", "failed")),
         }
 
-    def _listed(self, name: str | None) -> Update:
+    def _listed(self, request: gr.Request, name: str | None) -> Update:
         """Every list of axes as it is now; this page shows `name`, the others keep their choice."""
         names = self.names()
         lists: Update = {box: gr.Dropdown(choices=axis_menu.choices(names)) for box in self.listed}
         radio = gr.Radio(choices=names, value=name, visible=bool(names))
-        return lists | {self.axis: radio, self.example_row: gr.Row(visible=bool(names))} | self.choose(name)
+        return lists | {self.axis: radio, self.example_row: gr.Row(visible=bool(names))} | self.choose(request, name)
 
     def _card_of(self, name: str | None) -> Card | None:
         return self.hosted.axes[name].card if name is not None and name in self.hosted.axes else None
@@ -354,7 +379,7 @@ def _left_out(found: Mapping[Path, PlaygroundError]) -> str:
     return markup.left_out([(folder.name, error) for folder, error in found.items()])
 
 
-def _written(card: Card, prompt: str, amounts: Sequence[float], texts: Sequence[str]) -> str:
+def _example(card: Card, prompt: str, amounts: Sequence[float], texts: Sequence[str]) -> str:
     return axis_card.example(card, Example(prompt, tuple(zip(amounts, texts, strict=True))))
 
 

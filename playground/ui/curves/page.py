@@ -30,6 +30,7 @@ from playground.ui.curves.present import Measurement
 from playground.ui.events import LATEST, ONCE
 from playground.ui.fold import fold
 from playground.ui.number_box import NumberBox, bounds_of
+from playground.ui.under_way import Run
 
 if TYPE_CHECKING:
     from playground.measure.plan import SweepPlan
@@ -52,11 +53,10 @@ SECONDS_BETWEEN_DRAWINGS = 1.0
 Update = dict[Any, Any]
 
 
-@dataclass
-class _Watch:
+@dataclass(eq=False)
+class _Watch(Run):
     """What somebody who measures wants meanwhile: whether to stop, and which charts they look at."""
 
-    stopping: bool = False
     drawn: tuple[Any, ...] = ()
 
 
@@ -252,6 +252,7 @@ class CurvesPage:
             yield {self.standing: present.standing(Measurement(phase="failed", problem=problem)), **idle}
         finally:
             self._watched.pop(session, None)
+            watch.ended.set()
 
     def _grown(
         self, plan: "SweepPlan", watch: _Watch, client: Client
@@ -315,8 +316,10 @@ class CurvesPage:
             watch.drawn = drawn
         return self._charts(found, *drawn)
 
-    def choose(self, menu: str | None, positive: str, negative: str, *drawn: Any) -> Update:
-        """Another axis: its card's curve, until it is measured here."""
+    def choose(self, request: gr.Request, menu: str | None, positive: str, negative: str, *drawn: Any) -> Update:
+        """Another axis: its card's curve, until it is measured here. A run of the one before stops."""
+        if (watch := self._watched.get(request.session_hash or "")) is not None:
+            watch.end()
         found = self._beginning(axis_menu.chosen(menu, positive, negative))
         kinds = list(present.kinds_of(found))
         return {
@@ -326,6 +329,7 @@ class CurvesPage:
             self.kind: gr.Radio(kinds, value=drawn[1] if drawn[1] in kinds else kinds[0]),
             self.reached: "",
             **self._charts(found, *drawn),
+            **{button: gr.DownloadButton(interactive=False) for button in self.downloads},
         }
 
     def aim(self, found: Measurement, metric: str, value: float | None) -> str:
@@ -396,7 +400,7 @@ class CurvesPage:
         self.axis.input(
             self.choose,
             [self.axis, *self.sentences, *self.drawn],
-            [self.found, self.standing, self.kind, self.behind, self.reached, *self.charts],
+            [self.found, self.standing, self.kind, self.behind, self.reached, *self.charts, *self.downloads],
             **LATEST,
         )
         self.run.click(self.asked, None, [self.standing, self.run, self.stop], **ONCE).then(
