@@ -51,7 +51,7 @@ def analyse(
     compared = condition_of(loaded.plan, condition)
     table = results.of_tasks(table, _tasks(loaded.plan, tasks))
     mine = results.of_condition(table, compared.id)
-    found = analysis.analyse(mine, people, compared.strengths, rules, loaded.plan.analysis, table)
+    found = analysis.analyse(mine, people, compared.strengths, rules, loaded.plan.analysis, table, loaded.plan.flags)
     found = replace(found, flow=flow)
     part = "".join(f" --{name} {value}" for name, value in (("condition", condition), ("task", tasks)) if value)
     command = f"playground study analyse {folder}{part} --exclude {','.join(found.rules) or 'none'}"

@@ -19,7 +19,7 @@ from playground.study.comparisons import MeasureEffects, Threshold
 from playground.study.described import Result, Slider, StrengthEstimate, Table, Times, VerdictShares, found, of
 from playground.study.differences import Differences
 from playground.study.family import SecondaryTest
-from playground.study.parts import PlannedAnalysis, Rule
+from playground.study.parts import Flags, PlannedAnalysis, Rule
 from playground.study.preferences import PeoplePreferences, Preference, PreferenceModel, PromptPreferences
 
 FLAGS = get_args(Rule)
@@ -76,7 +76,8 @@ class Excluded:
 class Analysis:
     """A whole study. `kept` leaves out the people of `excluded`, `everyone` does not; `flow` is who came how far.
 
-    `planned` is what the study file says of the analysis, None where it says nothing.
+    `planned` is what the study file says of the analysis, None where it says nothing; `flags` are the
+    limits above which somebody stood out.
     """
 
     study: str
@@ -85,6 +86,7 @@ class Analysis:
     strengths: tuple[float, ...]
     rules: tuple[str, ...]
     planned: PlannedAnalysis | None
+    flags: Flags
     flow: Mapping[str, int]
     excluded: tuple[Excluded, ...]
     kept: Findings
@@ -107,11 +109,12 @@ def analyse(
     rules: Sequence[str] | None = None,
     planned: PlannedAnalysis | None = None,
     others: Table | None = None,
+    flags: Flags | None = None,
 ) -> Analysis:
     """The findings of `results.long_table` and `results.people_table`. Raises InvalidInput for an unknown rule.
 
     Without `rules` people are left out as planned, or else as usual. `others` are the answers of all conditions, where
-    the table is of one.
+    the table is of one, `flags` the limits by which people were flagged, if not the usual ones.
     """
     rules = (planned.exclude if planned else USUAL) if rules is None else rules
     unknown = [rule for rule in rules if rule not in FLAGS]
@@ -134,6 +137,7 @@ def analyse(
         strengths=strengths,
         rules=tuple(rules),
         planned=planned,
+        flags=flags or Flags(),
         flow={},
         excluded=excluded,
         kept=kept,
@@ -227,7 +231,7 @@ def _only(column: Table) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Estimate | PlannedAnalysis):
+    if isinstance(value, Estimate | Flags | PlannedAnalysis):
         return _plain(value.model_dump())
     if isinstance(value, Mapping):
         return {str(name): _plain(one) for name, one in value.items()}

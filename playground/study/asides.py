@@ -3,17 +3,27 @@
 from playground.study.analysis import Analysis, Findings
 from playground.study.described import Result
 from playground.study.differences import Differences
+from playground.study.parts import Flags
+from playground.study.results import ENOUGH
 from playground.study.wording import SURE, both, chance, count, interval, number, percent
 
 TASKS = {"pair": "A pair", "adjustment": "The slider", "single": "A single reply", "adaptive": "An adaptive reply"}
-FLAGS = {
-    "failed_check": "an attention check answered wrongly",
-    "inconsistent": "a repeated pair answered otherwise",
-    "too_fast": "more than a quarter of the answers too fast to have read",
-    "one_sided": "nearly always the same side",
-    "unfinished": "did not come to the end",
-}
-"""What a rule of exclusion means."""
+
+
+def rule(name: str, flags: Flags) -> str:
+    """What a rule of exclusion means, by the limits of the study file."""
+    some = flags.least_repeats
+    return {
+        "failed_check": f"{_above(flags.failed_check)} the attention checks answered wrongly",
+        "inconsistent": f"{_above(flags.inconsistent)} at least {some} repeated pairs answered otherwise",
+        "too_fast": f"{_above(flags.too_fast)} the answers too fast to have read",
+        "one_sided": f"{_above(flags.one_sided)} at least {ENOUGH} decided pairs for the same side",
+        "unfinished": "did not come to the end",
+    }[name]
+
+
+def _above(share: float) -> str:
+    return f"more than {100 * share:g} % of" if share else "any of"
 
 
 def flow(analysis: Analysis) -> str:
@@ -105,7 +115,7 @@ def agreement(found: Findings) -> str:
 def excluded(analysis: Analysis) -> str:
     """Who was left out and why."""
     planned = _planned(analysis)
-    rules = "; ".join(f"{rule} ({FLAGS[rule]})" for rule in analysis.rules)
+    rules = "; ".join(f"{name} ({rule(name, analysis.flags)})" for name in analysis.rules)
     if not analysis.rules:
         return f"Nobody was to be excluded{planned}."
     out = len(analysis.excluded)

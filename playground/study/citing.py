@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from playground.study.analysis import Analysis
-from playground.study.asides import FLAGS
+from playground.study.asides import rule
 from playground.study.parts import PlannedAnalysis
 from playground.study.wording import count
 
@@ -31,7 +31,7 @@ BIBTEX = """@software{alignment_playground,
 def methods(analysis: Analysis, about: Mapping[str, str]) -> str:
     """The methods as a paper tells them; a line is a paragraph."""
     kept, fitted = analysis.kept, analysis.kept.preference.value
-    rules = ", ".join(FLAGS[rule] for rule in analysis.rules)
+    rules = ", ".join(rule(name, analysis.flags) for name in analysis.rules)
     out = count(len(analysis.excluded), "person was", "people were")
     sample = (
         f"We analysed {count(kept.pairs, 'paired comparison')} by {count(kept.people, 'person', 'people')} of replies "

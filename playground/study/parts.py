@@ -125,7 +125,7 @@ class Checks(PlanTable):
 
 
 class Flags(PlanTable):
-    """From which share on somebody stands out. A flag drops nobody by itself."""
+    """Above which share somebody stands out. A flag drops nobody by itself."""
 
     failed_check: float = Field(default=0.0, ge=0, le=1, description="Of instructed and gold pairs answered wrongly.")
     inconsistent: float = Field(default=0.5, ge=0, le=1, description="Of repeated pairs answered otherwise ...")

@@ -18,7 +18,8 @@ from playground.study.forms import TOO_STRONG
 from playground.study.records import Records
 from playground.study.stimuli import Stimulus, Study
 
-_ENOUGH = 8  # choices of a side, to tell that somebody has one
+ENOUGH = 8
+"""Choices of a side, to tell that somebody has one."""
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,7 @@ def _person(study: Study, person: Mapping[str, Any], rows: Sequence[Mapping[str,
         "failed_check": failed > limits.failed_check * len(checks),
         "inconsistent": len(repeats) >= limits.least_repeats and differ > limits.inconsistent * len(repeats),
         "too_fast": fast > limits.too_fast * len(rows),
-        "one_sided": share is not None and len(chosen) >= _ENOUGH and max(share, 1 - share) > limits.one_sided,
+        "one_sided": share is not None and len(chosen) >= ENOUGH and max(share, 1 - share) > limits.one_sided,
     }
     finished, began = person["finished_at"], person["consented_at"]
     return {

@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,10 @@ from pydantic import TypeAdapter
 
 from playground.cards import Estimate
 from playground.errors import InvalidInput
-from playground.study import analysis, asides, crowd, figures, report, results, sentences, simulate, wording
+from playground.study import analysis, asides, citing, crowd, figures, report, results, sentences, simulate, wording
 from playground.study.analysis import Analysis
 from playground.study.described import Result, VerdictShares
-from playground.study.parts import PlannedAnalysis
+from playground.study.parts import Flags, PlannedAnalysis, Rule
 from playground.study.stimuli import Study
 from playground.study.store import Store
 from tests.study.made import PLAN, make_study
@@ -179,6 +179,19 @@ def test_exclusions_are_told_as_planned_or_not(tables: Tables, long_study: Study
     assert ", as planned" in asides.excluded(as_planned)
     assert ", other than planned" in asides.excluded(replace(as_planned, rules=("failed_check",)))
     assert "planned none" in asides.excluded(replace(as_planned, planned=None))
+
+
+def test_exclusions_are_told_with_the_limits_by_which_people_were_flagged(tables: Tables, long_study: Study) -> None:
+    flags = Flags(failed_check=0.5, inconsistent=0.0, least_repeats=2, too_fast=0.125, one_sided=0.75)
+    found = analysis.analyse(*tables, long_study.plan.strengths, get_args(Rule), flags=flags)
+    for told in (
+        "more than 50 % of the attention checks answered wrongly",
+        "any of at least 2 repeated pairs answered otherwise",
+        "more than 12.5 % of the answers too fast to have read",
+        "more than 75 % of at least 8 decided pairs for the same side",
+    ):
+        assert told in asides.excluded(found) and told in citing.methods(found, {})
+    assert found.as_json()["flags"] == flags.model_dump()
 
 
 def test_a_margin_and_a_family_are_told_as_registered(tables: Tables, long_study: Study) -> None:
