@@ -152,13 +152,14 @@ class Enrolment(Records):
         return Fills({(cell, content): count for cell, content, count in rows})
 
     @writes
-    def decline(self, connection: Connection) -> None:
-        """Somebody did not consent: counted, and nothing else."""
-        self._note(connection, "declined")
+    def decline(self, connection: Connection, preview: bool = False) -> None:
+        """Somebody did not consent: counted, and nothing else; previews and pilots not even that."""
+        if not (preview or self.study.plan.recruiting.pilot):
+            self._note(connection, "declined")
 
     @writes
     def withdraw(self, connection: Connection, code: str) -> None:
-        """Delete everything about a person; that somebody withdrew stays counted. Unknown codes are nobody's.
+        """Delete everything about a person; that somebody counted withdrew stays so. Unknown codes are nobody's.
 
         Raises Refused unless it is the person's own code.
         """
@@ -213,12 +214,13 @@ class Enrolment(Records):
         return connection.execute(found).one_or_none() is not None
 
     def _delete(self, connection: Connection, person: Person) -> None:
-        """Delete all about a person; that somebody withdrew stays counted, and their id cannot begin anew."""
+        """Delete all about a person; that somebody counted withdrew stays so, and their id cannot begin anew."""
         if person.ids is not None:
             digest = self._digest(connection, person.ids.external)
             connection.execute(sa.insert(withdrawn_ids).values(study_id=self.study_id, digest=digest))
         connection.execute(sa.delete(people).where(people.c.id == person.id))
-        self._note(connection, "withdrawn")
+        if not (person.preview or person.pilot):
+            self._note(connection, "withdrawn")
 
     def _person(self, connection: Connection, where: sa.ColumnElement[bool]) -> Person | None:
         row = connection.execute(
@@ -230,7 +232,7 @@ class Enrolment(Records):
         ).one_or_none()
         if row is None:
             return None
-        marks = (row.preview, row.instructed_at is not None, row.questioned_at is not None)
+        marks = (row.preview, row.pilot, row.instructed_at is not None, row.questioned_at is not None)
         ids = None if row.external is None else RecruitmentIds(row.external, row.recruitment, row.session)
         return Person(row.id, row.code, row.token, row.key, ids, *marks, row.outcome or None, row.paused)
 

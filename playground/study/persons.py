@@ -29,6 +29,7 @@ class Person:
     key: str
     ids: RecruitmentIds | None
     preview: bool
+    pilot: bool
     instructed: bool
     questioned: bool
     outcome: Outcome | None

@@ -81,7 +81,7 @@ def main_data(table: pd.DataFrame, people: pd.DataFrame) -> tuple[pd.DataFrame, 
 
 
 def flow(records: Records) -> dict[str, int]:
-    """How many people came how far; pilots and main data together."""
+    """How many people came how far, without previews and pilots."""
     progress = records.progress()
     return {
         "declined": progress.declined,

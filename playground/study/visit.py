@@ -87,7 +87,7 @@ class Visits:
             case "consent":
                 return self._begin(form, query)
             case "decline":
-                self.store.decline()
+                self.store.decline(_is_preview(query))
                 return Page(self._end("declined", self._ids(query)))
             case "withdraw":
                 self.store.withdraw(form.code)

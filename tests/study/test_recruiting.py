@@ -179,6 +179,19 @@ def test_many_at_once_keep_to_the_quota(tmp_path: Path) -> None:
     visits.store.close()
 
 
+@pytest.mark.parametrize(("pilot", "query"), [("true", {"PROLIFIC_PID": "one"}), ("false", {"preview": "1"})])
+def test_whoever_tries_a_study_out_neither_declines_nor_withdraws_in_its_counts(
+    tmp_path: Path, pilot: str, query: dict[str, str]
+) -> None:
+    visits = recruited(tmp_path, f"[recruiting]\npilot = {pilot}\n")
+    visits.act(form(visits.arrive(query), "decline"), query)
+    visits.act(form(trial(visits, query), "withdraw"), query)
+    assert visits.store.enrolled() == []
+    told = visits.store.progress()
+    assert (told.declined, told.withdrawn) == (0, 0)
+    visits.store.close()
+
+
 def test_a_pilot_is_marked_and_takes_no_place(tmp_path: Path) -> None:
     from playground.study import results
 
