@@ -2,6 +2,8 @@
 // server answers with the next page, after it has saved. A form that gets no answer is sent again, with its own key, also
 // after the page was loaded anew.
 const body = document.getElementById('page');
+// Systems wait half a second for the second click of a double click; nobody reads what the first one brought in less.
+const DOUBLE_MS = 500;
 const RETRY_MS = 10000, LONGEST_PATH = 500, UNSAVED = 'unsaved', TYPED = 'typed';
 /** @typedef {Record<string, any>} Form */
 /** @type {Record<string, string>} */
@@ -18,7 +20,7 @@ let path = [];
 let away = null;
 /** @type {Form | null} */
 let sending = null;
-let began = 0, hidden = 0, hiddenMs = 0, timer = 0;
+let pressedAt = -DOUBLE_MS, began = 0, hidden = 0, hiddenMs = 0, timer = 0;
 
 /** @param {string} selector */
 const find = (selector) => body.querySelector(selector);
@@ -174,10 +176,12 @@ function answer(button) {
   });
 }
 
-/** @param {Found} button */
-function press(button) {
-  if (button.disabled) return;
+/** @param {Found} button @param {number} at */
+function press(button, at) {
   const { action } = button.dataset;
+  const doubled = at - pressedAt < DOUBLE_MS;
+  pressedAt = at;
+  if (button.disabled || (doubled && action !== 'undo')) return; // a slip is noticed sooner than anything is read
   if (action === 'questions') send({ action, values: typed() });
   else if (action) send({ action });
   else answer(button);
@@ -188,7 +192,7 @@ function returned() { if (away !== null) { hiddenMs += now() - away; away = null
 
 body.addEventListener('click', /** @param {Heard} event */ (event) => {
   const button = event.target.closest('button');
-  if (button && body.contains(button)) press(button);
+  if (button && body.contains(button)) press(button, event.timeStamp);
 });
 body.addEventListener('submit', (event) => event.preventDefault());
 body.addEventListener('input', /** @param {Heard} event */ (event) => {
@@ -207,7 +211,7 @@ document.addEventListener('keydown', /** @param {Key} event */ (event) => {
   const button = find(`[data-shortcut="${CSS.escape(pressed(event))}"]`);
   if (!button || sending) return;
   event.preventDefault();
-  press(button);
+  press(button, event.timeStamp);
 });
 document.addEventListener('visibilitychange', () => (document.hidden ? left() : returned()));
 window.addEventListener('blur', left);

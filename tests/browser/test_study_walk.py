@@ -31,6 +31,8 @@ pytestmark = pytest.mark.browser
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 WIDE = {"width": 1100, "height": 1000}
+DOUBLE_MS = 500
+"""Two presses that follow each other sooner are one: those of a double click. Nobody has looked at a page so soon."""
 Open = Callable[..., Page]
 
 
@@ -100,10 +102,11 @@ def token(page: Page) -> str:
 
 
 def goes_on(page: Page, act: Callable[[], object]) -> None:
-    """Do something and wait for the next page."""
+    """Do something, wait for the next page, and look at it."""
     before = token(page)
     act()
     expect(page.locator("main.study")).not_to_have_attribute("data-page", before)
+    page.wait_for_timeout(DOUBLE_MS)
 
 
 def fits_the_screen(page: Page) -> None:
@@ -323,6 +326,22 @@ def test_the_keyboard_alone_answers_and_takes_back_on_a_wide_screen(
     with Records.open(database, built[1]) as records:
         (row,) = long_table(records, built[1]).to_dict("records")
     assert (row["choice"], row["degree"], row["undone"]) == ("left", -1, 1)
+
+
+def test_a_double_click_is_one_answer(served: Server, visit: Open) -> None:
+    page = visit(f"{served.url}/?PROLIFIC_PID=twice", **PHONE)
+    begin(page)
+    page.clock.install()
+    page.clock.pause_at(int(page.evaluate("Date.now()")) + 1000)
+    before = token(page)
+    page.get_by_role("button", name="both bad").click()
+    expect(page.locator("main.study")).not_to_have_attribute("data-page", before)
+    after = token(page)
+    page.evaluate("document.querySelector('.bar button').click()")
+    assert token(page) == after and page.locator("button:disabled").count() == 0
+    page.clock.run_for(DOUBLE_MS)
+    page.evaluate("document.querySelector('.bar button').click()")
+    expect(page.locator("main.study")).not_to_have_attribute("data-page", after)
 
 
 def test_what_is_typed_outlives_a_way_back_and_a_reload(served: Server, visit: Open) -> None:
