@@ -106,7 +106,7 @@ def goes_on(page: Page, act: Callable[[], object]) -> None:
     before = token(page)
     act()
     expect(page.locator("main.study")).not_to_have_attribute("data-page", before)
-    page.wait_for_timeout(DOUBLE_MS)
+    page.wait_for_function(f"since => performance.now() - since > {DOUBLE_MS}", arg=page.evaluate("performance.now()"))
 
 
 def fits_the_screen(page: Page) -> None:
