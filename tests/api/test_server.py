@@ -44,7 +44,7 @@ def test_a_token_s_text_is_asked_for_beside_the_event_loop(player: Player, monke
     monkeypatch.setattr(player, "piece", piece)
     with serving(player) as served:
         assert ask(served.client(), logprobs=True).choices[0].logprobs.content
-        chunks = ask(served.client(), logprobs=True, stream=True)
+        chunks = list(ask(served.client(), logprobs=True, stream=True))
         assert any(chunk.choices[0].logprobs for chunk in chunks)
 
 
