@@ -21,6 +21,7 @@ from playground.api.metrics import Metrics
 from playground.api.models import Models
 from playground.errors import Busy, PlaygroundError
 from playground.remote.http import BATCHES, DESCRIPTION, EVENTS, PIECES
+from playground.serving.bodies import Bodies
 from playground.serving.limits import LimitedPlayer
 
 _PATHS = ("/v1/{rest:path}", "/health", "/ready", "/metrics")
@@ -108,7 +109,7 @@ def build(player: LimitedPlayer, keys: Keys) -> ASGIApp:
     app.add_exception_handler(HTTPException, _unknown)
     app.add_exception_handler(Exception, _broken)
     _describe(app)
-    return Entrance(app, keys, metrics)
+    return Entrance(Bodies(app), keys, metrics)
 
 
 def routes(app: ASGIApp) -> list[Route]:

@@ -11,7 +11,6 @@ from playground.api.keys import Keys
 from playground.events import Progress
 from playground.remote.opening import opened
 from playground.serving.address import Address, check_port, listen
-from playground.serving.bodies import Bodies
 from playground.serving.cors import Cors
 from playground.serving.gate import Gate
 from playground.serving.hosting import ServerSettings
@@ -27,8 +26,7 @@ _OPEN = (
 
 def application(player: LimitedPlayer, keys: Keys, host: str) -> ASGIApp:
     """The endpoint alone, behind what stands before every page's routes; `host` is the address it will listen on."""
-    endpoint = Bodies(app.build(player, keys))
-    return Cors(Gate(endpoint, player.hosting.access(host)), callers(player.hosting.origins))
+    return Cors(Gate(app.build(player, keys), player.hosting.access(host)), callers(player.hosting.origins))
 
 
 def serve(

@@ -150,9 +150,11 @@ def test_a_public_server_keeps_its_limits(player: Player) -> None:
     ],
 )  # fmt: skip
 def test_a_body_that_is_no_request_is_refused_in_the_usual_shape(served: Served, body: bytes, status: int) -> None:
-    answer = httpx.post(f"{served.url}/v1/chat/completions", content=body)
-    assert answer.status_code == status
+    before = answered(served, status)
+    answer = httpx.post(f"{served.url}/v1/chat/completions", content=body, headers={"X-Request-Id": "mine"})
+    assert (answer.status_code, answer.headers.get("x-request-id")) == (status, "mine")
     assert answer.json()["error"]["type"] == "invalid_request_error"
+    assert answered(served, status) == before + 1
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/x", 404), ("GET", "/v1/chat/completions", 405)])
@@ -305,6 +307,12 @@ def numbers(served: Served) -> dict[str, float]:
     """What /metrics says, by name and labels."""
     lines = httpx.get(f"{served.url}/metrics").text.splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+
+def answered(served: Served, status: int) -> float:
+    """How many requests were answered with it."""
+    told = numbers(served).items()
+    return sum(count for name, count in told if name.startswith("playground_requests_total") and f'"{status}"' in name)
 
 
 def test_metrics_count_requests_tokens_and_the_time_to_the_first(player: Player) -> None:
