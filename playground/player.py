@@ -117,7 +117,7 @@ class Player:
             return self._add(axes.load(Path(name_or_folder), self.model))
         for folder, error in self.damaged.items():
             if folder.name == name_or_folder:
-                raise error
+                raise error.with_traceback(None)  # which would grow by each time it is raised
         for folder, card in cards.known().items():
             if card.name == name_or_folder:  # one of the person's own, or it does not fit: let the check say why
                 return self._add(axes.load(folder, self.model))

@@ -206,5 +206,9 @@ def test_a_damaged_folder_keeps_no_other_from_loading_and_is_named(
     monkeypatch.setattr("playground.places.AXES", tmp_path)
     assert list(cards.shipped()) == [good]
     player = Player(model, dict(found.axes), found.damaged)
-    with pytest.raises(AxisMismatch, match="seed"):
-        player.axis("axis")
+    depths: list[int] = []
+    for _ in range(2):
+        with pytest.raises(AxisMismatch, match="seed") as told:
+            player.axis("axis")
+        depths.append(len(told.traceback))
+    assert depths[0] == depths[1]

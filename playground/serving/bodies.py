@@ -87,7 +87,8 @@ async def _read(receive: Receive) -> bytes | None:
         if message["type"] != "http.request":
             return None
         read, more = read + len(message.get("body", b"")), message.get("more_body", False)
-        parts = [*parts, message.get("body", b"")] if read <= LARGEST else []
+        if read <= LARGEST:
+            parts.append(message.get("body", b""))
     return b"".join(parts) if read <= LARGEST else None
 
 

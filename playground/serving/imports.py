@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,10 @@ def from_folder(player: "Player", folder: str) -> str:
     """Load the axis that lies in a folder; its name. Raises InvalidInput or AxisMismatch."""
     if not folder.strip():
         raise InvalidInput("There is nothing to load.", "Choose the axis's files, or name its folder.")
-    try:
-        path = Path(folder.strip()).expanduser()
-        if path.is_dir():
-            return player.axis(str(path)).card.name
-    except (OSError, ValueError, RuntimeError):  # too long, no text, or of nobody's home: no path at all
-        pass
-    raise InvalidInput(f"There is no folder {folder.strip()[:200]}.", "Check the path.")
+    path = _directory(folder.strip())
+    if path is None:
+        raise InvalidInput(f"There is no folder {folder.strip()[:200]}.", "Check the path.")
+    return player.axis(str(path)).card.name
 
 
 def from_files(player: "Player", files: Sequence[str], keep: Path) -> str:
@@ -49,6 +47,13 @@ def from_files(player: "Player", files: Sequence[str], keep: Path) -> str:
             shutil.rmtree(home, ignore_errors=True)
             raise InvalidInput(f"It cannot be kept: {error.strerror}.", f"Make room in {home.parent}.") from None
     return player.axis(str(home)).card.name
+
+
+def _directory(path: str) -> Path | None:
+    with suppress(OSError, ValueError, RuntimeError):  # too long, no text, or of nobody's home: no path at all
+        found = Path(path).expanduser()
+        return found if found.is_dir() else None
+    return None
 
 
 def _checked(player: "Player", folder: Path) -> Card:
