@@ -18,7 +18,7 @@ from playground.engine.methods import SteeringVector
 from playground.engine.scheduler import Scheduler
 from playground.errors import AxisDamaged
 from playground.events import Progress
-from playground.files import digest
+from playground.files import digest, trouble
 from playground.settings import MAIN
 
 MOST_PERPLEXITY, LEAST_DIVERSITY = 1.5, 0.9
@@ -26,6 +26,8 @@ MOST_PERPLEXITY, LEAST_DIVERSITY = 1.5, 0.9
 
 VERSION = 1
 """Of how they are calibrated: what was calibrated otherwise is not taken up again."""
+
+_COMMAND = ("playground", "axis", "instant")
 
 
 def folder_of(cache: Path, described: Described, model: LanguageModel) -> Path:
@@ -39,30 +41,31 @@ def folder_of(cache: Path, described: Described, model: LanguageModel) -> Path:
 def make(scheduler: Scheduler, described: Described, keep: Path | None) -> Generator[Progress, None, Axis]:
     """Calibrate an axis, or take up what was kept in a folder `keep`, and return it ready to steer.
 
-    Where that folder cannot be written it is calibrated anew the next time, and steers no less. Its rows run among
-    those of others. Raises InvalidInput where the descriptions make no difference to the model.
+    Its rows run among those of others. Raises InvalidInput where the descriptions make no difference to the model.
     """
     model = scheduler.model
     if keep is not None and (keep / cards.FILE_NAME).is_file():
-        try:
+        with suppress(AxisDamaged):  # which is made anew
             return _renamed(axes.load(keep, model), described)
-        except AxisDamaged:  # it is made anew
-            (keep / cards.FILE_NAME).unlink()
     found = yield from calibration.calibrate(scheduler, described)
     vector, card = SteeringVector(found.vector), _card(model, described, found)
     if keep is not None:
-        with suppress(OSError):
+        try:
             card = _kept(card, vector, keep)
+        except Exception as error:
+            if trouble(error) is None:  # it steers as well where nothing can be written
+                raise
     return axes.instant(card, model, vector)
 
 
 def _kept(card: Card, vector: SteeringVector, folder: Path) -> Card:
-    """Write an axis, its card last: a folder with a card is whole."""
+    """Write an axis into a folder; its card as it stands there."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / cards.FILE_NAME).unlink(missing_ok=True)
     vector.save(folder)
-    card = card.model_copy(update={"files": {vector.file: digest(folder / vector.file)}})
-    card.save(folder)
-    return card
+    whole = card.model_copy(update={"files": {vector.file: digest(folder / vector.file)}})
+    whole.save(folder)  # last: a folder with a card is whole
+    return whole
 
 
 def _card(model: LanguageModel, described: Described, found: Calibrated) -> Card:
@@ -74,9 +77,7 @@ def _card(model: LanguageModel, described: Described, found: Calibrated) -> Card
         base=model.identity(),
         data=(),
         licence=described.licence,
-        command=shlex.join(
-            ["playground", "axis", "instant", "--positive", described.positive, "--negative", described.negative]
-        ),
+        command=shlex.join([*_COMMAND, "--positive", described.positive, "--negative", described.negative]),
         recipe={},
         seed=0,
         contrast=found.contrast,

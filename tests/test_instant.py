@@ -1,5 +1,6 @@
 """Instant axes at a player: calibrated, kept, and used like any other."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -118,12 +119,16 @@ def test_a_damaged_calibration_is_made_anew(player: Player, model: LanguageModel
     assert Card.load(folder) == again.card
 
 
-def test_where_nothing_can_be_written_it_steers_no_less(player: Player, tmp_path: Path) -> None:
-    taken = tmp_path / "taken"
-    taken.write_text("no folder")
-    player.calibrations = taken / "instant"
-    assert len(ends(player, asked(PIRATE))) == 1
-    assert player.axis(PIRATE).card.command.startswith("playground axis instant --positive 'a swashbuckling pirate' ")
+def test_where_nothing_can_be_kept_it_steers_as_well(model: LanguageModel, player: Player, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    unkept = Player(model, calibrations=tmp_path / "file" / "instant")
+    assert ends(unkept, asked(PIRATE)) == ends(player, asked(PIRATE))
+
+
+def test_a_shell_reads_the_command_of_a_card_as_it_was_meant(player: Player) -> None:
+    positive = 'a "loud" clown, who pays $HOME and `whoami`'
+    card = player.axis(f"{positive} | a clerk").card
+    assert shlex.split(card.command)[3:] == ["--positive", positive, "--negative", "a clerk"]
 
 
 def test_a_dot_makes_no_difference(player: Player) -> None:
