@@ -10,7 +10,7 @@ from typing import Any
 from playground import metrics
 from playground.axes import Axis, digest
 from playground.errors import InvalidInput
-from playground.events import Finished
+from playground.events import Finished, Progress
 from playground.measure.plan import GRID, SweepPlan
 from playground.measure.sweep import Batch, MeasuredReply, Measurer, Stops, never
 from playground.player import Player
@@ -28,8 +28,12 @@ class LocalMeasurer(Measurer):
         """`encoder` is the folder of a sentence encoder, for coherence. Rows run among others', as the `client`'s."""
         self.player, self.encoder, self.client = player, encoder, client
 
-    def identity(self, plan: SweepPlan) -> dict[str, Any]:
-        """All that the numbers depend on. Raises InvalidInput or AxisMismatch where the plan cannot be run."""
+    def identity(self, plan: SweepPlan) -> Generator[Progress, None, dict[str, Any]]:
+        """All that the numbers depend on, once the axis is calibrated if it must be.
+
+        Raises InvalidInput or AxisMismatch where the plan cannot be run.
+        """
+        yield from self.player.prepare([plan.axis])
         axis = self.player.axis(plan.axis)
         _check_prompts(self.player, plan)
         return _identity(self.player, axis, plan, self.encoder)

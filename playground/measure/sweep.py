@@ -81,11 +81,16 @@ class BatchRequest(NamedTuple):
 class Measurer(Protocol):
     """Whatever measures the batches of plans: an engine in this process, machines of a cluster, an engine elsewhere."""
 
-    def identity(self, plan: SweepPlan) -> dict[str, Any]:
-        """All that the numbers depend on. Raises InvalidInput or AxisMismatch where the plan cannot be run."""
+    def identity(self, plan: SweepPlan) -> Generator[Waiting | Progress, None, dict[str, Any]]:
+        """All that the numbers depend on; meanwhile how far the axis is, if it must be calibrated first.
+
+        Raises InvalidInput or AxisMismatch where the plan cannot be run.
+        """
         ...
 
-    def batches(self, plan: SweepPlan, numbers: range, stops: Stops) -> Generator[Waiting | Batch, None, None]:
+    def batches(
+        self, plan: SweepPlan, numbers: range, stops: Stops
+    ) -> Generator[Waiting | Progress | Batch, None, None]:
         """The plan's batches of these numbers, in their order; it ends without the one in work once it `stops`."""
         ...
 
@@ -98,7 +103,8 @@ def sweep(
     Closing the generator is Stop. Once it `stops` the batch in work is dropped and the sweep ends with what it has.
     Raises InvalidInput or AxisMismatch before any work where the plan cannot be run or `out` holds something else.
     """
-    with _claim(out, measurer.identity(plan)) as store:
+    identity = yield from measurer.identity(plan)
+    with _claim(out, identity) as store:
         done = _kept(store) if store else []
         found = [measured for batch in done for measured in batch]
         pace = ProgressMeter("sweep", plan.replies(), "replies")
@@ -106,7 +112,7 @@ def sweep(
         yield from _points_so_far(found)
         with closing(measurer.batches(plan, plan.batch_numbers(len(done)), stops)) as batches:
             for fresh in batches:
-                if isinstance(fresh, Waiting):
+                if isinstance(fresh, Waiting | Progress):
                     yield fresh
                     continue
                 if store:

@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Any
 
 from playground.errors import InvalidInput, ModelUnavailable
-from playground.events import Waiting, from_json, to_json
+from playground.events import Progress, Waiting, from_json, to_json
 from playground.measure.plan import SweepPlan
 from playground.measure.sweep import Batch, BatchRequest, Identity, Measurer, Stops, from_line, never, to_line
 from playground.remote import wire
@@ -39,20 +39,20 @@ def request(body: str | bytes) -> BatchRequest:
     return found
 
 
-def line(one: Identity | Waiting | Batch) -> str:
+def line(one: Identity | Waiting | Progress | Batch) -> str:
     """What is told, as a line."""
     if isinstance(one, Identity):
         return _IDENTITY + json.dumps(one.told) + "}"
-    return to_json(one) if isinstance(one, Waiting) else to_line(one)
+    return to_json(one) if isinstance(one, Waiting | Progress) else to_line(one)
 
 
-def _read(text: str) -> Identity | Waiting | Batch:
+def _read(text: str) -> Identity | Waiting | Progress | Batch:
     if text.startswith("["):
         return from_line(text)
     if text.startswith(_IDENTITY):
         return Identity(json.loads(text)["identity"])
     event = from_json(text)
-    if not isinstance(event, Waiting):
+    if not isinstance(event, Waiting | Progress):
         raise InvalidInput(f"The engine tells what belongs to no sweep: {text[:80]!r}.")
     return event
 
@@ -68,23 +68,30 @@ class RemoteMeasurer(Measurer):
         """`ask` gives the lines that answer a body."""
         self.ask, self.coherence = ask, coherence
 
-    def identity(self, plan: SweepPlan) -> dict[str, Any]:
-        """All that the numbers depend on there. Raises as the engine does, and EngineLost."""
+    def identity(self, plan: SweepPlan) -> Generator[Waiting | Progress, None, dict[str, Any]]:
+        """All that the numbers depend on there; meanwhile how far the axis is calibrated.
+
+        Raises as the engine does, and EngineLost.
+        """
         for _ in range(ATTEMPTS - 1):
             try:
-                return self._identity(plan)
+                return (yield from self._identity(plan))
             except EngineLost:
                 pass
-        return self._identity(plan)
+        return (yield from self._identity(plan))
 
-    def _identity(self, plan: SweepPlan) -> dict[str, Any]:
+    def _identity(self, plan: SweepPlan) -> Generator[Waiting | Progress, None, dict[str, Any]]:
         with closing(self._told(plan, range(0), never)) as told:
             for one in told:
                 if isinstance(one, Identity):
                     return one.told
+                if isinstance(one, Waiting | Progress):
+                    yield one
         raise _ended_early()
 
-    def batches(self, plan: SweepPlan, numbers: range, stops: Stops = never) -> Generator[Waiting | Batch, None, None]:
+    def batches(
+        self, plan: SweepPlan, numbers: range, stops: Stops = never
+    ) -> Generator[Waiting | Progress | Batch, None, None]:
         """The plan's batches of these numbers. Raises as the engine does, and ModelUnavailable where that changed."""
         known, lost, left = None, 0, numbers
         while left and not stops():
@@ -97,7 +104,7 @@ class RemoteMeasurer(Measurer):
                                 raise ModelUnavailable("The engine became another amid the sweep.", "Measure again.")
                         else:
                             yield one
-                            if not isinstance(one, Waiting):
+                            if not isinstance(one, Waiting | Progress):
                                 lost, left = 0, left[1:]
                 if left and not stops():
                     raise _ended_early()
@@ -106,6 +113,8 @@ class RemoteMeasurer(Measurer):
                 if lost == ATTEMPTS:
                     raise
 
-    def _told(self, plan: SweepPlan, numbers: range, stops: Stops) -> Generator[Identity | Waiting | Batch, None, None]:
+    def _told(
+        self, plan: SweepPlan, numbers: range, stops: Stops
+    ) -> Generator[Identity | Waiting | Progress | Batch, None, None]:
         with closing(self.ask(body(BatchRequest(plan, numbers, self.coherence)))) as lines:
             yield from map(_read, wire.whole(lines, stops))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.errors import InvalidInput, PlaygroundError
+from playground.events import Progress, exhaust
 from playground.measure.local import LocalMeasurer
 from playground.measure.plan import SweepPlan
 from playground.measure.sweep import Batch, Measurer, Stops, from_line, never, to_line
@@ -25,13 +26,13 @@ class ClusterMeasurer(Measurer):
         """
         self.machines, self.here, self.how = machines, here, dict(how)
 
-    def identity(self, plan: SweepPlan) -> dict[str, Any]:
+    def identity(self, plan: SweepPlan) -> Generator[Progress, None, dict[str, Any]]:
         """What the numbers depend on here; a machine where it is another refuses."""
         return self.here.identity(plan)
 
     def batches(self, plan: SweepPlan, numbers: range, stops: Stops = never) -> Generator[Batch, None, None]:
         """The plan's batches of these numbers; it stops between two."""
-        job = {"how": self.how, "plan": plan.model_dump(mode="json"), "identity": self.identity(plan)}
+        job = {"how": self.how, "plan": plan.model_dump(mode="json"), "identity": exhaust(self.identity(plan))}
         for line in self.machines.each(measured, json.dumps(job), numbers):
             if stops():
                 return
@@ -54,7 +55,7 @@ def _opened(job: str) -> tuple[LocalMeasurer, SweepPlan]:
     plan, how = SweepPlan(**told["plan"]), told["how"]
     player = Player.open(how["model"], how["dtype"], None, how["device"])
     here = LocalMeasurer(player, Path(how["encoder"]) if how["encoder"] else None)
-    if json.loads(json.dumps(here.identity(plan))) != told["identity"]:
+    if json.loads(json.dumps(exhaust(here.identity(plan)))) != told["identity"]:
         raise InvalidInput(
             "A machine of the cluster has another model, axis or encoder than this one.", "Put the same on each."
         )

@@ -174,26 +174,25 @@ class LimitedPlayer:
             with closing(sweep(self._measurer(coherence, client), self._within(plan), out, stops)) as steps:
                 yield from steps
 
-    def identity(self, plan: "SweepPlan", coherence: bool = False) -> dict[str, Any]:
-        """All that the numbers of a sweep here depend on."""
-        self.check_axis(plan.axis)
-        self.hosting.check_plan(plan)
-        return self._measurer(coherence, NOBODY).identity(self._within(plan))
+    def identity(
+        self, plan: "SweepPlan", client: Client = NOBODY, coherence: bool = False
+    ) -> Generator["Waiting | Progress | Identity", None, None]:
+        """All that the numbers of a sweep here depend on; before it how far the axis is, if it must be calibrated."""
+        from playground.measure.sweep import Identity
+
+        yield from self._prepare_plan(plan, client)
+        yield Identity((yield from self._measurer(coherence, client).identity(self._within(plan))))
 
     def batches(
         self, asked: "BatchRequest", client: Client = NOBODY, stops: Callable[[], bool] = lambda: False
-    ) -> Generator["Identity | Waiting | Batch", None, None]:
+    ) -> Generator["Identity | Waiting | Progress | Batch", None, None]:
         """What a page elsewhere asks for in the course of a sweep, within the limits and in line."""
-        from playground.measure.sweep import Identity
-
-        for step in self._prepare_plan(asked.plan, client):
-            yield step if isinstance(step, Waiting) else Waiting(0)  # at which whoever asked may leave
-        measurer, plan = self._measurer(asked.coherence, client), self._within(asked.plan)
-        yield Identity(measurer.identity(plan))
+        yield from self.identity(asked.plan, client, asked.coherence)
         if asked.numbers:
+            measurer = self._measurer(asked.coherence, client)
             with self._measurings.join(client) as waiting:
                 yield from map(Waiting, waiting)
-                with closing(measurer.batches(plan, asked.numbers, stops)) as found:
+                with closing(measurer.batches(self._within(asked.plan), asked.numbers, stops)) as found:
                     yield from found
 
     def _prepare_plan(self, plan: "SweepPlan", client: Client) -> "Generator[Waiting | Progress, None, None]":

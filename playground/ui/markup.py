@@ -48,6 +48,11 @@ def waiting(before: int) -> Markup:
     return paragraph("status reading", in_line(before))
 
 
+def calibrating(percent: int) -> str:
+    """How far an axis is that must be calibrated first."""
+    return f"Calibrating the axis of your sentences, {percent} % …"
+
+
 def picture(drawing: Markup) -> Markup:
     """A picture that scrolls where it is wider than its page."""
     return _PARTS.picture(drawing)

@@ -95,7 +95,7 @@ def test_it_opens_no_folder_named_as_an_axis(engine: RemoteEngine, tiny_folder: 
     with pytest.raises(ModelUnavailable, match="no axis named"):
         list(engine.run(Request(rows=rows, max_new_tokens=2)))
     with pytest.raises(ModelUnavailable, match="no axis named"):
-        engine.measurer(coherence=False).identity(plan(axis=folder))
+        exhaust(engine.measurer(coherence=False).identity(plan(axis=folder)))
 
 
 def test_who_waits_in_its_line_is_told(player: Player) -> None:
@@ -175,14 +175,22 @@ def test_a_sweep_before_it_makes_the_folder_that_the_engine_makes(served: Served
     with opened(ServerSettings(engine=served.url)) as (engine, within):
         far, near = LimitedPlayer(engine, within), LimitedPlayer(served.player, ServerSettings(model=MODEL))
         what = plan(axis=axis)
-        assert json.loads(json.dumps(near.identity(what))) == far.identity(what)
-        told = [
+        told = [[*player.identity(what)][-1] for player in (near, far)]
+        assert json.loads(json.dumps(told[0])) == json.loads(json.dumps(told[1]))
+        points = [
             [event for event in player.sweep(what, out=tmp_path / name) if isinstance(event, PointMeasured)]
             for name, player in (("far", far), ("near", near))
         ]
-    assert told[0] == told[1] and len(told[0]) == 2 * 3
+    assert points[0] == points[1] and len(points[0]) == 2 * 3
     for name in (PLAN, STORE):
         assert (tmp_path / "far" / name).read_bytes() == (tmp_path / "near" / name).read_bytes()
+
+
+def test_a_sweep_before_it_tells_how_far_its_axis_is_calibrated(served: Served) -> None:
+    with opened(ServerSettings(engine=served.url)) as (engine, within):
+        *before, last = LimitedPlayer(engine, within).identity(plan(axis="a cook | a judge"))
+    assert isinstance(last, Identity)
+    assert len([one for one in before if isinstance(one, Progress) and one.stage == "calibrating"]) > 1
 
 
 def test_a_sweep_before_it_is_stopped_and_gone_on_with(
@@ -270,7 +278,7 @@ def test_an_engine_that_ends_too_early_is_asked_again_and_then_lost() -> None:
         list(RemoteMeasurer(ask, coherence=False).batches(plan(), range(3)))
     assert len(asked) == ATTEMPTS
     with pytest.raises(EngineLost, match="before it was whole"):
-        RemoteMeasurer(nothing, coherence=False).identity(plan())
+        exhaust(RemoteMeasurer(nothing, coherence=False).identity(plan()))
 
 
 def test_a_sweep_before_it_keeps_to_the_limits_of_both(served: Served) -> None:
@@ -281,7 +289,7 @@ def test_a_sweep_before_it_keeps_to_the_limits_of_both(served: Served) -> None:
                 list(LimitedPlayer(engine, within).sweep(plan()))
         measurer = RemoteEngine(small.url).measurer(coherence=False)
         with pytest.raises(InvalidInput, match="6 replies"):
-            measurer.identity(plan())
+            exhaust(measurer.identity(plan()))
         for wrong in ("", "[]", '{"plan": 1}', '{"plan": {}, "numbers": [0, 1], "coherence": false}'):
             assert httpx.post(f"{small.url}/v1/engine/batches", content=wrong).status_code == 400
         with pytest.raises(ModelUnavailable, match="no such batches"):

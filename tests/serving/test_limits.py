@@ -119,7 +119,7 @@ def test_a_sweep_is_asked_in_requests_that_keep_to_the_limits(tmp_path: Path, ti
         patch.setattr(player.scheduler, "run", watched)
         list(hosted.sweep(wide))
     assert asked == [8] * 5
-    assert hosted.identity(wide) == hosted.identity(wide.model_copy(update={"batch": 8}))
+    assert list(hosted.identity(wide)) == list(hosted.identity(wide.model_copy(update={"batch": 8})))
 
 
 def test_a_conversation_no_context_can_hold_is_refused_before_it_stands_in_line() -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from playground import places
+from playground import calibration, places
 from playground.measure.sweep import replies_in
 from playground.player import Player
 from playground.serving.hosting import ServerSettings
 from playground.serving.limits import LimitedPlayer
+from playground.ui import axis_menu
 from playground.ui.curves import present
 from playground.ui.curves.page import CurvesPage
 from tests.conftest import FolderOf
@@ -139,6 +140,20 @@ def test_an_axis_that_is_chosen_while_another_is_measured_is_drawn_last(player: 
         assert phases(page, list(running)) == ["stopped"]
         shown = chosen.result()
     assert shown[page.found].phase == "empty" and not shown[page.downloads[0]].interactive
+
+
+def test_an_axis_of_two_sentences_is_calibrated_in_view_and_kept_by_no_public_page(
+    player: Player, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "PROMPTS", calibration.PROMPTS[:3])
+    monkeypatch.setattr(calibration, "TOKENS", 10)
+    monkeypatch.setattr(player, "calibrations", tmp_path / "instant")
+    page = page_of(player, public=True)
+    described = {"axis": axis_menu.TWO_SENTENCES, "positive": "a calm cook", "negative": "a loud judge"}
+    updates = list(run(page, alphas="0,1", seeds=1, **described))
+    told = [update[page.standing] for update in updates if page.standing in update]
+    assert "Calibrating the axis" in told[2] and "Done" in told[-1]
+    assert not player.calibrations.exists()
 
 
 def test_whoever_stops_while_waiting_measures_nothing(player: Player) -> None:

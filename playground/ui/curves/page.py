@@ -259,12 +259,21 @@ class CurvesPage:
     ) -> Generator[tuple[Measurement, tuple["MeasuredReply", ...]]]:
         """What is found after each batch, with its replies; ends when all is measured or the person stops."""
         from playground.measure.plan import count_strengths
-        from playground.measure.sweep import PointMeasured, replies_in
+        from playground.measure.sweep import Identity, PointMeasured, replies_in
 
-        out = self._folder() / present.folder_name(self.hosted.identity(plan, coherence=True))
+        out = self._folder()
+        found = Measurement(plan, self.hosted.name, phase="measuring", command=self._command(plan))
+        with closing(self.hosted.identity(plan, client, coherence=True)) as steps:
+            for event in steps:
+                if isinstance(event, Identity):
+                    out /= present.folder_name(event.told)
+                elif watch.stopping:
+                    yield replace(found, phase="empty"), ()
+                    return
+                else:
+                    yield present.further(found, event), ()
         known = self.hosted.known(plan.axis)
-        card = known.card if known is not None else None
-        found = Measurement(plan, self.hosted.name, phase="measuring", command=self._command(plan), card=card)
+        found = replace(found, card=known.card if known is not None else None)
         count, fresh = count_strengths(plan.grids), list[Any]()
         next_drawing = 0.0
         with closing(self.hosted.sweep(plan, client, out, coherence=True, stops=lambda: watch.stopping)) as steps:
@@ -273,9 +282,9 @@ class CurvesPage:
                     if watch.stopping:
                         yield replace(found, phase="empty"), ()
                         return
-                    yield replace(found, phase="waiting", before=event.before), ()
-                if isinstance(event, Progress) and event.unit == "replies":  # not of an axis that is calibrated first
-                    found, fresh = replace(found, progress=event), []
+                    yield present.further(found, event), ()
+                if isinstance(event, Progress):
+                    found, fresh = present.further(found, event), []
                     if not event.done:
                         yield found, ()
                 if isinstance(event, PointMeasured):

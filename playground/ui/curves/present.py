@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -18,7 +18,7 @@ from markupsafe import Markup
 from playground import places, presets
 from playground.cards import Card, Point
 from playground.errors import InvalidInput
-from playground.events import Progress
+from playground.events import Progress, Waiting
 from playground.measure import charts, figures, findings
 from playground.measure.findings import LABELS
 from playground.presets import Preset
@@ -63,7 +63,7 @@ _MOST_LINES = 100_000  # of prompts that are typed
 _FURTHEST_VALUE = 1e300  # of a metric that is asked for
 _ROWS = 16  # in a batch: a prompt or two, so that the chart grows every few seconds
 
-Phase = Literal["empty", "waiting", "measuring", "stopped", "done", "failed"]
+Phase = Literal["empty", "waiting", "calibrating", "measuring", "stopped", "done", "failed"]
 
 
 @dataclass(frozen=True)
@@ -249,6 +249,13 @@ def _one(one: "MeasuredReply", prompts: Sequence[str]) -> tuple[str, str, list[t
     return prompts[one.reading.prompt], one.reply.text, chips
 
 
+def further(found: Measurement, event: Waiting | Progress) -> Measurement:
+    """How things stand after one more event that tells of no points."""
+    if isinstance(event, Waiting):
+        return replace(found, phase="waiting", before=event.before)
+    return replace(found, phase="calibrating" if event.stage == "calibrating" else "measuring", progress=event)
+
+
 def standing(found: Measurement) -> Markup:
     """One line on how far things are, with a bar."""
     if found.phase == "failed":
@@ -259,6 +266,7 @@ def standing(found: Measurement) -> Markup:
     words = {
         "empty": "Ready to measure.",
         "waiting": "Waiting for another measurement to end …" if found.before is None else markup.in_line(found.before),
+        "calibrating": markup.calibrating(round(100 * share_done)),
         "measuring": f"Measuring: {count}{_left(progress)}" if progress else "Starting …",
         "stopped": f"Stopped at {count}. Run resumes here.",
         "done": f"Done: {count}, means over {found.prompts} prompts.",

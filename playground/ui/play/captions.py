@@ -61,7 +61,7 @@ def status(view: View) -> Markup:
     if view.writing and view.before is not None:
         return markup.waiting(view.before)
     if view.writing and view.calibrated is not None:
-        return markup.paragraph("status reading", f"Calibrating the axis of your sentences, {view.calibrated} % …")
+        return markup.paragraph("status reading", markup.calibrating(view.calibrated))
     rows = len(view.asked)
     replies = f"{rows} strengths at once" if rows > 1 else "one strength"
     words = {
