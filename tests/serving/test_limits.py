@@ -14,7 +14,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from playground.engine.loading import load_model
-from playground.errors import InvalidInput, ModelUnavailable
+from playground.errors import AxisMismatch, InvalidInput, ModelUnavailable
 from playground.events import Finished, Started, Waiting
 from playground.measure.plan import SweepPlan
 from playground.player import Player
@@ -165,7 +165,7 @@ def test_one_client_cannot_hold_all_places_and_who_waits_is_told_where() -> None
 
 def test_on_a_public_page_an_axis_goes_by_its_name_never_by_a_path(tmp_path: Path) -> None:
     path = request(axis=str(tmp_path))
-    with pytest.raises(InvalidInput, match="no axis named"):
+    with pytest.raises(AxisMismatch, match="no axis named"):
         list(LimitedPlayer(FakePlayer(), ServerSettings(public=True)).run(path))  # type: ignore[arg-type]
     assert list(LimitedPlayer(FakePlayer(), ServerSettings(public=True)).run(request()))  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="switched off on this public page"):

@@ -142,12 +142,13 @@ def test_an_axis_that_is_chosen_while_another_is_measured_is_drawn_last(player: 
     assert shown[page.found].phase == "empty" and not shown[page.downloads[0]].interactive
 
 
-def test_an_axis_of_two_sentences_is_calibrated_in_view_and_kept_by_no_public_page(
+def test_an_axis_of_two_sentences_is_calibrated_in_view_and_kept_by_none_that_keeps_nothing(
     player: Player, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calibration, "PROMPTS", calibration.PROMPTS[:3])
     monkeypatch.setattr(calibration, "TOKENS", 10)
     monkeypatch.setattr(player, "calibrations", tmp_path / "instant")
+    monkeypatch.setattr(player, "keep", False)
     page = page_of(player, public=True)
     described = {"axis": axis_menu.TWO_SENTENCES, "positive": "a calm cook", "negative": "a loud judge"}
     updates = list(run(page, alphas="0,1", seeds=1, **described))
