@@ -122,7 +122,7 @@ class AxesPage:
                     bounds={"least": 1, "whole": True, "optional": True},
                 )
             self.pairs = gr.File(
-                label="Or pairs (.jsonl, .json, .gz): prompt, chosen, rejected",
+                label="Or pairs (.jsonl): prompt, chosen, rejected",
                 file_types=[".jsonl", ".ndjson", ".json", ".gz"],
                 height=96,
             )

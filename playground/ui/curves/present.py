@@ -141,7 +141,7 @@ def prompts_of(source: str, count: float | None, own: str, file: str | None, car
 
 def size(plan: "SweepPlan") -> str:
     """What a plan measures and how much work that is, in words."""
-    return plan.in_words()
+    return minus(plan.in_words())
 
 
 def folder_name(identity: dict[str, Any]) -> str:
@@ -293,7 +293,7 @@ def target(found: Measurement, metric: str, value: float | None) -> Markup:
         raise InvalidInput("The target is no number.", "Type one such as 0.5.")
     way, at = findings.longest_line(found.shown)
     reached = findings.target(found.shown, metric, value, way, at)
-    links = [(_link(found, way, at, x), f"{x:.2f}") for x in reached.strengths]
+    links = [(_link(found, way, at, x), figure(x)) for x in reached.strengths]
     return markup.caption(reached.sentence) + (_PARTS.links(links) if links else "")
 
 
