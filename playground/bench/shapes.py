@@ -32,7 +32,7 @@ def random_model(name: str, device: torch.device, dtype: torch.dtype) -> Languag
     from transformers.models.auto.modeling_auto import AutoModelForCausalLM
     from transformers.models.llama.configuration_llama import LlamaConfig
 
-    shape, tokenizer = SHAPES[name], tiny.tokenizer()
+    shape, tokenizer = SHAPES[name], tiny.build_tokenizer()
     config = LlamaConfig(
         num_hidden_layers=shape.layers, hidden_size=shape.hidden, intermediate_size=shape.intermediate,
         num_attention_heads=shape.heads, num_key_value_heads=shape.kv_heads, vocab_size=shape.vocabulary,

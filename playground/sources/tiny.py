@@ -96,7 +96,7 @@ def build_tiny(folder: Path, architecture: str = "llama", seed: int = 0) -> Path
         raise InvalidInput(
             f"There is no tiny model of the family {architecture!r}.", f"Choose one of {', '.join(ARCHITECTURES)}."
         )
-    words = tokenizer()
+    words = build_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(_config(architecture, words), dtype=torch.float32)
@@ -132,7 +132,7 @@ def _config(architecture: str, tokenizer: PreTrainedTokenizerFast) -> PreTrained
     return AutoConfig.for_model(architecture, **settings, **tokens)
 
 
-def tokenizer() -> PreTrainedTokenizerFast:
+def build_tokenizer() -> PreTrainedTokenizerFast:
     """A byte-level tokenizer with a few learnt merges: any text survives the way there and back."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers.tokenization_utils_tokenizers import PreTrainedTokenizerFast

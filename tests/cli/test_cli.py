@@ -367,7 +367,7 @@ def test_the_axes_tell_their_judge(shell: Shell, cheer: Path, monkeypatch: pytes
     from playground import cards
 
     judge = cards.Judge(kind="words", file="judge.json", agreement=0.9, pairs=40)
-    monkeypatch.setattr(cards, "shipped", lambda: {cheer: Card.load(cheer).model_copy(update={"judge": judge})})
+    monkeypatch.setattr(cards, "known", lambda: {cheer: Card.load(cheer).model_copy(update={"judge": judge})})
     assert "words, agrees with 90% of 40 labelled pairs" in shell("axes").out
     assert json.loads(shell("axes", "--json").out)[0]["judge"]["kind"] == "words"
 

@@ -186,8 +186,10 @@ def test_a_sweep_before_it_makes_the_folder_that_the_engine_makes(served: Served
         assert (tmp_path / "far" / name).read_bytes() == (tmp_path / "near" / name).read_bytes()
 
 
-def test_a_sweep_before_it_tells_how_far_its_axis_is_calibrated(served: Served) -> None:
-    with opened(ServerSettings(engine=served.url)) as (engine, within):
+@pytest.mark.usefixtures("own_cache")
+def test_a_sweep_before_it_tells_how_far_its_axis_is_calibrated(player: Player) -> None:
+    fresh = Player(player.model, player.axes)
+    with serving(fresh) as served, opened(ServerSettings(engine=served.url)) as (engine, within):
         *before, last = LimitedPlayer(engine, within).identity(plan(axis="a cook | a judge"))
     assert isinstance(last, Identity)
     assert len([one for one in before if isinstance(one, Progress) and one.stage == "calibrating"]) > 1
