@@ -86,8 +86,17 @@ StepSize = Annotated[float, Field(ge=0, le=FURTHEST)]
 """Length of a gradient step at control 1."""
 
 
-Temperature = Annotated[float, Field(ge=0, le=10)]
+def _is_0_or_not_tiny(temperature: float) -> float:
+    if 0 < temperature < LEAST_TEMPERATURE:
+        raise ValueError(f"It should be 0 for greedy replies, or at least {LEAST_TEMPERATURE:g} to be computed with")
+    return temperature
+
+
+Temperature = Annotated[float, Field(ge=0, le=10), AfterValidator(_is_0_or_not_tiny)]
 """How freely tokens are chosen."""
+
+TopK = Annotated[int, Field(ge=0, lt=2**31)]
+"""How many of the likeliest tokens are kept; 0 keeps all."""
 
 
 class Message(Settings):
@@ -296,24 +305,13 @@ class Sampling(Settings):
     """How tokens are chosen from the logits."""
 
     temperature: Temperature = Field(default=0.0, description="0 is greedy; above, noise shared by all strengths.")
-    top_k: int = Field(default=0, ge=0, lt=2**31, description="Keep the k likeliest tokens; 0 keeps all.")
+    top_k: TopK = Field(default=0, description="Keep the k likeliest tokens; 0 keeps all.")
     top_p: float = Field(
         default=1.0, gt=0, le=1, description="Keep the likeliest tokens that hold this much probability."
     )
     repetition_penalty: float = Field(
         default=1.0, gt=0, le=10, description="Above 1 makes seen tokens less likely; 1 is off."
     )
-
-    @field_validator("temperature")
-    @classmethod
-    def _is_0_or_not_tiny(cls, temperature: float) -> float:
-        if 0 < temperature < LEAST_TEMPERATURE:
-            raise InvalidInput(
-                f"A temperature of {temperature:g} is too small to compute with.",
-                f"Use 0 for greedy replies, or at least {LEAST_TEMPERATURE:g}.",
-                "temperature",
-            )
-        return temperature
 
 
 class Request(Stopping, Length):

@@ -1,10 +1,10 @@
 """Every number of the training in one place: what `axis train` and `axis invent` do unless told otherwise."""
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from playground.settings import Settings
+from playground.settings import FURTHEST, Level, Settings, Temperature, TopK, Updates
 
 WORK = "training"
 """The folder inside an axis's folder where the stages keep their work; not needed once the card is written."""
@@ -12,6 +12,9 @@ WORK = "training"
 Stage = Literal["pairs", "reward", "layer", "refinement", "rollouts", "value", "calibration", "card"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """What a training does, in this order; it can be stopped after any of them."""
+
+Factor = Annotated[float, Field(gt=0, le=100)]
+"""What a layer or a step size is multiplied by, so that the outcome stays far within what a request may ask."""
 
 
 class Recipe(Settings):
@@ -31,9 +34,9 @@ class Recipe(Settings):
         default=0.6, gt=0, le=1, description="Share of invented pairs kept: those that tell most."
     )
     invent_tokens: int = Field(default=48, ge=8, description="Length of an invented reply, in tokens.")
-    invent_temperature: float = Field(default=0.8, gt=0, description="Temperature of invented replies.")
-    invent_top_k: int = Field(
-        default=40, ge=0, description="Invented replies take only the k likeliest tokens; 0 takes all."
+    invent_temperature: Temperature = Field(default=0.8, gt=0, description="Temperature of invented replies.")
+    invent_top_k: TopK = Field(
+        default=40, description="Invented replies take only the k likeliest tokens; 0 takes all."
     )
 
     distil_prompts: int = Field(default=96, ge=1, description="Prompts whose replies teach the contrast.")
@@ -89,7 +92,7 @@ class Recipe(Settings):
         default=8, ge=4, description="Replies to each; the best quarter is paired with the worst, by reward."
     )
     guard_prompts: int = Field(default=32, ge=1, description="Prompts answered at each end at each check.")
-    scales: tuple[float, ...] = Field(
+    scales: tuple[Factor, ...] = Field(
         default=(0.15, 0.2, 0.3, 0.45, 0.6, 0.7, 0.8, 0.9, 1.2, 1.4, 1.7),
         description="What the fitted layer adds is multiplied by 1 or the one of these that has the highest reward and "
         "passes the guard: alpha 1 is as strong as stays fluent.",
@@ -98,9 +101,10 @@ class Recipe(Settings):
     room: float = Field(
         default=1.25,
         ge=1,
+        le=FURTHEST,
         description="The alpha up to which replies stay in the tested range; it bounds the last scale.",
     )
-    room_scales: tuple[float, ...] = Field(
+    room_scales: tuple[Factor, ...] = Field(
         default=(0.95, 0.9, 0.85, 0.8, 0.7), description="What the layer is multiplied by until they do."
     )
 
@@ -110,7 +114,7 @@ class Recipe(Settings):
         description="Replies, half of them steered, that the value function learns from beside the first round's.",
     )
     reply_tokens: int = Field(default=48, ge=8, description="Length of the replies learnt from, in tokens.")
-    rollout_temperature: float = Field(default=0.8, gt=0, description="Temperature of rollouts.")
+    rollout_temperature: Temperature = Field(default=0.8, gt=0, description="Temperature of rollouts.")
     discount_lambda: float = Field(
         default=0.95, ge=0, le=1, description="TD(lambda): 1 waits for the reward, 0 trusts V."
     )
@@ -130,8 +134,8 @@ class Recipe(Settings):
     climb_steps: int = Field(default=200, ge=1, description="Steps in which V's slope is fitted.")
     weight_decay: float = Field(default=0.05, ge=0, description="Of the value function.")
 
-    updates: int = Field(default=30, ge=1, description="Gradient steps per token at control 1.")
-    step_factors: tuple[float, ...] = Field(
+    updates: Updates = Field(default=30, ge=1, description="Gradient steps per token at control 1.")
+    step_factors: tuple[Factor, ...] = Field(
         default=(0.6, 0.4, 0.8, 1.0, 0.3, 1.3, 1.6),
         min_length=1,
         description="Step sizes tried, as multiples of the one V learnt with, the likeliest first in case time ends.",
@@ -142,11 +146,11 @@ class Recipe(Settings):
         ge=8,
         description="Length, in tokens, of the replies that checks and the curve are read from: a paragraph.",
     )
-    measured_temperature: float = Field(default=0.7, ge=0, description="Temperature of measured replies.")
-    alphas: tuple[float, ...] = Field(
+    measured_temperature: Temperature = Field(default=0.7, description="Temperature of measured replies.")
+    alphas: tuple[Level, ...] = Field(
         default=(-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.1, 1.25, 1.5, 2, 2.5, 3)
     )
-    controls: tuple[float, ...] = Field(default=(-1, -0.5, 0.5, 1, 1.5, 2))
+    controls: tuple[Level, ...] = Field(default=(-1, -0.5, 0.5, 1, 1.5, 2))
     safe_perplexity: float = Field(
         default=1.5, gt=1, description="Where the tested range ends: perplexity over the base's own."
     )
