@@ -3,7 +3,7 @@
 import contextlib
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ import typer
 
 from playground.cli.fields import only, with_fields
 from playground.cli.options import Answering
-from playground.cli.progress import on_stderr, printable, told
+from playground.cli.progress import on_stderr, printable, tell_note, told
 from playground.errors import InvalidInput
 from playground.events import Event, Finished, Progress, Started, Token, exhaust, to_json
 from playground.files import read_json
@@ -148,7 +148,7 @@ def _check_base(grid: Mapping[str, Sequence[str]], options: Mapping[str, str]) -
         raise InvalidInput("A strength other than 0 needs an axis.", hint)
 
 
-def _open(model: str, dtype: str, device: str, axes: Iterable[str]) -> "Player":
+def _open(model: str, dtype: str, device: str, axes: Collection[str]) -> "Player":
     # What is wrong with these two is told before seconds go into importing torch.
     from playground import sources
 
@@ -160,6 +160,8 @@ def _open(model: str, dtype: str, device: str, axes: Iterable[str]) -> "Player":
 
         player = Player.open(model, dtype, report, device)
         exhaust(player.prepare(axes), report)
+    for name in axes:
+        tell_note(name, player.axis(name).note)
     return player
 
 

@@ -237,13 +237,32 @@ def _end(job: "Job", card: "Card | None", how: Answering) -> None:
     elif how.as_json:
         print(card.model_dump_json(), flush=True)
     else:
-        from playground.sources import DEFAULT
+        print(in_words(card, job.out, how.model))
 
-        low, high = card.safe_range.of(MAIN)
-        tried = " ".join(f"--{MAIN} {amount:g}" for amount in sorted({low, 0.0, high}))
-        of_model = "" if how.model == DEFAULT else f" --model {shlex.quote(how.model)}"
-        print(
-            f"{card.name} is ready in {job.out}. Tested from {MAIN} {low:g} to {high:g}; reward rises until "
-            f"{MAIN} {card.rises_until:g}.\nTry: playground generate 'Tell me about yourself.' "
-            f"--axis {shlex.quote(str(job.out))} {tried}{of_model}"
-        )
+
+def in_words(card: "Card", out: Path, model: str) -> str:
+    """What was made, how good it is, and what to try."""
+    from playground.sources import DEFAULT
+
+    low, high = card.safe_range.of(MAIN)
+    tried = " ".join(f"--{MAIN} {amount:g}" for amount in sorted({low, 0.0, high}))
+    of_model = "" if model == DEFAULT else f" --model {shlex.quote(model)}"
+    return (
+        f"{card.name} {_passed(card)} in {out}. Tested from {MAIN} {low:g} to {high:g}; reward rises until "
+        f"{MAIN} {card.rises_until:g}.\nTry: playground generate 'Tell me about yourself.' "
+        f"--axis {shlex.quote(str(out))} {tried}{of_model}"
+    )
+
+
+def _passed(card: "Card") -> str:
+    """Whether the layer passed its guard; if not, what was found and what is allowed."""
+    found, allowed = card.checks, card.recipe
+    if found.get("guard_passed", 1):
+        return "is ready"
+    return (
+        f"did not pass its checks: at {MAIN} 1 replies have {found['guard_perplexity_ratio']:.2f} times the base's "
+        f"perplexity (at most {allowed['most_perplexity']:g}), {found['guard_diversity_ratio']:.2f} of its diversity "
+        f"(at least {allowed['least_diversity']:g}) and {found['guard_relevance_ratio']:.2f} of its relevance (at "
+        f"least {allowed['least_relevance']:g}). So it may break before {MAIN} 1: steer it by less, or train it anew "
+        "from more pairs, or from ends that differ more. What was made lies"
+    )

@@ -44,6 +44,12 @@ def told(token: str) -> str:
     return f"“{printable(token).strip() or token}”" if token else "the end"
 
 
+def tell_note(name: str, note: str) -> None:
+    """What a person should see about an axis's fit, on stderr, if there is anything."""
+    if note:
+        print(f"{name}: {note}", file=sys.stderr, flush=True)
+
+
 class ProgressPrinter:
     """Tells progress: JSON lines on stdout, or on stderr one line every few seconds and at each stage's ends."""
 

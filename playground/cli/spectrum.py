@@ -10,7 +10,7 @@ import typer
 
 from playground.cli.fields import of, only, with_fields
 from playground.cli.options import Answering
-from playground.cli.progress import ProgressPrinter, printable, told
+from playground.cli.progress import ProgressPrinter, printable, tell_note, told
 from playground.events import Finished, Spectrum, exhaust, to_json
 from playground.measure.spectrum import SpectrumPlan
 from playground.settings import MAIN, conversation
@@ -35,6 +35,7 @@ def spectrum(
     tell = ProgressPrinter(as_json=False)
     player = Player.open(how.model, how.dtype, tell, how.device)
     exhaust(player.prepare([axis]), tell)
+    tell_note(axis, player.axis(axis).note)
     found: list[Finished] = []
     with contextlib.closing(find(player, stretch)) as events:
         for event in events:

@@ -5,13 +5,13 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from playground import files
 from playground.cli.options import Cluster, Device, Dtype, Model
-from playground.cli.progress import ProgressPrinter
+from playground.cli.progress import ProgressPrinter, tell_note
 from playground.cli.study import simulate
 from playground.cli.study_analysis import analyse
 from playground.cli.study_power import study
@@ -142,14 +142,16 @@ def _players(model: str, dtype: str, device: str, tell: Callable[[Progress], Non
     def opened(name: str) -> Player:
         return Player.open(name, dtype, tell, device)
 
-    def player(condition: Any) -> Player:
-        name = condition.model or model
+    @cache
+    def with_axis(name: str, axis: str) -> Player:
         found = opened(name)
         if name.partition(":")[0] == "tiny":
-            _play_axis(found, condition.axis)
+            _play_axis(found, axis)
+        if found.ready(axis):
+            tell_note(axis, found.axis(axis).note)
         return found
 
-    return player
+    return lambda condition: with_axis(condition.model or model, condition.axis)
 
 
 def _play_axis(player: "Player", axis: str) -> None:

@@ -13,7 +13,7 @@ import typer
 from playground import files
 from playground.cli.fields import of, only, with_fields
 from playground.cli.options import Answering, Cluster, encoder_folder
-from playground.cli.progress import ProgressPrinter
+from playground.cli.progress import ProgressPrinter, tell_note
 from playground.errors import InvalidInput
 from playground.events import Progress, exhaust
 from playground.measure.plan import SweepPlan
@@ -52,6 +52,7 @@ def sweep(
     folder = encoder_folder(encoder, lambda name: sources.resolve_encoder(name, tell))
     player = Player.open(how.model, how.dtype, tell, how.device)
     exhaust(player.prepare([axis]), tell)
+    tell_note(axis, player.axis(axis).note)
     command = shlex.join(["playground", *sys.argv[1:]])
     try:
         with _measurer(cluster, how, LocalMeasurer(player, folder)) as measurer:

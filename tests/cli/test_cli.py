@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from playground import descriptions
+from playground import descriptions, sources
 from playground.cards import Card
 from playground.cli import main as cli
 from playground.cli.doctor import rows_within
+from playground.cli.making import in_words
 from playground.cli.progress import printable
 from playground.events import Finished, Started, Token, from_json
 from playground.player import Player
+from playground.training.recipe import Recipe
 from tests.conftest import FolderOf
 from tests.tiny_axis import make_tiny_axis
 
@@ -210,6 +212,34 @@ def test_axes_are_told_as_cards(shell: Shell, cheer: Path, monkeypatch: pytest.M
     assert all(name in told for name in descriptions.gallery())
     for part in ("cheer", "gloomy", "cheerful", "alpha -1 to 1.5", "control 0 to 1"):
         assert part in told
+
+
+def test_an_axis_made_on_the_page_is_listed_and_steers_by_its_name(
+    shell: Shell, cheer: Path, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    shutil.copytree(cheer, tmp_path / "alignment-playground" / "axes" / "a-folder")
+    assert "cheer" in [card["name"] for card in json.loads(shell("axes", "--json").out)]
+    ran = shell("say", "Hi.", "--axis", "cheer", "--json", *tiny)
+    assert ran.code == 0, ran.err
+
+
+def test_an_axis_of_other_weights_is_told_so(shell: Shell, cheer: Path, tmp_path: Path) -> None:
+    sibling = sources.build_tiny(tmp_path / "sibling", "llama", seed=9)
+    for command in ("generate", "spectrum"):
+        ran = shell(command, "Hi", "--axis", str(cheer), "--model", str(sibling), "--max-new-tokens", "2")
+        assert ran.code == 0 and "other values" in ran.err, ran.err
+
+
+def test_a_layer_that_did_not_pass_its_guard_is_not_called_ready(cheer: Path) -> None:
+    card = Card.load(cheer)
+    assert "cheer is ready in out" in in_words(card, Path("out"), "smollm2")
+    means = {"perplexity_ratio": 1.6, "diversity_ratio": 0.8, "relevance_ratio": 0.9, "passed": 0.0}
+    failed = card.model_copy(
+        update={"checks": {f"guard_{name}": mean for name, mean in means.items()}, "recipe": Recipe().model_dump()}
+    )
+    told = in_words(failed, Path("out"), "smollm2")
+    assert "ready" not in told and "1.60 times the base's perplexity (at most 1.35)" in told
 
 
 def test_damaged_axes_and_presets_are_named_and_keep_no_command_shut(
